@@ -1,0 +1,17 @@
+//! The time, passed in. Nothing else in this crate reads a clock, so tests set it and never sleep.
+
+use jiff::Timestamp;
+
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment, UTC.
+    fn now(&self) -> Timestamp;
+}
+
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}

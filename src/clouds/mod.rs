@@ -1,0 +1,3 @@
+//! What relying parties need and refuse.
+
+pub mod limits;

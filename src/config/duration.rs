@@ -1,0 +1,74 @@
+//! Durations as people write them: `90s`, `15m`, `12h`, `30d`.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer, de};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextDuration(pub SignedDuration);
+
+impl TextDuration {
+    /// A whole number and one unit of `s`, `m`, `h` or `d`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let unit = text.chars().last()?;
+        let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        (number >= 0).then_some(())?;
+        Some(Self(SignedDuration::from_secs(number.checked_mul(seconds)?)))
+    }
+}
+
+impl fmt::Display for TextDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (number, unit) = match seconds {
+            0 => (0, 's'),
+            s if s % 86_400 == 0 => (s / 86_400, 'd'),
+            s if s % 3_600 == 0 => (s / 3_600, 'h'),
+            s if s % 60 == 0 => (s / 60, 'm'),
+            s => (s, 's'),
+        };
+        write!(f, "{number}{unit}")
+    }
+}
+
+impl<'de> Deserialize<'de> for TextDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text)
+            .ok_or_else(|| de::Error::custom(format!("`{text}` is no duration; write 90s, 15m, 12h or 30d")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_one_unit() {
+        for text in ["0s", "90s", "15m", "12h", "30d"] {
+            assert_eq!(TextDuration::parse(text).map(|duration| duration.to_string()), Some(text.to_owned()));
+        }
+        for bad in [
+            "",
+            "1",
+            "h",
+            "1.5h",
+            "-1h",
+            "1h30m",
+            "1 h",
+            "1w",
+            "99999999999999999999d",
+            "9223372036854775807d",
+        ] {
+            assert_eq!(TextDuration::parse(bad), None, "{bad}");
+        }
+    }
+}

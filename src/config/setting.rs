@@ -1,0 +1,125 @@
+//! Every setting once: its name in the file, in the environment and as a flag all follow from here.
+
+use super::ConfigError;
+
+pub struct Setting {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// One line for `--help` and for the reference.
+    pub help: &'static str,
+    pub default: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Count,
+    Switch,
+}
+
+const fn setting(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind, help, default }
+}
+
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "issuer",
+        Kind::Text,
+        "",
+        "URL that stands in `iss` and that clouds trust, e.g. https://id.example.com/oidc",
+    ),
+    setting(
+        "base_url",
+        Kind::Text,
+        "issuer without /oidc",
+        "URL under which runners and operators reach the API",
+    ),
+    setting("listen", Kind::Text, "127.0.0.1:8080", "address and port to serve on"),
+    setting(
+        "database_url",
+        Kind::Text,
+        "sqlite:data/runmint.db",
+        "sqlite:PATH, or postgres://USER@HOST/DATABASE",
+    ),
+    setting("database_connections", Kind::Count, "8", "connections to the database at most"),
+    setting(
+        "sealing_key_file",
+        Kind::Text,
+        "keys/sealing.key",
+        "file with the key that seals the signing keys (or RUNMINT_SEALING_KEY holds it)",
+    ),
+    setting(
+        "behind_tls_proxy",
+        Kind::Switch,
+        "false",
+        "serve plain HTTP to a proxy that speaks TLS, and believe its X-Forwarded-For",
+    ),
+    setting("tls_certificate_file", Kind::Text, "", "PEM certificate chain; read again when it changes"),
+    setting("tls_private_key_file", Kind::Text, "", "PEM private key of the certificate"),
+    setting("dev_tls", Kind::Switch, "false", "make a local certificate authority and serve https with it"),
+    setting("dev_tls_dir", Kind::Text, "data/tls", "where the files of dev_tls are kept"),
+    setting(
+        "subject_prefix",
+        Kind::Text,
+        "runmint",
+        "first component of every subject; `pulumi` for Pulumi Cloud's subjects",
+    ),
+    setting("scope", Kind::Text, "by-operation", "by-operation (read for a preview) or always-write"),
+    setting("token_lifetime", Kind::Text, "1h", "how long a token is valid when its caller asks for nothing"),
+    setting("token_lifetime_max", Kind::Text, "1h", "the longest that a caller may ask for"),
+    setting("run_ttl_max", Kind::Text, "24h", "the longest deadline that a run may have"),
+    setting("max_connections", Kind::Count, "4096", "connections from clients at once"),
+    setting(
+        "header_timeout",
+        Kind::Text,
+        "10s",
+        "time for a client to send a request's head; idle connections are closed after it",
+    ),
+    setting("body_timeout", Kind::Text, "10s", "time for a client to send a request's body"),
+    setting("request_timeout", Kind::Text, "30s", "time for a request to be answered"),
+    setting("shutdown_timeout", Kind::Text, "25s", "time for requests in flight to finish after SIGTERM"),
+    setting("log_format", Kind::Text, "text", "text or json"),
+    setting("log_level", Kind::Text, "info", "error, warn, info, debug or trace"),
+];
+
+impl Setting {
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        format!("RUNMINT_{}", self.name.to_uppercase())
+    }
+
+    /// The flag, dashes included.
+    pub fn flag(&self) -> String {
+        format!("--{}", self.name.replace('_', "-"))
+    }
+
+    pub(super) fn parse(&self, origin: &str, text: &str) -> Result<toml::Value, ConfigError> {
+        let fault = |expected| ConfigError::Kind { origin: origin.into(), expected, found: text.into() };
+        match self.kind {
+            Kind::Text => Ok(toml::Value::String(text.to_owned())),
+            Kind::Count => text.parse().map(toml::Value::Integer).map_err(|_| fault("a whole number")),
+            Kind::Switch => text.parse().map(toml::Value::Boolean).map_err(|_| fault("true or false")),
+        }
+    }
+
+    /// The setting that a mistyped name was most likely meant to be.
+    pub(super) fn closest(name: &str) -> Option<&'static Self> {
+        let nearest = SETTINGS.iter().min_by_key(|setting| edits(setting.name, name))?;
+        (edits(nearest.name, name) <= 3).then_some(nearest)
+    }
+}
+
+/// Levenshtein distance.
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,110 @@
+use super::*;
+
+fn load(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    let own =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Settings::load(&Sources {
+        file: Some(("runmint.toml".into(), file.into())),
+        environment: own(environment),
+        flags: own(flags),
+    })
+}
+
+fn error(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> String {
+    load(file, environment, flags).map(|_| ()).unwrap_err().to_string()
+}
+
+const ISSUER: &str = "issuer = 'https://id.example.com/oidc'\n";
+
+#[test]
+fn every_setting_is_accepted_from_all_three_places_under_its_own_name() {
+    for setting in SETTINGS {
+        let value = match (setting.kind, setting.name) {
+            (_, "base_url") => "https://id.example.com",
+            (_, "issuer") => "https://id.example.com/oidc",
+            (_, "tls_certificate_file" | "tls_private_key_file") => "x.pem",
+            (_, "listen") => "127.0.0.2:8081",
+            _ => setting.default,
+        };
+        let pair = ("RUNMINT_TLS_CERTIFICATE_FILE", "c.pem");
+        let other = if setting.name == "tls_private_key_file" { vec![pair] } else { vec![] };
+        let pair = ("RUNMINT_TLS_PRIVATE_KEY_FILE", "k.pem");
+        let other = if setting.name == "tls_certificate_file" { vec![pair] } else { other };
+        let variable = setting.variable();
+        let mut environment = other.clone();
+        environment.push((&variable, value));
+        let file = if setting.name == "issuer" { "" } else { ISSUER };
+        assert!(load(file, &environment, &[]).is_ok(), "{variable}");
+        assert!(load(file, &other, &[(setting.name, value)]).is_ok(), "{}", setting.flag());
+        let quoted = if setting.kind == Kind::Text { format!("'{value}'") } else { value.to_owned() };
+        assert!(load(&format!("{file}{} = {quoted}", setting.name), &other, &[]).is_ok(), "{}", setting.name);
+    }
+}
+
+use super::setting::Kind;
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let file = format!("{ISSUER}subject_prefix = 'file'\nlisten = '127.0.0.1:1'\ntoken_lifetime = '5m'");
+    let environment = [("RUNMINT_LISTEN", "127.0.0.1:2"), ("RUNMINT_TOKEN_LIFETIME", "6m")];
+    let settings = load(&file, &environment, &[("token_lifetime", "7m")]).unwrap();
+    assert_eq!(settings.listen.port(), 2);
+    assert_eq!(settings.lifetime.default, SignedDuration::from_mins(7));
+}
+
+#[test]
+fn what_is_unknown_or_makes_no_sense_stops_the_start_with_one_line() {
+    let with = |line: &str| error(&format!("{ISSUER}{line}"), &[], &[]);
+    for (found, expected) in [
+        (error("", &[], &[]), "issuer: is required"),
+        (error("issuer = 'http://id.example.com'", &[], &[]), "issuer: must be https"),
+        (with("lisen = 'x'"), "runmint.toml: lisen: unknown setting; did you mean listen?"),
+        (
+            error(ISSUER, &[("RUNMINT_LISEN", "x")], &[]),
+            "RUNMINT_LISEN: unknown setting; did you mean RUNMINT_LISTEN?",
+        ),
+        (
+            error(ISSUER, &[("RUNMINT_WHATEVER_THIS_IS", "x")], &[]),
+            "RUNMINT_WHATEVER_THIS_IS: unknown setting",
+        ),
+        (
+            error(ISSUER, &[("RUNMINT_MAX_CONNECTIONS", "many")], &[]),
+            "RUNMINT_MAX_CONNECTIONS: expected a whole number, found `many`",
+        ),
+        (error(ISSUER, &[("RUNMINT_DEV_TLS", "yes")], &[]), "RUNMINT_DEV_TLS: expected true or false"),
+        (with("listen = 'here'"), "listen: must be ADDRESS:PORT"),
+        (with("listen = '0.0.0.0:80'"), "listen: is not loopback"),
+        (with("token_lifetime = '30s'"), "token_lifetime: is between 1m and 1h, not 30s"),
+        (with("token_lifetime = '2h'"), "token_lifetime: is between 1m and 1h, not 2h"),
+        (with("token_lifetime_max = '2d'"), "token_lifetime_max: is between 1m and 1d, not 2d"),
+        (with("token_lifetime = 'soon'"), "`soon` is no duration"),
+        (with("run_ttl_max = '0s'"), "run_ttl_max: is between"),
+        (with("max_connections = 0"), "max_connections: is between"),
+        (with("scope = 'read'"), "unknown variant `read`"),
+        (with("subject_prefix = 'a:b'"), "subject_prefix: is 1 to 63"),
+        (with("tls_certificate_file = 'x'"), "belong together"),
+        (with("dev_tls = true\nbehind_tls_proxy = true"), "exclude each other"),
+        (with("[services.x]\nsubject = 'x'\nattributes = {}"), "services.x: subject: must begin with"),
+        (with("[services.x]\nsubjekt = 'x'"), "unknown field `subjekt`"),
+        (with("listen = "), "runmint.toml: TOML parse error"),
+        (
+            error(ISSUER, &[], &[("database_url", "postgres://u:secret@h/d")]),
+            "--database-url: a password on the command line",
+        ),
+    ] {
+        assert!(found.contains(expected), "expected `{expected}` in `{found}`");
+        assert!(!found.contains('\n'), "{found}");
+        assert!(!found.contains("secret"), "{found}");
+    }
+}
+
+#[test]
+fn plain_http_is_for_loopback_or_behind_a_proxy() {
+    let transport = |line: &str| load(&format!("{ISSUER}{line}"), &[], &[]).unwrap().transport;
+    assert_eq!(transport(""), Transport::Plain { behind_proxy: false });
+    assert_eq!(
+        transport("listen = '0.0.0.0:80'\nbehind_tls_proxy = true"),
+        Transport::Plain { behind_proxy: true }
+    );
+    assert!(matches!(transport("listen = '0.0.0.0:80'\ndev_tls = true"), Transport::DevTls { .. }));
+}

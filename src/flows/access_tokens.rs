@@ -1,0 +1,83 @@
+//! Making access tokens.
+
+use jiff::SignedDuration;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::entropy::uuid_at;
+use crate::secret::{Secret, SecretKind};
+use crate::store::StoreError;
+use crate::store::access_tokens::{AccessToken, Role};
+use crate::store::organizations::Organization;
+
+pub const MAX_NAME_CHARS: usize = 100;
+const MIN_EXPIRES_IN: i64 = 60;
+const MAX_EXPIRES_IN: i64 = 365 * 24 * 3_600;
+
+/// What is asked for; the name is for people.
+pub struct NewAccessToken {
+    pub name: String,
+    pub scope: Scope,
+    pub expires_in_seconds: Option<i64>,
+    pub created_by: Option<Uuid>,
+}
+
+/// Where the token is valid.
+pub enum Scope {
+    Admin,
+    Organization(Organization, Role),
+}
+
+/// The token's record, and the secret, which is in no other place than this.
+pub struct CreatedAccessToken {
+    pub token: AccessToken,
+    pub secret: Secret,
+}
+
+#[derive(Debug, Error)]
+pub enum CreateAccessTokenError {
+    #[error("name has 1 to {MAX_NAME_CHARS} characters, none of them a control character")]
+    Name,
+    #[error("role is owner, orchestrator or viewer inside an organization")]
+    Role,
+    #[error(
+        "expires_in_seconds is {MIN_EXPIRES_IN} to {MAX_EXPIRES_IN}, or absent for a token without an end"
+    )]
+    ExpiresIn,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub async fn create_access_token(
+    app: &App,
+    new: NewAccessToken,
+) -> Result<CreatedAccessToken, CreateAccessTokenError> {
+    let NewAccessToken { name, scope, expires_in_seconds, created_by } = new;
+    if !(1..=MAX_NAME_CHARS).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(CreateAccessTokenError::Name);
+    }
+    if expires_in_seconds.is_some_and(|seconds| !(MIN_EXPIRES_IN..=MAX_EXPIRES_IN).contains(&seconds)) {
+        return Err(CreateAccessTokenError::ExpiresIn);
+    }
+    let (role, organization) = match scope {
+        Scope::Admin => (Role::Admin, None),
+        Scope::Organization(_, Role::Admin) => return Err(CreateAccessTokenError::Role),
+        Scope::Organization(organization, role) => (role, Some((organization.id, organization.name))),
+    };
+    let now = app.clock.now();
+    let secret = Secret::generate(SecretKind::AccessToken, app.entropy.as_ref());
+    let token = AccessToken {
+        id: uuid_at(now, app.entropy.as_ref()),
+        name,
+        role,
+        organization,
+        created_at: now,
+        expires_at: expires_in_seconds.map(|seconds| now + SignedDuration::from_secs(seconds)),
+        last_used_at: None,
+        revoked_at: None,
+    };
+    app.store.create_access_token(&token, &secret.hash(), created_by).await?;
+    tracing::info!(access_token_id = %token.id, role = role.as_str(), "access token created");
+    Ok(CreatedAccessToken { token, secret })
+}

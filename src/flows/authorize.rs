@@ -1,0 +1,105 @@
+//! Who calls, and whether they may. A caller learns of nothing outside their own organization.
+
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::issuer::organization_name::OrganizationName;
+use crate::secret::{Secret, SecretKind};
+use crate::store::StoreError;
+use crate::store::access_tokens::{AccessToken, Role};
+use crate::store::organizations::Organization;
+use crate::store::runs::Run;
+
+/// A caller whose access token was checked.
+pub struct Caller {
+    token: AccessToken,
+}
+
+#[derive(Debug, Error)]
+pub enum AuthorizeError {
+    #[error("the access token is missing, wrong, expired or revoked")]
+    Unauthenticated,
+    #[error("this needs an access token of role {needed}; this one is {held}", needed = needed.as_str(), held = held.as_str())]
+    Forbidden { needed: Role, held: Role },
+    #[error("there is no such {0} that this access token may see")]
+    NotFound(&'static str),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The caller who presents `secret`.
+pub async fn authenticate(app: &App, secret: &str) -> Result<Caller, AuthorizeError> {
+    let hash = Secret::recognise(SecretKind::AccessToken, secret).ok_or(AuthorizeError::Unauthenticated)?;
+    let token = app.store.use_access_token(&hash, app.clock.now()).await?;
+    Ok(Caller { token: token.ok_or(AuthorizeError::Unauthenticated)? })
+}
+
+impl Caller {
+    pub fn token_id(&self) -> Uuid {
+        self.token.id
+    }
+
+    /// The one organization that this caller belongs to; `None` for an admin, who belongs to all.
+    pub fn only_organization(&self) -> Option<Uuid> {
+        self.token.organization.as_ref().map(|(id, _)| *id)
+    }
+
+    pub fn require_admin(&self) -> Result<(), AuthorizeError> {
+        self.require(Role::Admin)
+    }
+
+    /// The organization, if the caller has `needed` in it.
+    pub async fn organization(
+        &self,
+        app: &App,
+        name: &str,
+        needed: Role,
+    ) -> Result<Organization, AuthorizeError> {
+        let not_found = || AuthorizeError::NotFound("organization");
+        let name = OrganizationName::parse(name).map_err(|_| not_found())?;
+        if self.token.organization.as_ref().is_some_and(|(_, own)| *own != name) {
+            return Err(not_found());
+        }
+        self.require(needed)?;
+        app.store.organization_named(&name).await?.ok_or_else(not_found)
+    }
+
+    /// The run, if the caller has `needed` in its organization.
+    pub async fn run(&self, app: &App, id: &str, needed: Role) -> Result<Run, AuthorizeError> {
+        let not_found = || AuthorizeError::NotFound("run");
+        let id = Uuid::parse_str(id).map_err(|_| not_found())?;
+        let run = app.store.run(id).await?.ok_or_else(not_found)?;
+        if !self.sees(Some(run.organization_id)) {
+            return Err(not_found());
+        }
+        self.require(needed)?;
+        Ok(run)
+    }
+
+    /// The access token with this id, if the caller may manage it.
+    pub async fn access_token(&self, app: &App, id: &str) -> Result<AccessToken, AuthorizeError> {
+        let not_found = || AuthorizeError::NotFound("access token");
+        let id = Uuid::parse_str(id).map_err(|_| not_found())?;
+        let token = app.store.access_token(id).await?.ok_or_else(not_found)?;
+        if !self.sees(token.organization.as_ref().map(|(id, _)| *id)) {
+            return Err(not_found());
+        }
+        self.require(Role::Owner)?;
+        Ok(token)
+    }
+
+    fn sees(&self, organization: Option<Uuid>) -> bool {
+        match self.only_organization() {
+            None => true,
+            own => own == organization,
+        }
+    }
+
+    fn require(&self, needed: Role) -> Result<(), AuthorizeError> {
+        if self.token.role >= needed {
+            return Ok(());
+        }
+        Err(AuthorizeError::Forbidden { needed, held: self.token.role })
+    }
+}

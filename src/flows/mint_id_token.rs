@@ -1,0 +1,127 @@
+//! Minting: a run that proves itself gets a signed token, recorded before it leaves.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::entropy::uuid_at;
+use crate::issuer::audience::{Audience, AudienceError};
+use crate::issuer::claims::{IdTokenClaims, Issuance};
+use crate::issuer::lifetime::LifetimeError;
+use crate::secret::{Secret, SecretKind};
+use crate::signing::signing_key::SigningError;
+use crate::store::StoreError;
+use crate::store::mint_log::{MintRecord, NotRecorded, Recorded};
+use crate::store::runs::{Run, RunState};
+
+pub struct MintRequest<'a> {
+    pub run_id: &'a str,
+    pub request_token: &'a str,
+    /// `None` for the organization's name.
+    pub audience: Option<&'a str>,
+    pub lifetime_seconds: Option<i64>,
+    /// The caller's network address.
+    pub caller: String,
+}
+
+#[derive(Debug, Error)]
+pub enum MintError {
+    #[error("the run request token is missing or wrong")]
+    Unauthenticated,
+    #[error("the run is {state}: it gets no more tokens", state = .0.as_str())]
+    RunEnded(RunState),
+    #[error(transparent)]
+    Audience(#[from] AudienceError),
+    #[error("this run may not ask for audience `{asked}`; it may ask for: {allowed}")]
+    AudienceNotAllowed { asked: String, allowed: String },
+    #[error("lifetime_seconds: {0}")]
+    Lifetime(#[from] LifetimeError),
+    #[error("no signing key is active")]
+    NoSigningKey,
+    #[error(transparent)]
+    NotRecorded(#[from] NotRecorded),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The signed token, in compact form.
+pub async fn mint_id_token(app: &App, request: MintRequest<'_>) -> Result<String, MintError> {
+    let now = app.clock.now();
+    let run = authenticate_run(app, request.run_id, request.request_token).await?;
+    refuse_ended(&run, run.state_at(now))?;
+    let audience = admit_audience(&run, request.audience)?;
+    let expires_at = app.lifetime.expiry(now, run.expires_at, request.lifetime_seconds)?;
+    let key = Arc::clone(app.keyring.load().active().ok_or(MintError::NoSigningKey)?);
+    let jti = uuid_at(now, app.entropy.as_ref());
+
+    let record = MintRecord {
+        jti,
+        minted_at: now,
+        run_id: run.id,
+        organization_id: run.organization_id,
+        audience: audience.to_owned(),
+        subject: run.subject.clone(),
+        kid: key.kid().to_owned(),
+        expires_at,
+        caller: request.caller,
+    };
+    match app.mint_log.record(record).await? {
+        Recorded::Recorded => {}
+        Recorded::RunEnded(state) => refuse_ended(&run, state)?,
+    }
+
+    let issuance = Issuance {
+        issuer: app.issuer.as_str(),
+        audience,
+        subject: &run.subject,
+        jti,
+        issued_at: now,
+        expires_at,
+    };
+    let input = key.signing_input(&IdTokenClaims::new(issuance, &run.claims))?;
+    Ok(app.signers.sign(key, input).await?)
+}
+
+/// The run that the token belongs to, if it is the one asked about.
+async fn authenticate_run(app: &App, run_id: &str, request_token: &str) -> Result<Arc<Run>, MintError> {
+    let hash = Secret::recognise(SecretKind::RunRequestToken, request_token);
+    let hash = hash.ok_or(MintError::Unauthenticated)?;
+    let run = match app.runs.get(&hash) {
+        Some(run) => run,
+        None => {
+            let run = app.store.run_of_request_token(&hash).await?.ok_or(MintError::Unauthenticated)?;
+            let run = Arc::new(run);
+            app.runs.insert(hash, Arc::clone(&run));
+            run
+        }
+    };
+    if Uuid::parse_str(run_id) == Ok(run.id) { Ok(run) } else { Err(MintError::Unauthenticated) }
+}
+
+fn refuse_ended(run: &Run, state: RunState) -> Result<(), MintError> {
+    if state == RunState::Active {
+        return Ok(());
+    }
+    tracing::info!(run_id = %run.id, state = state.as_str(), "token refused: the run has ended");
+    Err(MintError::RunEnded(state))
+}
+
+fn admit_audience<'a>(run: &'a Run, asked: Option<&'a str>) -> Result<&'a str, MintError> {
+    let audience = match asked {
+        None => run.organization.as_str(),
+        Some(text) => {
+            Audience::parse(text)?;
+            text
+        }
+    };
+    match &run.audiences {
+        Some(allowed) if !allowed.iter().any(|one| one == audience) => {
+            Err(MintError::AudienceNotAllowed { asked: audience.to_owned(), allowed: allowed.join(", ") })
+        }
+        _ => Ok(audience),
+    }
+}

@@ -1,0 +1,11 @@
+//! Business transactions, one per file. No HTTP in here: http and cli translate.
+
+pub mod access_tokens;
+pub mod authorize;
+pub mod end_run;
+pub mod initialize;
+pub mod load_keys;
+pub mod mint_id_token;
+pub mod organizations;
+pub mod readiness;
+pub mod start_run;

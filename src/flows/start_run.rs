@@ -1,0 +1,161 @@
+//! Registering a run: what the orchestrator attests becomes the identity that its tokens carry.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::clouds::limits::{self, LimitCheck};
+use crate::config::{DEFAULT_RUN_TTL, MIN_RUN_TTL};
+use crate::entropy::uuid_at;
+use crate::issuer::audience::{Audience, AudienceError};
+use crate::issuer::claims;
+use crate::issuer::service::{AttributeError, Attributes};
+use crate::issuer::subject::MAX_SUBJECT_BYTES;
+use crate::secret::{Secret, SecretKind};
+use crate::store::StoreError;
+use crate::store::organizations::Organization;
+use crate::store::runs::{NewRun, Run};
+
+pub const MAX_AUDIENCES: usize = 16;
+
+/// What the orchestrator attests.
+pub struct StartRun {
+    pub service: String,
+    pub attributes: Attributes,
+    pub ttl_seconds: Option<i64>,
+    pub audiences: Option<Vec<String>>,
+}
+
+/// A registered run and its request token, which is in no other place than this.
+pub struct StartedRun {
+    pub run: Run,
+    pub request_token: Secret,
+}
+
+/// What a run would get, unsigned.
+pub struct Preview {
+    pub subject: String,
+    pub claims: Map<String, Value>,
+    pub limits: Vec<LimitCheck>,
+}
+
+#[derive(Debug, Error)]
+pub enum StartRunError {
+    #[error("there is no service `{name}`; there are: {known}")]
+    UnknownService { name: String, known: String },
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
+    #[error("ttl_seconds is {min} to {max}, not {asked}")]
+    Ttl { min: i64, max: i64, asked: i64 },
+    #[error("audiences has 1 to {MAX_AUDIENCES} entries, or is absent for a run that may ask for any")]
+    AudienceCount,
+    #[error("audiences: {0}")]
+    Audience(#[from] AudienceError),
+    #[error(
+        "the subject has {bytes} bytes, and clouds accept {MAX_SUBJECT_BYTES} at most: use shorter names (`preview` shows the subject)"
+    )]
+    SubjectTooLong { bytes: usize },
+    #[error("the organization was deleted")]
+    OrganizationDeleted,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub async fn start_run(
+    app: &App,
+    organization: &Organization,
+    request: StartRun,
+    started_by: Uuid,
+) -> Result<StartedRun, StartRunError> {
+    let now = app.clock.now();
+    let run = register(app, organization, request, now)?;
+    if run.subject.len() > MAX_SUBJECT_BYTES {
+        return Err(StartRunError::SubjectTooLong { bytes: run.subject.len() });
+    }
+    let request_token = Secret::generate(SecretKind::RunRequestToken, app.entropy.as_ref());
+    let run = app.store.start_run(run, &request_token.hash(), started_by).await?;
+    let run = run.ok_or(StartRunError::OrganizationDeleted)?;
+    tracing::info!(run_id = %run.id, organization = %run.organization, subject = %run.subject, "run started");
+    Ok(StartedRun { run, request_token })
+}
+
+pub fn preview_run(
+    app: &App,
+    organization: &Organization,
+    request: StartRun,
+) -> Result<Preview, StartRunError> {
+    let run = register(app, organization, request, app.clock.now())?;
+    let default_audience = vec![run.organization.clone()];
+    let limits =
+        limits::check(&app.issuer, &run.subject, run.audiences.as_ref().unwrap_or(&default_audience));
+    Ok(Preview {
+        claims: unchanging_claims(app, &run.organization, &run.subject, &run.claims),
+        subject: run.subject,
+        limits,
+    })
+}
+
+/// What all tokens of a run say alike: every claim but the times, the id and an audience asked for.
+pub fn unchanging_claims(
+    app: &App,
+    organization: &str,
+    subject: &str,
+    of_the_run: &Map<String, Value>,
+) -> Map<String, Value> {
+    let mut claims = Map::new();
+    claims.insert("iss".into(), app.issuer.as_str().into());
+    claims.insert("aud".into(), organization.into());
+    claims.insert("sub".into(), subject.into());
+    claims.extend(of_the_run.clone());
+    claims
+}
+
+fn register(
+    app: &App,
+    organization: &Organization,
+    request: StartRun,
+    now: Timestamp,
+) -> Result<NewRun, StartRunError> {
+    let StartRun { service: name, attributes, ttl_seconds, audiences } = request;
+    let service = app.services.named(&name).ok_or_else(|| StartRunError::UnknownService {
+        name: name.clone(),
+        known: app.services.names().collect::<Vec<_>>().join(", "),
+    })?;
+    let identity = app.services.identify(service, &organization.name, &attributes)?;
+    let ttl = ttl(ttl_seconds, app.run_ttl_max)?;
+    check_audiences(audiences.as_deref())?;
+    let id = uuid_at(now, app.entropy.as_ref());
+    Ok(NewRun {
+        id,
+        organization_id: organization.id,
+        organization: organization.name.to_string(),
+        service: name,
+        attributes,
+        subject: identity.subject,
+        claims: claims::of_run(organization.name.as_str(), organization.id, identity.claims, id),
+        audiences,
+        created_at: now,
+        expires_at: now + ttl,
+    })
+}
+
+fn ttl(asked: Option<i64>, max: SignedDuration) -> Result<SignedDuration, StartRunError> {
+    let Some(asked) = asked else { return Ok(DEFAULT_RUN_TTL.min(max)) };
+    let (min, max) = (MIN_RUN_TTL.as_secs(), max.as_secs());
+    if (min..=max).contains(&asked) {
+        Ok(SignedDuration::from_secs(asked))
+    } else {
+        Err(StartRunError::Ttl { min, max, asked })
+    }
+}
+
+fn check_audiences(audiences: Option<&[String]>) -> Result<(), StartRunError> {
+    let Some(audiences) = audiences else { return Ok(()) };
+    if !(1..=MAX_AUDIENCES).contains(&audiences.len()) {
+        return Err(StartRunError::AudienceCount);
+    }
+    audiences.iter().try_for_each(|audience| Audience::parse(audience).map(drop))?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Request bodies: bounded in size and time before they are parsed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::error::Category;
+use tokio::time::timeout;
+
+use super::Api;
+use super::problem::{Problem, ProblemKind};
+
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A JSON body.
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Api>> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        require_json(&parts.headers)?;
+        let bytes = timeout(api.body_timeout, collect(&parts.headers, body))
+            .await
+            .map_err(|_| Problem::new(ProblemKind::RequestTimeout, "The body took too long to arrive."))??;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| explain(&error))
+    }
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemKind::UnsupportedMediaType,
+        "Send the body as JSON, with `Content-Type: application/json`.",
+    ))
+}
+
+async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let too_large =
+        || Problem::new(ProblemKind::ContentTooLarge, format!("A body has at most {MAX_BODY_BYTES} bytes."));
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES) {
+        return Err(too_large());
+    }
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(Problem::bad_request("The body broke off before its end.")),
+    }
+}
+
+fn explain(error: &serde_json::Error) -> Problem {
+    match error.classify() {
+        Category::Data => Problem::invalid_input(format!("The body is not what is expected: {error}.")),
+        Category::Syntax | Category::Eof | Category::Io => {
+            Problem::bad_request(format!("The body is not valid JSON: {error}."))
+        }
+    }
+}
+
+/// A map of strings in which no name stands twice: which of the two would be attested?
+pub fn unique_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    deserializer.deserialize_map(UniqueMap)
+}
+
+struct UniqueMap;
+
+impl<'de> Visitor<'de> for UniqueMap {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let mut map = BTreeMap::new();
+        while let Some((name, value)) = access.next_entry::<String, String>()? {
+            if map.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("`{name}` stands twice")));
+            }
+            map.insert(name, value);
+        }
+        Ok(map)
+    }
+}

@@ -1,0 +1,138 @@
+//! The accept loop: how many clients there may be, how long each may dawdle, and how all of them end.
+//!
+//! `axum::serve` has no timer for request heads, so connections are driven here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tower::Service;
+
+use super::peer::Peer;
+
+/// A request's head larger than this is refused with 431.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Pause after the operating system refused to hand over a connection (out of descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+pub struct Connections {
+    pub listener: TcpListener,
+    pub router: Router,
+    pub tls: Option<TlsAcceptor>,
+    pub max_connections: u32,
+    pub header_timeout: Duration,
+    pub shutdown_timeout: Duration,
+}
+
+impl Connections {
+    /// Serves until `stop` turns true, then takes no more connections, lets requests in flight finish
+    /// within the shutdown timeout, and returns how many connections were cut off after it.
+    pub async fn serve(self, mut stop: watch::Receiver<bool>) -> usize {
+        let max = self.max_connections as usize;
+        let slots = Arc::new(Semaphore::new(max));
+        let one = Arc::new(Connection {
+            router: self.router,
+            tls: self.tls,
+            header_timeout: self.header_timeout,
+            stop: stop.clone(),
+        });
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stopped(&mut stop) => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => match Arc::clone(&slots).try_acquire_owned() {
+                    Ok(slot) => drop(tokio::spawn(Arc::clone(&one).drive(stream, peer, slot))),
+                    Err(_) => refuse(stream, one.tls.is_some()),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(self.listener);
+        let all_done = slots.acquire_many(self.max_connections);
+        match timeout(self.shutdown_timeout, all_done).await {
+            Ok(_) => 0,
+            Err(_) => max - slots.available_permits(),
+        }
+    }
+}
+
+/// What all connections have in common.
+struct Connection {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    header_timeout: Duration,
+    stop: watch::Receiver<bool>,
+}
+
+impl Connection {
+    async fn drive(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, _slot: OwnedSemaphorePermit) {
+        // Answers are written whole; waiting to fill a packet would only delay them.
+        let _ = stream.set_nodelay(true);
+        match &self.tls {
+            None => self.speak_http(stream, peer).await,
+            Some(tls) => match timeout(self.header_timeout, tls.accept(stream)).await {
+                Ok(Ok(stream)) => self.speak_http(stream, peer).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+                Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+            },
+        }
+    }
+
+    async fn speak_http(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            self.router.clone().call(request.map(Body::new))
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let mut stop = self.stop.clone();
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopped(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "connection ended early");
+        }
+    }
+}
+
+/// Returns when `stop` is true, or nobody is left who could make it so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Past the limit: a word to a client that would understand it, then the door.
+fn refuse(mut stream: TcpStream, tls: bool) {
+    tracing::warn!("connection refused: max_connections are open");
+    if tls {
+        return;
+    }
+    tokio::spawn(async move {
+        let answer = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        let _ = timeout(Duration::from_secs(1), stream.write_all(answer.as_bytes())).await;
+    });
+}

@@ -1,0 +1,31 @@
+//! The HTTP face: requests become calls of flows, and their outcomes become answers.
+
+pub mod access_tokens;
+pub mod body;
+pub mod connections;
+pub mod credentials;
+pub mod dev_tls;
+pub mod discovery;
+pub mod health;
+pub mod id_token;
+pub mod organizations;
+pub mod path;
+pub mod peer;
+pub mod problem;
+pub mod query;
+pub mod router;
+pub mod runs;
+pub mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+
+/// What handlers share.
+pub struct Api {
+    pub app: Arc<App>,
+    pub body_timeout: Duration,
+    /// Believe the last `X-Forwarded-For`: only a proxy can reach this process.
+    pub behind_proxy: bool,
+}

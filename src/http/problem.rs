@@ -1,0 +1,240 @@
+//! Every refusal as a problem document (RFC 9457), and the only place with status codes of refusals.
+//! Internal causes are logged here and never sent.
+
+use std::borrow::Cow;
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::flows::access_tokens::CreateAccessTokenError;
+use crate::flows::authorize::AuthorizeError;
+use crate::flows::end_run::EndRunError;
+use crate::flows::mint_id_token::MintError;
+use crate::flows::organizations::CreateOrganizationError;
+use crate::flows::start_run::StartRunError;
+use crate::signing::signing_key::SigningError;
+use crate::store::StoreError;
+
+#[derive(Debug)]
+pub struct Problem {
+    kind: ProblemKind,
+    detail: Cow<'static, str>,
+}
+
+/// What kind of problem; `type` in the document is `urn:runmint:problem:` and the kind's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    RunEnded,
+    AudienceNotAllowed,
+    NotFound,
+    MethodNotAllowed,
+    RequestTimeout,
+    Conflict,
+    ContentTooLarge,
+    UnsupportedMediaType,
+    InvalidInput,
+    Internal,
+    Unavailable,
+}
+
+impl ProblemKind {
+    fn describe(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "bad-request", "Bad request"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Credential needed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::RunEnded => (StatusCode::FORBIDDEN, "run-ended", "Run has ended"),
+            Self::AudienceNotAllowed => {
+                (StatusCode::FORBIDDEN, "audience-not-allowed", "Audience not allowed")
+            }
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+            }
+            Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout", "Request timed out"),
+            Self::Conflict => (StatusCode::CONFLICT, "conflict", "Conflict"),
+            Self::ContentTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "content-too-large", "Content too large")
+            }
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
+            }
+            Self::InvalidInput => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-input", "Invalid input"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
+        }
+    }
+}
+
+impl Problem {
+    pub fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+
+    /// The same words for every wrong, missing, expired or revoked credential.
+    pub fn unauthorized() -> Self {
+        Self::new(
+            ProblemKind::Unauthorized,
+            "Send a valid token as `Authorization: Bearer TOKEN`. It may be missing, wrong, expired or revoked.",
+        )
+    }
+
+    pub fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ProblemKind::BadRequest, detail)
+    }
+
+    pub fn invalid_input(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ProblemKind::InvalidInput, detail)
+    }
+
+    pub fn not_found() -> Self {
+        Self::new(
+            ProblemKind::NotFound,
+            "There is nothing at this address; /openapi.yaml lists what there is.",
+        )
+    }
+
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            ProblemKind::MethodNotAllowed,
+            "This address does not take this method; /openapi.yaml lists which does.",
+        )
+    }
+
+    pub fn unavailable() -> Self {
+        Self::new(ProblemKind::Unavailable, "The server cannot do this right now. Try again in a moment.")
+    }
+
+    fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, cause = ?error.source(), "internal error");
+        Self::new(ProblemKind::Internal, "Something went wrong in the server; its log says what.")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, slug, title) = self.kind.describe();
+        let body = json!({
+            "type": format!("urn:runmint:problem:{slug}"),
+            "title": title,
+            "status": status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = (status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self.kind {
+            ProblemKind::Unauthorized => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"runmint\""));
+            }
+            ProblemKind::Unavailable => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => {
+                tracing::error!(%error, cause = ?std::error::Error::source(&error), "the database failed");
+                Self::unavailable()
+            }
+            StoreError::Corrupt(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AuthorizeError> for Problem {
+    fn from(error: AuthorizeError) -> Self {
+        match error {
+            AuthorizeError::Unauthenticated => Self::unauthorized(),
+            AuthorizeError::Forbidden { .. } => Self::new(ProblemKind::Forbidden, sentence(&error)),
+            AuthorizeError::NotFound(_) => Self::new(ProblemKind::NotFound, sentence(&error)),
+            AuthorizeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateOrganizationError> for Problem {
+    fn from(error: CreateOrganizationError) -> Self {
+        match error {
+            CreateOrganizationError::Name(_) => Self::invalid_input(sentence(&error)),
+            CreateOrganizationError::NameTaken(_) => Self::new(ProblemKind::Conflict, sentence(&error)),
+            CreateOrganizationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateAccessTokenError> for Problem {
+    fn from(error: CreateAccessTokenError) -> Self {
+        match error {
+            CreateAccessTokenError::Name
+            | CreateAccessTokenError::Role
+            | CreateAccessTokenError::ExpiresIn => Self::invalid_input(sentence(&error)),
+            CreateAccessTokenError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StartRunError> for Problem {
+    fn from(error: StartRunError) -> Self {
+        match error {
+            StartRunError::UnknownService { .. }
+            | StartRunError::Attribute(_)
+            | StartRunError::Ttl { .. }
+            | StartRunError::AudienceCount
+            | StartRunError::Audience(_)
+            | StartRunError::SubjectTooLong { .. } => Self::invalid_input(sentence(&error)),
+            StartRunError::OrganizationDeleted => Self::new(ProblemKind::NotFound, sentence(&error)),
+            StartRunError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EndRunError> for Problem {
+    fn from(error: EndRunError) -> Self {
+        match error {
+            EndRunError::EndedOtherwise(_) => Self::new(ProblemKind::Conflict, sentence(&error)),
+            EndRunError::Gone => Self::new(ProblemKind::NotFound, sentence(&error)),
+            EndRunError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<MintError> for Problem {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::Unauthenticated => Self::unauthorized(),
+            MintError::RunEnded(_) => Self::new(ProblemKind::RunEnded, sentence(&error)),
+            MintError::Audience(_) => Self::bad_request(sentence(&error)),
+            MintError::AudienceNotAllowed { .. } => {
+                Self::new(ProblemKind::AudienceNotAllowed, sentence(&error))
+            }
+            MintError::Lifetime(_) => Self::invalid_input(sentence(&error)),
+            MintError::NoSigningKey | MintError::NotRecorded(_) | MintError::Signing(SigningError::Busy) => {
+                tracing::warn!(%error, "no token");
+                Self::unavailable()
+            }
+            MintError::Signing(SigningError::Unusable | SigningError::Failed) => Self::internal(&error),
+            MintError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// An error's text as a sentence for people.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    let first = characters.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
+}

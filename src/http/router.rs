@@ -1,0 +1,89 @@
+//! Every address, as a table of contents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodRouter, delete, get, post};
+
+use super::problem::Problem;
+use super::{Api, access_tokens, discovery, health, id_token, organizations, runs};
+use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
+
+pub struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    handler: MethodRouter<Arc<Api>>,
+}
+
+fn route(method: &'static str, path: &'static str, handler: MethodRouter<Arc<Api>>) -> Route {
+    Route { method, path, handler }
+}
+
+/// The routes under the base URL; openapi.yaml documents exactly these and the issuer's two.
+pub fn routes() -> Vec<Route> {
+    vec![
+        route("get", "/openapi.yaml", get(discovery::openapi)),
+        route("get", "/healthz", get(health::healthz)),
+        route("get", "/readyz", get(health::readyz)),
+        route("get", "/version", get(health::version)),
+        route("post", "/api/orgs", post(organizations::create)),
+        route("get", "/api/orgs", get(organizations::list)),
+        route("get", "/api/orgs/{org}", get(organizations::show)),
+        route("delete", "/api/orgs/{org}", delete(organizations::delete)),
+        route("post", "/api/orgs/{org}/access-tokens", post(access_tokens::create_in_organization)),
+        route("get", "/api/orgs/{org}/access-tokens", get(access_tokens::list_of_organization)),
+        route("post", "/api/access-tokens", post(access_tokens::create_admin)),
+        route("get", "/api/access-tokens", get(access_tokens::list_admin)),
+        route("get", "/api/access-tokens/{id}", get(access_tokens::show)),
+        route("delete", "/api/access-tokens/{id}", delete(access_tokens::revoke)),
+        route("post", "/api/orgs/{org}/runs", post(runs::start)),
+        route("get", "/api/orgs/{org}/runs", get(runs::list)),
+        route("post", "/api/orgs/{org}/runs/preview", post(runs::preview)),
+        route("get", "/api/runs/{id}", get(runs::show)),
+        route("post", "/api/runs/{id}/finish", post(runs::finish)),
+        route("post", "/api/runs/{id}/cancel", post(runs::cancel)),
+        // GET alone: axum would let HEAD through to the GET handler, and each call mints a token.
+        route("get", "/api/runs/{id}/id-token", get(id_token::mint).head(refuse_method)),
+    ]
+}
+
+/// The whole service. `request_timeout` bounds the work on one request.
+pub fn router(api: Arc<Api>, request_timeout: Duration) -> Router {
+    let mut under_base = Router::new();
+    for Route { path, handler, .. } in routes() {
+        under_base = under_base.route(path, handler);
+    }
+    let base = api.app.base_url.path().to_owned();
+    let issuer = api.app.issuer.path();
+    let nested = if base.is_empty() { under_base } else { Router::new().nest(&base, under_base) };
+    nested
+        .route(&format!("{issuer}{CONFIGURATION_PATH}"), get(discovery::configuration))
+        .route(&format!("{issuer}{JWKS_PATH}"), get(discovery::jwks))
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(refuse_method)
+        .layer(middleware::from_fn(move |request, next| finish(request, next, request_timeout)))
+        .with_state(api)
+}
+
+async fn refuse_method() -> Problem {
+    Problem::method_not_allowed()
+}
+
+/// Bounds the time, and keeps answers out of caches unless they say otherwise.
+async fn finish(request: Request, next: Next, request_timeout: Duration) -> Response {
+    let answered = tokio::time::timeout(request_timeout, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| {
+        tracing::warn!("a request took too long and was given up");
+        axum::response::IntoResponse::into_response(Problem::unavailable())
+    });
+    let headers = response.headers_mut();
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

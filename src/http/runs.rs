@@ -1,0 +1,170 @@
+//! `/api/orgs/{org}/runs` and `/api/runs/{id}`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Api;
+use super::body::{JsonBody, unique_map};
+use super::credentials::Authenticated;
+use super::path::PathSegment;
+use super::problem::Problem;
+use super::query::Query;
+use crate::app::App;
+use crate::flows::end_run::end_run;
+use crate::flows::start_run::{self, StartRun, StartedRun, preview_run, unchanging_claims};
+use crate::issuer::service::Attributes;
+use crate::store::access_tokens::Role;
+use crate::store::runs::{Ending, Run, RunFilter, RunState};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartRunBody {
+    service: String,
+    #[serde(deserialize_with = "unique_map")]
+    attributes: Attributes,
+    ttl_seconds: Option<i64>,
+    audiences: Option<Vec<String>>,
+}
+
+impl From<StartRunBody> for StartRun {
+    fn from(body: StartRunBody) -> Self {
+        let StartRunBody { service, attributes, ttl_seconds, audiences } = body;
+        Self { service, attributes, ttl_seconds, audiences }
+    }
+}
+
+pub async fn start(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    PathSegment(org): PathSegment,
+    JsonBody(body): JsonBody<StartRunBody>,
+) -> Result<Response, Problem> {
+    let organization = caller.organization(&api.app, &org, Role::Orchestrator).await?;
+    let started = start_run::start_run(&api.app, &organization, body.into(), caller.token_id()).await?;
+    let location = format!("{}/api/runs/{}", api.app.base_url, started.run.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render_started(&api.app, &started)))
+        .into_response())
+}
+
+pub async fn preview(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    PathSegment(org): PathSegment,
+    JsonBody(body): JsonBody<StartRunBody>,
+) -> Result<Json<Value>, Problem> {
+    let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
+    let preview = preview_run(&api.app, &organization, body.into())?;
+    let limits: Vec<Value> = preview
+        .limits
+        .iter()
+        .map(|check| {
+            json!({
+                "relying_party": check.relying_party,
+                "what": check.what,
+                "limit": check.limit,
+                "actual": check.actual,
+                "ok": check.ok,
+                "advice": check.advice,
+            })
+        })
+        .collect();
+    Ok(Json(json!({
+        "subject": preview.subject,
+        "subject_bytes": preview.subject.len(),
+        "claims": preview.claims,
+        "limits": limits,
+    })))
+}
+
+pub async fn list(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    PathSegment(org): PathSegment,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
+    let query = Query::parse(query.as_deref(), &["state", "service", "subject", "limit", "cursor"])?;
+    let page = query.page()?;
+    let state = query.text("state").map(|text| {
+        RunState::parse(text)
+            .ok_or_else(|| Problem::bad_request("`state` is active, finished, cancelled or expired."))
+    });
+    let filter = RunFilter {
+        state: state.transpose()?,
+        service: query.text("service").map(str::to_owned),
+        subject: query.text("subject").map(str::to_owned),
+    };
+    let found = api.app.store.runs(organization.id, &filter, page, api.app.clock.now()).await?;
+    let runs: Vec<Value> = found.items.iter().map(|run| render(&api.app, run)).collect();
+    Ok(Json(json!({"runs": runs, "next_cursor": found.next})))
+}
+
+pub async fn show(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    PathSegment(id): PathSegment,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(render(&api.app, &caller.run(&api.app, &id, Role::Viewer).await?)))
+}
+
+pub async fn finish(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    PathSegment(id): PathSegment,
+) -> Result<Json<Value>, Problem> {
+    let run = caller.run(&api.app, &id, Role::Orchestrator).await?;
+    let run = end_run(&api.app, run.id, Ending::Finished, caller.token_id()).await?;
+    Ok(Json(render(&api.app, &run)))
+}
+
+pub async fn cancel(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    PathSegment(id): PathSegment,
+) -> Result<Json<Value>, Problem> {
+    let run = caller.run(&api.app, &id, Role::Orchestrator).await?;
+    let run = end_run(&api.app, run.id, Ending::Cancelled, caller.token_id()).await?;
+    Ok(Json(render(&api.app, &run)))
+}
+
+fn render(app: &App, run: &Run) -> Value {
+    json!({
+        "id": run.id,
+        "organization": run.organization,
+        "service": run.service,
+        "state": run.state_at(app.clock.now()).as_str(),
+        "attributes": run.attributes,
+        "audiences": run.audiences,
+        "subject": run.subject,
+        "claims": unchanging_claims(app, &run.organization, &run.subject, &run.claims),
+        "created_at": run.created_at,
+        "expires_at": run.expires_at,
+        "ended_at": run.ended_at,
+    })
+}
+
+/// The run, and what its runner needs in its environment to ask for tokens. `request_url` holds a `?`
+/// already, since clients of GitHub's protocol append `&audience=`.
+fn render_started(app: &App, started: &StartedRun) -> Value {
+    let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.base_url, started.run.id);
+    let request_token = started.request_token.expose();
+    let mut body = render(app, &started.run);
+    body["request_url"] = request_url.as_str().into();
+    body["request_token"] = request_token.into();
+    body["environment"] = json!({
+        "ACTIONS_ID_TOKEN_REQUEST_URL": request_url,
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": request_token,
+        "RUNMINT_ID_TOKEN_REQUEST_URL": request_url,
+        "RUNMINT_ID_TOKEN_REQUEST_TOKEN": request_token,
+        "RUNMINT_RUN_ID": started.run.id,
+        "RUNMINT_URL": app.base_url.as_str(),
+    });
+    body
+}

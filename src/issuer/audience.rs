@@ -1,0 +1,55 @@
+//! Whom a token is for: `aud`, always one plain string.
+
+use serde::Serialize;
+use thiserror::Error;
+
+/// Google takes at most 256 characters per audience (`iam.v1` workload identity pool providers).
+pub const MAX_AUDIENCE_BYTES: usize = 256;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Audience(String);
+
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum AudienceError {
+    #[error("an audience must not be empty")]
+    Empty,
+    #[error("an audience has at most {MAX_AUDIENCE_BYTES} bytes, this one has {0}")]
+    TooLong(usize),
+    #[error("an audience must have no control characters and no white space at its ends")]
+    Characters,
+}
+
+impl Audience {
+    pub fn parse(text: &str) -> Result<Self, AudienceError> {
+        if text.is_empty() {
+            return Err(AudienceError::Empty);
+        }
+        if text.len() > MAX_AUDIENCE_BYTES {
+            return Err(AudienceError::TooLong(text.len()));
+        }
+        if text.chars().any(char::is_control) || text.trim() != text {
+            return Err(AudienceError::Characters);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_and_characters() {
+        assert!(Audience::parse("api://AzureADTokenExchange").is_ok());
+        assert!(Audience::parse(&"é".repeat(128)).is_ok());
+        assert_eq!(Audience::parse(""), Err(AudienceError::Empty));
+        assert_eq!(Audience::parse(&"é".repeat(129)), Err(AudienceError::TooLong(258)));
+        for bad in [" acme", "acme ", "a\u{0}b", "a\nb", "a\u{85}b", "\u{a0}"] {
+            assert_eq!(Audience::parse(bad), Err(AudienceError::Characters), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The claims of an ID token.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::issuer::lifetime::NOT_BEFORE_BACKDATE;
+
+/// Set for every service, in the order in which they stand in a token.
+pub const COMMON_CLAIMS: &[&str] =
+    &["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "org", "org_id", "run_id"];
+
+/// The payload of an ID token. Times are whole seconds: AWS refuses fractions.
+#[derive(Serialize)]
+pub struct IdTokenClaims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: &'a str,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    jti: Uuid,
+    #[serde(flatten)]
+    of_the_run: &'a Map<String, Value>,
+}
+
+/// What one token adds to what its run always says.
+pub struct Issuance<'a> {
+    pub issuer: &'a str,
+    pub audience: &'a str,
+    pub subject: &'a str,
+    pub jti: Uuid,
+    pub issued_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+impl<'a> IdTokenClaims<'a> {
+    pub fn new(issuance: Issuance<'a>, of_the_run: &'a Map<String, Value>) -> Self {
+        Self {
+            iss: issuance.issuer,
+            aud: issuance.audience,
+            sub: issuance.subject,
+            iat: issuance.issued_at.as_second(),
+            nbf: (issuance.issued_at - NOT_BEFORE_BACKDATE).as_second(),
+            exp: issuance.expires_at.as_second(),
+            jti: issuance.jti,
+            of_the_run,
+        }
+    }
+}
+
+/// What every token of a run says beside the registered claims.
+pub fn of_run(
+    organization: &str,
+    organization_id: Uuid,
+    service_claims: Map<String, Value>,
+    run_id: Uuid,
+) -> Map<String, Value> {
+    let mut claims = Map::new();
+    claims.insert("org".into(), organization.into());
+    claims.insert("org_id".into(), organization_id.to_string().into());
+    claims.extend(service_claims);
+    claims.insert("run_id".into(), run_id.to_string().into());
+    claims
+}

@@ -1,0 +1,19 @@
+//! runmint: a self-hosted OpenID Connect issuer for workload identity.
+//!
+//! Arrows point one way: clock, entropy, config → issuer, signing, trust, clouds → store → app → flows
+//! → http and cli → main. A test reads the `use` lines and keeps it so.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod clouds;
+pub mod config;
+pub mod entropy;
+pub mod flows;
+pub mod http;
+pub mod issuer;
+pub mod publication;
+pub mod secret;
+pub mod signing;
+pub mod store;
+pub mod trust;

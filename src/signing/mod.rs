@@ -1,0 +1,8 @@
+//! Who signs: the keys, how they are made, kept and used. Nothing here knows of runs or HTTP.
+
+pub mod generate;
+pub mod jwk;
+pub mod keyring;
+pub mod sealing;
+pub mod signer_pool;
+pub mod signing_key;

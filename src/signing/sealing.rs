@@ -1,0 +1,221 @@
+//! Sealing: private keys rest in the database only under AES-256-GCM, bound to what they are.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::digest::{SHA256, digest};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::entropy::Entropy;
+
+const KEY_BYTES: usize = 32;
+
+/// The key under which signing keys are sealed. It has neither `Debug` nor `Display`: only its id may
+/// be shown.
+pub struct SealingKey {
+    id: String,
+    key: LessSafeKey,
+}
+
+#[derive(Debug, Error)]
+pub enum SealingError {
+    #[error("a sealing key is {KEY_BYTES} random bytes in base64 (`openssl rand -base64 {KEY_BYTES}`)")]
+    Malformed,
+    #[error("sealing key file {path}: {source}", path = path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("sealing key file {path} can be read by others (mode {mode:o}); run `chmod 600 {path}`", path = path.display())]
+    Readable { path: PathBuf, mode: u32 },
+    #[error(
+        "signing key {kid} is sealed under sealing key {sealed_under}, but the configured one is {configured}: put the right sealing key back, or restore the database that belongs to this one"
+    )]
+    WrongKey { kid: String, sealed_under: String, configured: String },
+    #[error(
+        "signing key {kid} does not open: its record in the database was changed or damaged; restore it from a backup"
+    )]
+    Damaged { kid: String },
+}
+
+/// A sealed private key as it rests in the database.
+pub struct Sealed {
+    /// base64 of nonce ‖ ciphertext ‖ tag.
+    pub text: String,
+    pub sealing_key_id: String,
+}
+
+impl SealingKey {
+    /// From base64 of 32 bytes, white space around it allowed.
+    pub fn parse(text: &str) -> Result<Self, SealingError> {
+        let bytes = STANDARD.decode(text.trim()).map(Zeroizing::new).map_err(|_| SealingError::Malformed)?;
+        let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| SealingError::Malformed)?;
+        // Domain-separated, so that the id tells nothing that any other use of the key could.
+        let id = digest(&SHA256, &[b"runmint sealing key id\0".as_slice(), &bytes].concat());
+        let id = id.as_ref()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { id, key: LessSafeKey::new(key) })
+    }
+
+    pub fn from_file(path: &Path) -> Result<Self, SealingError> {
+        let fault = |source| SealingError::File { path: path.to_owned(), source };
+        let text = Zeroizing::new(fs::read_to_string(path).map_err(fault)?);
+        let mode = fs::metadata(path).map_err(fault)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(SealingError::Readable { path: path.to_owned(), mode });
+        }
+        Self::parse(&text)
+    }
+
+    /// Reads the file, or makes it with a fresh key when there is none. Processes may race: the one
+    /// that is first decides, the others read what it wrote.
+    pub fn from_file_or_new(path: &Path, entropy: &dyn Entropy) -> Result<Self, SealingError> {
+        if path.exists() {
+            return Self::from_file(path);
+        }
+        let fault = |source| SealingError::File { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fault)?;
+        }
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        entropy.fill(bytes.as_mut());
+        let text = Zeroizing::new(STANDARD.encode(bytes.as_ref()) + "\n");
+        let mut suffix = [0; 8];
+        entropy.fill(&mut suffix);
+        let draft = path.with_extension(format!("{:016x}.draft", u64::from_le_bytes(suffix)));
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)
+            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+            // A hard link never replaces: unlike a rename it cannot destroy a key made meanwhile.
+            .and_then(|()| match fs::hard_link(&draft, path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                linked => linked,
+            });
+        let removed = fs::remove_file(&draft);
+        written.and(removed).map_err(fault)?;
+        Self::from_file(path)
+    }
+
+    /// A short fingerprint, safe to show.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn seal(&self, plain: &[u8], of: &Purpose<'_>, entropy: &dyn Entropy) -> Sealed {
+        let mut nonce = [0; NONCE_LEN];
+        entropy.fill(&mut nonce);
+        let mut sealed = plain.to_vec();
+        self.key
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(of.bytes()), &mut sealed)
+            .expect("a key of a few kilobytes is within AES-GCM's limit");
+        let text = STANDARD.encode([nonce.as_slice(), &sealed].concat());
+        Sealed { text, sealing_key_id: self.id.clone() }
+    }
+
+    pub fn open(&self, sealed: &Sealed, of: &Purpose<'_>) -> Result<Zeroizing<Vec<u8>>, SealingError> {
+        if sealed.sealing_key_id != self.id {
+            return Err(SealingError::WrongKey {
+                kid: of.kid.to_owned(),
+                sealed_under: sealed.sealing_key_id.clone(),
+                configured: self.id.clone(),
+            });
+        }
+        let damaged = || SealingError::Damaged { kid: of.kid.to_owned() };
+        let mut bytes = Zeroizing::new(STANDARD.decode(&sealed.text).map_err(|_| damaged())?);
+        if bytes.len() < NONCE_LEN {
+            return Err(damaged());
+        }
+        let nonce: [u8; NONCE_LEN] = bytes[..NONCE_LEN].try_into().expect("just measured");
+        let plain = self
+            .key
+            .open_within(Nonce::assume_unique_for_key(nonce), Aad::from(of.bytes()), &mut bytes, NONCE_LEN..)
+            .map_err(|_| damaged())?;
+        Ok(Zeroizing::new(plain.to_vec()))
+    }
+}
+
+/// What a sealed key is for. As associated data it keeps one row's key from opening in another row.
+pub struct Purpose<'a> {
+    pub kid: &'a str,
+    pub algorithm: &'a str,
+}
+
+impl Purpose<'_> {
+    fn bytes(&self) -> Vec<u8> {
+        format!("runmint/signing-key/v1\0{}\0{}", self.algorithm, self.kid).into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+
+    fn key() -> SealingKey {
+        SealingKey::parse(&STANDARD.encode([7; 32])).unwrap()
+    }
+
+    const OF: Purpose<'static> = Purpose { kid: "k1", algorithm: "RS256" };
+
+    #[test]
+    fn opens_only_what_it_sealed_for_the_same_purpose() {
+        let sealed = key().seal(b"secret", &OF, &SystemEntropy::new());
+        assert_eq!(key().open(&sealed, &OF).unwrap().as_slice(), b"secret");
+
+        let other_row = Purpose { kid: "k2", algorithm: "RS256" };
+        assert!(matches!(key().open(&sealed, &other_row), Err(SealingError::Damaged { .. })));
+        let other_algorithm = Purpose { kid: "k1", algorithm: "ES256" };
+        assert!(matches!(key().open(&sealed, &other_algorithm), Err(SealingError::Damaged { .. })));
+        let other = SealingKey::parse(&STANDARD.encode([8; 32])).unwrap();
+        assert!(matches!(other.open(&sealed, &OF), Err(SealingError::WrongKey { .. })));
+    }
+
+    #[test]
+    fn every_changed_bit_and_every_cut_is_noticed() {
+        let sealed = key().seal(b"secret", &OF, &SystemEntropy::new());
+        let bytes = STANDARD.decode(&sealed.text).unwrap();
+        for index in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            let cut = bytes[..index].to_vec();
+            for text in [STANDARD.encode(changed), STANDARD.encode(cut)] {
+                let sealed = Sealed { text, sealing_key_id: key().id().to_owned() };
+                assert!(matches!(key().open(&sealed, &OF), Err(SealingError::Damaged { .. })), "{index}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_key_sealed_twice_looks_different() {
+        let entropy = SystemEntropy::new();
+        assert_ne!(key().seal(b"x", &OF, &entropy).text, key().seal(b"x", &OF, &entropy).text);
+    }
+
+    #[test]
+    fn the_file_is_private_made_once_and_refused_when_readable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys/sealing.key");
+        let entropy = SystemEntropy::new();
+        let made = SealingKey::from_file_or_new(&path, &entropy).unwrap();
+        let again = SealingKey::from_file_or_new(&path, &entropy).unwrap();
+        assert_eq!(made.id(), again.id());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft is left behind");
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(SealingKey::from_file(&path), Err(SealingError::Readable { mode: 0o640, .. })));
+    }
+
+    #[test]
+    fn refuses_keys_of_another_size() {
+        for text in ["", "x", &STANDARD.encode([0; 16]), &STANDARD.encode([0; 33])] {
+            assert!(matches!(SealingKey::parse(text), Err(SealingError::Malformed)));
+        }
+    }
+}

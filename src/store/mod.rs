@@ -1,0 +1,160 @@
+//! Durable facts, as atomic intents. The only room that speaks SQL.
+//!
+//! One set of statements runs on SQLite and on PostgreSQL. What differs (pragmas, the lock around
+//! migrations, how many connections may write) is in this file.
+
+pub mod access_tokens;
+pub mod mint_log;
+pub mod organizations;
+pub mod page;
+pub mod row;
+pub mod runs;
+pub mod signing_keys;
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::{Any, AnyPool, Transaction};
+use thiserror::Error;
+
+/// How long a caller waits for a connection. Longer waits are better answered "try again".
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+pub struct Store {
+    engine: Engine,
+    /// SQLite has one writer at a time: its write pool holds one connection, so that writers queue
+    /// here, in order, and not in SQLite's busy loop. On PostgreSQL both are the same pool.
+    write: AnyPool,
+    read: AnyPool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Debug, Error)]
+pub enum StoreError {
+    #[error("the database did not answer or refused")]
+    Unavailable(#[from] sqlx::Error),
+    #[error("the database holds a value that cannot be: {0}")]
+    Corrupt(String),
+}
+
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error(
+        "database_url must be `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`, not of scheme `{0}`"
+    )]
+    Scheme(String),
+    #[error("the folder of the database, {path}: {source}", path = path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error("the database cannot be opened: {0}")]
+    Connect(#[source] sqlx::Error),
+    #[error("the schema cannot be brought up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+impl Store {
+    /// Connects and brings the schema up to date. Any number of processes may do so at once.
+    pub async fn open(database_url: &str, connections: u32) -> Result<Self, OpenError> {
+        install_default_drivers();
+        let store = match database_url.split_once(':') {
+            Some(("sqlite", path)) => open_sqlite(path.trim_start_matches("//"), connections).await?,
+            Some(("postgres" | "postgresql", _)) => open_postgres(database_url, connections).await?,
+            other => {
+                return Err(OpenError::Scheme(other.map_or("", |(scheme, _)| scheme).to_owned()));
+            }
+        };
+        Ok(store)
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").fetch_one(&self.read).await?;
+        Ok(())
+    }
+
+    /// Closes every connection, which flushes SQLite's log into the database file.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+
+    async fn begin_write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        match self.engine {
+            // Takes the write lock now: upgrading a read transaction later can fail at once.
+            Engine::Sqlite => self.write.begin_with("BEGIN IMMEDIATE").await,
+            Engine::Postgres => self.write.begin().await,
+        }
+    }
+}
+
+async fn open_sqlite(path: &str, connections: u32) -> Result<Store, OpenError> {
+    let path = Path::new(path.split('?').next().unwrap_or(path));
+    make_private_file(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+    let url = format!("sqlite://{}", path.display());
+    let options = || {
+        AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).after_connect(|connection, _| {
+            Box::pin(async move {
+                for pragma in [
+                    "PRAGMA busy_timeout = 5000",
+                    "PRAGMA journal_mode = WAL",
+                    // A commit is on the disk before it is answered.
+                    "PRAGMA synchronous = FULL",
+                    "PRAGMA foreign_keys = ON",
+                ] {
+                    sqlx::query(pragma).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        })
+    };
+    let write = options().max_connections(1).connect(&url).await.map_err(OpenError::Connect)?;
+    migrate_sqlite(path, &write).await?;
+    let read = options().max_connections(connections).connect(&url).await.map_err(OpenError::Connect)?;
+    Ok(Store { engine: Engine::Sqlite, write, read })
+}
+
+async fn open_postgres(url: &str, connections: u32) -> Result<Store, OpenError> {
+    let pool = AnyPoolOptions::new()
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_connections(connections)
+        .connect(url)
+        .await
+        .map_err(OpenError::Connect)?;
+    // Holds an advisory lock while it works.
+    sqlx::migrate!("src/store/migrations").run(&pool).await?;
+    Ok(Store { engine: Engine::Postgres, write: pool.clone(), read: pool })
+}
+
+/// SQLite has no advisory locks, so a lock on a file beside the database keeps a second process out
+/// until the first one is done.
+async fn migrate_sqlite(path: &Path, pool: &AnyPool) -> Result<(), OpenError> {
+    let lock_path = path.with_extension("migrate.lock");
+    let fault = |source| OpenError::Folder { path: lock_path.clone(), source };
+    let open = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&lock_path);
+    let file = open.map_err(fault)?;
+    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+    let _held_until_done = locked.map_err(std::io::Error::other).and_then(|file| file).map_err(fault)?;
+    sqlx::migrate!("src/store/migrations").run(pool).await?;
+    Ok(())
+}
+
+/// The database holds sealed keys and who did what: for this user's eyes only. SQLite gives the files
+/// of its log the same mode.
+fn make_private_file(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}

@@ -1,0 +1,111 @@
+//! Organizations.
+
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+use uuid::Uuid;
+
+use super::page::{Page, PageRequest};
+use super::row::{Columns, corrupt};
+use super::{Store, StoreError};
+use crate::issuer::organization_name::OrganizationName;
+
+#[derive(Clone, Debug)]
+pub struct Organization {
+    pub id: Uuid,
+    pub name: OrganizationName,
+    pub created_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Create {
+    Created,
+    /// It exists, or existed once.
+    NameTaken,
+}
+
+impl Store {
+    pub async fn create_organization(&self, organization: &Organization) -> Result<Create, StoreError> {
+        let done = sqlx::query(
+            "INSERT INTO organizations (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(organization.id.to_string())
+        .bind(organization.name.as_str())
+        .bind(organization.created_at.as_millisecond())
+        .execute(&self.write)
+        .await?;
+        Ok(if done.rows_affected() == 1 { Create::Created } else { Create::NameTaken })
+    }
+
+    /// The organization of this name, unless it was deleted.
+    pub async fn organization_named(
+        &self,
+        name: &OrganizationName,
+    ) -> Result<Option<Organization>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, name, created_at FROM organizations WHERE name = $1 AND deleted_at IS NULL",
+        )
+        .bind(name.as_str())
+        .fetch_optional(&self.read)
+        .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Organizations, newest first; only the one with id `only` when given.
+    pub async fn organizations(
+        &self,
+        only: Option<Uuid>,
+        page: PageRequest,
+    ) -> Result<Page<Organization>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, name, created_at FROM organizations
+             WHERE deleted_at IS NULL
+               AND (CAST($1 AS TEXT) IS NULL OR id = $1)
+               AND (CAST($2 AS TEXT) IS NULL OR id < $2)
+             ORDER BY id DESC LIMIT $3",
+        )
+        .bind(only.map(|id| id.to_string()))
+        .bind(page.before_text())
+        .bind(page.fetch_limit())
+        .fetch_all(&self.read)
+        .await?;
+        let items = rows.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(page.page(items, |organization: &Organization| organization.id))
+    }
+
+    /// Deletes the organization, and with it ends what acts in its name: its active runs are cancelled
+    /// and its access tokens revoked. The record stays.
+    pub async fn delete_organization(&self, id: Uuid, by: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        let (id, by, now) = (id.to_string(), by.to_string(), now.as_millisecond());
+        let mut transaction = self.begin_write().await?;
+        sqlx::query("UPDATE organizations SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL")
+            .bind(now)
+            .bind(&id)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(
+            "UPDATE runs SET state = 'cancelled', ended_at = $1, ended_by = $2
+             WHERE organization_id = $3 AND state = 'active' AND expires_at > $1",
+        )
+        .bind(now)
+        .bind(by)
+        .bind(&id)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "UPDATE access_tokens SET revoked_at = $1 WHERE organization_id = $2 AND revoked_at IS NULL",
+        )
+        .bind(now)
+        .bind(&id)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Organization, StoreError> {
+    Ok(Organization {
+        id: row.uuid("id")?,
+        name: OrganizationName::parse(&row.text("name")?).map_err(|error| corrupt("name", &error))?,
+        created_at: row.time("created_at")?,
+    })
+}

@@ -1,0 +1,242 @@
+//! Runs. All but a run's state is fixed when it is registered.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use sqlx::any::AnyRow;
+use uuid::Uuid;
+
+use super::page::{Page, PageRequest};
+use super::row::{Columns, corrupt};
+use super::{Store, StoreError};
+use crate::issuer::service::Attributes;
+use crate::secret::SecretHash;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    Active,
+    Finished,
+    Cancelled,
+    /// Active until its deadline, which has passed. Never stored: it follows from the time.
+    Expired,
+}
+
+impl RunState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Finished => "finished",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Finished, Self::Cancelled, Self::Expired]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+
+    /// The state at `now` of a run that was stored as `self`.
+    pub(super) fn at(self, now: Timestamp, expires_at: Timestamp) -> Self {
+        if self == Self::Active && expires_at <= now { Self::Expired } else { self }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub id: Uuid,
+    pub organization_id: Uuid,
+    pub organization: String,
+    pub service: String,
+    pub attributes: Attributes,
+    pub subject: String,
+    /// What each of its tokens says beside the registered claims.
+    pub claims: Map<String, Value>,
+    /// The audiences it may ask for; `None` for any.
+    pub audiences: Option<Vec<String>>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    stored_state: RunState,
+}
+
+/// A run as it is registered.
+pub struct NewRun {
+    pub id: Uuid,
+    pub organization_id: Uuid,
+    pub organization: String,
+    pub service: String,
+    pub attributes: Attributes,
+    pub subject: String,
+    pub claims: Map<String, Value>,
+    pub audiences: Option<Vec<String>>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+impl Run {
+    pub fn state_at(&self, now: Timestamp) -> RunState {
+        self.stored_state.at(now, self.expires_at)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    pub state: Option<RunState>,
+    pub service: Option<String>,
+    pub subject: Option<String>,
+}
+
+/// How a run was asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Finished,
+    Cancelled,
+}
+
+impl Ending {
+    fn state(self) -> RunState {
+        match self {
+            Self::Finished => RunState::Finished,
+            Self::Cancelled => RunState::Cancelled,
+        }
+    }
+}
+
+const COLUMNS: &str =
+    "SELECT r.id, r.organization_id, o.name AS organization, r.service, r.attributes, r.subject,
+    r.claims, r.audiences, r.state, r.created_at, r.expires_at, r.ended_at
+    FROM runs r JOIN organizations o ON o.id = r.organization_id ";
+
+impl Store {
+    /// Registers a run, unless its organization was deleted meanwhile (`None`).
+    pub async fn start_run(
+        &self,
+        run: NewRun,
+        request_token_hash: &SecretHash,
+        started_by: Uuid,
+    ) -> Result<Option<Run>, StoreError> {
+        let audiences = run.audiences.as_ref().map(serde_json::to_string).transpose();
+        let done = sqlx::query(
+            "INSERT INTO runs (id, organization_id, service, attributes, subject, claims, audiences, state,
+                request_token_hash, started_by, created_at, expires_at)
+             SELECT $1, o.id, $3, $4, $5, $6, $7, 'active', $8, $9, $10, $11
+             FROM organizations o WHERE o.id = $2 AND o.deleted_at IS NULL",
+        )
+        .bind(run.id.to_string())
+        .bind(run.organization_id.to_string())
+        .bind(&run.service)
+        .bind(serde_json::to_string(&run.attributes).map_err(|error| corrupt("attributes", &error))?)
+        .bind(&run.subject)
+        .bind(serde_json::to_string(&run.claims).map_err(|error| corrupt("claims", &error))?)
+        .bind(audiences.map_err(|error| corrupt("audiences", &error))?)
+        .bind(request_token_hash.as_str())
+        .bind(started_by.to_string())
+        .bind(run.created_at.as_millisecond())
+        .bind(run.expires_at.as_millisecond())
+        .execute(&self.write)
+        .await?;
+        Ok((done.rows_affected() == 1).then(|| Run {
+            id: run.id,
+            organization_id: run.organization_id,
+            organization: run.organization,
+            service: run.service,
+            attributes: run.attributes,
+            subject: run.subject,
+            claims: run.claims,
+            audiences: run.audiences,
+            created_at: run.created_at,
+            expires_at: run.expires_at,
+            ended_at: None,
+            stored_state: RunState::Active,
+        }))
+    }
+
+    pub async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
+        let sql = sqlx::AssertSqlSafe([COLUMNS, "WHERE r.id = $1"].concat());
+        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(&self.read).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The run that this request token belongs to.
+    pub async fn run_of_request_token(&self, hash: &SecretHash) -> Result<Option<Run>, StoreError> {
+        let sql = sqlx::AssertSqlSafe([COLUMNS, "WHERE r.request_token_hash = $1"].concat());
+        let row = sqlx::query(sql).bind(hash.as_str()).fetch_optional(&self.read).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The runs of an organization that match, newest first.
+    pub async fn runs(
+        &self,
+        organization_id: Uuid,
+        filter: &RunFilter,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> Result<Page<Run>, StoreError> {
+        let sql = [
+            COLUMNS,
+            "WHERE r.organization_id = $1
+               AND (CAST($2 AS TEXT) IS NULL OR r.id < $2)
+               AND (CAST($3 AS TEXT) IS NULL OR r.service = $3)
+               AND (CAST($4 AS TEXT) IS NULL OR r.subject = $4)
+               AND (CAST($5 AS TEXT) IS NULL
+                    OR CASE WHEN r.state = 'active' AND r.expires_at <= $6 THEN 'expired' ELSE r.state END = $5)
+             ORDER BY r.id DESC LIMIT $7",
+        ];
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql.concat()))
+            .bind(organization_id.to_string())
+            .bind(page.before_text())
+            .bind(filter.service.clone())
+            .bind(filter.subject.clone())
+            .bind(filter.state.map(RunState::as_str))
+            .bind(now.as_millisecond())
+            .bind(page.fetch_limit())
+            .fetch_all(&self.read)
+            .await?;
+        let items = rows.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(page.page(items, |run: &Run| run.id))
+    }
+
+    /// Ends the run if it is still active at `now`, and returns it as it then is.
+    pub async fn end_run(
+        &self,
+        id: Uuid,
+        ending: Ending,
+        by: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<Run>, StoreError> {
+        sqlx::query(
+            "UPDATE runs SET state = $1, ended_at = $2, ended_by = $3
+             WHERE id = $4 AND state = 'active' AND expires_at > $2",
+        )
+        .bind(ending.state().as_str())
+        .bind(now.as_millisecond())
+        .bind(by.to_string())
+        .bind(id.to_string())
+        .execute(&self.write)
+        .await?;
+        self.run(id).await
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Run, StoreError> {
+    let state = row.text("state")?;
+    let audiences = row.optional_text("audiences")?;
+    Ok(Run {
+        id: row.uuid("id")?,
+        organization_id: row.uuid("organization_id")?,
+        organization: row.text("organization")?,
+        service: row.text("service")?,
+        attributes: row.json("attributes")?,
+        subject: row.text("subject")?,
+        claims: row.json("claims")?,
+        audiences: audiences
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|error| corrupt("audiences", &error))?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
+        ended_at: row.optional_time("ended_at")?,
+        stored_state: RunState::parse(&state).ok_or_else(|| corrupt("state", &state))?,
+    })
+}

@@ -1,0 +1,3 @@
+//! Whom we believe, and how far: tokens are unverified until this room says otherwise.
+
+pub mod token;

@@ -1,7 +1,7 @@
 //! runmint: a self-hosted OpenID Connect issuer for workload identity.
 //!
 //! Arrows point one way: clock, entropy, config → issuer, signing, trust, clouds → store → app → flows
-//! → http and cli → main. A test reads the `use` lines and keeps it so.
+//! → http → launch → cli → main. A test reads the `use` lines and keeps it so.
 
 pub mod app;
 pub mod cli;
@@ -12,6 +12,7 @@ pub mod entropy;
 pub mod flows;
 pub mod http;
 pub mod issuer;
+pub mod launch;
 pub mod publication;
 pub mod secret;
 pub mod signing;

@@ -1,1 +1,104 @@
-//! The command line.
+//! The command line: each command in a file of its own.
+
+mod access_token;
+mod client;
+mod completions;
+mod dev;
+mod failure;
+mod health;
+mod id_token;
+mod init;
+mod inspect;
+mod logging;
+mod organization;
+mod output;
+mod run;
+mod serve;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::failure::Failure;
+use self::output::Format;
+
+const AFTER_HELP: &str = "\
+First time here?  runmint dev
+
+Talking to a server: RUNMINT_URL and RUNMINT_ACCESS_TOKEN say where and who you are, RUNMINT_CA_FILE
+names an extra certificate authority to trust. Secrets are never taken as flags.
+
+Exit codes: 0 done; 1 it failed; 2 wrong usage; 3 the configuration is wrong; 4 the sealing key is wrong;
+5 the server cannot be reached; 6 an inspected token is not valid.";
+
+/// A self-hosted OpenID Connect issuer for workload identity: every deployment run gets its own
+/// short-lived signed token.
+#[derive(Parser)]
+#[command(name = "runmint", version, after_help = AFTER_HELP, max_term_width = 100)]
+struct Cli {
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t, env = "RUNMINT_OUTPUT")]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Try it: serve on this machine with an organization, tokens and a sample run
+    Dev(dev::Dev),
+    /// Prepare for real use: schema, sealing key, first signing key, first admin access token
+    Init(init::Init),
+    /// Serve
+    Serve(serve::Serve),
+    /// Organizations
+    #[command(subcommand)]
+    Org(organization::Command),
+    /// Access tokens for this API
+    #[command(subcommand)]
+    AccessToken(access_token::Command),
+    /// Runs: start, follow and end them
+    #[command(subcommand)]
+    Run(run::Command),
+    /// Inside a run: get its ID token for an audience
+    IdToken(id_token::IdToken),
+    /// Decode an ID token, verify it, and say what is right and wrong with it
+    Inspect(inspect::Inspect),
+    /// Ask the server of this configuration whether it is alive (for container health checks)
+    Health(health::Health),
+    /// Print the HTTP API's contract (openapi.yaml)
+    Openapi,
+    /// Print a completion script for a shell
+    Completions(completions::Completions),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::failed(format!("the runtime does not start: {error}")).report(),
+    };
+    match runtime.block_on(execute(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn execute(cli: Cli) -> Result<(), Failure> {
+    let output = cli.output;
+    match cli.command {
+        Command::Dev(dev) => dev.execute(output).await,
+        Command::Init(init) => init.execute(output).await,
+        Command::Serve(serve) => serve.execute().await,
+        Command::Org(command) => command.execute(output).await,
+        Command::AccessToken(command) => command.execute(output).await,
+        Command::Run(command) => command.execute(output).await,
+        Command::IdToken(id_token) => id_token.execute(output).await,
+        Command::Inspect(inspect) => inspect.execute(output).await,
+        Command::Health(health) => health.execute().await,
+        Command::Openapi => output::print_text(include_str!("../../openapi.yaml")),
+        Command::Completions(completions) => completions.execute::<Cli>(),
+    }
+}

@@ -14,6 +14,7 @@ pub const MAX_ISSUER_CHARS: usize = 255;
 pub struct IssuerUrl {
     text: String,
     path: String,
+    host: String,
 }
 
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -67,7 +68,8 @@ impl IssuerUrl {
         if !path.chars().all(plain) || path.contains("//") {
             return Err(IssuerUrlError::Extra);
         }
-        Ok(Self { text: text.to_owned(), path })
+        let host = url.host_str().unwrap_or_default().to_owned();
+        Ok(Self { text: text.to_owned(), path, host })
     }
 
     pub fn as_str(&self) -> &str {
@@ -79,12 +81,18 @@ impl IssuerUrl {
         &self.path
     }
 
+    /// The host name or address; an IPv6 address stands in brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Where the API is when nothing else is configured: beside the issuer's last segment `oidc`.
     pub fn default_base_url(&self) -> Self {
         match self.text.strip_suffix("/oidc") {
             Some(text) => Self {
                 text: text.to_owned(),
                 path: self.path.strip_suffix("/oidc").unwrap_or_default().to_owned(),
+                host: self.host.clone(),
             },
             None => self.clone(),
         }

@@ -1,0 +1,140 @@
+//! Talking to a server.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Method, Url};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Answers larger than this are nothing that this program asked for.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// A server and a credential for it.
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: String,
+    credential: Option<Zeroizing<String>>,
+}
+
+impl Client {
+    /// The server of `RUNMINT_URL` as the owner of `RUNMINT_ACCESS_TOKEN`.
+    pub(super) fn from_environment() -> Result<Self, Failure> {
+        let url = variable("RUNMINT_URL")
+            .ok_or_else(|| Failure::usage("RUNMINT_URL is not set: the server's base URL, e.g. https://id.example.com"))?;
+        let token = variable("RUNMINT_ACCESS_TOKEN")
+            .ok_or_else(|| Failure::usage("RUNMINT_ACCESS_TOKEN is not set: an access token of that server"))?;
+        Self::new(&url, Some(token), variable("RUNMINT_CA_FILE").as_deref().map(Path::new))
+    }
+
+    /// The server at `base`; `ca_file` is trusted beside the system's authorities.
+    pub(super) fn new(base: &str, credential: Option<String>, ca_file: Option<&Path>) -> Result<Self, Failure> {
+        let base = base.trim_end_matches('/').to_owned();
+        let url = Url::parse(&base).map_err(|error| Failure::usage(format!("{base} is no URL: {error}")))?;
+        if credential.is_some() && !is_safe(&url) {
+            return Err(Failure::usage(format!("{base} is not https: a token would travel in the clear")));
+        }
+        Ok(Self { http: http(ca_file)?, base, credential: credential.map(Zeroizing::new) })
+    }
+
+    /// The JSON that the server answers.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        self.send(Method::POST, path, body).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(Method::DELETE, path, None).await.map(drop)
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
+        let mut request = self.http.request(method, &url);
+        if let Some(credential) = &self.credential {
+            request = request.bearer_auth(credential.as_str());
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        let status = response.status();
+        let bytes = read(response).await?;
+        if !status.is_success() {
+            return Err(Failure::failed(refusal(status, &bytes)));
+        }
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&bytes)
+            .map_err(|_| Failure::failed(format!("the answer of {} is not JSON: is this runmint?", self.base)))
+    }
+}
+
+/// A variable that is set and not empty.
+#[expect(clippy::disallowed_methods, reason = "the one place of the command line that reads its environment")]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn is_safe(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || loopback
+}
+
+fn http(ca_file: Option<&Path>) -> Result<reqwest::Client, Failure> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("runmint/", env!("CARGO_PKG_VERSION")))
+        // A redirect would carry the credential to whoever it names.
+        .redirect(Policy::none())
+        .timeout(TIMEOUT);
+    if let Some(path) = ca_file {
+        let fault = |error: &dyn Error| Failure::usage(format!("RUNMINT_CA_FILE {}: {error}", path.display()));
+        let pem = std::fs::read(path).map_err(|error| fault(&error))?;
+        let roots = Certificate::from_pem_bundle(&pem).map_err(|error| fault(&error))?;
+        builder = builder.tls_certs_merge(roots);
+    }
+    builder.build().map_err(Failure::failed)
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MAX_ANSWER_BYTES {
+            return Err(Failure::failed("the answer is far too large: is this runmint?"));
+        }
+    }
+    Ok(bytes)
+}
+
+fn unreachable(error: &reqwest::Error) -> Failure {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    Failure::unreachable(format!("the server cannot be reached: {text}"))
+}
+
+/// What a problem document says, or the status where there is none.
+fn refusal(status: reqwest::StatusCode, body: &[u8]) -> String {
+    let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+    match (problem["title"].as_str(), problem["detail"].as_str()) {
+        (Some(title), Some(detail)) => format!("{title}: {detail}"),
+        _ => format!("the server answered {status}"),
+    }
+}

@@ -1,0 +1,235 @@
+//! `runmint dev`
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::Timestamp;
+use jsonwebtoken::jwk::JwkSet;
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::failure::Failure;
+use super::output::{self, Format};
+use super::serve::{bind, until_signal};
+use super::settings::SettingFlags;
+use super::logging;
+use crate::app::App;
+use crate::clock::SystemClock;
+use crate::config::{Settings, Sources, Transport};
+use crate::entropy::SystemEntropy;
+use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
+use crate::flows::organizations::{CreateOrganizationError, create_organization};
+use crate::issuer::organization_name::OrganizationName;
+use crate::launch::{self, FirstKeys, Server};
+use crate::store::access_tokens::Role;
+use crate::store::organizations::Organization;
+use crate::trust::token::UnverifiedToken;
+
+const ORGANIZATION: &str = "acme";
+/// Tokens of a trial are not for ever.
+const TOKEN_SECONDS: i64 = 30 * 24 * 3_600;
+
+/// Try it: serve on this machine with an organization, tokens and a sample run
+///
+/// Makes a SQLite database in the data folder and a sealed signing key, then plays every part once over
+/// HTTP: starts a run as its orchestrator, asks for a token as its runner, verifies it as a cloud would.
+/// Keeps serving until Ctrl-C. A second start uses what the first one made.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  runmint dev
+  runmint dev --listen 127.0.0.1:0 --output json     any free port; the first line is for scripts
+  runmint dev --dev-tls                              https, with a certificate authority in data/tls")]
+pub(super) struct Dev {
+    /// Folder for the database
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Folder for the sealing key
+    #[arg(long, default_value = "keys", value_name = "DIR")]
+    keys_dir: PathBuf,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+impl Dev {
+    pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
+        let sources = self.settings.sources()?;
+        // The issuer's URL has the port in it, and the port may be chosen by the system.
+        let provisional = self.settings(&sources, None)?;
+        let listener = bind(&provisional).await?;
+        let address = listener.local_addr().map_err(Failure::failed)?;
+        let settings = self.settings(&sources, Some(address))?;
+        logging::start(settings.log_format, settings.log_level);
+
+        let entropy = Arc::new(SystemEntropy::new());
+        let app = launch::open(&settings, FirstKeys::Make, Arc::new(SystemClock), entropy).await?;
+        let server = Server::start(app, &settings, listener)?;
+        let ca_file = match &settings.transport {
+            Transport::DevTls { folder } => Some(folder.join("ca.pem")),
+            Transport::Plain { .. } | Transport::Tls { .. } => None,
+        };
+        let shown = demonstrate(server.app(), ca_file.as_deref()).await?;
+        output::print(output, &shown, |shown| tour(shown, ca_file.as_deref()))?;
+        until_signal(server).await
+    }
+
+    /// What was set, over what a trial on this machine takes for granted.
+    fn settings(&self, sources: &Sources, address: Option<SocketAddr>) -> Result<Settings, Failure> {
+        let set = |name: &str| {
+            sources.flags.iter().any(|(flag, _)| flag == name)
+                || sources.environment.iter().any(|(one, _)| *one == format!("RUNMINT_{}", name.to_uppercase()))
+        };
+        let tls = sources.flags.iter().any(|(flag, _)| flag == "dev_tls");
+        let address = address.map_or_else(|| "127.0.0.1:8080".to_owned(), |address| address.to_string());
+        let scheme = if tls { "https" } else { "http" };
+        let in_data = |name: &str| self.data_dir.join(name).display().to_string();
+        let mut all = Sources {
+            file: sources.file.clone(),
+            environment: sources.environment.clone(),
+            flags: sources.flags.clone(),
+        };
+        for (name, value) in [
+            ("issuer", format!("{scheme}://{address}/oidc")),
+            ("database_url", format!("sqlite:{}", in_data("runmint.db"))),
+            ("sealing_key_file", self.keys_dir.join("sealing.key").display().to_string()),
+            ("dev_tls_dir", in_data("tls")),
+        ] {
+            if !set(name) {
+                all.flags.push((name.to_owned(), value));
+            }
+        }
+        Ok(Settings::load(&all)?)
+    }
+}
+
+/// Plays orchestrator, runner and cloud, each over HTTP as they would.
+async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<Value, Failure> {
+    let organization = ensure_organization(app).await?;
+    let owner = Scope::Organization(organization, Role::Owner);
+    let access_token = make_token(app, "runmint dev: owner of acme", owner).await?;
+    let admin_token = make_token(app, "runmint dev: admin", Scope::Admin).await?;
+    let base_url = app.base_url.as_str();
+
+    let orchestrator = Client::new(base_url, Some(access_token.clone()), ca_file)?;
+    let run = orchestrator
+        .post(
+            &format!("/api/orgs/{ORGANIZATION}/runs"),
+            Some(&json!({
+                "service": "deploy",
+                "attributes": {"project": "website", "stack": "staging", "operation": "update"},
+                "ttl_seconds": app.run_ttl_max.as_secs(),
+            })),
+        )
+        .await?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let runner = Client::new(base_url, Some(text(&run["request_token"])), ca_file)?;
+    let id_token = text(&runner.get(&text(&run["request_url"])).await?["value"]);
+    let claims = verify(app, &id_token, ca_file).await?;
+    Ok(json!({
+        "issuer": app.issuer.as_str(),
+        "base_url": base_url,
+        "organization": ORGANIZATION,
+        "access_token": access_token,
+        "admin_token": admin_token,
+        "run": {"id": run["id"], "request_url": run["request_url"], "request_token": run["request_token"]},
+        "id_token": id_token,
+        "claims": claims,
+    }))
+}
+
+async fn ensure_organization(app: &App) -> Result<Organization, Failure> {
+    match create_organization(app, ORGANIZATION).await {
+        Ok(organization) => Ok(organization),
+        Err(CreateOrganizationError::NameTaken(name)) => existing(app, &name).await,
+        Err(error) => Err(Failure::failed(error)),
+    }
+}
+
+async fn existing(app: &App, name: &OrganizationName) -> Result<Organization, Failure> {
+    let found = app.store.organization_named(name).await.map_err(Failure::failed)?;
+    found.ok_or_else(|| {
+        Failure::failed(format!(
+            "organization {name} was deleted from this database, and names are not handed out again; use another --data-dir"
+        ))
+    })
+}
+
+async fn make_token(app: &App, name: &str, scope: Scope) -> Result<String, Failure> {
+    let new = NewAccessToken {
+        name: name.to_owned(),
+        scope,
+        expires_in_seconds: Some(TOKEN_SECONDS),
+        created_by: None,
+    };
+    let created = create_access_token(app, new).await.map_err(Failure::failed)?;
+    Ok(created.secret.expose().to_owned())
+}
+
+/// As a cloud does: discovery, key set, signature, issuer, times, audience.
+async fn verify(app: &App, id_token: &str, ca_file: Option<&Path>) -> Result<Value, Failure> {
+    let verifier = Client::new(app.issuer.as_str(), None, ca_file)?;
+    let discovery = verifier.get("/.well-known/openid-configuration").await?;
+    let jwks = verifier.get(discovery["jwks_uri"].as_str().unwrap_or_default()).await?;
+    let jwks: JwkSet = serde_json::from_value(jwks).map_err(Failure::failed)?;
+    let issuer = discovery["issuer"].as_str().unwrap_or_default();
+    let now: Timestamp = app.clock.now();
+    let verified = UnverifiedToken::parse(id_token).and_then(|token| token.verify(&jwks, issuer, now));
+    let verified = verified.map_err(Failure::failed)?;
+    verified.for_audience(ORGANIZATION).map_err(Failure::failed)?;
+    Ok(Value::Object(verified.claims().clone()))
+}
+
+/// What was done, and what to do next.
+fn tour(shown: &Value, ca_file: Option<&Path>) -> String {
+    let text = |pointer: &str| shown.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let claims = serde_json::to_string_pretty(&shown["claims"]).unwrap_or_default();
+    let (trust, curl) = match ca_file {
+        Some(path) => (
+            format!("\n  export RUNMINT_CA_FILE={}", path.display()),
+            format!("curl --cacert {}", path.display()),
+        ),
+        None => (String::new(), "curl".to_owned()),
+    };
+    let (base, issuer) = (text("/base_url"), text("/issuer"));
+    let (access_token, admin_token) = (text("/access_token"), text("/admin_token"));
+    let (run_id, request_url, request_token) =
+        (text("/run/id"), text("/run/request_url"), text("/run/request_token"));
+    let separator = if ca_file.is_some() { "https" } else { "http, on this machine only" };
+    format!(
+        r#"runmint is serving ({separator}).
+
+  issuer        {issuer}
+  organization  {ORGANIZATION}
+
+A run of service `deploy` was started, asked for a token, and the token was verified through
+{issuer}/.well-known/openid-configuration. It says:
+
+{claims}
+
+As the runner, get a token for some cloud:
+
+  {curl} -H 'Authorization: Bearer {request_token}' \
+    '{request_url}&audience=sts.amazonaws.com'
+
+As the orchestrator, start another run (its answer has the environment to give to the runner):
+
+  {curl} -X POST {base}/api/orgs/{ORGANIZATION}/runs \
+    -H 'Authorization: Bearer {access_token}' -H 'Content-Type: application/json' \
+    -d '{{"service":"deploy","attributes":{{"project":"website","stack":"prod","operation":"preview"}}}}'
+
+The same with this program:
+
+  export RUNMINT_URL={base}{trust}
+  export RUNMINT_ACCESS_TOKEN={access_token}
+  runmint run start --org {ORGANIZATION} --service deploy project=website stack=prod operation=preview
+  runmint run finish {run_id}
+  RUNMINT_ID_TOKEN_REQUEST_URL='{request_url}' RUNMINT_ID_TOKEN_REQUEST_TOKEN={request_token} \
+    runmint id-token --audience sts.amazonaws.com | runmint inspect -
+
+Admin access token (organizations and everything in them): {admin_token}
+
+Next: README.md shows how to serve for real (runmint init, runmint serve). Ctrl-C stops.
+"#
+    )
+}

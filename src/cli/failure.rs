@@ -1,0 +1,70 @@
+//! How a command ends when it does not succeed.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::flows::load_keys::LoadKeysError;
+use crate::launch::LaunchError;
+
+/// What happened, in words for people, and the exit code for scripts.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn new(code: u8, message: impl Display) -> Self {
+        Self { code, message: message.to_string() }
+    }
+
+    /// The operation failed.
+    pub(super) fn failed(message: impl Display) -> Self {
+        Self::new(1, message)
+    }
+
+    /// The command was used wrongly in a way that only the environment can tell.
+    pub(super) fn usage(message: impl Display) -> Self {
+        Self::new(2, message)
+    }
+
+    pub(super) fn configuration(message: impl Display) -> Self {
+        Self::new(3, message)
+    }
+
+    pub(super) fn sealing_key(message: impl Display) -> Self {
+        Self::new(4, message)
+    }
+
+    pub(super) fn unreachable(message: impl Display) -> Self {
+        Self::new(5, message)
+    }
+
+    /// An inspected token is not valid. What is wrong was printed already.
+    pub(super) fn token_not_valid(message: impl Display) -> Self {
+        Self::new(6, message)
+    }
+
+    /// Says on standard error what happened.
+    pub(super) fn report(self) -> ExitCode {
+        eprintln!("runmint: {}", self.message);
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::configuration(error)
+    }
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        match error {
+            LaunchError::Sealing(_) | LaunchError::LoadKeys(LoadKeysError::Sealing(_)) => Self::sealing_key(error),
+            LaunchError::Tls(_) | LaunchError::NotInitialized => Self::configuration(error),
+            LaunchError::Open(_) | LaunchError::LoadKeys(_) | LaunchError::Initialize(_) => Self::failed(error),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `runmint init`
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::output::{self, Format};
+use super::settings::SettingFlags;
+use crate::clock::SystemClock;
+use crate::entropy::SystemEntropy;
+use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
+use crate::launch::{self, FirstKeys};
+use crate::store::page::PageRequest;
+
+/// Prepare for real use
+///
+/// Makes what is missing: the schema, the sealing key (in sealing_key_file, unless RUNMINT_SEALING_KEY is
+/// set), the first signing key, and the first admin access token, which is printed this once. Running it
+/// again is safe and changes nothing.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  runmint init --config runmint.toml
+  runmint init --config runmint.toml --new-admin-token   when every admin access token is lost")]
+pub(super) struct Init {
+    /// Make another admin access token, even though there is one
+    #[arg(long)]
+    new_admin_token: bool,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+impl Init {
+    pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
+        let settings = self.settings.load()?;
+        let entropy = Arc::new(SystemEntropy::new());
+        let app = launch::open(&settings, FirstKeys::Make, Arc::new(SystemClock), entropy).await?;
+        let database = |error| Failure::failed(format!("the database failed: {error}"));
+        let first = PageRequest { limit: 1, before: None };
+        let existing = app.store.access_tokens(None, first).await.map_err(database)?;
+        let token = if existing.items.is_empty() || self.new_admin_token {
+            let name = "made by runmint init".to_owned();
+            let new = NewAccessToken { name, scope: Scope::Admin, expires_in_seconds: None, created_by: None };
+            Some(create_access_token(&app, new).await.map_err(Failure::failed)?.secret)
+        } else {
+            None
+        };
+        let kid = app.keyring.load().active().map(|key| key.kid().to_owned());
+        app.store.close().await;
+        let value = json!({
+            "issuer": settings.issuer.as_str(),
+            "base_url": settings.base_url.as_str(),
+            "signing_key": kid,
+            "admin_token": token.as_ref().map(|secret| secret.expose()),
+        });
+        output::print(output, &value, |value| {
+            let admin = match value["admin_token"].as_str() {
+                Some(secret) => format!("Admin access token, shown this once:\n\n  {secret}\n\n"),
+                None => "There is an admin access token already (--new-admin-token makes another).\n\n".to_owned(),
+            };
+            format!(
+                "Ready: issuer {}, signing key {}.\n\n{admin}Next:  runmint serve with the same configuration; back up the sealing key.\n",
+                settings.issuer,
+                kid.as_deref().unwrap_or("none"),
+            )
+        })
+    }
+}

@@ -1,0 +1,6 @@
+use clap::Subcommand;
+use super::failure::Failure;
+use super::output::Format;
+#[derive(Subcommand)]
+pub(super) enum Command { List }
+impl Command { pub(super) async fn execute(self, _: Format) -> Result<(), Failure> { Ok(()) } }

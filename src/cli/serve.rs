@@ -1,0 +1,77 @@
+//! `runmint serve`
+
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::failure::Failure;
+use super::logging;
+use super::settings::SettingFlags;
+use crate::clock::SystemClock;
+use crate::config::Settings;
+use crate::entropy::SystemEntropy;
+use crate::launch::{self, FirstKeys, Server};
+
+/// Serve until SIGTERM or Ctrl-C
+///
+/// Run `runmint init` once before. On SIGTERM no more connections are taken, requests in flight finish
+/// within shutdown_timeout, and the exit code is 0.
+#[derive(Args)]
+#[command(after_help = "Example:  runmint serve --config runmint.toml")]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+impl Serve {
+    pub(super) async fn execute(self) -> Result<(), Failure> {
+        let settings = self.settings.load()?;
+        logging::start(settings.log_format, settings.log_level);
+        raise_descriptor_limit(&settings);
+        let listener = bind(&settings).await?;
+        let entropy = Arc::new(SystemEntropy::new());
+        let app = launch::open(&settings, FirstKeys::Require, Arc::new(SystemClock), entropy).await?;
+        let server = Server::start(app, &settings, listener)?;
+        tracing::info!(issuer = %settings.issuer, listen = %settings.listen, "serving");
+        until_signal(server).await
+    }
+}
+
+pub(super) async fn bind(settings: &Settings) -> Result<TcpListener, Failure> {
+    let listen = settings.listen;
+    TcpListener::bind(listen).await.map_err(|error| {
+        Failure::failed(format!("cannot listen on {listen}: {error}; choose another with --listen"))
+    })
+}
+
+/// Waits for SIGTERM or SIGINT, then ends the server gently.
+pub(super) async fn until_signal(server: Server) -> Result<(), Failure> {
+    let handler = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals: {error}")));
+    let (mut terminate, mut interrupt) = (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: finishing the requests in flight");
+    match server.stop().await {
+        0 => tracing::info!("stopped"),
+        cut_off => tracing::warn!(cut_off, "stopped; some connections did not end in time"),
+    }
+    Ok(())
+}
+
+/// A connection is a file descriptor, and the usual soft limit of 1,024 is lower than max_connections.
+fn raise_descriptor_limit(settings: &Settings) {
+    let wanted = u64::from(settings.limits.max_connections) + 256;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit < wanted => tracing::warn!(
+            limit,
+            max_connections = settings.limits.max_connections,
+            "the limit of open files is below max_connections; raise it (ulimit -n)"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be read"),
+    }
+}

@@ -1,0 +1,136 @@
+//! Putting the rooms together: settings become a running service.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Settings, Transport};
+use crate::entropy::Entropy;
+use crate::flows::initialize::{self, InitializeError};
+use crate::flows::load_keys::{self, LoadKeysError};
+use crate::http::Api;
+use crate::http::connections::Connections;
+use crate::http::router::router;
+use crate::http::tls::{CertificateFiles, TlsError};
+use crate::http::dev_tls;
+use crate::signing::sealing::{SealingError, SealingKey};
+use crate::store::{OpenError, Store};
+
+#[derive(Debug, Error)]
+pub enum LaunchError {
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    LoadKeys(#[from] LoadKeysError),
+    #[error(transparent)]
+    Initialize(#[from] InitializeError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("there is no signing key yet: run `runmint init` once, with the same configuration")]
+    NotInitialized,
+}
+
+/// Whether a missing sealing key and a missing first signing key are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum FirstKeys {
+    Make,
+    Require,
+}
+
+/// Opens the database and the keys. Nothing is served yet.
+pub async fn open(
+    settings: &Settings,
+    first_keys: FirstKeys,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> Result<Arc<App>, LaunchError> {
+    // The sealing key before the database: a wrong path must not leave an empty database behind.
+    let create = (first_keys == FirstKeys::Make).then_some(entropy.as_ref());
+    let sealing_key = load_keys::sealing_key(&settings.sealing_key, create)?;
+    let store = Store::open(&settings.database_url, settings.database_connections).await?;
+    let app = Arc::new(App::new(settings, store, clock, entropy));
+    let opened = load(&app, &sealing_key, first_keys).await;
+    if opened.is_err() {
+        app.store.close().await;
+    }
+    opened.map(|()| app)
+}
+
+async fn load(app: &App, sealing_key: &SealingKey, first_keys: FirstKeys) -> Result<(), LaunchError> {
+    if first_keys == FirstKeys::Make {
+        initialize::ensure_signing_key(app, sealing_key).await?;
+    }
+    load_keys::load_keys(app, sealing_key).await?;
+    if app.keyring.load().active().is_none() { Err(LaunchError::NotInitialized) } else { Ok(()) }
+}
+
+/// A service that answers requests.
+pub struct Server {
+    app: Arc<App>,
+    stop: watch::Sender<bool>,
+    connections: JoinHandle<usize>,
+    certificate_watch: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves `app` on `listener`.
+    pub fn start(app: Arc<App>, settings: &Settings, listener: TcpListener) -> Result<Self, LaunchError> {
+        let certificates = certificates(settings, &app)?;
+        let tls: Option<TlsAcceptor> = certificates.as_ref().map(CertificateFiles::acceptor).transpose()?;
+        let certificate_watch = certificates.map(|files| tokio::spawn(files.watch()));
+        let limits = settings.limits;
+        let api = Arc::new(Api {
+            app: Arc::clone(&app),
+            body_timeout: limits.body_timeout.unsigned_abs(),
+            behind_proxy: settings.transport == Transport::Plain { behind_proxy: true },
+        });
+        let (stop, stopped) = watch::channel(false);
+        let connections = Connections {
+            listener,
+            router: router(api, limits.request_timeout.unsigned_abs()),
+            tls,
+            max_connections: limits.max_connections,
+            header_timeout: limits.header_timeout.unsigned_abs(),
+            shutdown_timeout: settings.shutdown_timeout.unsigned_abs(),
+        };
+        let connections = tokio::spawn(connections.serve(stopped));
+        Ok(Self { app, stop, connections, certificate_watch })
+    }
+
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Lets requests in flight finish, flushes and closes the database. Returns how many connections
+    /// had to be cut off.
+    pub async fn stop(self) -> usize {
+        let _ = self.stop.send(true);
+        let cut_off = self.connections.await.unwrap_or_default();
+        if let Some(watch) = self.certificate_watch {
+            watch.abort();
+        }
+        self.app.store.close().await;
+        cut_off
+    }
+}
+
+fn certificates(settings: &Settings, app: &App) -> Result<Option<Arc<CertificateFiles>>, TlsError> {
+    match &settings.transport {
+        Transport::Plain { .. } => Ok(None),
+        Transport::Tls { certificate, private_key } => CertificateFiles::load(certificate, private_key).map(Some),
+        Transport::DevTls { folder } => {
+            let host = settings.issuer.host().to_owned();
+            let files = dev_tls::ensure(folder, &host, app.clock.now())?;
+            tracing::info!(ca_file = %files.authority.display(), "serving https with a local certificate authority");
+            CertificateFiles::load(&files.certificate, &files.private_key).map(Some)
+        }
+    }
+}

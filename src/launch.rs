@@ -16,9 +16,9 @@ use crate::flows::initialize::{self, InitializeError};
 use crate::flows::load_keys::{self, LoadKeysError};
 use crate::http::Api;
 use crate::http::connections::Connections;
+use crate::http::dev_tls;
 use crate::http::router::router;
 use crate::http::tls::{CertificateFiles, TlsError};
-use crate::http::dev_tls;
 use crate::signing::sealing::{SealingError, SealingKey};
 use crate::store::{OpenError, Store};
 
@@ -125,7 +125,9 @@ impl Server {
 fn certificates(settings: &Settings, app: &App) -> Result<Option<Arc<CertificateFiles>>, TlsError> {
     match &settings.transport {
         Transport::Plain { .. } => Ok(None),
-        Transport::Tls { certificate, private_key } => CertificateFiles::load(certificate, private_key).map(Some),
+        Transport::Tls { certificate, private_key } => {
+            CertificateFiles::load(certificate, private_key).map(Some)
+        }
         Transport::DevTls { folder } => {
             let host = settings.issuer.host().to_owned();
             let files = dev_tls::ensure(folder, &host, app.clock.now())?;

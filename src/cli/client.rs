@@ -25,15 +25,21 @@ pub(super) struct Client {
 impl Client {
     /// The server of `RUNMINT_URL` as the owner of `RUNMINT_ACCESS_TOKEN`.
     pub(super) fn from_environment() -> Result<Self, Failure> {
-        let url = variable("RUNMINT_URL")
-            .ok_or_else(|| Failure::usage("RUNMINT_URL is not set: the server's base URL, e.g. https://id.example.com"))?;
-        let token = variable("RUNMINT_ACCESS_TOKEN")
-            .ok_or_else(|| Failure::usage("RUNMINT_ACCESS_TOKEN is not set: an access token of that server"))?;
+        let url = variable("RUNMINT_URL").ok_or_else(|| {
+            Failure::usage("RUNMINT_URL is not set: the server's base URL, e.g. https://id.example.com")
+        })?;
+        let token = variable("RUNMINT_ACCESS_TOKEN").ok_or_else(|| {
+            Failure::usage("RUNMINT_ACCESS_TOKEN is not set: an access token of that server")
+        })?;
         Self::new(&url, Some(token), variable("RUNMINT_CA_FILE").as_deref().map(Path::new))
     }
 
     /// The server at `base`; `ca_file` is trusted beside the system's authorities.
-    pub(super) fn new(base: &str, credential: Option<String>, ca_file: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn new(
+        base: &str,
+        credential: Option<String>,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let base = base.trim_end_matches('/').to_owned();
         let url = Url::parse(&base).map_err(|error| Failure::usage(format!("{base} is no URL: {error}")))?;
         if credential.is_some() && !is_safe(&url) {
@@ -73,8 +79,9 @@ impl Client {
         if bytes.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&bytes)
-            .map_err(|_| Failure::failed(format!("the answer of {} is not JSON: is this runmint?", self.base)))
+        serde_json::from_slice(&bytes).map_err(|_| {
+            Failure::failed(format!("the answer of {} is not JSON: is this runmint?", self.base))
+        })
     }
 }
 
@@ -101,7 +108,8 @@ fn http(ca_file: Option<&Path>) -> Result<reqwest::Client, Failure> {
         .redirect(Policy::none())
         .timeout(TIMEOUT);
     if let Some(path) = ca_file {
-        let fault = |error: &dyn Error| Failure::usage(format!("RUNMINT_CA_FILE {}: {error}", path.display()));
+        let fault =
+            |error: &dyn Error| Failure::usage(format!("RUNMINT_CA_FILE {}: {error}", path.display()));
         let pem = std::fs::read(path).map_err(|error| fault(&error))?;
         let roots = Certificate::from_pem_bundle(&pem).map_err(|error| fault(&error))?;
         builder = builder.tls_certs_merge(roots);

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::failure::Failure;
+use super::logging;
 use super::output::{self, Format};
 use super::serve::{bind, until_signal};
 use super::settings::SettingFlags;
-use super::logging;
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::{Settings, Sources, Transport};
@@ -78,7 +78,10 @@ impl Dev {
     fn settings(&self, sources: &Sources, address: Option<SocketAddr>) -> Result<Settings, Failure> {
         let set = |name: &str| {
             sources.flags.iter().any(|(flag, _)| flag == name)
-                || sources.environment.iter().any(|(one, _)| *one == format!("RUNMINT_{}", name.to_uppercase()))
+                || sources
+                    .environment
+                    .iter()
+                    .any(|(one, _)| *one == format!("RUNMINT_{}", name.to_uppercase()))
         };
         let tls = sources.flags.iter().any(|(flag, _)| flag == "dev_tls");
         let address = address.map_or_else(|| "127.0.0.1:8080".to_owned(), |address| address.to_string());

@@ -62,9 +62,13 @@ impl From<ConfigError> for Failure {
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
         match error {
-            LaunchError::Sealing(_) | LaunchError::LoadKeys(LoadKeysError::Sealing(_)) => Self::sealing_key(error),
+            LaunchError::Sealing(_) | LaunchError::LoadKeys(LoadKeysError::Sealing(_)) => {
+                Self::sealing_key(error)
+            }
             LaunchError::Tls(_) | LaunchError::NotInitialized => Self::configuration(error),
-            LaunchError::Open(_) | LaunchError::LoadKeys(_) | LaunchError::Initialize(_) => Self::failed(error),
+            LaunchError::Open(_) | LaunchError::LoadKeys(_) | LaunchError::Initialize(_) => {
+                Self::failed(error)
+            }
         }
     }
 }

@@ -1,6 +1,10 @@
-use clap::Args;
 use super::failure::Failure;
 use super::output::Format;
+use clap::Args;
 #[derive(Args)]
 pub(super) struct IdToken {}
-impl IdToken { pub(super) async fn execute(self, _: Format) -> Result<(), Failure> { Ok(()) } }
+impl IdToken {
+    pub(super) async fn execute(self, _: Format) -> Result<(), Failure> {
+        Ok(())
+    }
+}

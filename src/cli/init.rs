@@ -41,7 +41,8 @@ impl Init {
         let existing = app.store.access_tokens(None, first).await.map_err(database)?;
         let token = if existing.items.is_empty() || self.new_admin_token {
             let name = "made by runmint init".to_owned();
-            let new = NewAccessToken { name, scope: Scope::Admin, expires_in_seconds: None, created_by: None };
+            let new =
+                NewAccessToken { name, scope: Scope::Admin, expires_in_seconds: None, created_by: None };
             Some(create_access_token(&app, new).await.map_err(Failure::failed)?.secret)
         } else {
             None
@@ -57,7 +58,9 @@ impl Init {
         output::print(output, &value, |value| {
             let admin = match value["admin_token"].as_str() {
                 Some(secret) => format!("Admin access token, shown this once:\n\n  {secret}\n\n"),
-                None => "There is an admin access token already (--new-admin-token makes another).\n\n".to_owned(),
+                None => {
+                    "There is an admin access token already (--new-admin-token makes another).\n\n".to_owned()
+                }
             };
             format!(
                 "Ready: issuer {}, signing key {}.\n\n{admin}Next:  runmint serve with the same configuration; back up the sealing key.\n",

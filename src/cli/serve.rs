@@ -49,7 +49,8 @@ pub(super) async fn bind(settings: &Settings) -> Result<TcpListener, Failure> {
 /// Waits for SIGTERM or SIGINT, then ends the server gently.
 pub(super) async fn until_signal(server: Server) -> Result<(), Failure> {
     let handler = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals: {error}")));
-    let (mut terminate, mut interrupt) = (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -33,9 +33,8 @@ impl SettingFlags {
         let file = match &self.config {
             None => None,
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    Failure::configuration(format!("{}: {error}", path.display()))
-                })?;
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| Failure::configuration(format!("{}: {error}", path.display())))?;
                 Some((path.display().to_string(), text))
             }
         };

@@ -84,7 +84,7 @@ fn what_is_unknown_or_makes_no_sense_stops_the_start_with_one_line() {
         (with("subject_prefix = 'a:b'"), "subject_prefix: is 1 to 63"),
         (with("tls_certificate_file = 'x'"), "belong together"),
         (with("dev_tls = true\nbehind_tls_proxy = true"), "exclude each other"),
-        (with("[services.x]\nsubject = 'x'\nattributes = {}"), "services.x: subject: must begin with"),
+        (with("[services.x]\nsubject = 'x'\nattributes = {}"), "services.x: subject: must contain `{org}`"),
         (with("[services.x]\nsubjekt = 'x'"), "unknown field `subjekt`"),
         (with("listen = "), "runmint.toml: TOML parse error"),
         (

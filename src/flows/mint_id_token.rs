@@ -17,8 +17,6 @@ use crate::store::mint_log::{MintRecord, NotRecorded, Recorded};
 use crate::store::runs::{Run, RunState};
 
 pub struct MintRequest<'a> {
-    pub run_id: &'a str,
-    pub request_token: &'a str,
     /// `None` for the organization's name.
     pub audience: Option<&'a str>,
     pub lifetime_seconds: Option<i64>,
@@ -48,12 +46,11 @@ pub enum MintError {
     Store(#[from] StoreError),
 }
 
-/// The signed token, in compact form.
-pub async fn mint_id_token(app: &App, request: MintRequest<'_>) -> Result<String, MintError> {
+/// A signed token for `run`, in compact form.
+pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Result<String, MintError> {
     let now = app.clock.now();
-    let run = authenticate_run(app, request.run_id, request.request_token).await?;
-    refuse_ended(&run, run.state_at(now))?;
-    let audience = admit_audience(&run, request.audience)?;
+    refuse_ended(run, run.state_at(now))?;
+    let audience = admit_audience(run, request.audience)?;
     let expires_at = app.lifetime.expiry(now, run.expires_at, request.lifetime_seconds)?;
     let key = Arc::clone(app.keyring.load().active().ok_or(MintError::NoSigningKey)?);
     let jti = uuid_at(now, app.entropy.as_ref());
@@ -71,7 +68,7 @@ pub async fn mint_id_token(app: &App, request: MintRequest<'_>) -> Result<String
     };
     match app.mint_log.record(record).await? {
         Recorded::Recorded => {}
-        Recorded::RunEnded(state) => refuse_ended(&run, state)?,
+        Recorded::RunEnded(state) => refuse_ended(run, state)?,
     }
 
     let issuance = Issuance {
@@ -86,8 +83,8 @@ pub async fn mint_id_token(app: &App, request: MintRequest<'_>) -> Result<String
     Ok(app.signers.sign(key, input).await?)
 }
 
-/// The run that the token belongs to, if it is the one asked about.
-async fn authenticate_run(app: &App, run_id: &str, request_token: &str) -> Result<Arc<Run>, MintError> {
+/// The run that `request_token` belongs to, if it is the one asked about.
+pub async fn authenticate_run(app: &App, run_id: &str, request_token: &str) -> Result<Arc<Run>, MintError> {
     let hash = Secret::recognise(SecretKind::RunRequestToken, request_token);
     let hash = hash.ok_or(MintError::Unauthenticated)?;
     let run = match app.runs.get(&hash) {

@@ -90,11 +90,10 @@ pub fn preview_run(
     let default_audience = vec![run.organization.clone()];
     let limits =
         limits::check(&app.issuer, &run.subject, run.audiences.as_ref().unwrap_or(&default_audience));
-    Ok(Preview {
-        claims: unchanging_claims(app, &run.organization, &run.subject, &run.claims),
-        subject: run.subject,
-        limits,
-    })
+    let mut claims = unchanging_claims(app, &run.organization, &run.subject, &run.claims);
+    // There is no run, so there is no id to show.
+    claims.shift_remove("run_id");
+    Ok(Preview { subject: run.subject, claims, limits })
 }
 
 /// What all tokens of a run say alike: every claim but the times, the id and an audience asked for.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Api;
-use super::body::JsonBody;
+use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
@@ -56,9 +56,10 @@ impl From<OrganizationRole> for Role {
 pub async fn create_admin(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
-    JsonBody(body): JsonBody<CreateAdminToken>,
+    body: UnreadBody,
 ) -> Result<Response, Problem> {
     caller.require_admin()?;
+    let body: CreateAdminToken = body.json(&api).await?;
     create(&api, &caller, body.name, Scope::Admin, body.expires_in_seconds).await
 }
 
@@ -66,9 +67,10 @@ pub async fn create_in_organization(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     PathSegment(org): PathSegment,
-    JsonBody(body): JsonBody<CreateOrganizationToken>,
+    body: UnreadBody,
 ) -> Result<Response, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Owner).await?;
+    let body: CreateOrganizationToken = body.json(&api).await?;
     let scope = Scope::Organization(organization, body.role.into());
     create(&api, &caller, body.name, scope, body.expires_in_seconds).await
 }

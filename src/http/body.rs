@@ -1,8 +1,8 @@
 //! Request bodies: bounded in size and time before they are parsed.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
@@ -18,19 +18,26 @@ use super::problem::{Problem, ProblemKind};
 
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// A JSON body.
-pub struct JsonBody<T>(pub T);
+/// A body that nobody has read yet: who calls and whether they may is settled before it.
+pub struct UnreadBody(Request);
 
-impl<T: DeserializeOwned> FromRequest<Arc<Api>> for JsonBody<T> {
-    type Rejection = Problem;
+impl<S: Send + Sync> FromRequest<S> for UnreadBody {
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(request))
+    }
+}
+
+impl UnreadBody {
+    /// Reads it as JSON.
+    pub async fn json<T: DeserializeOwned>(self, api: &Api) -> Result<T, Problem> {
+        let (parts, body) = self.0.into_parts();
         require_json(&parts.headers)?;
         let bytes = timeout(api.body_timeout, collect(&parts.headers, body))
             .await
             .map_err(|_| Problem::new(ProblemKind::RequestTimeout, "The body took too long to arrive."))??;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| explain(&error))
+        serde_json::from_slice(&bytes).map_err(|error| explain(&error))
     }
 }
 

@@ -13,7 +13,10 @@ use super::path::PathSegment;
 use super::peer::CallerAddress;
 use super::problem::Problem;
 use super::query::Query;
-use crate::flows::mint_id_token::{MintRequest, mint_id_token};
+use crate::flows::mint_id_token::{MintRequest, authenticate_run, mint_id_token};
+
+/// The only version there is. Part of each request URL, so that the protocol can grow.
+const API_VERSION: &str = "1";
 
 pub async fn mint(
     State(api): State<Arc<Api>>,
@@ -23,14 +26,16 @@ pub async fn mint(
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let request_token = bearer(&headers).ok_or_else(Problem::unauthorized)?;
+    let run = authenticate_run(&api.app, &run_id, request_token).await?;
     let query = Query::parse(query.as_deref(), &["api-version", "audience", "lifetime_seconds"])?;
+    if query.text("api-version").is_some_and(|version| version != API_VERSION) {
+        return Err(Problem::bad_request("`api-version` is 1."));
+    }
     let request = MintRequest {
-        run_id: &run_id,
-        request_token,
         audience: query.text("audience"),
         lifetime_seconds: query.number("lifetime_seconds")?,
         caller,
     };
-    let token = mint_id_token(&api.app, request).await?;
+    let token = mint_id_token(&api.app, &run, request).await?;
     Ok(Json(json!({"count": 1, "value": token})))
 }

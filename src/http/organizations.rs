@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Api;
-use super::body::JsonBody;
+use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
@@ -29,9 +29,10 @@ pub struct CreateOrganization {
 pub async fn create(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
-    JsonBody(body): JsonBody<CreateOrganization>,
+    body: UnreadBody,
 ) -> Result<Response, Problem> {
     caller.require_admin()?;
+    let body: CreateOrganization = body.json(&api).await?;
     let organization = create_organization(&api.app, &body.name).await?;
     let location = format!("{}/api/orgs/{}", api.app.base_url, organization.name);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render(&organization))).into_response())

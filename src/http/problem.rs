@@ -131,7 +131,7 @@ impl IntoResponse for Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self.kind {
             ProblemKind::Unauthorized => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"runmint\""));
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             ProblemKind::Unavailable => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Api;
-use super::body::{JsonBody, unique_map};
+use super::body::{UnreadBody, unique_map};
 use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::flows::end_run::end_run;
 use crate::flows::start_run::{self, StartRun, StartedRun, preview_run, unchanging_claims};
 use crate::issuer::service::Attributes;
+use crate::issuer::subject::{MAX_SUBJECT_BYTES, is_attribute_name};
 use crate::store::access_tokens::Role;
 use crate::store::runs::{Ending, Run, RunFilter, RunState};
 
@@ -44,9 +45,10 @@ pub async fn start(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     PathSegment(org): PathSegment,
-    JsonBody(body): JsonBody<StartRunBody>,
+    body: UnreadBody,
 ) -> Result<Response, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Orchestrator).await?;
+    let body: StartRunBody = body.json(&api).await?;
     let started = start_run::start_run(&api.app, &organization, body.into(), caller.token_id()).await?;
     let location = format!("{}/api/runs/{}", api.app.base_url, started.run.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render_started(&api.app, &started)))
@@ -57,9 +59,10 @@ pub async fn preview(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     PathSegment(org): PathSegment,
-    JsonBody(body): JsonBody<StartRunBody>,
+    body: UnreadBody,
 ) -> Result<Json<Value>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
+    let body: StartRunBody = body.json(&api).await?;
     let preview = preview_run(&api.app, &organization, body.into())?;
     let limits: Vec<Value> = preview
         .limits
@@ -71,7 +74,7 @@ pub async fn preview(
                 "limit": check.limit,
                 "actual": check.actual,
                 "ok": check.ok,
-                "advice": check.advice,
+                "advice": (!check.ok).then_some(check.advice),
             })
         })
         .collect();
@@ -96,10 +99,18 @@ pub async fn list(
         RunState::parse(text)
             .ok_or_else(|| Problem::bad_request("`state` is active, finished, cancelled or expired."))
     });
+    let service = query.text("service");
+    if service.is_some_and(|name| !is_attribute_name(name)) {
+        return Err(Problem::bad_request("`service` is the name of a service, such as deploy."));
+    }
+    let subject = query.text("subject");
+    if subject.is_some_and(|text| !is_possible_subject(text)) {
+        return Err(Problem::bad_request("`subject` is a whole subject, as a run shows it."));
+    }
     let filter = RunFilter {
         state: state.transpose()?,
-        service: query.text("service").map(str::to_owned),
-        subject: query.text("subject").map(str::to_owned),
+        service: service.map(str::to_owned),
+        subject: subject.map(str::to_owned),
     };
     let found = api.app.store.runs(organization.id, &filter, page, api.app.clock.now()).await?;
     let runs: Vec<Value> = found.items.iter().map(|run| render(&api.app, run)).collect();
@@ -134,19 +145,24 @@ pub async fn cancel(
     Ok(Json(render(&api.app, &run)))
 }
 
+fn is_possible_subject(text: &str) -> bool {
+    (1..=MAX_SUBJECT_BYTES).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}
+
 fn render(app: &App, run: &Run) -> Value {
+    let state = run.state_at(app.clock.now());
     json!({
         "id": run.id,
         "organization": run.organization,
         "service": run.service,
-        "state": run.state_at(app.clock.now()).as_str(),
+        "state": state.as_str(),
         "attributes": run.attributes,
         "audiences": run.audiences,
         "subject": run.subject,
         "claims": unchanging_claims(app, &run.organization, &run.subject, &run.claims),
         "created_at": run.created_at,
         "expires_at": run.expires_at,
-        "ended_at": run.ended_at,
+        "ended_at": if state == RunState::Expired { Some(run.expires_at) } else { run.ended_at },
     })
 }
 

@@ -1,0 +1,75 @@
+use std::path::Path;
+
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A database of a test's own.
+#[derive(Clone)]
+pub(crate) struct TestDatabase {
+    pub(crate) url: String,
+}
+
+impl TestDatabase {
+    pub(crate) async fn create(engine: Engine, folder: &Path) -> Self {
+        match engine {
+            Engine::Sqlite => Self { url: format!("sqlite:{}", folder.join("runmint.db").display()) },
+            Engine::Postgres => Self::on_postgres().await,
+        }
+    }
+
+    async fn on_postgres() -> Self {
+        let server = std::env::var("RUNMINT_TEST_POSTGRES_URL").expect(
+            "RUNMINT_TEST_POSTGRES_URL names no PostgreSQL: run the tests with `scripts/with-postgres cargo test`, or `make check`",
+        );
+        let name = format!("t{}", uuid::Uuid::from_u128(random()).simple());
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&server).await.expect("the test PostgreSQL answers");
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+        let base = server.rsplit_once('/').unwrap().0;
+        Self { url: format!("{base}/{name}") }
+    }
+
+    /// A connection of the test's own, to look or to damage.
+    pub(crate) async fn connect(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        AnyConnection::connect(&self.url).await.unwrap()
+    }
+
+    /// Runs one statement.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let mut connection = self.connect().await;
+        sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// The one number that a query gives.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let mut connection = self.connect().await;
+        let number =
+            sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        number
+    }
+
+    /// The one text that a query gives.
+    pub(crate) async fn text(&self, sql: &str) -> String {
+        let mut connection = self.connect().await;
+        let text =
+            sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        text
+    }
+}
+
+/// Names of databases only: tests run side by side and must not meet.
+fn random() -> u128 {
+    use runmint::entropy::{Entropy, SystemEntropy};
+    let mut bytes = [0; 16];
+    SystemEntropy::new().fill(&mut bytes);
+    u128::from_le_bytes(bytes)
+}

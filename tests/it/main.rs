@@ -1,0 +1,8 @@
+//! The integration tests, one binary. Tests of behaviour run on SQLite and on PostgreSQL
+//! (`on_both_engines!`), against the real service on real sockets, with a clock that they set.
+
+mod harness;
+
+mod discovery;
+mod minting;
+mod runs;

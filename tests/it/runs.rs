@@ -1,0 +1,270 @@
+//! Orchestrators register runs, follow and end them.
+
+use jiff::SignedDuration;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, on_both_engines};
+
+on_both_engines![
+    a_run_is_registered_with_all_that_its_runner_needs,
+    a_run_is_shown_without_its_secret,
+    ending_a_run_is_final_and_repeatable,
+    preview_shows_what_a_run_would_get_and_registers_nothing,
+    a_subject_that_is_too_long_is_refused_at_registration,
+    refuses_what_no_run_can_be,
+    control_characters_in_attributes_are_kept_and_encoded,
+    lists_are_filtered_and_paged,
+    deadlines_are_bounded,
+];
+
+const RUNS: &str = "/api/orgs/acme/runs";
+
+fn deploy(attributes: Value) -> Value {
+    json!({"service": "deploy", "attributes": attributes})
+}
+
+fn website(operation: &str) -> Value {
+    deploy(json!({"project": "website", "stack": "staging", "operation": operation}))
+}
+
+async fn a_run_is_registered_with_all_that_its_runner_needs(app: TestApp) {
+    let body = json!({
+        "service": "deploy",
+        "attributes": {"project": "website", "stack": "staging", "operation": "preview"},
+        "ttl_seconds": 600,
+        "audiences": ["acme", "vault"],
+    });
+    let answer = app.post(&app.orchestrator, RUNS, &body).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let run = answer.json();
+    let (id, token) = (run["id"].as_str().unwrap(), run["request_token"].as_str().unwrap());
+    let url = format!("{}/api/runs/{id}/id-token?api-version=1", app.base_url);
+    let subject = "runmint:deploy:org:acme:project:website:stack:staging:operation:preview:scope:read";
+    assert_eq!(answer.header("location"), format!("{}/api/runs/{id}", app.base_url));
+    assert!(token.starts_with("rmrt_"));
+    assert_eq!(
+        run,
+        json!({
+            "id": id,
+            "organization": "acme",
+            "service": "deploy",
+            "state": "active",
+            "attributes": {"project": "website", "stack": "staging", "operation": "preview"},
+            "audiences": ["acme", "vault"],
+            "subject": subject,
+            "claims": {
+                "iss": app.issuer, "aud": "acme", "sub": subject,
+                "org": "acme", "org_id": run["claims"]["org_id"],
+                "project": "website", "stack": "staging", "operation": "preview", "scope": "read", "run_id": id,
+            },
+            "created_at": "2026-01-02T03:04:05Z",
+            "expires_at": "2026-01-02T03:14:05Z",
+            "ended_at": null,
+            "request_url": url,
+            "request_token": token,
+            "environment": {
+                "ACTIONS_ID_TOKEN_REQUEST_URL": url,
+                "ACTIONS_ID_TOKEN_REQUEST_TOKEN": token,
+                "RUNMINT_ID_TOKEN_REQUEST_URL": url,
+                "RUNMINT_ID_TOKEN_REQUEST_TOKEN": token,
+                "RUNMINT_RUN_ID": id,
+                "RUNMINT_URL": app.base_url,
+            },
+        })
+    );
+}
+
+async fn a_run_is_shown_without_its_secret(app: TestApp) {
+    let mut started = app.start_run(&json!({})).await;
+    let path = format!("/api/runs/{}", started["id"].as_str().unwrap());
+    for secret in ["request_url", "request_token", "environment"] {
+        started.as_object_mut().unwrap().remove(secret);
+    }
+    assert_eq!(app.get(&app.viewer, &path).await.ok(), started);
+    assert_eq!(app.get(&app.viewer, RUNS).await.ok(), json!({"runs": [started], "next_cursor": null}));
+}
+
+async fn ending_a_run_is_final_and_repeatable(app: TestApp) {
+    for (ending, state, other) in [("finish", "finished", "cancel"), ("cancel", "cancelled", "finish")] {
+        let run = app.start_run(&json!({})).await;
+        let path = |end: &str| format!("/api/runs/{}/{end}", run["id"].as_str().unwrap());
+        app.clock.advance(SignedDuration::from_secs(10));
+        let ended = app.post_ok(&app.orchestrator, &path(ending), &Value::Null).await;
+        assert_eq!(ended["state"], state);
+        let ended_at = ended["ended_at"].clone();
+        assert!(ended_at.is_string());
+        app.clock.advance(SignedDuration::from_secs(10));
+        let again = app.post_ok(&app.orchestrator, &path(ending), &Value::Null).await;
+        assert_eq!((&again["state"], &again["ended_at"]), (&json!(state), &ended_at));
+        app.post(&app.orchestrator, &path(other), &Value::Null).await.problem(409, "conflict");
+    }
+    let run = app.start_run(&json!({"ttl_seconds": 60})).await;
+    app.clock.advance(SignedDuration::from_secs(60));
+    let path = format!("/api/runs/{}", run["id"].as_str().unwrap());
+    let expired = app.get(&app.viewer, &path).await.ok();
+    assert_eq!((&expired["state"], &expired["ended_at"]), (&json!("expired"), &run["expires_at"]));
+    app.post(&app.orchestrator, &format!("{path}/finish"), &Value::Null).await.problem(409, "conflict");
+}
+
+async fn preview_shows_what_a_run_would_get_and_registers_nothing(app: TestApp) {
+    let run = app.start_run(&json!({})).await;
+    let path = format!("{RUNS}/preview");
+    let preview = app.post_ok(&app.viewer, &path, &website("update")).await;
+    assert_eq!(preview["subject"], run["subject"]);
+    assert_eq!(preview["subject_bytes"], run["subject"].as_str().unwrap().len());
+    let mut claims = run["claims"].clone();
+    claims.as_object_mut().unwrap().remove("run_id");
+    assert_eq!(preview["claims"], claims);
+    let broken = |preview: &Value| -> Vec<String> {
+        let limits = preview["limits"].as_array().unwrap().iter();
+        limits.filter(|one| one["ok"] == false).map(|one| one["what"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(broken(&preview), ["issuer is https"]);
+
+    let long = deploy(json!({"project": "p".repeat(200), "stack": "s", "operation": "update"}));
+    let preview = app.post_ok(&app.viewer, &path, &long).await;
+    assert!(preview["subject_bytes"].as_u64().unwrap() > 255);
+    assert!(broken(&preview).contains(&"google.subject, bytes".to_owned()));
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM runs").await, 1);
+    app.post(&app.viewer, &path, &website("deploy")).await.problem(422, "invalid-input");
+}
+
+async fn a_subject_that_is_too_long_is_refused_at_registration(app: TestApp) {
+    // The fixed parts take 71 bytes with this stack and operation.
+    let body =
+        |project: usize| deploy(json!({"project": "p".repeat(project), "stack": "s", "operation": "update"}));
+    let fixed = app.post_ok(&app.viewer, &format!("{RUNS}/preview"), &body(1)).await["subject_bytes"]
+        .as_u64()
+        .unwrap()
+        - 1;
+    let fits = usize::try_from(255 - fixed).unwrap();
+    assert_eq!(
+        app.post_ok(&app.orchestrator, RUNS, &body(fits)).await["subject"].as_str().unwrap().len(),
+        255
+    );
+    let detail = app.post(&app.orchestrator, RUNS, &body(fits + 1)).await.problem(422, "invalid-input");
+    assert!(detail.contains("256 bytes"), "{detail}");
+}
+
+async fn refuses_what_no_run_can_be(app: TestApp) {
+    let with = |name: &str, value: Value| {
+        let mut body = website("update");
+        body[name] = value;
+        body
+    };
+    let attribute = |name: &str, value: Value| {
+        let mut body = website("update");
+        body["attributes"][name] = value;
+        body
+    };
+    let long = json!(["a".repeat(257)]);
+    for (body, expected) in [
+        (with("service", json!("unknown")), "deploy, environment"),
+        (with("surprise", json!(1)), "unknown field"),
+        (with("ttl_seconds", json!(59)), "60 to 86400"),
+        (with("ttl_seconds", json!(86_401)), "60 to 86400"),
+        (with("ttl_seconds", json!("3600")), "expected i64"),
+        (with("ttl_seconds", json!(1.5)), "expected i64"),
+        (with("audiences", json!([])), "1 to 16"),
+        (with("audiences", json!(vec!["a"; 17])), "1 to 16"),
+        (with("audiences", json!([""])), "empty"),
+        (with("audiences", json!([" a"])), "white space"),
+        (with("audiences", json!(["a\u{0}"])), "control"),
+        (with("audiences", long), "at most 256"),
+        (with("attributes", json!({})), "is missing"),
+        (with("attributes", json!([])), "an object of strings"),
+        (attribute("scope", json!("read")), "not one of this service's"),
+        (attribute("stack", json!("")), "empty"),
+        (attribute("stack", json!(7)), "expected a string"),
+        (attribute("stack", json!(" s")), "white space"),
+        (attribute("operation", json!("UPDATE")), "one of preview"),
+        (attribute("stack", json!("s".repeat(256))), "at most 255"),
+    ] {
+        let detail = app.post(&app.orchestrator, RUNS, &body).await.problem(422, "invalid-input");
+        assert!(detail.contains(expected), "{expected}: {detail}");
+    }
+    let request = app.http.post(format!("{}{RUNS}", app.base_url)).bearer_auth(&app.orchestrator);
+    let doubled =
+        r#"{"service":"deploy","attributes":{"project":"a","project":"b","stack":"s","operation":"update"}}"#;
+    let request = request.header("content-type", "application/json").body(doubled);
+    let answer = crate::harness::Answer::read(request.send().await.unwrap()).await;
+    assert!(answer.problem(422, "invalid-input").contains("stands twice"));
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM runs").await, 0);
+}
+
+async fn control_characters_in_attributes_are_kept_and_encoded(app: TestApp) {
+    let body = deploy(json!({"project": "a\u{0}b", "stack": "x:stack:prod", "operation": "update"}));
+    let run = app.post_ok(&app.orchestrator, RUNS, &body).await;
+    assert_eq!(
+        run["subject"],
+        "runmint:deploy:org:acme:project:a%00b:stack:x%3Astack%3Aprod:operation:update:scope:write"
+    );
+    let shown = app.get(&app.viewer, &format!("/api/runs/{}", run["id"].as_str().unwrap())).await.ok();
+    assert_eq!(shown["claims"]["project"], "a\u{0}b");
+    app.mint(&run, "").await;
+}
+
+async fn lists_are_filtered_and_paged(app: TestApp) {
+    let mut ids = Vec::new();
+    for operation in ["preview", "update", "refresh", "destroy", "update"] {
+        let run = app.post_ok(&app.orchestrator, RUNS, &website(operation)).await;
+        ids.insert(0, run["id"].as_str().unwrap().to_owned());
+        app.clock.advance(SignedDuration::from_secs(1));
+    }
+    let environment = json!({"service": "environment", "attributes": {"project": "web", "environment": "prod"}, "ttl_seconds": 60});
+    let environment =
+        app.post_ok(&app.orchestrator, RUNS, &environment).await["id"].as_str().unwrap().to_owned();
+    app.post_ok(&app.orchestrator, &format!("/api/runs/{}/finish", ids[0]), &Value::Null).await;
+    app.clock.advance(SignedDuration::from_secs(60));
+
+    let listed = async |query: &str| -> Vec<String> {
+        let list = app.get(&app.viewer, &format!("{RUNS}?{query}")).await.ok();
+        list["runs"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(listed("service=environment").await, [environment.clone()]);
+    assert_eq!(listed("service=nothing").await, Vec::<String>::new());
+    assert_eq!(listed("state=finished").await, [ids[0].clone()]);
+    assert_eq!(listed("state=expired").await, [environment.clone()]);
+    assert_eq!(listed("state=active&service=deploy").await, ids[1..]);
+    let subject =
+        "subject=runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write";
+    assert_eq!(listed(subject).await, [ids[0].clone(), ids[3].clone()]);
+
+    let mut walked = Vec::new();
+    let mut query = "limit=2&service=deploy".to_owned();
+    loop {
+        let page = app.get(&app.viewer, &format!("{RUNS}?{query}")).await.ok();
+        walked.extend(
+            page["runs"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()),
+        );
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        query = format!("limit=2&service=deploy&cursor={cursor}");
+    }
+    assert_eq!(walked, ids);
+    for bad in [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "cursor=x",
+        "state=done",
+        "service=%00",
+        "subject=%00",
+        "x=1",
+        "limit=1&limit=2",
+    ] {
+        app.get(&app.viewer, &format!("{RUNS}?{bad}")).await.problem(400, "bad-request");
+    }
+}
+
+async fn deadlines_are_bounded(app: TestApp) {
+    let run = app.start_run(&json!({"ttl_seconds": null, "audiences": null})).await;
+    assert_eq!(run["expires_at"], "2026-01-02T04:04:05Z");
+    assert_eq!(run["audiences"], Value::Null);
+    let run = app.start_run(&json!({"ttl_seconds": 86_400})).await;
+    assert_eq!(run["expires_at"], "2026-01-03T03:04:05Z");
+    let answer = app.send(Method::PUT, &app.orchestrator, RUNS, &Value::Null).await;
+    answer.problem(405, "method-not-allowed");
+    assert!(answer.header("allow").contains("POST"), "{}", answer.header("allow"));
+}

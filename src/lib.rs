@@ -10,6 +10,7 @@ pub mod clouds;
 pub mod config;
 pub mod entropy;
 pub mod flows;
+mod hex;
 pub mod http;
 pub mod issuer;
 pub mod launch;

@@ -7,6 +7,7 @@ use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
+use crate::hex;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// 43 characters of base62 are 256 bits.
@@ -79,7 +80,7 @@ impl SecretHash {
 }
 
 fn hash(text: &str) -> SecretHash {
-    SecretHash(digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    SecretHash(hex::encode(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
 fn checksum(text: &str) -> String {

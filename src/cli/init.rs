@@ -12,6 +12,7 @@ use crate::clock::SystemClock;
 use crate::entropy::SystemEntropy;
 use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use crate::launch::{self, FirstKeys};
+use crate::secret::Secret;
 use crate::store::page::PageRequest;
 
 /// Prepare for real use
@@ -53,7 +54,7 @@ impl Init {
             "issuer": settings.issuer.as_str(),
             "base_url": settings.base_url.as_str(),
             "signing_key": kid,
-            "admin_token": token.as_ref().map(|secret| secret.expose()),
+            "admin_token": token.as_ref().map(Secret::expose),
         });
         output::print(output, &value, |value| {
             let admin = match value["admin_token"].as_str() {

@@ -79,7 +79,7 @@ pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Re
         issued_at: now,
         expires_at,
     };
-    let input = key.signing_input(&IdTokenClaims::new(issuance, &run.claims))?;
+    let input = key.signing_input(&IdTokenClaims::new(&issuance, &run.claims))?;
     Ok(app.signers.sign(key, input).await?)
 }
 
@@ -87,14 +87,13 @@ pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Re
 pub async fn authenticate_run(app: &App, run_id: &str, request_token: &str) -> Result<Arc<Run>, MintError> {
     let hash = Secret::recognise(SecretKind::RunRequestToken, request_token);
     let hash = hash.ok_or(MintError::Unauthenticated)?;
-    let run = match app.runs.get(&hash) {
-        Some(run) => run,
-        None => {
-            let run = app.store.run_of_request_token(&hash).await?.ok_or(MintError::Unauthenticated)?;
-            let run = Arc::new(run);
-            app.runs.insert(hash, Arc::clone(&run));
-            run
-        }
+    let run = if let Some(run) = app.runs.get(&hash) {
+        run
+    } else {
+        let run = app.store.run_of_request_token(&hash).await?.ok_or(MintError::Unauthenticated)?;
+        let run = Arc::new(run);
+        app.runs.insert(hash, Arc::clone(&run));
+        run
     };
     if Uuid::parse_str(run_id) == Ok(run.id) { Ok(run) } else { Err(MintError::Unauthenticated) }
 }

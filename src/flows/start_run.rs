@@ -87,9 +87,8 @@ pub fn preview_run(
     request: StartRun,
 ) -> Result<Preview, StartRunError> {
     let run = register(app, organization, request, app.clock.now())?;
-    let default_audience = vec![run.organization.clone()];
-    let limits =
-        limits::check(&app.issuer, &run.subject, run.audiences.as_ref().unwrap_or(&default_audience));
+    let audiences = run.audiences.as_deref().unwrap_or(std::slice::from_ref(&run.organization));
+    let limits = limits::check(&app.issuer, &run.subject, audiences);
     let mut claims = unchanging_claims(app, &run.organization, &run.subject, &run.claims);
     // There is no run, so there is no id to show.
     claims.shift_remove("run_id");

@@ -19,9 +19,10 @@ pub async fn healthz() -> Response {
 /// The process can mint.
 pub async fn readyz(State(api): State<Arc<Api>>) -> Response {
     let readiness = readiness(&api.app).await;
-    let (status, word) = match readiness.is_ready() {
-        true => (StatusCode::OK, "ready"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+    let (status, word) = if readiness.is_ready() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
     };
     let body = json!({
         "status": word,

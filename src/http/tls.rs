@@ -68,7 +68,7 @@ impl CertificateFiles {
                 Ok(Ok(true)) => tracing::info!("the TLS certificate was read again"),
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(%error, "the TLS certificate changed and cannot be used; still serving the one before")
+                    tracing::error!(%error, "the TLS certificate changed and cannot be used; still serving the one before");
                 }
                 Err(error) => tracing::error!(%error, "looking at the TLS certificate failed"),
             }

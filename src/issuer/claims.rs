@@ -36,7 +36,7 @@ pub struct Issuance<'a> {
 }
 
 impl<'a> IdTokenClaims<'a> {
-    pub fn new(issuance: Issuance<'a>, of_the_run: &'a Map<String, Value>) -> Self {
+    pub fn new(issuance: &Issuance<'a>, of_the_run: &'a Map<String, Value>) -> Self {
         Self {
             iss: issuance.issuer,
             aud: issuance.audience,

@@ -13,6 +13,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
+use crate::hex;
 
 const KEY_BYTES: usize = 32;
 
@@ -55,7 +56,7 @@ impl SealingKey {
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| SealingError::Malformed)?;
         // Domain-separated, so that the id tells nothing that any other use of the key could.
         let id = digest(&SHA256, &[b"runmint sealing key id\0".as_slice(), &bytes].concat());
-        let id = id.as_ref()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(&id.as_ref()[..6]);
         Ok(Self { id, key: LessSafeKey::new(key) })
     }
 

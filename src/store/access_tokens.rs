@@ -92,28 +92,34 @@ impl Store {
         hash: &SecretHash,
         now: Timestamp,
     ) -> Result<Option<AccessToken>, StoreError> {
-        let sql = const_format(COLUMNS, "WHERE t.hash = $1");
+        let sql = select(COLUMNS, "WHERE t.hash = $1");
         let row = sqlx::query(sql).bind(hash.as_str()).fetch_optional(&self.read).await?;
         let Some(token) = row.as_ref().map(read).transpose()?.filter(|token| token.is_valid_at(now)) else {
             return Ok(None);
         };
-        let stale = now - LAST_USED_RESOLUTION;
-        if token.last_used_at.is_none_or(|used| used <= stale) {
-            sqlx::query(
-                "UPDATE access_tokens SET last_used_at = $1
-                 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at <= $3)",
-            )
-            .bind(now.as_millisecond())
-            .bind(token.id.to_string())
-            .bind(stale.as_millisecond())
-            .execute(&self.write)
-            .await?;
+        if token.last_used_at.is_none_or(|used| used <= now - LAST_USED_RESOLUTION) {
+            // A fact for people: that it cannot be written is no reason to refuse the request.
+            if let Err(error) = self.record_use(token.id, now).await {
+                tracing::warn!(%error, access_token_id = %token.id, "the use of an access token was not recorded");
+            }
         }
         Ok(Some(token))
     }
 
+    async fn record_use(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE access_tokens SET last_used_at = $1
+             WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)",
+        )
+        .bind(now.as_millisecond())
+        .bind(id.to_string())
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
     pub async fn access_token(&self, id: Uuid) -> Result<Option<AccessToken>, StoreError> {
-        let sql = const_format(COLUMNS, "WHERE t.id = $1");
+        let sql = select(COLUMNS, "WHERE t.id = $1");
         let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(&self.read).await?;
         row.as_ref().map(read).transpose()
     }
@@ -124,7 +130,7 @@ impl Store {
         organization: Option<Uuid>,
         page: PageRequest,
     ) -> Result<Page<AccessToken>, StoreError> {
-        let sql = const_format(
+        let sql = select(
             COLUMNS,
             "WHERE ((CAST($1 AS TEXT) IS NULL AND t.organization_id IS NULL) OR t.organization_id = $1)
                AND (CAST($2 AS TEXT) IS NULL OR t.id < $2)
@@ -151,7 +157,7 @@ impl Store {
     }
 }
 
-fn const_format(columns: &'static str, rest: &'static str) -> sqlx::AssertSqlSafe<String> {
+fn select(columns: &'static str, rest: &'static str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe([columns, rest].concat())
 }
 

@@ -3,6 +3,9 @@
 
 mod harness;
 
+mod architecture;
+mod clients;
+mod contract;
 mod discovery;
 mod minting;
 mod runs;

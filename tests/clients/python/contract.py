@@ -9,6 +9,8 @@ How Schemathesis is set up is in schemathesis.toml, beside this file.
 
 import os
 import sys
+import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,7 @@ def main() -> int:
         print("usage: RUNMINT_ACCESS_TOKEN=… contract.py BASE_URL", file=sys.stderr)
         return 2
     api = Api(sys.argv[1].rstrip("/"), os.environ["RUNMINT_ACCESS_TOKEN"], os.environ.get("RUNMINT_CA_FILE"))
-    needed = what_the_test_needs(api)
-    keep(needed)
+    steer(prepare(api))
     answered_well = watch_for_success()
 
     passed = run_schemathesis(api)
@@ -74,28 +75,63 @@ class Api:
         return response
 
 
-def what_the_test_needs(api: Api) -> set[str]:
-    """Starts the run whose tokens are asked for, and gives the names and ids that have to outlive the test."""
+@dataclass(frozen=True)
+class Surroundings:
+    """`keep` are names and ids that have to outlive the test, `real` are path parameters that exist, by operation."""
+
+    keep: set[str]
+    real: dict[str, dict[str, str]]
+
+
+def prepare(api: Api) -> Surroundings:
     organizations = {entry["name"] for entry in api.get(f"/api/orgs?limit={PAGE_LIMIT}")["organizations"]}
     if ORGANIZATION not in organizations:
         organizations.add(api.post("/api/orgs", {"name": ORGANIZATION})["name"])
     # One of these is the token in use; which one, only the server knows.
     tokens = {entry["id"] for entry in api.get(f"/api/access-tokens?limit={PAGE_LIMIT}")["access_tokens"]}
-    run = api.post(f"/api/orgs/{ORGANIZATION}/runs", DEPLOYMENT)
+
+    def new_run() -> dict[str, str]:
+        return api.post(f"/api/orgs/{ORGANIZATION}/runs", DEPLOYMENT)
+
+    def new_token_id() -> str:
+        return api.post(f"/api/orgs/{ORGANIZATION}/access-tokens", {"name": "spare", "role": "viewer"})["id"]
+
+    # Names are never handed out twice.
+    spare_organization = api.post("/api/orgs", {"name": f"spare-{uuid.uuid4().hex}"})["name"]
+    run = new_run()
     # schemathesis.toml reads these.
     os.environ["CONTRACT_RUN_ID"] = run["id"]
     os.environ["CONTRACT_REQUEST_TOKEN"] = run["request_token"]
-    return organizations | tokens | {run["id"]}
+    real = {
+        "DELETE /api/orgs/{org}": {"org": spare_organization},
+        "GET /api/access-tokens/{id}": {"id": new_token_id()},
+        "DELETE /api/access-tokens/{id}": {"id": new_token_id()},
+        "GET /api/runs/{id}": {"id": run["id"]},
+        "POST /api/runs/{id}/finish": {"id": new_run()["id"]},
+        "POST /api/runs/{id}/cancel": {"id": new_run()["id"]},
+    }
+    spares = {value for parameters in real.values() for value in parameters.values()}
+    return Surroundings(organizations | tokens | spares, real)
 
 
-def keep(needed: set[str]) -> None:
-    """Lists lead Schemathesis to the token that it uses. Once that is revoked, all else is refused and shows nothing."""
+def steer(surroundings: Surroundings) -> None:
+    """Sends each operation once to something real, since a generated id finds nothing, and away from what is needed.
+
+    Lists lead Schemathesis to the very token that it uses. Once that is revoked all else is refused, which fits the
+    document and shows nothing.
+    """
 
     # Not filter_case: that one is not asked about every case.
     @schemathesis.hook
     def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+        # A probe with another method runs under the name of the operation that it probes.
+        if case.method.upper() != case.operation.method.upper():
+            return
+        if case.meta and case.meta.generation.mode.is_positive and case.operation.label in surroundings.real:
+            case.path_parameters = surroundings.real.pop(case.operation.label)
+            return
         ends_something = case.method == "DELETE" or case.path.endswith(("/finish", "/cancel"))
-        if ends_something and needed & set(case.path_parameters.values()):
+        if ends_something and surroundings.keep & set(case.path_parameters.values()):
             case.path_parameters = {name: UNKNOWN[name] for name in case.path_parameters}
 
 
@@ -105,7 +141,6 @@ def watch_for_success() -> set[str]:
 
     @schemathesis.hook
     def after_call(context: schemathesis.HookContext, case: schemathesis.Case, response: schemathesis.Response) -> None:
-        # A probe with another method runs under the name of the operation that it probes.
         if 200 <= response.status_code < 300 and response.request.method == case.operation.method.upper():
             operations.add(case.operation.label)
 

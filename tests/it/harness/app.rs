@@ -218,7 +218,7 @@ fn settings(config: &str, issuer: &str, database_url: &str, folder: &Path) -> Se
     let dev_tls_dir = folder.join("tls").display().to_string();
     for (name, value) in [("issuer", issuer), ("database_url", database_url), ("dev_tls_dir", &dev_tls_dir)] {
         if !config.contains(&format!("{name} =")) {
-            file.push_str(&format!("{name} = '{value}'\n"));
+            file.extend([name, " = '", value, "'\n"]);
         }
     }
     file.push_str(config);

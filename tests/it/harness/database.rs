@@ -22,6 +22,7 @@ impl TestDatabase {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the harness is told where its PostgreSQL is")]
     async fn on_postgres() -> Self {
         let server = std::env::var("RUNMINT_TEST_POSTGRES_URL").expect(
             "RUNMINT_TEST_POSTGRES_URL names no PostgreSQL: run the tests with `scripts/with-postgres cargo test`, or `make check`",

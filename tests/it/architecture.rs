@@ -1,0 +1,70 @@
+//! Arrows between the rooms point one way.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room, and the rooms it may use. What comes first knows least.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("entropy", &[]),
+    ("hex", &[]),
+    ("secret", &["entropy", "hex"]),
+    ("issuer", &[]),
+    ("signing", &["entropy", "hex"]),
+    ("trust", &[]),
+    ("clouds", &["issuer"]),
+    ("config", &["issuer"]),
+    ("publication", &["issuer", "signing"]),
+    ("store", &["issuer", "secret", "signing"]),
+    ("app", &["clock", "config", "entropy", "issuer", "publication", "secret", "signing", "store"]),
+    ("flows", &["app", "clouds", "config", "entropy", "issuer", "publication", "secret", "signing", "store"]),
+    ("http", &["app", "flows", "issuer", "publication", "signing", "store"]),
+    ("launch", &["app", "clock", "config", "entropy", "flows", "http", "signing", "store"]),
+    (
+        "cli",
+        &[
+            "app", "clock", "clouds", "config", "entropy", "flows", "issuer", "launch", "secret", "store",
+            "trust",
+        ],
+    ),
+];
+
+fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            source_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_room_uses_only_the_rooms_below_it() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&src, &mut files);
+    let mut arrows = 0;
+    for file in &files {
+        let relative = file.strip_prefix(&src).unwrap().with_extension("");
+        let room = relative.iter().next().unwrap().to_str().unwrap();
+        if matches!(room, "lib" | "main") {
+            continue;
+        }
+        let (_, allowed) =
+            ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("no room {room}"));
+        let text = fs::read_to_string(file).unwrap();
+        // Tests inside a file may look anywhere below.
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for line in code.lines() {
+            for (_, rest) in line.match_indices("crate::").map(|(at, _)| line.split_at(at + "crate::".len()))
+            {
+                let used: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                arrows += 1;
+                assert!(used == room || allowed.contains(&used.as_str()), "{}: {line}", file.display());
+            }
+        }
+    }
+    assert!(arrows > 100, "the test reads the code: {arrows} arrows");
+}

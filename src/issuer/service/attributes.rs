@@ -1,0 +1,59 @@
+//! What the orchestrator attests, checked against what the service declares.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use super::definition::AttributeDefinition;
+
+pub(super) const MAX_ATTRIBUTE_BYTES: usize = 255;
+
+/// What the orchestrator attested, checked against its service.
+pub type Attributes = BTreeMap<String, String>;
+
+/// Why a run's attributes were refused. Every one names the attribute and what would do.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum AttributeError {
+    #[error("attribute `{0}` is missing")]
+    Missing(String),
+    #[error("attribute `{name}` is not one of this service's: {known}")]
+    Unknown { name: String, known: String },
+    #[error("attribute `{0}` is empty")]
+    Empty(String),
+    #[error("attribute `{name}` has {bytes} bytes; at most {MAX_ATTRIBUTE_BYTES} are accepted")]
+    TooLong { name: String, bytes: usize },
+    #[error("attribute `{0}` has white space at its beginning or end")]
+    WhiteSpace(String),
+    #[error("attribute `{name}` is one of {allowed}, not `{found}`")]
+    NotAllowed { name: String, allowed: String, found: String },
+}
+
+impl AttributeDefinition {
+    pub(super) fn is_required(&self) -> bool {
+        self.default.is_none() && self.required.unwrap_or(true)
+    }
+
+    pub(super) fn may_be_absent(&self) -> bool {
+        self.default.is_none() && !self.is_required()
+    }
+
+    pub(super) fn check(&self, name: &str, value: &str) -> Result<(), AttributeError> {
+        if value.is_empty() {
+            return Err(AttributeError::Empty(name.to_owned()));
+        }
+        if value.len() > MAX_ATTRIBUTE_BYTES {
+            return Err(AttributeError::TooLong { name: name.to_owned(), bytes: value.len() });
+        }
+        if value.trim() != value {
+            return Err(AttributeError::WhiteSpace(name.to_owned()));
+        }
+        match &self.values {
+            Some(allowed) if !allowed.iter().any(|one| one == value) => Err(AttributeError::NotAllowed {
+                name: name.to_owned(),
+                allowed: allowed.join(", "),
+                found: value.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}

@@ -158,3 +158,29 @@ fn make_private_file(path: &Path) -> std::io::Result<()> {
     }
     fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_sqlite_connection_commits_to_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            Store::open(&format!("sqlite:{}", folder.path().join("a.db").display()), 2).await.unwrap();
+        for pool in [&store.write, &store.read] {
+            let number = async |pragma: &'static str| -> i64 {
+                sqlx::query_scalar(pragma).fetch_one(pool).await.unwrap()
+            };
+            assert_eq!(number("PRAGMA synchronous").await, 2, "FULL");
+            assert_eq!(number("PRAGMA foreign_keys").await, 1);
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
+            assert_eq!(mode, "wal");
+        }
+        // Earlier ones can corrupt a database when they reset its write-ahead log.
+        let version: String =
+            sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&store.read).await.unwrap();
+        let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
+        assert!(parts >= vec![3, 51, 3], "{version}");
+    }
+}

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment, UTC.
+    /// The present moment, UTC, in whole milliseconds: as precise as the database keeps it.
     fn now(&self) -> Timestamp;
 }
 
@@ -12,6 +12,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now().as_millisecond();
+        Timestamp::from_millisecond(now).expect("the present is a timestamp")
     }
 }

@@ -20,7 +20,7 @@ use crate::http::dev_tls;
 use crate::http::router::router;
 use crate::http::tls::{CertificateFiles, TlsError};
 use crate::signing::sealing::{SealingError, SealingKey};
-use crate::store::{OpenError, Store};
+use crate::store::{OpenError, Store, StoreError};
 
 #[derive(Debug, Error)]
 pub enum LaunchError {
@@ -28,6 +28,8 @@ pub enum LaunchError {
     Sealing(#[from] SealingError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error(transparent)]
     LoadKeys(#[from] LoadKeysError),
     #[error(transparent)]
@@ -52,16 +54,30 @@ pub async fn open(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Arc<App>, LaunchError> {
-    // The sealing key before the database: a wrong path must not leave an empty database behind.
-    let create = (first_keys == FirstKeys::Make).then_some(entropy.as_ref());
-    let sealing_key = load_keys::sealing_key(&settings.sealing_key, create)?;
-    let store = Store::open(&settings.database_url, settings.database_connections).await?;
+    let entropy_for_keys = entropy.as_ref();
+    let (sealing_key, store) = match first_keys {
+        // The sealing key before the database: a wrong path must not leave an empty database behind.
+        FirstKeys::Require => {
+            let sealing_key = load_keys::sealing_key(&settings.sealing_key, None)?;
+            (sealing_key, open_store(settings).await?)
+        }
+        // The database before the sealing key: a new one must not take the place of a lost one.
+        FirstKeys::Make => {
+            let store = open_store(settings).await?;
+            let first = store.signing_keys().await?.is_empty();
+            (load_keys::sealing_key(&settings.sealing_key, first.then_some(entropy_for_keys))?, store)
+        }
+    };
     let app = Arc::new(App::new(settings, store, clock, entropy));
     let opened = load(&app, &sealing_key, first_keys).await;
     if opened.is_err() {
         app.store.close().await;
     }
     opened.map(|()| app)
+}
+
+async fn open_store(settings: &Settings) -> Result<Store, OpenError> {
+    Store::open(&settings.database_url, settings.database_connections).await
 }
 
 async fn load(app: &App, sealing_key: &SealingKey, first_keys: FirstKeys) -> Result<(), LaunchError> {

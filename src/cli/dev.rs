@@ -1,6 +1,5 @@
 //! `runmint dev`
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use super::serve::{bind, until_signal};
 use super::settings::SettingFlags;
 use crate::app::App;
 use crate::clock::SystemClock;
+use crate::config::setting::SETTINGS;
 use crate::config::{Settings, Sources, Transport};
 use crate::entropy::SystemEntropy;
 use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
@@ -56,10 +56,14 @@ impl Dev {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         let sources = self.settings.sources()?;
         // The issuer's URL has the port in it, and the port may be chosen by the system.
-        let provisional = self.settings(&sources, None)?;
+        let provisional = self.settings(&sources, "http://127.0.0.1")?;
         let listener = bind(&provisional).await?;
         let address = listener.local_addr().map_err(Failure::failed)?;
-        let settings = self.settings(&sources, Some(address))?;
+        let scheme = match provisional.transport {
+            Transport::Plain { .. } => "http",
+            Transport::Tls { .. } | Transport::DevTls { .. } => "https",
+        };
+        let settings = self.settings(&sources, &format!("{scheme}://{address}"))?;
         logging::start(settings.log_format, settings.log_level);
 
         let entropy = Arc::new(SystemEntropy::new());
@@ -75,30 +79,17 @@ impl Dev {
     }
 
     /// What was set, over what a trial on this machine takes for granted.
-    fn settings(&self, sources: &Sources, address: Option<SocketAddr>) -> Result<Settings, Failure> {
-        let set = |name: &str| {
-            sources.flags.iter().any(|(flag, _)| flag == name)
-                || sources
-                    .environment
-                    .iter()
-                    .any(|(one, _)| *one == format!("RUNMINT_{}", name.to_uppercase()))
-        };
-        let tls = sources.flags.iter().any(|(flag, _)| flag == "dev_tls");
-        let address = address.map_or_else(|| "127.0.0.1:8080".to_owned(), |address| address.to_string());
-        let scheme = if tls { "https" } else { "http" };
+    fn settings(&self, sources: &Sources, origin: &str) -> Result<Settings, Failure> {
         let in_data = |name: &str| self.data_dir.join(name).display().to_string();
-        let mut all = Sources {
-            file: sources.file.clone(),
-            environment: sources.environment.clone(),
-            flags: sources.flags.clone(),
-        };
+        let mut all = sources.clone();
         for (name, value) in [
-            ("issuer", format!("{scheme}://{address}/oidc")),
+            ("issuer", format!("{origin}/oidc")),
             ("database_url", format!("sqlite:{}", in_data("runmint.db"))),
             ("sealing_key_file", self.keys_dir.join("sealing.key").display().to_string()),
             ("dev_tls_dir", in_data("tls")),
         ] {
-            if !set(name) {
+            let setting = SETTINGS.iter().find(|setting| setting.name == name);
+            if !setting.is_some_and(|setting| sources.mention(setting)) {
                 all.flags.push((name.to_owned(), value));
             }
         }
@@ -226,9 +217,9 @@ The same with this program:
   export RUNMINT_URL={base}{trust}
   export RUNMINT_ACCESS_TOKEN={access_token}
   runmint run start --org {ORGANIZATION} --service deploy project=website stack=prod operation=preview
-  runmint run finish {run_id}
   RUNMINT_ID_TOKEN_REQUEST_URL='{request_url}' RUNMINT_ID_TOKEN_REQUEST_TOKEN={request_token} \
     runmint id-token --audience sts.amazonaws.com | runmint inspect -
+  runmint run finish {run_id}        from then on the run gets no token
 
 Admin access token (organizations and everything in them): {admin_token}
 

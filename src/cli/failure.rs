@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::flows::load_keys::LoadKeysError;
 use crate::launch::LaunchError;
+use crate::store::OpenError;
 
 /// What happened, in words for people, and the exit code for scripts.
 #[derive(Debug)]
@@ -65,10 +66,13 @@ impl From<LaunchError> for Failure {
             LaunchError::Sealing(_) | LaunchError::LoadKeys(LoadKeysError::Sealing(_)) => {
                 Self::sealing_key(error)
             }
-            LaunchError::Tls(_) | LaunchError::NotInitialized => Self::configuration(error),
-            LaunchError::Open(_) | LaunchError::LoadKeys(_) | LaunchError::Initialize(_) => {
-                Self::failed(error)
+            LaunchError::Tls(_) | LaunchError::NotInitialized | LaunchError::Open(OpenError::Scheme(_)) => {
+                Self::configuration(error)
             }
+            LaunchError::Open(_)
+            | LaunchError::Store(_)
+            | LaunchError::LoadKeys(_)
+            | LaunchError::Initialize(_) => Self::failed(error),
         }
     }
 }

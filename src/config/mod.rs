@@ -109,7 +109,7 @@ pub enum ConfigError {
 }
 
 /// Where settings come from, gathered before any is read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// The file's name and text.
     pub file: Option<(String, String)>,
@@ -117,6 +117,16 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// Flags, by setting name.
     pub flags: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// Whether any of them says something about this setting.
+    pub fn mention(&self, setting: &Setting) -> bool {
+        let variable = setting.variable();
+        self.flags.iter().any(|(name, _)| name == setting.name)
+            || self.environment.iter().any(|(name, _)| *name == variable)
+            || file_table(self).is_ok_and(|table| table.contains_key(setting.name))
+    }
 }
 
 /// Names in the environment that begin like settings and are none.

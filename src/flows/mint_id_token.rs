@@ -34,7 +34,7 @@ pub enum MintError {
     Audience(#[from] AudienceError),
     #[error("this run may not ask for audience `{asked}`; it may ask for: {allowed}")]
     AudienceNotAllowed { asked: String, allowed: String },
-    #[error("lifetime_seconds: {0}")]
+    #[error(transparent)]
     Lifetime(#[from] LifetimeError),
     #[error("no signing key is active")]
     NoSigningKey,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
+use axum::http::header::{ALLOW, HeaderName};
 use serde_json::{Value, json};
 
 use super::Api;
@@ -38,4 +39,9 @@ pub async fn mint(
     };
     let token = mint_id_token(&api.app, &run, request).await?;
     Ok(Json(json!({"count": 1, "value": token})))
+}
+
+/// Each GET mints a token, so HEAD must not stand in for one.
+pub async fn refuse_head() -> ([(HeaderName, &'static str); 1], Problem) {
+    ([(ALLOW, "GET")], Problem::method_not_allowed())
 }

@@ -49,7 +49,7 @@ pub fn routes() -> Vec<Route> {
         route("post", "/api/runs/{id}/finish", post(runs::finish)),
         route("post", "/api/runs/{id}/cancel", post(runs::cancel)),
         // GET alone: axum would let HEAD through to the GET handler, and each call mints a token.
-        route("get", "/api/runs/{id}/id-token", get(id_token::mint).head(refuse_method)),
+        route("get", "/api/runs/{id}/id-token", get(id_token::mint).head(id_token::refuse_head)),
     ]
 }
 

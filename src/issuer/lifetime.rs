@@ -20,7 +20,7 @@ pub struct LifetimePolicy {
 }
 
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("a token's lifetime is {min} to {max} seconds, not {asked}")]
+#[error("lifetime_seconds is {min} to {max}, not {asked}")]
 pub struct LifetimeError {
     pub min: i64,
     pub max: i64,

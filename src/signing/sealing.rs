@@ -28,6 +28,8 @@ pub struct SealingKey {
 pub enum SealingError {
     #[error("a sealing key is {KEY_BYTES} random bytes in base64 (`openssl rand -base64 {KEY_BYTES}`)")]
     Malformed,
+    #[error("there is no sealing key at {path}: run `runmint init` once with the same configuration, or put the key back that belongs to the database", path = path.display())]
+    Missing { path: PathBuf },
     #[error("sealing key file {path}: {source}", path = path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("sealing key file {path} can be read by others (mode {mode:o}); run `chmod 600 {path}`", path = path.display())]
@@ -62,7 +64,13 @@ impl SealingKey {
 
     pub fn from_file(path: &Path) -> Result<Self, SealingError> {
         let fault = |source| SealingError::File { path: path.to_owned(), source };
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(fault)?);
+        let text = match fs::read_to_string(path) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(SealingError::Missing { path: path.to_owned() });
+            }
+            Err(error) => return Err(fault(error)),
+        };
         let mode = fs::metadata(path).map_err(fault)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(SealingError::Readable { path: path.to_owned(), mode });

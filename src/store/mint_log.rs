@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::pool::PoolConnection;
 use sqlx::{Any, AssertSqlSafe, Transaction};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
@@ -98,17 +99,10 @@ async fn commit_batches(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>
         if batch.is_empty() {
             continue;
         }
-        let states = match timeout(COMMIT_TIMEOUT, commit(&store, &batch)).await {
-            Ok(Ok(states)) => Some(states),
-            Ok(Err(error)) => {
+        let states = match commit_in_time(&store, &batch).await {
+            Ok(states) => Some(states),
+            Err(error) => {
                 tracing::error!(%error, cause = ?error, tokens = batch.len(), "tokens refused: they could not be recorded");
-                None
-            }
-            Err(_) => {
-                tracing::error!(
-                    tokens = batch.len(),
-                    "tokens refused: the database took too long to record them"
-                );
                 None
             }
         };
@@ -123,9 +117,24 @@ async fn commit_batches(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>
     }
 }
 
+async fn commit_in_time(store: &Store, batch: &[Entry]) -> Result<Vec<RunState>, StoreError> {
+    let mut connection = store.write.acquire().await?;
+    let committed = timeout(COMMIT_TIMEOUT, commit(store, &mut connection, batch)).await;
+    // Taking too long counts as a database that does not answer.
+    let committed = committed.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
+    if committed.is_err() {
+        connection.close_on_drop();
+    }
+    committed
+}
+
 /// Commits the records whose runs are active; returns the state of each one's run.
-async fn commit(store: &Store, batch: &[Entry]) -> Result<Vec<RunState>, StoreError> {
-    let mut transaction = store.begin_write().await?;
+async fn commit(
+    store: &Store,
+    connection: &mut PoolConnection<Any>,
+    batch: &[Entry],
+) -> Result<Vec<RunState>, StoreError> {
+    let mut transaction = store.begin_write(connection).await?;
     let runs = states_of_runs(&mut transaction, batch).await?;
     let states = batch
         .iter()
@@ -142,7 +151,7 @@ async fn commit(store: &Store, batch: &[Entry]) -> Result<Vec<RunState>, StoreEr
 }
 
 async fn states_of_runs(
-    transaction: &mut Transaction<'static, Any>,
+    transaction: &mut Transaction<'_, Any>,
     batch: &[Entry],
 ) -> Result<HashMap<Uuid, (RunState, Timestamp)>, StoreError> {
     let mut ids: Vec<Uuid> = batch.iter().map(|entry| entry.record.run_id).collect();
@@ -166,7 +175,7 @@ async fn states_of_runs(
 }
 
 async fn insert(
-    transaction: &mut Transaction<'static, Any>,
+    transaction: &mut Transaction<'_, Any>,
     mut records: &[&MintRecord],
 ) -> Result<(), StoreError> {
     const COLUMNS: usize = 9;
@@ -205,4 +214,65 @@ async fn insert(
 fn placeholders(offset: usize, count: usize) -> String {
     let each: Vec<String> = (offset + 1..=offset + count).map(|number| format!("${number}")).collect();
     each.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-01-02T03:04:05Z";
+
+    async fn store_with_a_run(folder: &std::path::Path) -> Store {
+        let store = Store::open(&format!("sqlite:{}", folder.join("a.db").display()), 2).await.unwrap();
+        for sql in [
+            "INSERT INTO organizations (id, name, created_at) VALUES ('o', 'acme', 0)",
+            "INSERT INTO access_tokens (id, hash, name, role, created_at) VALUES ('t', 'h', 'n', 'admin', 0)",
+            "INSERT INTO runs (id, organization_id, service, attributes, subject, claims, state, request_token_hash,
+                started_by, created_at, expires_at)
+             VALUES ('00000000-0000-0000-0000-000000000001', 'o', 'deploy', '{}', 's', '{}', 'active', 'h', 't', 0,
+                4000000000000)",
+        ] {
+            sqlx::query(sql).execute(&store.write).await.unwrap();
+        }
+        store
+    }
+
+    fn record(number: u128) -> MintRecord {
+        let now: Timestamp = NOW.parse().unwrap();
+        MintRecord {
+            jti: Uuid::from_u128(number),
+            minted_at: now,
+            run_id: Uuid::from_u128(1),
+            organization_id: Uuid::from_u128(2),
+            audience: "a".repeat(200),
+            subject: "s".repeat(200),
+            kid: "k".into(),
+            expires_at: now,
+            caller: "127.0.0.1".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_tokens_only_while_it_is_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_with_a_run(folder.path()).await;
+        let log = MintLog::start(&store);
+        // SQLite's own bound on the size of a database fails as a full disk does.
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.write).await.unwrap();
+        let limit = format!("PRAGMA max_page_count = {}", pages + 2);
+        sqlx::query(AssertSqlSafe(limit)).execute(&store.write).await.unwrap();
+        let mut recorded = 0;
+        while log.record(record(recorded)).await.is_ok() {
+            recorded += 1;
+            assert!(recorded < 1_000, "the limit is reached");
+        }
+        assert!(recorded > 0);
+        // The bound was on the connection that failed, which is gone: there is room again.
+        for number in 10_000..10_010 {
+            assert_eq!(log.record(record(number)).await, Ok(Recorded::Recorded));
+        }
+        let stored: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM id_tokens").fetch_one(&store.read).await.unwrap();
+        assert_eq!(u128::try_from(stored).unwrap(), recorded + 10);
+    }
 }

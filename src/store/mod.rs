@@ -17,11 +17,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use thiserror::Error;
+use tokio::time::timeout;
 
 /// How long a caller waits for a connection. Longer waits are better answered "try again".
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the database may take to answer at the start.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub struct Store {
@@ -90,11 +95,17 @@ impl Store {
         self.write.close().await;
     }
 
-    async fn begin_write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+    /// Begins a transaction that writes. When it fails in any way, `connection` must be discarded
+    /// (`close_on_drop`): after a commit that a full disk refused, SQLite has rolled back by itself, sqlx
+    /// still counts an open transaction, and every later one on that connection would fail.
+    async fn begin_write<'c>(
+        &self,
+        connection: &'c mut PoolConnection<Any>,
+    ) -> Result<Transaction<'c, Any>, sqlx::Error> {
         match self.engine {
             // Takes the write lock now: upgrading a read transaction later can fail at once.
-            Engine::Sqlite => self.write.begin_with("BEGIN IMMEDIATE").await,
-            Engine::Postgres => self.write.begin().await,
+            Engine::Sqlite => connection.begin_with("BEGIN IMMEDIATE").await,
+            Engine::Postgres => connection.begin().await,
         }
     }
 }
@@ -126,6 +137,10 @@ async fn open_sqlite(path: &str, connections: u32) -> Result<Store, OpenError> {
 }
 
 async fn open_postgres(url: &str, connections: u32) -> Result<Store, OpenError> {
+    // A pool tries again until its time is up and then only says so; one plain attempt says what is wrong.
+    let attempt = timeout(CONNECT_TIMEOUT, AnyConnection::connect(url)).await;
+    let probe = attempt.map_err(|_| OpenError::Connect(sqlx::Error::PoolTimedOut))?;
+    probe.map_err(OpenError::Connect)?.close().await.map_err(OpenError::Connect)?;
     let pool = AnyPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(connections)

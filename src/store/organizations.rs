@@ -1,7 +1,9 @@
 //! Organizations.
 
 use jiff::Timestamp;
+use sqlx::Any;
 use sqlx::any::AnyRow;
+use sqlx::pool::PoolConnection;
 use uuid::Uuid;
 
 use super::page::{Page, PageRequest};
@@ -76,10 +78,25 @@ impl Store {
     /// and its access tokens revoked. The record stays.
     pub async fn delete_organization(&self, id: Uuid, by: Uuid, now: Timestamp) -> Result<(), StoreError> {
         let (id, by, now) = (id.to_string(), by.to_string(), now.as_millisecond());
-        let mut transaction = self.begin_write().await?;
+        let mut connection = self.write.acquire().await?;
+        let deleted = self.delete_on(&mut connection, &id, &by, now).await;
+        if deleted.is_err() {
+            connection.close_on_drop();
+        }
+        deleted
+    }
+
+    async fn delete_on(
+        &self,
+        connection: &mut PoolConnection<Any>,
+        id: &str,
+        by: &str,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin_write(connection).await?;
         sqlx::query("UPDATE organizations SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL")
             .bind(now)
-            .bind(&id)
+            .bind(id)
             .execute(&mut *transaction)
             .await?;
         sqlx::query(
@@ -88,14 +105,14 @@ impl Store {
         )
         .bind(now)
         .bind(by)
-        .bind(&id)
+        .bind(id)
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
             "UPDATE access_tokens SET revoked_at = $1 WHERE organization_id = $2 AND revoked_at IS NULL",
         )
         .bind(now)
-        .bind(&id)
+        .bind(id)
         .execute(&mut *transaction)
         .await?;
         Ok(transaction.commit().await?)

@@ -49,11 +49,8 @@ fn openapi_documents_every_route_and_no_other() {
 #[test]
 fn the_readme_lists_every_setting_with_its_default() {
     let readme = read("README.md");
-    let rows: BTreeMap<&str, &str> = readme
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
-        .map(|(name, rest)| (name, rest))
-        .collect();
+    let rows: BTreeMap<&str, &str> =
+        readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).collect();
     for setting in SETTINGS {
         let row =
             rows.get(setting.name).unwrap_or_else(|| panic!("README.md has no row for `{}`", setting.name));

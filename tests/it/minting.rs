@@ -125,7 +125,7 @@ async fn a_lifetime_may_be_asked_for_within_bounds(app: TestApp) {
     for seconds in ["0", "59", "3601", "-1", "9223372036854775807"] {
         let detail =
             app.ask(&run, &format!("&lifetime_seconds={seconds}")).await.problem(422, "invalid-input");
-        assert!(detail.contains("60 to 3600 seconds"), "{detail}");
+        assert!(detail.contains("60 to 3600"), "{detail}");
     }
     for nonsense in ["", "1.5", "1e3", "x", "99999999999999999999"] {
         app.ask(&run, &format!("&lifetime_seconds={nonsense}")).await.problem(400, "bad-request");

@@ -1,0 +1,152 @@
+//! The two ways of making load. Both go on to the end of what they began: every answer is counted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use crate::wire::Wire;
+
+/// Not measured: connections are made, caches fill, threads wake up.
+const WARM_UP: Duration = Duration::from_millis(500);
+/// One of so many bodies is kept and looked into afterwards.
+const SAMPLE_EVERY: u64 = 250;
+
+/// Each connection sends its next request as soon as it has its answer: what is the most per second?
+pub(crate) struct ClosedLoop<'a> {
+    pub(crate) port: u16,
+    /// The connections take them in turns.
+    pub(crate) requests: &'a [Vec<u8>],
+    pub(crate) connections: usize,
+    pub(crate) seconds: u32,
+}
+
+/// Requests are sent by a timetable, however long answers take: how long do they take?
+pub(crate) struct OpenLoop<'a> {
+    pub(crate) port: u16,
+    pub(crate) requests: &'a [Vec<u8>],
+    pub(crate) connections: usize,
+    /// Requests in a second.
+    pub(crate) rate: f64,
+    pub(crate) seconds: u32,
+}
+
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// All of them, also those of the warm-up.
+    pub(crate) answers: u64,
+    pub(crate) samples: Vec<Vec<u8>>,
+    /// Answers in a second.
+    pub(crate) rate: f64,
+    /// Counted from when the timetable wanted the request to be sent: what had to wait for a
+    /// connection waited too.
+    pub(crate) latencies: Vec<Duration>,
+}
+
+impl ClosedLoop<'_> {
+    pub(crate) async fn run(&self) -> Result<Outcome> {
+        let from = Instant::now() + WARM_UP;
+        let to = from + Duration::from_secs(u64::from(self.seconds));
+        let mut connections = JoinSet::new();
+        for index in 0..self.connections {
+            let mut client = Client::connect(self.port, self.requests, index).await?;
+            connections.spawn(async move {
+                let mut measured = 0_u64;
+                loop {
+                    client.ask().await?;
+                    let now = Instant::now();
+                    if now >= to {
+                        return Ok((client, measured, Vec::new()));
+                    }
+                    measured += u64::from(now >= from);
+                }
+            });
+        }
+        let mut outcome = gather(connections).await?;
+        outcome.rate /= f64::from(self.seconds);
+        Ok(outcome)
+    }
+}
+
+impl OpenLoop<'_> {
+    pub(crate) async fn run(&self) -> Result<Outcome> {
+        let (timetable, due) = mpsc::unbounded_channel();
+        let due = Arc::new(Mutex::new(due));
+        let measured_from = Instant::now() + WARM_UP;
+        let mut connections = JoinSet::new();
+        for index in 0..self.connections {
+            let mut client = Client::connect(self.port, self.requests, index).await?;
+            let due = Arc::clone(&due);
+            connections.spawn(async move {
+                let mut latencies = Vec::new();
+                loop {
+                    let next = due.lock().await.recv().await;
+                    let Some(intended) = next else { break };
+                    client.ask().await?;
+                    if intended >= measured_from {
+                        latencies.push(Instant::elapsed(&intended));
+                    }
+                }
+                Ok((client, 0, latencies))
+            });
+        }
+        let interval = Duration::from_secs_f64(1.0 / self.rate);
+        let to = measured_from + Duration::from_secs(u64::from(self.seconds));
+        let clock = std::thread::spawn(move || announce(interval, to, &timetable));
+        let outcome = gather(connections).await;
+        clock.join().ok().context("the timetable stopped")?;
+        outcome
+    }
+}
+
+/// A thread of its own, because the timers of the runtime are a millisecond wide.
+#[expect(clippy::disallowed_methods, reason = "it paces the load and serves nobody")]
+fn announce(interval: Duration, to: Instant, timetable: &mpsc::UnboundedSender<Instant>) {
+    let mut next = Instant::now();
+    while next < to {
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        if timetable.send(next).is_err() {
+            return;
+        }
+        next += interval;
+    }
+}
+
+struct Client {
+    wire: Wire,
+    request: Vec<u8>,
+    answers: u64,
+    samples: Vec<Vec<u8>>,
+}
+
+impl Client {
+    async fn connect(port: u16, requests: &[Vec<u8>], index: usize) -> Result<Self> {
+        let request = requests[index % requests.len()].clone();
+        Ok(Self { wire: Wire::connect(port).await?, request, answers: 0, samples: Vec::new() })
+    }
+
+    async fn ask(&mut self) -> Result<()> {
+        let answer = self.wire.exchange(&self.request).await?;
+        ensure!(answer.status == 200, "status {}: {}", answer.status, String::from_utf8_lossy(answer.body));
+        if self.answers.is_multiple_of(SAMPLE_EVERY) {
+            self.samples.push(answer.body.to_vec());
+        }
+        self.answers += 1;
+        Ok(())
+    }
+}
+
+/// The rate of the outcome is yet a count.
+async fn gather(mut connections: JoinSet<Result<(Client, u64, Vec<Duration>)>>) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    while let Some(ended) = connections.join_next().await {
+        let (client, measured, latencies) = ended??;
+        outcome.answers += client.answers;
+        outcome.samples.extend(client.samples);
+        outcome.rate += measured as f64;
+        outcome.latencies.extend(latencies);
+    }
+    Ok(outcome)
+}

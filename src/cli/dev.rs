@@ -12,7 +12,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::logging;
 use super::output::{self, Format};
-use super::serve::{bind, until_signal};
+use super::serve::{Signals, bind, until_signal};
 use super::settings::SettingFlags;
 use crate::app::App;
 use crate::clock::SystemClock;
@@ -68,6 +68,7 @@ impl Dev {
 
         let entropy = Arc::new(SystemEntropy::new());
         let app = launch::open(&settings, FirstKeys::Make, Arc::new(SystemClock), entropy).await?;
+        let signals = Signals::listen()?;
         let server = Server::start(app, &settings, listener)?;
         let ca_file = match &settings.transport {
             Transport::DevTls { folder } => Some(folder.join("ca.pem")),
@@ -75,7 +76,7 @@ impl Dev {
         };
         let shown = demonstrate(server.app(), ca_file.as_deref()).await?;
         output::print(output, &shown, |shown| tour(shown, ca_file.as_deref()))?;
-        until_signal(server).await
+        until_signal(server, signals).await
     }
 
     /// What was set, over what a trial on this machine takes for granted.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::Failure;
 use super::logging;
@@ -33,9 +33,10 @@ impl Serve {
         let listener = bind(&settings).await?;
         let entropy = Arc::new(SystemEntropy::new());
         let app = launch::open(&settings, FirstKeys::Require, Arc::new(SystemClock), entropy).await?;
+        let signals = Signals::listen()?;
         let server = Server::start(app, &settings, listener)?;
         tracing::info!(issuer = %settings.issuer, listen = %settings.listen, "serving");
-        until_signal(server).await
+        until_signal(server, signals).await
     }
 }
 
@@ -46,14 +47,24 @@ pub(super) async fn bind(settings: &Settings) -> Result<TcpListener, Failure> {
     })
 }
 
+/// What asks a server to end. Made before it serves: without a handler a signal ends the process at once.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let handler = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals: {error}")));
+        Ok(Self { terminate: handler(SignalKind::terminate())?, interrupt: handler(SignalKind::interrupt())? })
+    }
+}
+
 /// Waits for SIGTERM or SIGINT, then ends the server gently.
-pub(super) async fn until_signal(server: Server) -> Result<(), Failure> {
-    let handler = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals: {error}")));
-    let (mut terminate, mut interrupt) =
-        (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
+pub(super) async fn until_signal(server: Server, mut signals: Signals) -> Result<(), Failure> {
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = signals.terminate.recv() => {}
+        _ = signals.interrupt.recv() => {}
     }
     tracing::info!("stopping: finishing the requests in flight");
     match server.stop().await {

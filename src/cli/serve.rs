@@ -31,10 +31,11 @@ impl Serve {
         logging::start(settings.log_format, settings.log_level);
         raise_descriptor_limit(&settings);
         let listener = bind(&settings).await?;
+        let address = listener.local_addr().map_err(Failure::failed)?;
         let entropy = Arc::new(SystemEntropy::new());
         let app = launch::open(&settings, FirstKeys::Require, Arc::new(SystemClock), entropy).await?;
         let server = Server::start(app, &settings, listener)?;
-        tracing::info!(issuer = %settings.issuer, listen = %settings.listen, "serving");
+        tracing::info!(issuer = %settings.issuer, listen = %address, "serving");
         until_signal(server).await
     }
 }

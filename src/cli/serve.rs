@@ -31,11 +31,12 @@ impl Serve {
         logging::start(settings.log_format, settings.log_level);
         raise_descriptor_limit(&settings);
         let listener = bind(&settings).await?;
+        let address = listener.local_addr().map_err(Failure::failed)?;
         let entropy = Arc::new(SystemEntropy::new());
         let app = launch::open(&settings, FirstKeys::Require, Arc::new(SystemClock), entropy).await?;
         let signals = Signals::listen()?;
         let server = Server::start(app, &settings, listener)?;
-        tracing::info!(issuer = %settings.issuer, listen = %settings.listen, "serving");
+        tracing::info!(issuer = %settings.issuer, listen = %address, "serving");
         until_signal(server, signals).await
     }
 }
@@ -56,7 +57,10 @@ pub(super) struct Signals {
 impl Signals {
     pub(super) fn listen() -> Result<Self, Failure> {
         let handler = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals: {error}")));
-        Ok(Self { terminate: handler(SignalKind::terminate())?, interrupt: handler(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: handler(SignalKind::terminate())?,
+            interrupt: handler(SignalKind::interrupt())?,
+        })
     }
 }
 

@@ -7,19 +7,28 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Method, Url};
 use serde_json::Value;
+use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
+use super::output::safe;
 
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// Answers larger than this are nothing that this program asked for.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// What takes longer or is larger is nothing that this program asked for.
+#[derive(Clone, Copy)]
+struct Bounds {
+    timeout: Duration,
+    answer_bytes: usize,
+}
+
+const OF_OUR_API: Bounds = Bounds { timeout: Duration::from_secs(30), answer_bytes: 4 * 1024 * 1024 };
+const OF_DISCOVERY: Bounds = Bounds { timeout: Duration::from_secs(5), answer_bytes: 1024 * 1024 };
 
 /// A server and a credential for it.
 pub(super) struct Client {
     http: reqwest::Client,
     base: String,
     credential: Option<Zeroizing<String>>,
+    bounds: Bounds,
 }
 
 impl Client {
@@ -34,18 +43,44 @@ impl Client {
         Self::new(&url, Some(token), variable("RUNMINT_CA_FILE").as_deref().map(Path::new))
     }
 
+    /// A run's way to its tokens: `url` is the one that it got with `request_token`.
+    pub(super) fn of_run(url: &str, request_token: String) -> Result<Self, Failure> {
+        Self::new(url, Some(request_token), variable("RUNMINT_CA_FILE").as_deref().map(Path::new))
+    }
+
+    /// For the discovery document of an issuer that nobody vouches for: little time, small answers.
+    pub(super) fn of_discovery(issuer: &str) -> Result<Self, Failure> {
+        let ca_file = variable("RUNMINT_CA_FILE");
+        Self::bounded(issuer, None, ca_file.as_deref().map(Path::new), OF_DISCOVERY)
+    }
+
     /// The server at `base`; `ca_file` is trusted beside the system's authorities.
     pub(super) fn new(
         base: &str,
         credential: Option<String>,
         ca_file: Option<&Path>,
     ) -> Result<Self, Failure> {
+        Self::bounded(base, credential, ca_file, OF_OUR_API)
+    }
+
+    fn bounded(
+        base: &str,
+        credential: Option<String>,
+        ca_file: Option<&Path>,
+        bounds: Bounds,
+    ) -> Result<Self, Failure> {
         let base = base.trim_end_matches('/').to_owned();
         let url = Url::parse(&base).map_err(|error| Failure::usage(format!("{base} is no URL: {error}")))?;
         if credential.is_some() && !is_safe(&url) {
             return Err(Failure::usage(format!("{base} is not https: a token would travel in the clear")));
         }
-        Ok(Self { http: http(ca_file)?, base, credential: credential.map(Zeroizing::new) })
+        if credential.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+            return Err(Failure::usage(
+                "the token has a blank, a line break or another character that no token has",
+            ));
+        }
+        let http = http(ca_file, bounds.timeout, is_loopback(&url))?;
+        Ok(Self { http, base, credential: credential.map(Zeroizing::new), bounds })
     }
 
     /// The JSON that the server answers.
@@ -72,7 +107,7 @@ impl Client {
         }
         let response = request.send().await.map_err(|error| unreachable(&error))?;
         let status = response.status();
-        let bytes = read(response).await?;
+        let bytes = read(response, self.bounds.answer_bytes).await?;
         if !status.is_success() {
             return Err(Failure::failed(refusal(status, &bytes)));
         }
@@ -91,37 +126,60 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// `path` with a query of `pairs`, whatever is in them.
+pub(super) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
+    if pairs.is_empty() {
+        return path.to_owned();
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}{query}")
+}
+
 fn is_safe(url: &Url) -> bool {
-    let loopback = match url.host() {
+    url.scheme() == "https" || is_loopback(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
-    };
-    url.scheme() == "https" || loopback
+    }
 }
 
-fn http(ca_file: Option<&Path>) -> Result<reqwest::Client, Failure> {
+fn http(ca_file: Option<&Path>, timeout: Duration, loopback: bool) -> Result<reqwest::Client, Failure> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("runmint/", env!("CARGO_PKG_VERSION")))
         // A redirect would carry the credential to whoever it names.
         .redirect(Policy::none())
-        .timeout(TIMEOUT);
+        .timeout(timeout);
+    if loopback {
+        // Over a proxy, what may go unencrypted only because it stays here would leave the machine.
+        builder = builder.no_proxy();
+    }
     if let Some(path) = ca_file {
         let fault =
             |error: &dyn Error| Failure::usage(format!("RUNMINT_CA_FILE {}: {error}", path.display()));
         let pem = std::fs::read(path).map_err(|error| fault(&error))?;
         let roots = Certificate::from_pem_bundle(&pem).map_err(|error| fault(&error))?;
+        if roots.is_empty() {
+            return Err(Failure::usage(format!(
+                "RUNMINT_CA_FILE {}: there is no certificate in it",
+                path.display()
+            )));
+        }
         builder = builder.tls_certs_merge(roots);
     }
     builder.build().map_err(Failure::failed)
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > MAX_ANSWER_BYTES {
+        if bytes.len() > most {
             return Err(Failure::failed("the answer is far too large: is this runmint?"));
         }
     }
@@ -142,7 +200,10 @@ fn unreachable(error: &reqwest::Error) -> Failure {
 fn refusal(status: reqwest::StatusCode, body: &[u8]) -> String {
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     match (problem["title"].as_str(), problem["detail"].as_str()) {
-        (Some(title), Some(detail)) => format!("{title}: {detail}"),
+        (Some(title), Some(detail)) => safe(&format!("{title}: {detail}")),
+        _ if status.is_redirection() => {
+            format!("the server answered {status}, and redirects are not followed")
+        }
         _ => format!("the server answered {status}"),
     }
 }

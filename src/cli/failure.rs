@@ -1,6 +1,6 @@
 //! How a command ends when it does not succeed.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
@@ -49,8 +49,14 @@ impl Failure {
 
     /// Says on standard error what happened.
     pub(super) fn report(self) -> ExitCode {
-        eprintln!("runmint: {}", self.message);
+        eprintln!("runmint: {self}");
         ExitCode::from(self.code)
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }
 

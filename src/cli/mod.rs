@@ -1,6 +1,7 @@
 //! The command line: each command in a file of its own.
 
 mod access_token;
+mod arguments;
 mod client;
 mod completions;
 mod dev;
@@ -12,9 +13,12 @@ mod inspect;
 mod logging;
 mod organization;
 mod output;
+mod pages;
 mod run;
 mod serve;
 mod settings;
+mod span;
+mod table;
 
 use std::process::ExitCode;
 
@@ -44,13 +48,11 @@ struct Cli {
     command: Command,
 }
 
+/// A command without words here has them, and more, at its own type.
 #[derive(Subcommand)]
 enum Command {
-    /// Try it: serve on this machine with an organization, tokens and a sample run
     Dev(dev::Dev),
-    /// Prepare for real use: schema, sealing key, first signing key, first admin access token
     Init(init::Init),
-    /// Serve
     Serve(serve::Serve),
     /// Organizations
     #[command(subcommand)]
@@ -61,15 +63,11 @@ enum Command {
     /// Runs: start, follow and end them
     #[command(subcommand)]
     Run(run::Command),
-    /// Inside a run: get its ID token for an audience
     IdToken(id_token::IdToken),
-    /// Decode an ID token, verify it, and say what is right and wrong with it
     Inspect(inspect::Inspect),
-    /// Ask the server of this configuration whether it is alive (for container health checks)
     Health(health::Health),
     /// Print the HTTP API's contract (openapi.yaml)
     Openapi,
-    /// Print a completion script for a shell
     Completions(completions::Completions),
 }
 

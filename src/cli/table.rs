@@ -1,0 +1,66 @@
+//! Text in columns. What is in a cell was written by others and is made safe to show.
+
+use serde_json::Value;
+
+use super::output::safe;
+
+const GAP: &str = "  ";
+
+/// Rows under a heading, aligned; the last column may be as long as it likes.
+pub(super) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+    let heading = heading.iter().map(|&name| name.to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
+    columns(&rows)
+}
+
+/// A name and a value on each line.
+pub(super) fn fields(fields: &[(&str, String)]) -> String {
+    let rows: Vec<Vec<String>> =
+        fields.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]).collect();
+    columns(&rows)
+}
+
+/// What stands in a cell for a member of an answer.
+pub(super) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn columns(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|text| safe(text)).collect()).collect();
+    let count = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|text| text.chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let padded = row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}"));
+        let joined = padded.collect::<Vec<_>>().join(GAP);
+        format!("{}\n", joined.trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows =
+            vec![vec!["1".into(), "é".into(), "x y".into()], vec!["10".into(), "bcd".into(), String::new()]];
+        assert_eq!(table(&["ID", "B", "C"], rows), "ID  B    C\n1   é    x y\n10  bcd\n");
+    }
+
+    #[test]
+    fn a_cell_stays_on_its_line() {
+        assert_eq!(fields(&[("name", "a\nb\u{1b}".into())]), "name  a\\u000ab\\u001b\n");
+    }
+}

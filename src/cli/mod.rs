@@ -10,6 +10,7 @@ mod health;
 mod id_token;
 mod init;
 mod inspect;
+mod limits;
 mod logging;
 mod organization;
 mod output;

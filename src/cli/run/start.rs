@@ -1,0 +1,200 @@
+//! `runmint run start` and `runmint run preview`
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::cli::arguments::{attribute, duration};
+use crate::cli::client::Client;
+use crate::cli::failure::Failure;
+use crate::cli::limits;
+use crate::cli::output::{self, Format, pretty, remark, safe};
+use crate::cli::span::moment;
+use crate::cli::table::cell;
+use crate::clock::{Clock, SystemClock};
+use crate::config::duration::TextDuration;
+use crate::issuer::organization_name::OrganizationName;
+use crate::issuer::subject::MAX_SUBJECT_BYTES;
+
+/// Start a run and print the environment for its runner
+///
+/// Standard output gets lines for a shell to evaluate; two of the variables are secrets, which are shown
+/// this once. What people want to know goes to standard error. With --output json the whole answer is
+/// printed.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  eval \"$(runmint run start --org acme project=website stack=prod operation=update)\"
+  runmint run start --org acme --ttl 30m --audience sts.amazonaws.com \\
+    project=website stack=prod operation=preview --output json
+  runmint run start --org acme --service environment project=website environment=prod")]
+pub(in crate::cli) struct Start {
+    #[command(flatten)]
+    run: Registration,
+}
+
+/// Show what a run's tokens would say, and which limits they would break
+///
+/// Nothing is registered. Exit code 1 when a run like this would be refused.
+#[derive(Args)]
+#[command(after_help = "Example:
+  runmint run preview --org acme project=website stack=prod operation=update")]
+pub(in crate::cli) struct Preview {
+    #[command(flatten)]
+    run: Registration,
+}
+
+#[derive(Args)]
+struct Registration {
+    /// The organization
+    #[arg(long, value_parser = OrganizationName::parse)]
+    org: OrganizationName,
+    /// What kind of run it is
+    #[arg(long, default_value = "deploy")]
+    service: String,
+    /// What you vouch for; `deploy` needs project, stack and operation
+    #[arg(value_name = "KEY=VALUE", required = true, value_parser = attribute)]
+    attributes: Vec<(String, String)>,
+    /// When it ends at the latest, e.g. 30m [default: 1h]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    ttl: Option<TextDuration>,
+    /// An audience that it may ask for; may be repeated [default: any]
+    #[arg(long = "audience", value_name = "AUDIENCE")]
+    audiences: Vec<String>,
+}
+
+impl Start {
+    pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
+        let started = self.run.post("").await?;
+        let exports = exports(&started["environment"])?;
+        output::print(output, &started, |_| exports)?;
+        remark(output, &summary(&started));
+        Ok(())
+    }
+}
+
+impl Preview {
+    pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
+        let preview = self.run.post("/preview").await?;
+        output::print(output, &preview, describe)?;
+        match preview["subject_bytes"].as_u64() {
+            Some(bytes) if bytes > MAX_SUBJECT_BYTES as u64 => Err(Failure::failed(format!(
+                "a run like this would be refused: its subject has {bytes} bytes, {MAX_SUBJECT_BYTES} at most are allowed"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Registration {
+    async fn post(self, action: &str) -> Result<Value, Failure> {
+        let path = format!("/api/orgs/{}/runs{action}", self.org);
+        Client::from_environment()?.post(&path, Some(&self.body()?)).await
+    }
+
+    fn body(self) -> Result<Value, Failure> {
+        let mut attributes = Map::new();
+        for (key, value) in self.attributes {
+            if attributes.contains_key(&key) {
+                return Err(Failure::usage(format!("attribute {key} is given twice")));
+            }
+            attributes.insert(key, value.into());
+        }
+        let mut body = json!({"service": self.service, "attributes": attributes});
+        if let Some(TextDuration(ttl)) = self.ttl {
+            body["ttl_seconds"] = ttl.as_secs().into();
+        }
+        if !self.audiences.is_empty() {
+            body["audiences"] = self.audiences.into();
+        }
+        Ok(body)
+    }
+}
+
+/// Lines that are safe to evaluate, whatever the server sent.
+fn exports(environment: &Value) -> Result<String, Failure> {
+    let strange = || Failure::failed("the answer's environment is not one: is this runmint?");
+    let variables = environment.as_object().ok_or_else(strange)?;
+    let line = |(name, value): (&String, &Value)| {
+        let value = value.as_str().filter(|value| is_variable_name(name) && !value.contains('\0'))?;
+        Some(format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
+    };
+    variables.iter().map(line).collect::<Option<String>>().ok_or_else(strange)
+}
+
+fn is_variable_name(name: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(word) && name.chars().next().is_some_and(|c| !c.is_ascii_digit())
+}
+
+fn summary(run: &Value) -> String {
+    let text = |name: &str| safe(&cell(&run[name]));
+    let expires = safe(&moment(&run["expires_at"], SystemClock.now(), "-"));
+    format!(
+        "Run {id} is active until {expires}.\n\
+         subject  {subject}\n\n\
+         Give the environment above to the runner; it holds the request token, which is shown this once.\n\
+         In the run:  runmint id-token --audience WHOM\n\
+         At its end:  runmint run finish {id}",
+        id = text("id"),
+        subject = text("subject"),
+    )
+}
+
+fn describe(preview: &Value) -> String {
+    let limits = preview["limits"].as_array().map(Vec::as_slice).unwrap_or_default();
+    format!(
+        "subject ({} bytes)\n  {}\n\nclaims\n{}\n\nlimits\n{}",
+        preview["subject_bytes"],
+        safe(&cell(&preview["subject"])),
+        pretty(&preview["claims"]),
+        limits::lines(limits),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_gets_exactly_the_value() {
+        let lines = exports(&json!({"A_1": "plain", "B": "it's $HOME `x` \\ \"q\"\nsecond"})).unwrap();
+        assert_eq!(lines, "export A_1='plain'\nexport B='it'\\''s $HOME `x` \\ \"q\"\nsecond'\n");
+    }
+
+    #[test]
+    fn what_is_no_variable_is_not_given_to_a_shell() {
+        for bad in [
+            json!({"A;rm": "x"}),
+            json!({"1A": "x"}),
+            json!({"": "x"}),
+            json!({"A": 1}),
+            json!({"A": "\0"}),
+            json!([]),
+        ] {
+            assert!(exports(&bad).is_err(), "{bad}");
+        }
+    }
+
+    fn registration(attributes: &[(&str, &str)]) -> Registration {
+        Registration {
+            org: OrganizationName::parse("acme").unwrap(),
+            service: "deploy".into(),
+            attributes: attributes.iter().map(|&(key, value)| (key.into(), value.into())).collect(),
+            ttl: TextDuration::parse("30m"),
+            audiences: vec!["sts.amazonaws.com".into()],
+        }
+    }
+
+    #[test]
+    fn the_body_is_what_was_asked_for() {
+        assert_eq!(
+            registration(&[("project", "a=b"), ("stack", "")]).body().unwrap(),
+            json!({
+                "service": "deploy",
+                "attributes": {"project": "a=b", "stack": ""},
+                "ttl_seconds": 1800,
+                "audiences": ["sts.amazonaws.com"],
+            })
+        );
+        assert!(registration(&[("project", "a"), ("project", "b")]).body().is_err());
+    }
+}

@@ -4,6 +4,7 @@
 mod harness;
 
 mod architecture;
+mod cli;
 mod clients;
 mod contract;
 mod discovery;

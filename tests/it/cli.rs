@@ -1,0 +1,258 @@
+//! The command line as people and scripts use it: the real program against the real service.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use runmint::clock::{Clock, SystemClock};
+use serde_json::{Value, json};
+
+use crate::harness::{Engine, Setup, TestApp};
+
+const ATTRIBUTES: [&str; 3] = ["project=website", "stack=it's prod", "operation=update"];
+
+/// How a command ended.
+struct Ended {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ended {
+    /// The result of a command that must have succeeded.
+    #[track_caller]
+    fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    #[track_caller]
+    fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).unwrap()
+    }
+
+    #[track_caller]
+    fn fails(self, code: i32, why: &str) {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        assert!(self.stderr.contains(why), "{}", self.stderr);
+    }
+}
+
+/// Runs the program with exactly this environment.
+async fn run(environment: Vec<(String, String)>, arguments: &[&str], input: &str) -> Ended {
+    let (arguments, input): (Vec<String>, _) =
+        (arguments.iter().map(|&one| one.to_owned()).collect(), input.to_owned());
+    let run = move || {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_runmint"))
+            .args(arguments)
+            .env_clear()
+            .envs(environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that reads no input may have ended already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ended {
+            code: output.status.code().unwrap(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+/// Runs the program as the bearer of an access token.
+async fn run_as(app: &TestApp, token: &str, arguments: &[&str]) -> Ended {
+    let environment = vec![
+        ("RUNMINT_URL".to_owned(), app.base_url.clone()),
+        ("RUNMINT_ACCESS_TOKEN".to_owned(), token.to_owned()),
+    ];
+    run(environment, arguments, "").await
+}
+
+/// The program reads the machine's clock, so the service does here, too.
+async fn start() -> TestApp {
+    Setup::new(Engine::Sqlite).start(SystemClock.now()).run().await
+}
+
+async fn start_run(app: &TestApp, more: &[&str]) -> Ended {
+    let arguments = [&["run", "start", "--org", "acme"], more, ATTRIBUTES.as_slice()].concat();
+    run_as(app, &app.orchestrator, &arguments).await
+}
+
+fn environment(started: &Value) -> Vec<(String, String)> {
+    let variables = started["environment"].as_object().unwrap();
+    variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_gets_a_token_that_inspect_finds_right_until_it_is_finished() {
+    let app = start().await;
+    let started = start_run(&app, &["--ttl", "30m", "--output", "json"]).await.json();
+    let in_the_run = environment(&started);
+    let ask = ["id-token", "--audience", "sts.amazonaws.com", "--lifetime", "10m"];
+    let token = run(in_the_run.clone(), &ask, "").await.ok();
+    assert!(!token.ends_with('\n'));
+
+    let inspect =
+        ["inspect", "-", "--audience", "sts.amazonaws.com", "--issuer", &app.issuer, "--output", "json"];
+    let report = run(Vec::new(), &inspect, &token).await.json();
+    assert_eq!(report["valid"], true, "{report:#}");
+    let claims = &report["claims"];
+    assert_eq!(claims["sub"], started["subject"]);
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 600);
+
+    let id = started["id"].as_str().unwrap();
+    let shown = run_as(&app, &app.viewer, &["run", "show", id, "--output", "json"]).await.json();
+    assert_eq!(shown["attributes"]["stack"], "it's prod");
+    let finished = run_as(&app, &app.orchestrator, &["run", "finish", id]).await.ok();
+    assert!(finished.contains("is finished"), "{finished}");
+    run(in_the_run, &ask, "").await.fails(1, "gets no more tokens");
+    run_as(&app, &app.orchestrator, &["run", "cancel", id]).await.fails(1, "finished");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shell_evaluates_the_environment_of_a_started_run() {
+    let app = start().await;
+    let started = start_run(&app, &[]).await;
+    assert!(started.stderr.contains("is active until"), "{}", started.stderr);
+    let script = r#"eval "$1"; printf '%s\n' "$RUNMINT_URL" "$ACTIONS_ID_TOKEN_REQUEST_TOKEN""#;
+    let shell = Command::new("sh").args(["-c", script, "sh", &started.ok()]).output().unwrap();
+    let lines = String::from_utf8(shell.stdout).unwrap();
+    let (url, token) = lines.trim_end().split_once('\n').unwrap();
+    assert_eq!(url, app.base_url);
+    assert!(token.starts_with("rmrt_") && token.len() == 54, "{token}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_access_token_is_the_whole_standard_output_and_works_until_it_is_revoked() {
+    let app = start().await;
+    let create = [
+        "access-token",
+        "create",
+        "--org",
+        "acme",
+        "--name",
+        "ci",
+        "--role",
+        "viewer",
+        "--expires-in",
+        "30d",
+    ];
+    let created = run_as(&app, &app.owner, &create).await;
+    let told = created.stderr.clone();
+    let secret = created.ok();
+    let secret = secret.trim_end();
+    assert!(secret.starts_with("rmat_") && secret.len() == 54, "{secret}");
+    assert!(told.contains("shown this once") && !told.contains(secret), "{told}");
+    assert!(run_as(&app, secret, &["org", "list"]).await.ok().contains("acme"));
+
+    let listed =
+        run_as(&app, &app.owner, &["access-token", "list", "--org", "acme", "--output", "json"]).await;
+    let listed = listed.json();
+    // The clock stands still, so the newest need not be the first.
+    let token =
+        listed["access_tokens"].as_array().unwrap().iter().find(|token| token["name"] == "ci").unwrap();
+    assert_eq!(token["role"], "viewer");
+    let id = token["id"].as_str().unwrap();
+    run_as(&app, &app.owner, &["access-token", "revoke", id]).await.ok();
+    run_as(&app, secret, &["org", "list"]).await.fails(1, "Credential needed");
+
+    let mistaken = run_as(&app, &app.owner, &["access-token", "revoke", secret]).await;
+    assert!(!mistaken.stderr.contains(secret), "{}", mistaken.stderr);
+    mistaken.fails(2, "this is a secret, not an id");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_organization_is_deleted_only_by_those_who_mean_it() {
+    let app = start().await;
+    run_as(&app, &app.admin, &["org", "create", "globex"]).await.ok();
+    run_as(&app, &app.admin, &["org", "delete", "globex"]).await.fails(2, "add --yes");
+    assert!(run_as(&app, &app.admin, &["org", "show", "globex"]).await.ok().contains("globex"));
+    run_as(&app, &app.admin, &["org", "delete", "globex", "--yes"]).await.ok();
+    run_as(&app, &app.admin, &["org", "show", "globex"]).await.fails(1, "Not found");
+    run_as(&app, &app.admin, &["org", "create", "globex"]).await.fails(1, "never handed out again");
+    run_as(&app, &app.admin, &["org", "show", "../access-tokens"]).await.fails(2, "lower-case letters");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_is_as_long_as_was_asked_for_whatever_the_pages() {
+    let app = start().await;
+    for _ in 0..203 {
+        app.start_run(&json!({})).await;
+    }
+    let list = async |more: &[&str]| {
+        let arguments = [&["run", "list", "--org", "acme", "--output", "json"], more].concat();
+        run_as(&app, &app.viewer, &arguments).await.json()
+    };
+    let length = |page: &Value| page["runs"].as_array().unwrap().len();
+    let (some, more, all) = (list(&[]).await, list(&["--limit", "202"]).await, list(&["--all"]).await);
+    assert_eq!([length(&some), length(&more), length(&all)], [50, 202, 203]);
+    assert!(some["next_cursor"].is_string() && more["next_cursor"].is_string());
+    assert!(all["next_cursor"].is_null());
+    assert_eq!(length(&list(&["--subject", "x&state=active"]).await), 0);
+    let table = run_as(&app, &app.viewer, &["run", "list", "--org", "acme", "--limit", "1"]).await;
+    assert!(table.stderr.contains("There are more"), "{}", table.stderr);
+    assert_eq!(table.ok().lines().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_fails_exactly_where_registration_would() {
+    let app = start().await;
+    let preview = async |project: &str| {
+        let project = format!("project={project}");
+        let arguments = ["run", "preview", "--org", "acme", &project, "stack=prod", "operation=update"];
+        run_as(&app, &app.viewer, &arguments).await
+    };
+    let kept = preview("website").await.ok();
+    assert!(kept.contains("runmint:deploy:org:acme:project:website:stack:prod"), "{kept}");
+    // 72 bytes without the project.
+    let at_the_limit = preview(&"p".repeat(183)).await.ok();
+    assert!(
+        at_the_limit.contains("subject (255 bytes)") && at_the_limit.contains("broken"),
+        "{at_the_limit}"
+    );
+    preview(&"p".repeat(184)).await.fails(1, "would be refused");
+    preview("").await.fails(1, "Invalid input");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_exit_code_tells_what_went_wrong() {
+    let mut app = start().await;
+    let started = start_run(&app, &["--output", "json"]).await.json();
+    let token = run(environment(&started), &["id-token"], "").await.ok();
+
+    run(Vec::new(), &["org", "list"], "").await.fails(2, "RUNMINT_URL is not set");
+    run(Vec::new(), &["id-token"], "").await.fails(2, "not inside a run");
+    run_as(&app, &app.viewer, &["org", "create", "globex"]).await.fails(1, "admin");
+    run(Vec::new(), &["inspect", "-", "--audience", "other"], &token).await.fails(6, "not valid: audience");
+    run(Vec::new(), &["inspect", "-"], "no token").await.fails(6, "not valid: form");
+    let in_the_clear = vec![
+        ("RUNMINT_URL".to_owned(), "http://id.example.com".to_owned()),
+        ("RUNMINT_ACCESS_TOKEN".to_owned(), app.viewer.clone()),
+    ];
+    run(in_the_clear, &["org", "list"], "").await.fails(2, "not https");
+
+    app.stop().await;
+    run_as(&app, &app.viewer, &["org", "list"]).await.fails(5, "cannot be reached");
+    run(Vec::new(), &["inspect", "-"], &token).await.fails(5, "could not be verified");
+    let offline = run(Vec::new(), &["inspect", "-", "--offline", "--output", "json"], &token).await.json();
+    assert_eq!(offline["valid"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_https_only_a_known_authority_is_believed() {
+    let app = Setup::new(Engine::Sqlite).config("dev_tls = true").start(SystemClock.now()).run().await;
+    run_as(&app, &app.viewer, &["org", "list"]).await.fails(5, "UnknownIssuer");
+    let started = app.start_run(&json!({})).await;
+    let ca_file = ("RUNMINT_CA_FILE".to_owned(), app.folder().join("tls/ca.pem").display().to_string());
+    let mut in_the_run = environment(&started);
+    in_the_run.push(ca_file.clone());
+    let token = run(in_the_run, &["id-token"], "").await.ok();
+    let report = run(vec![ca_file], &["inspect", "-"], &token).await.ok();
+    assert!(report.ends_with("\nValid.\n"), "{report}");
+    assert!(!report.contains('\u{1b}'), "no colours where nobody sees them");
+}

@@ -4,6 +4,8 @@
 //! the cores, so the load is kept cheap. What is compared is measured in turns, round by round, so that
 //! a machine that grows slower or busier meanwhile does so to both sides.
 
+#![expect(clippy::cast_precision_loss, reason = "counts of some millions, shown with three digits")]
+
 mod bare_handler;
 mod load;
 mod machine;

@@ -37,9 +37,7 @@ impl Client {
         let url = variable("RUNMINT_URL").ok_or_else(|| {
             Failure::usage("RUNMINT_URL is not set: the server's base URL, e.g. https://id.example.com")
         })?;
-        let token = variable("RUNMINT_ACCESS_TOKEN").ok_or_else(|| {
-            Failure::usage("RUNMINT_ACCESS_TOKEN is not set: an access token of that server")
-        })?;
+        let token = access_token()?;
         Self::new(&url, Some(token), variable("RUNMINT_CA_FILE").as_deref().map(Path::new))
     }
 
@@ -118,6 +116,21 @@ impl Client {
             Failure::failed(format!("the answer of {} is not JSON: is this runmint?", self.base))
         })
     }
+}
+
+/// `RUNMINT_ACCESS_TOKEN`, or what is in the file that `RUNMINT_ACCESS_TOKEN_FILE` names.
+fn access_token() -> Result<String, Failure> {
+    if let Some(token) = variable("RUNMINT_ACCESS_TOKEN") {
+        return Ok(token);
+    }
+    let path = variable("RUNMINT_ACCESS_TOKEN_FILE").ok_or_else(|| {
+        Failure::usage(
+            "RUNMINT_ACCESS_TOKEN is not set: an access token of that server (or RUNMINT_ACCESS_TOKEN_FILE, a file with one)",
+        )
+    })?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Failure::usage(format!("RUNMINT_ACCESS_TOKEN_FILE {path}: {error}")))?;
+    Ok(text.trim().to_owned())
 }
 
 /// A variable that is set and not empty.

@@ -69,11 +69,12 @@ impl From<ConfigError> for Failure {
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
         match error {
-            LaunchError::Sealing(SealingError::Missing(_)) => Self::configuration(error),
+            LaunchError::Sealing(SealingError::Missing(_))
+            | LaunchError::Tls(_)
+            | LaunchError::NotInitialized => Self::configuration(error),
             LaunchError::Sealing(_) | LaunchError::LoadKeys(LoadKeysError::Sealing(_)) => {
                 Self::sealing_key(error)
             }
-            LaunchError::Tls(_) | LaunchError::NotInitialized => Self::configuration(error),
             LaunchError::Open(_)
             | LaunchError::Store(_)
             | LaunchError::LoadKeys(_)

@@ -133,6 +133,7 @@ impl Sources {
 const OTHER_VARIABLES: &[&str] = &[
     "RUNMINT_URL",
     "RUNMINT_ACCESS_TOKEN",
+    "RUNMINT_ACCESS_TOKEN_FILE",
     "RUNMINT_CA_FILE",
     "RUNMINT_CONFIG",
     "RUNMINT_OUTPUT",

@@ -234,6 +234,10 @@ impl From<MintError> for Problem {
 /// An error's text as a sentence for people.
 fn sentence(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
+    // The name of a field stays as it is written.
+    if text.split_whitespace().next().is_some_and(|word| word.contains('_')) {
+        return format!("{text}.");
+    }
     let mut characters = text.chars();
     let first = characters.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
     format!("{first}{}.", characters.as_str())

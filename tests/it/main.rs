@@ -1,6 +1,11 @@
 //! The integration tests, one binary. Tests of behaviour run on SQLite and on PostgreSQL
 //! (`on_both_engines!`), against the real service on real sockets, with a clock that they set.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a body is made with json! for the one call that sends it"
+)]
+
 mod harness;
 
 mod architecture;

@@ -223,10 +223,10 @@ async fn lists_are_filtered_and_paged(app: TestApp) {
         let list = app.get(&app.viewer, &format!("{RUNS}?{query}")).await.ok();
         list["runs"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(listed("service=environment").await, [environment.clone()]);
+    assert_eq!(listed("service=environment").await, std::slice::from_ref(&environment));
     assert_eq!(listed("service=nothing").await, Vec::<String>::new());
     assert_eq!(listed("state=finished").await, [ids[0].clone()]);
-    assert_eq!(listed("state=expired").await, [environment.clone()]);
+    assert_eq!(listed("state=expired").await, std::slice::from_ref(&environment));
     assert_eq!(listed("state=active&service=deploy").await, ids[1..]);
     let subject =
         "subject=runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write";

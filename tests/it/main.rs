@@ -3,9 +3,14 @@
 
 mod harness;
 
+mod access_tokens;
 mod architecture;
+mod authorization;
+mod bad_input;
 mod clients;
 mod contract;
 mod discovery;
 mod minting;
+mod organizations;
 mod runs;
+mod signing_keys;

@@ -9,6 +9,7 @@ use crate::config::SealingKeySource;
 use crate::entropy::Entropy;
 use crate::publication::Publication;
 use crate::signing::generate::PrivateKeyDer;
+use crate::signing::jwk;
 use crate::signing::keyring::{KeyState, Keyring};
 use crate::signing::sealing::{Purpose, SealingError, SealingKey};
 use crate::signing::signing_key::{SigningError, SigningKey};
@@ -21,7 +22,9 @@ pub enum LoadKeysError {
     Sealing(#[from] SealingError),
     #[error("signing key {kid}: {source}")]
     Unusable { kid: String, source: SigningError },
-    #[error("signing key {0}: its private half does not belong to its public half")]
+    #[error(
+        "signing key {0}: its public half was changed; it does not belong to its id or its private half. Restore it from a backup"
+    )]
     Mismatch(String),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -39,18 +42,35 @@ pub fn sealing_key(
     }
 }
 
-/// Reads all keys and, when every one that signs opens and signs, puts them in service.
+/// Reads all keys and, when every one that is published is proven to be ours, puts them in service.
 pub async fn load_keys(app: &App, sealing_key: &SealingKey) -> Result<(), LoadKeysError> {
     let records = app.store.signing_keys().await?;
     let mut active = None;
-    for record in records.iter().filter(|record| record.state == KeyState::Active) {
-        active = Some(Arc::new(open(record, sealing_key)?));
+    let mut published = Vec::new();
+    for record in records.iter().filter(|record| record.state.is_published()) {
+        let key = prove(record, sealing_key)?;
+        published.push(record.public_jwk.clone());
+        if record.state == KeyState::Active {
+            active = key.map(Arc::new);
+        }
     }
-    let published = records.iter().filter(|record| record.state.is_published());
-    let keyring = Keyring::new(active, published.map(|record| record.public_jwk.clone()).collect());
+    let keyring = Keyring::new(active, published);
     app.publication.store(Arc::new(Publication::of(&app.issuer, &app.services, &keyring)));
     app.keyring.store(Arc::new(keyring));
     Ok(())
+}
+
+/// What is published verifies tokens everywhere, so whoever can write to the database must not be able
+/// to publish a key of their own under one of our ids. Only a key that signs no more may lack its
+/// private half.
+fn prove(record: &SigningKeyRecord, sealing_key: &SealingKey) -> Result<Option<SigningKey>, LoadKeysError> {
+    if !jwk::is_rs256_named_by(&record.public_jwk, &record.kid) {
+        return Err(LoadKeysError::Mismatch(record.kid.clone()));
+    }
+    if record.state == KeyState::Previous && record.sealed.is_none() {
+        return Ok(None);
+    }
+    open(record, sealing_key).map(Some)
 }
 
 fn open(record: &SigningKeyRecord, sealing_key: &SealingKey) -> Result<SigningKey, LoadKeysError> {

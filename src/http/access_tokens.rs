@@ -16,7 +16,7 @@ use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
-use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
+use crate::flows::access_tokens::{CreateAccessTokenError, NewAccessToken, Scope, create_access_token};
 use crate::flows::authorize::Caller;
 use crate::store::access_tokens::{AccessToken, Role};
 
@@ -31,26 +31,8 @@ pub struct CreateAdminToken {
 #[serde(deny_unknown_fields)]
 pub struct CreateOrganizationToken {
     name: String,
-    role: OrganizationRole,
+    role: String,
     expires_in_seconds: Option<i64>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum OrganizationRole {
-    Owner,
-    Orchestrator,
-    Viewer,
-}
-
-impl From<OrganizationRole> for Role {
-    fn from(role: OrganizationRole) -> Self {
-        match role {
-            OrganizationRole::Owner => Self::Owner,
-            OrganizationRole::Orchestrator => Self::Orchestrator,
-            OrganizationRole::Viewer => Self::Viewer,
-        }
-    }
 }
 
 pub async fn create_admin(
@@ -71,7 +53,8 @@ pub async fn create_in_organization(
 ) -> Result<Response, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Owner).await?;
     let body: CreateOrganizationToken = body.json(&api).await?;
-    let scope = Scope::Organization(organization, body.role.into());
+    let role = Role::parse(&body.role).ok_or(CreateAccessTokenError::Role)?;
+    let scope = Scope::Organization(organization, role);
     create(&api, &caller, body.name, scope, body.expires_in_seconds).await
 }
 

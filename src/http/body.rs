@@ -9,8 +9,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::error::Category;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use tokio::time::timeout;
 
 use super::Api;
@@ -37,8 +36,23 @@ impl UnreadBody {
         let bytes = timeout(api.body_timeout, collect(&parts.headers, body))
             .await
             .map_err(|_| Problem::new(ProblemKind::RequestTimeout, "The body took too long to arrive."))??;
-        serde_json::from_slice(&bytes).map_err(|error| explain(&error))
+        parse(&bytes)
     }
+}
+
+/// Well-formed first, and only then what it says: else how far a reader gets would decide between 400
+/// and 422.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Problem::bad_request(format!("The body is not valid UTF-8: {error}.")))?;
+    serde_json::from_str::<IgnoredAny>(text)
+        .map_err(|error| Problem::bad_request(format!("The body is not valid JSON: {error}.")))?;
+    // An array would be taken for the members in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err(Problem::invalid_input("The body is a JSON object."));
+    }
+    serde_json::from_str(text)
+        .map_err(|error| Problem::invalid_input(format!("The body is not what is expected: {error}.")))
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
@@ -64,15 +78,6 @@ async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Problem::bad_request("The body broke off before its end.")),
-    }
-}
-
-fn explain(error: &serde_json::Error) -> Problem {
-    match error.classify() {
-        Category::Data => Problem::invalid_input(format!("The body is not what is expected: {error}.")),
-        Category::Syntax | Category::Eof | Category::Io => {
-            Problem::bad_request(format!("The body is not valid JSON: {error}."))
-        }
     }
 }
 

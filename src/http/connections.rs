@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -106,7 +107,13 @@ impl Connection {
     async fn speak_http(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            self.router.clone().call(request.map(Body::new))
+            let mut router = self.router.clone();
+            async move {
+                if head_bytes(&request) > MAX_HEAD_BYTES {
+                    return Ok(head_too_large());
+                }
+                router.call(request.map(Body::new)).await
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -131,6 +138,21 @@ impl Connection {
 /// Returns when `stop` is true, or nobody is left who could make it so.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// hyper looks at its limit only between two reads, so a head that comes in one piece may pass it.
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    request.method().as_str().len() + target + headers.sum::<usize>()
+}
+
+/// Bare, as hyper's own refusals of what it cannot take in.
+fn head_too_large() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Past the limit: a word to a client that would understand it, then the door.

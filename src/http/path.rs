@@ -1,18 +1,19 @@
 //! The one path parameter that an address has.
 
+use std::convert::Infallible;
+
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 
-use super::problem::Problem;
-
-/// As it stands in the path, decoded. What no name or id can be is simply not found.
+/// As it stands in the path, decoded. What cannot be decoded is empty here: no name and no id, and so
+/// answered as every other unknown one.
 pub struct PathSegment(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathSegment {
-    type Rejection = Problem;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let path = Path::<String>::from_request_parts(parts, state).await;
-        path.map(|Path(segment)| Self(segment)).map_err(|_| Problem::not_found())
+        Ok(Self(path.map(|Path(segment)| segment).unwrap_or_default()))
     }
 }

@@ -11,11 +11,7 @@ use jsonwebtoken::jwk::{
 /// `key_ops`, Google refuses `x5c`. `kid` is the SHA-256 thumbprint (RFC 7638), so it is never reused.
 pub fn rs256(modulus: &[u8], exponent: &[u8]) -> Jwk {
     let mut jwk = Jwk {
-        common: CommonParameters {
-            public_key_use: Some(PublicKeyUse::Signature),
-            key_algorithm: Some(KeyAlgorithm::RS256),
-            ..CommonParameters::default()
-        },
+        common: common(None),
         algorithm: AlgorithmParameters::RSA(RSAKeyParameters {
             key_type: RSAKeyType::RSA,
             n: URL_SAFE_NO_PAD.encode(modulus),
@@ -25,6 +21,21 @@ pub fn rs256(modulus: &[u8], exponent: &[u8]) -> Jwk {
     let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256).expect("an RSA key has a thumbprint");
     jwk.common.key_id = Some(thumbprint);
     jwk
+}
+
+/// Whether `jwk` is of the form above and `kid` is really its thumbprint.
+pub fn is_rs256_named_by(jwk: &Jwk, kid: &str) -> bool {
+    jwk.common == common(Some(kid.to_owned()))
+        && jwk.thumbprint(ThumbprintHash::SHA256).is_ok_and(|thumbprint| thumbprint == kid)
+}
+
+fn common(key_id: Option<String>) -> CommonParameters {
+    CommonParameters {
+        public_key_use: Some(PublicKeyUse::Signature),
+        key_algorithm: Some(KeyAlgorithm::RS256),
+        key_id,
+        ..CommonParameters::default()
+    }
 }
 
 #[cfg(test)]

@@ -86,13 +86,14 @@ impl Store {
         Ok(())
     }
 
-    /// The token with this hash, if it may be used at `now`; its use is recorded.
+    /// The token with this hash, if it may be used at `now`; its use is recorded. The organization is
+    /// asked too: a token that was being made while it was deleted escaped the revocation.
     pub async fn use_access_token(
         &self,
         hash: &SecretHash,
         now: Timestamp,
     ) -> Result<Option<AccessToken>, StoreError> {
-        let sql = select(COLUMNS, "WHERE t.hash = $1");
+        let sql = select(COLUMNS, "WHERE t.hash = $1 AND o.deleted_at IS NULL");
         let row = sqlx::query(sql).bind(hash.as_str()).fetch_optional(&self.read).await?;
         let Some(token) = row.as_ref().map(read).transpose()?.filter(|token| token.is_valid_at(now)) else {
             return Ok(None);

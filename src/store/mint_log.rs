@@ -159,7 +159,13 @@ async fn states_of_runs(
     ids.dedup();
     // Repeating the last id up to a power of two keeps the number of different statements small.
     let padded = ids.len().next_power_of_two();
-    let sql = format!("SELECT id, state, expires_at FROM runs WHERE id IN ({})", placeholders(0, padded));
+    // A run that was being registered while its organization was deleted escaped the cancellation.
+    let sql = format!(
+        "SELECT r.id, r.expires_at,
+           CASE WHEN r.state = 'active' AND o.deleted_at IS NOT NULL THEN 'cancelled' ELSE r.state END AS state
+         FROM runs r JOIN organizations o ON o.id = r.organization_id WHERE r.id IN ({})",
+        placeholders(0, padded)
+    );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for index in 0..padded {
         query = query.bind(ids[index.min(ids.len() - 1)].to_string());

@@ -56,16 +56,18 @@ impl Store {
 }
 
 fn read(row: &AnyRow) -> Result<SigningKeyRecord, StoreError> {
-    let state = row.text("state")?;
+    let kid = row.text("kid")?;
+    let (state, public_jwk) = (row.text("state")?, row.text("public_jwk")?);
     let sealed = match (row.optional_text("sealed_private")?, row.optional_text("sealing_key_id")?) {
         (Some(text), Some(sealing_key_id)) => Some(Sealed { text, sealing_key_id }),
         _ => None,
     };
     Ok(SigningKeyRecord {
-        kid: row.text("kid")?,
         algorithm: row.text("algorithm")?,
-        state: KeyState::parse(&state).ok_or_else(|| corrupt("state", &state))?,
-        public_jwk: row.json("public_jwk")?,
+        state: KeyState::parse(&state).ok_or_else(|| corrupt(&format!("state of {kid}"), &state))?,
+        public_jwk: serde_json::from_str(&public_jwk)
+            .map_err(|error| corrupt(&format!("public_jwk of {kid}"), &error))?,
         sealed,
+        kid,
     })
 }

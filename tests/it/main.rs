@@ -8,10 +8,15 @@
 
 mod harness;
 
+mod access_tokens;
 mod architecture;
+mod authorization;
+mod bad_input;
 mod cli;
 mod clients;
 mod contract;
 mod discovery;
 mod minting;
+mod organizations;
 mod runs;
+mod signing_keys;

@@ -10,6 +10,7 @@ pub(crate) use answer::Answer;
 pub(crate) use app::{Setup, TestApp};
 pub(crate) use clock::ManualClock;
 pub(crate) use database::{Engine, TestDatabase};
+pub(crate) use keys::sealing_key_text;
 
 /// Declares each named `async fn(app: TestApp)` of the file as a test on both engines.
 macro_rules! on_both_engines {

@@ -1,0 +1,196 @@
+//! Tenants: made, listed, shown and deleted.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, TestApp, on_both_engines};
+
+on_both_engines![
+    an_organization_is_made_shown_and_listed,
+    refuses_what_is_no_name,
+    refuses_a_name_that_is_taken,
+    of_many_that_want_a_name_one_gets_it,
+    a_deleted_name_is_never_handed_out_again,
+    deletion_ends_what_acts_in_its_name_and_nothing_else,
+    deletion_ends_runs_even_if_one_was_missed,
+    lists_are_paged_newest_first,
+    a_token_of_one_organization_sees_only_that_one,
+];
+
+const ORGS: &str = "/api/orgs";
+
+async fn make(app: &TestApp, name: &str) -> Answer {
+    app.post(&app.admin, ORGS, &json!({"name": name})).await
+}
+
+async fn names(app: &TestApp, token: &str, query: &str) -> Vec<String> {
+    let list = app.get(token, &format!("{ORGS}{query}")).await.ok();
+    let listed = list["organizations"].as_array().unwrap().iter();
+    listed.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn an_organization_is_made_shown_and_listed(app: TestApp) {
+    app.clock.advance(SignedDuration::from_secs(1));
+    let answer = make(&app, "globex-2").await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.header("location"), format!("{}/api/orgs/globex-2", app.base_url));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let made = answer.json();
+    assert!(uuid::Uuid::parse_str(made["id"].as_str().unwrap()).is_ok());
+    let expected = json!({"id": made["id"], "name": "globex-2", "created_at": "2026-01-02T03:04:06Z"});
+    assert_eq!(made, expected);
+    assert_eq!(app.get(&app.admin, "/api/orgs/globex-2").await.ok(), expected);
+    let acme = app.get(&app.viewer, "/api/orgs/acme").await.ok();
+    let list = app.get(&app.admin, ORGS).await.ok();
+    assert_eq!(list, json!({"organizations": [expected, acme], "next_cursor": null}));
+}
+
+async fn refuses_what_is_no_name(app: TestApp) {
+    let long = "a".repeat(64);
+    let names = ["", "-a", "Acme", "a_b", "a.b", "a b", " a", "a:b", "a/b", "%61", "é", "a\0", "a\n", &long];
+    for name in names {
+        let detail = make(&app, name).await.problem(422, "invalid-input");
+        assert!(detail.contains("1 to 63"), "{detail}");
+    }
+    for body in [
+        json!({}),
+        json!({"name": null}),
+        json!({"name": 1}),
+        json!({"name": ["a"]}),
+        json!({"name": "a", "id": "01a1fdb7-5bf9-7f1c-8400-f05e3b351a57"}),
+        json!({"Name": "a"}),
+        json!(["a"]),
+        json!("a"),
+        json!(1),
+    ] {
+        app.post(&app.admin, ORGS, &body).await.problem(422, "invalid-input");
+    }
+    let longest = "a".repeat(63);
+    for name in ["0", "a-", &longest] {
+        assert_eq!(make(&app, name).await.status, 201, "{name}");
+    }
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM organizations").await, 4);
+}
+
+async fn refuses_a_name_that_is_taken(app: TestApp) {
+    let before = app.get(&app.admin, "/api/orgs/acme").await.ok();
+    let detail = make(&app, "acme").await.problem(409, "conflict");
+    assert!(detail.contains("never handed out again"), "{detail}");
+    assert_eq!(app.get(&app.admin, "/api/orgs/acme").await.ok(), before);
+}
+
+async fn of_many_that_want_a_name_one_gets_it(mut app: TestApp) {
+    let replica = app.replica().await;
+    let (here, there) = (|| make(&app, "wanted"), || make(&replica, "wanted"));
+    let answers: [Answer; 4] = tokio::join!(here(), there(), here(), there()).into();
+    let mut statuses = answers.map(|answer| answer.status.as_u16());
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409, 409]);
+    app.stop().await;
+}
+
+async fn a_deleted_name_is_never_handed_out_again(app: TestApp) {
+    let answer = app.delete(&app.admin, "/api/orgs/acme").await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+    app.clock.advance(SignedDuration::from_hours(24 * 365 * 5));
+    make(&app, "acme").await.problem(409, "conflict");
+    assert_eq!(names(&app, &app.admin, "").await, Vec::<String>::new());
+    for path in ["/api/orgs/acme", "/api/orgs/acme/runs", "/api/orgs/acme/access-tokens"] {
+        app.get(&app.admin, path).await.problem(404, "not-found");
+    }
+    app.delete(&app.admin, "/api/orgs/acme").await.problem(404, "not-found");
+    let token = json!({"name": "late", "role": "owner"});
+    app.post(&app.admin, "/api/orgs/acme/access-tokens", &token).await.problem(404, "not-found");
+    // The record stays: it is who the name belonged to.
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM organizations WHERE name = 'acme'").await, 1);
+}
+
+async fn deletion_ends_what_acts_in_its_name_and_nothing_else(app: TestApp) {
+    make(&app, "globex").await.ok();
+    let globex = app.make_token("globex", "owner").await;
+    let body = json!({
+        "service": "deploy", "attributes": {"project": "p", "stack": "s", "operation": "update"},
+    });
+    let theirs = app.post_ok(&globex, "/api/orgs/globex/runs", &body).await;
+    let (active, finished) = (app.start_run(&json!({})).await, app.start_run(&json!({})).await);
+    let short = app.start_run(&json!({"ttl_seconds": 60})).await;
+    let path = |run: &Value| format!("/api/runs/{}", run["id"].as_str().unwrap());
+    app.post_ok(&app.orchestrator, &format!("{}/finish", path(&finished)), &Value::Null).await;
+    app.clock.advance(SignedDuration::from_secs(90));
+
+    assert_eq!(app.delete(&app.admin, "/api/orgs/acme").await.status, 204);
+    for (run, state, ended_at) in [
+        (&active, "cancelled", "2026-01-02T03:05:35Z"),
+        (&finished, "finished", "2026-01-02T03:04:05Z"),
+        (&short, "expired", "2026-01-02T03:05:05Z"),
+    ] {
+        let run = app.get(&app.admin, &path(run)).await.ok();
+        assert_eq!((&run["state"], &run["ended_at"]), (&json!(state), &json!(ended_at)));
+    }
+    for run in [&active, &finished, &short] {
+        app.ask(run, "").await.problem(403, "run-ended");
+    }
+    for token in [&app.viewer, &app.orchestrator, &app.owner] {
+        app.get(token, ORGS).await.problem(401, "unauthorized");
+    }
+    assert_eq!(app.get(&globex, &path(&theirs)).await.ok()["state"], "active");
+    app.mint(&theirs, "").await;
+    app.get(&app.admin, "/api/access-tokens").await.ok();
+}
+
+/// A run that was being registered while its organization was deleted.
+async fn deletion_ends_runs_even_if_one_was_missed(app: TestApp) {
+    let (known, fresh) = (app.start_run(&json!({})).await, app.start_run(&json!({})).await);
+    app.mint(&known, "").await;
+    assert_eq!(app.delete(&app.admin, "/api/orgs/acme").await.status, 204);
+    app.database.execute("UPDATE runs SET state = 'active', ended_at = NULL, ended_by = NULL").await;
+    for run in [&known, &fresh] {
+        app.ask(run, "").await.problem(403, "run-ended");
+    }
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM id_tokens").await, 1);
+}
+
+async fn lists_are_paged_newest_first(app: TestApp) {
+    let mut expected = vec!["acme".to_owned()];
+    for number in 0..5 {
+        app.clock.advance(SignedDuration::from_millis(1));
+        let name = format!("org-{number}");
+        make(&app, &name).await.ok();
+        expected.insert(0, name);
+    }
+    assert_eq!(names(&app, &app.admin, "").await, expected);
+    assert_eq!(names(&app, &app.admin, "?limit=6").await, expected);
+    let (mut walked, mut query) = (Vec::new(), "?limit=2".to_owned());
+    loop {
+        walked.extend(names(&app, &app.admin, &query).await);
+        let list = app.get(&app.admin, &format!("{ORGS}{query}")).await.ok();
+        let Some(cursor) = list["next_cursor"].as_str() else { break };
+        query = format!("?limit=2&cursor={cursor}");
+    }
+    assert_eq!(walked, expected);
+    for bad in [
+        "?limit=0",
+        "?limit=201",
+        "?limit=",
+        "?limit=-1",
+        "?limit=1&limit=1",
+        "?cursor=",
+        "?cursor=x",
+        "?x=1",
+    ] {
+        app.get(&app.admin, &format!("{ORGS}{bad}")).await.problem(400, "bad-request");
+    }
+}
+
+async fn a_token_of_one_organization_sees_only_that_one(app: TestApp) {
+    make(&app, "globex").await.ok();
+    for token in [&app.viewer, &app.orchestrator, &app.owner] {
+        assert_eq!(names(&app, token, "").await, ["acme"]);
+    }
+    let globex = app.make_token("globex", "viewer").await;
+    assert_eq!(names(&app, &globex, "").await, ["globex"]);
+    // A cursor from elsewhere leads nowhere else.
+    let list = app.get(&app.admin, "/api/orgs?limit=1").await.ok();
+    let cursor = list["next_cursor"].as_str().unwrap();
+    assert!(!names(&app, &globex, &format!("?cursor={cursor}")).await.contains(&"acme".to_owned()));
+}

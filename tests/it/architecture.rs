@@ -24,7 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "clock", "clouds", "config", "entropy", "flows", "issuer", "launch", "secret", "store",
-            "trust",
+            "signing", "trust",
         ],
     ),
 ];

@@ -1,16 +1,15 @@
 //! The record of every token, committed before the token leaves.
 //!
 //! Requests that arrive while a commit is on its way are committed together by the next one, so that
-//! durability costs one flush of the disk for many tokens. The same transaction reads each run's
-//! state: a run that has ended on any process gets no token from any other.
+//! durability costs one flush of the disk for many tokens. The same statement reads each run's state:
+//! a run that has ended on any process gets no token from any other.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AssertSqlSafe, Transaction};
+use sqlx::{AnyConnection, AssertSqlSafe};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -119,7 +118,7 @@ async fn commit_batches(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>
 
 async fn commit_in_time(store: &Store, batch: &[Entry]) -> Result<Vec<RunState>, StoreError> {
     let mut connection = store.write.acquire().await?;
-    let committed = timeout(COMMIT_TIMEOUT, commit(store, &mut connection, batch)).await;
+    let committed = timeout(COMMIT_TIMEOUT, commit(&mut connection, batch)).await;
     // Taking too long counts as a database that does not answer.
     let committed = committed.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
     if committed.is_err() {
@@ -129,13 +128,13 @@ async fn commit_in_time(store: &Store, batch: &[Entry]) -> Result<Vec<RunState>,
 }
 
 /// Commits the records whose runs are active; returns the state of each one's run.
-async fn commit(
-    store: &Store,
-    connection: &mut PoolConnection<Any>,
-    batch: &[Entry],
-) -> Result<Vec<RunState>, StoreError> {
-    let mut transaction = store.begin_write(connection).await?;
-    let runs = states_of_runs(&mut transaction, batch).await?;
+async fn commit(connection: &mut AnyConnection, batch: &[Entry]) -> Result<Vec<RunState>, StoreError> {
+    let recorded = insert_if_active(connection, batch).await?;
+    if recorded == batch.len() as u64 {
+        return Ok(vec![RunState::Active; batch.len()]);
+    }
+    // Ended runs stay ended, so those that were left out are still found to have ended.
+    let runs = states_of_runs(connection, batch).await?;
     let states = batch
         .iter()
         .map(|Entry { record, .. }| match runs.get(&record.run_id) {
@@ -143,15 +142,49 @@ async fn commit(
             None => Err(corrupt("run_id", &"a run disappeared")),
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let active = batch.iter().zip(&states).filter(|(_, state)| **state == RunState::Active);
-    let records: Vec<&MintRecord> = active.map(|(entry, _)| &entry.record).collect();
-    insert(&mut transaction, &records).await?;
-    transaction.commit().await?;
+    let active = states.iter().filter(|state| **state == RunState::Active).count();
+    if active as u64 > recorded {
+        return Err(corrupt("id_tokens", &format!("{recorded} records of {active} were written")));
+    }
     Ok(states)
 }
 
+/// Inserts the records whose runs are active, says how many, and commits: one statement is a transaction
+/// of its own, so that recording is one trip to the database.
+async fn insert_if_active(connection: &mut AnyConnection, batch: &[Entry]) -> Result<u64, StoreError> {
+    const COLUMNS: usize = 9;
+    // Powers of two only: few different statements, each prepared once. What fills up a batch has no
+    // run, and so is never inserted.
+    let rows = batch.len().next_power_of_two();
+    let values: Vec<String> =
+        (0..rows).map(|row| format!("({})", placeholders(row * COLUMNS, COLUMNS))).collect();
+    let sql = format!(
+        "INSERT INTO id_tokens (jti, minted_at, run_id, organization_id, audience, subject, kid, expires_at, caller)
+         SELECT v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9
+         FROM (VALUES {}) AS v
+         JOIN runs r ON r.id = v.column3 AND r.state = 'active' AND r.expires_at > v.column2",
+        values.join(",")
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for row in 0..rows {
+        let record = &batch[row.min(batch.len() - 1)].record;
+        let run_id = (row < batch.len()).then(|| record.run_id.to_string());
+        query = query
+            .bind(record.jti.to_string())
+            .bind(record.minted_at.as_millisecond())
+            .bind(run_id)
+            .bind(record.organization_id.to_string())
+            .bind(record.audience.clone())
+            .bind(record.subject.clone())
+            .bind(record.kid.clone())
+            .bind(record.expires_at.as_millisecond())
+            .bind(record.caller.clone());
+    }
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
 async fn states_of_runs(
-    transaction: &mut Transaction<'_, Any>,
+    connection: &mut AnyConnection,
     batch: &[Entry],
 ) -> Result<HashMap<Uuid, (RunState, Timestamp)>, StoreError> {
     let mut ids: Vec<Uuid> = batch.iter().map(|entry| entry.record.run_id).collect();
@@ -170,7 +203,7 @@ async fn states_of_runs(
     for index in 0..padded {
         query = query.bind(ids[index.min(ids.len() - 1)].to_string());
     }
-    let rows = query.fetch_all(&mut **transaction).await?;
+    let rows = query.fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let state = row.text("state")?;
@@ -178,43 +211,6 @@ async fn states_of_runs(
             Ok((row.uuid("id")?, (state, row.time("expires_at")?)))
         })
         .collect()
-}
-
-async fn insert(
-    transaction: &mut Transaction<'_, Any>,
-    mut records: &[&MintRecord],
-) -> Result<(), StoreError> {
-    const COLUMNS: usize = 9;
-    /// SQLite takes 32,766 parameters in a statement; this stays far below.
-    const ROWS: usize = 64;
-    while !records.is_empty() {
-        // Powers of two only: eight different statements, each prepared once.
-        let rows = (1 << records.len().ilog2()).min(ROWS);
-        let (chunk, rest) = records.split_at(rows);
-        records = rest;
-        let values: Vec<String> =
-            (0..rows).map(|row| format!("({})", placeholders(row * COLUMNS, COLUMNS))).collect();
-        let sql = format!(
-            "INSERT INTO id_tokens (jti, minted_at, run_id, organization_id, audience, subject, kid, expires_at, caller)
-             VALUES {}",
-            values.join(",")
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for record in chunk {
-            query = query
-                .bind(record.jti.to_string())
-                .bind(record.minted_at.as_millisecond())
-                .bind(record.run_id.to_string())
-                .bind(record.organization_id.to_string())
-                .bind(record.audience.clone())
-                .bind(record.subject.clone())
-                .bind(record.kid.clone())
-                .bind(record.expires_at.as_millisecond())
-                .bind(record.caller.clone());
-        }
-        query.execute(&mut **transaction).await?;
-    }
-    Ok(())
 }
 
 fn placeholders(offset: usize, count: usize) -> String {

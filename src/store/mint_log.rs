@@ -150,7 +150,8 @@ async fn commit(connection: &mut AnyConnection, batch: &[Entry]) -> Result<Vec<R
 }
 
 /// Inserts the records whose runs are active, says how many, and commits: one statement is a transaction
-/// of its own, so that recording is one trip to the database.
+/// of its own, so that recording is one trip to the database. The organization is asked too: a run that
+/// was being registered while it was deleted escaped the cancellation.
 async fn insert_if_active(connection: &mut AnyConnection, batch: &[Entry]) -> Result<u64, StoreError> {
     const COLUMNS: usize = 9;
     // Powers of two only: few different statements, each prepared once. What fills up a batch has no
@@ -162,7 +163,8 @@ async fn insert_if_active(connection: &mut AnyConnection, batch: &[Entry]) -> Re
         "INSERT INTO id_tokens (jti, minted_at, run_id, organization_id, audience, subject, kid, expires_at, caller)
          SELECT v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9
          FROM (VALUES {}) AS v
-         JOIN runs r ON r.id = v.column3 AND r.state = 'active' AND r.expires_at > v.column2",
+         JOIN runs r ON r.id = v.column3 AND r.state = 'active' AND r.expires_at > v.column2
+         JOIN organizations o ON o.id = r.organization_id AND o.deleted_at IS NULL",
         values.join(",")
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));

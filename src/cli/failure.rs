@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::flows::load_keys::LoadKeysError;
 use crate::launch::LaunchError;
+use crate::signing::sealing::SealingError;
 
 /// What happened, in words for people, and the exit code for scripts.
 #[derive(Debug)]
@@ -62,10 +63,12 @@ impl From<ConfigError> for Failure {
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
         match error {
+            LaunchError::Sealing(SealingError::Missing(_))
+            | LaunchError::Tls(_)
+            | LaunchError::NotInitialized => Self::configuration(error),
             LaunchError::Sealing(_) | LaunchError::LoadKeys(LoadKeysError::Sealing(_)) => {
                 Self::sealing_key(error)
             }
-            LaunchError::Tls(_) | LaunchError::NotInitialized => Self::configuration(error),
             LaunchError::Open(_) | LaunchError::LoadKeys(_) | LaunchError::Initialize(_) => {
                 Self::failed(error)
             }

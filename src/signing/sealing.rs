@@ -27,6 +27,11 @@ pub struct SealingKey {
 pub enum SealingError {
     #[error("a sealing key is {KEY_BYTES} random bytes in base64 (`openssl rand -base64 {KEY_BYTES}`)")]
     Malformed,
+    #[error(
+        "there is no sealing key in {path}: run `runmint init` once with the same configuration, or put the file back",
+        path = .0.display()
+    )]
+    Missing(PathBuf),
     #[error("sealing key file {path}: {source}", path = path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("sealing key file {path} can be read by others (mode {mode:o}); run `chmod 600 {path}`", path = path.display())]
@@ -60,7 +65,10 @@ impl SealingKey {
     }
 
     pub fn from_file(path: &Path) -> Result<Self, SealingError> {
-        let fault = |source| SealingError::File { path: path.to_owned(), source };
+        let fault = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => SealingError::Missing(path.to_owned()),
+            _ => SealingError::File { path: path.to_owned(), source },
+        };
         let text = Zeroizing::new(fs::read_to_string(path).map_err(fault)?);
         let mode = fs::metadata(path).map_err(fault)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {

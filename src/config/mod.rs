@@ -244,7 +244,7 @@ impl Settings {
 fn file_table(sources: &Sources) -> Result<toml::Table, ConfigError> {
     let Some((path, text)) = &sources.file else { return Ok(toml::Table::new()) };
     let table: toml::Table = toml::from_str(text)
-        .map_err(|error| ConfigError::File { path: path.clone(), why: one_line(&error) })?;
+        .map_err(|error| ConfigError::File { path: path.clone(), why: without_quoting(&error, text) })?;
     for name in table.keys() {
         if name != "services" && !SETTINGS.iter().any(|setting| setting.name == name) {
             let suggestion = Setting::closest(name).map(|setting| setting.name.to_owned());
@@ -270,6 +270,9 @@ fn check(raw: Raw, sealing_key: Option<zeroize::Zeroizing<String>>) -> Result<Se
         .listen
         .parse()
         .map_err(|_| value_error("listen", "must be ADDRESS:PORT, such as 127.0.0.1:8080"))?;
+    if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| raw.database_url.starts_with(scheme)) {
+        return Err(value_error("database_url", "must be sqlite:PATH or postgres://USER@HOST/DATABASE"));
+    }
     let prefix = raw.subject_prefix.as_str();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     if prefix.is_empty() || prefix.len() > 63 || !prefix.bytes().all(plain) {
@@ -376,6 +379,13 @@ fn has_password(url: &str) -> bool {
 
 fn value_error(setting: &str, why: &(impl ToString + ?Sized)) -> ConfigError {
     ConfigError::Value { setting: setting.to_owned(), why: why.to_string() }
+}
+
+/// Where and why, but not the line itself, which may hold a password.
+fn without_quoting(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1));
+    line.unwrap_or_default() + &error.message().replace('\n', " ")
 }
 
 fn one_line(error: &toml::de::Error) -> String {

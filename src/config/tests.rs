@@ -86,7 +86,9 @@ fn what_is_unknown_or_makes_no_sense_stops_the_start_with_one_line() {
         (with("dev_tls = true\nbehind_tls_proxy = true"), "exclude each other"),
         (with("[services.x]\nsubject = 'x'\nattributes = {}"), "services.x: subject: must contain `{org}`"),
         (with("[services.x]\nsubjekt = 'x'"), "unknown field `subjekt`"),
-        (with("listen = "), "runmint.toml: TOML parse error"),
+        (with("listen = "), "runmint.toml: line 2: "),
+        (with("database_url = 'postgres://u:secret@h/d"), "runmint.toml: line 2: "),
+        (with("database_url = 'mysql://u:secret@h/d'"), "database_url: must be sqlite:PATH or postgres:"),
         (
             error(ISSUER, &[], &[("database_url", "postgres://u:secret@h/d")]),
             "--database-url: a password on the command line",

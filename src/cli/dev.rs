@@ -76,16 +76,28 @@ impl Dev {
 
     /// What was set, over what a trial on this machine takes for granted.
     fn settings(&self, sources: &Sources, address: Option<SocketAddr>) -> Result<Settings, Failure> {
+        let plain = self.settings_over(sources, "http", address)?;
+        match plain.transport {
+            Transport::Plain { .. } => Ok(plain),
+            // TLS may be asked for in the file, in the environment or by a flag.
+            Transport::DevTls { .. } | Transport::Tls { .. } => self.settings_over(sources, "https", address),
+        }
+    }
+
+    fn settings_over(
+        &self,
+        sources: &Sources,
+        scheme: &str,
+        address: Option<SocketAddr>,
+    ) -> Result<Settings, Failure> {
+        let file = sources.file.as_ref().map(|(_, text)| toml::from_str::<toml::Table>(text));
         let set = |name: &str| {
+            let variable = format!("RUNMINT_{}", name.to_uppercase());
             sources.flags.iter().any(|(flag, _)| flag == name)
-                || sources
-                    .environment
-                    .iter()
-                    .any(|(one, _)| *one == format!("RUNMINT_{}", name.to_uppercase()))
+                || sources.environment.iter().any(|(one, _)| *one == variable)
+                || matches!(&file, Some(Ok(table)) if table.contains_key(name))
         };
-        let tls = sources.flags.iter().any(|(flag, _)| flag == "dev_tls");
         let address = address.map_or_else(|| "127.0.0.1:8080".to_owned(), |address| address.to_string());
-        let scheme = if tls { "https" } else { "http" };
         let in_data = |name: &str| self.data_dir.join(name).display().to_string();
         let mut all = Sources {
             file: sources.file.clone(),

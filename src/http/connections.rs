@@ -87,11 +87,19 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         match &self.tls {
             None => self.speak_http(stream, peer).await,
-            Some(tls) => match timeout(self.header_timeout, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.speak_http(stream, peer).await,
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-                Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
-            },
+            Some(tls) => {
+                let mut stop = self.stop.clone();
+                let handshake = tokio::select! {
+                    handshake = timeout(self.header_timeout, tls.accept(stream)) => handshake,
+                    // No request has begun, so there is nothing to finish.
+                    () = stopped(&mut stop) => return,
+                };
+                match handshake {
+                    Ok(Ok(stream)) => self.speak_http(stream, peer).await,
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+                    Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+                }
+            }
         }
     }
 

@@ -1,11 +1,13 @@
 //! Putting the rooms together: settings become a running service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::App;
@@ -21,6 +23,9 @@ use crate::http::router::router;
 use crate::http::tls::{CertificateFiles, TlsError};
 use crate::signing::sealing::{SealingError, SealingKey};
 use crate::store::{OpenError, Store};
+
+/// How long closing the database may take at the end, after shutdown_timeout.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Error)]
 pub enum LaunchError {
@@ -117,7 +122,10 @@ impl Server {
         if let Some(watch) = self.certificate_watch {
             watch.abort();
         }
-        self.app.store.close().await;
+        // A database that hangs must not hold up the end: what was answered is committed already.
+        if timeout(CLOSE_TIMEOUT, self.app.store.close()).await.is_err() {
+            tracing::warn!("the database did not let go in time");
+        }
         cut_off
     }
 }

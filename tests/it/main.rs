@@ -3,6 +3,11 @@
 
 mod harness;
 
+mod dev;
 mod discovery;
+mod init_and_serve;
 mod minting;
 mod runs;
+mod secrecy;
+mod stopping;
+mod tls;

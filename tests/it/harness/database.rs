@@ -65,6 +65,34 @@ impl TestDatabase {
         connection.close().await.unwrap();
         text
     }
+
+    /// Every row of every table, in an order that does not change, as a backup would have it.
+    pub(crate) async fn dump(&self) -> String {
+        let mut connection = self.connect().await;
+        let postgres = self.url.starts_with("postgres");
+        let tables = if postgres {
+            "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"
+        } else {
+            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1"
+        };
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap();
+        let mut dump = String::new();
+        for table in tables {
+            let row = if postgres {
+                "CAST(t AS TEXT)".to_owned()
+            } else {
+                let columns = AssertSqlSafe(format!("SELECT name FROM pragma_table_info('{table}')"));
+                let columns: Vec<String> =
+                    sqlx::query_scalar(columns).fetch_all(&mut connection).await.unwrap();
+                columns.iter().map(|name| format!("quote({name})")).collect::<Vec<_>>().join(" || ',' || ")
+            };
+            let rows = AssertSqlSafe(format!("SELECT {row} FROM {table} t ORDER BY 1"));
+            let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap();
+            dump.extend([table, rows.join("\n")].map(|part| part + "\n"));
+        }
+        connection.close().await.unwrap();
+        dump
+    }
 }
 
 /// Names of databases only: tests run side by side and must not meet.

@@ -1,16 +1,32 @@
-//! What the tests stand on: a running service with a manual clock, and an HTTP client for it.
+//! What the tests stand on: a running service with a manual clock, and an HTTP client for it; or the
+//! program itself as a process.
 
 mod answer;
 mod app;
 mod clock;
 mod database;
+mod installation;
 mod keys;
+mod process;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{Setup, TestApp};
 pub(crate) use clock::ManualClock;
 pub(crate) use database::{Engine, TestDatabase};
+pub(crate) use installation::{Installation, Service, request_path};
 pub(crate) use keys::sealing_key_text;
+pub(crate) use process::{DEADLINE, Process};
+
+/// Waits until `condition` holds, which something outside this process brings about.
+pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
+    let holds = async {
+        while !condition().await {
+            looks.tick().await;
+        }
+    };
+    assert!(tokio::time::timeout(DEADLINE, holds).await.is_ok(), "it never came about that {what}");
+}
 
 /// Declares each named `async fn(app: TestApp)` of the file as a test on both engines.
 macro_rules! on_both_engines {
@@ -30,3 +46,24 @@ macro_rules! on_both_engines {
     };
 }
 pub(crate) use on_both_engines;
+
+/// Declares each named `async fn(installation: Installation)` of the file as a test on both engines.
+macro_rules! installed_on_both_engines {
+    ($($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                use $crate::harness::{Engine, Installation};
+                super::$test(Installation::new(Engine::Sqlite).await).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                use $crate::harness::{Engine, Installation};
+                super::$test(Installation::new(Engine::Postgres).await).await;
+            })*
+        }
+    };
+}
+pub(crate) use installed_on_both_engines;

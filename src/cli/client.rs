@@ -77,7 +77,7 @@ impl Client {
                 "the token has a blank, a line break or another character that no token has",
             ));
         }
-        let http = http(ca_file, bounds.timeout, is_loopback(&url))?;
+        let http = http(ca_file, bounds.timeout, &url)?;
         Ok(Self { http, base, credential: credential.map(Zeroizing::new), bounds })
     }
 
@@ -162,13 +162,13 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn http(ca_file: Option<&Path>, timeout: Duration, loopback: bool) -> Result<reqwest::Client, Failure> {
+fn http(ca_file: Option<&Path>, timeout: Duration, url: &Url) -> Result<reqwest::Client, Failure> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("runmint/", env!("CARGO_PKG_VERSION")))
         // A redirect would carry the credential to whoever it names.
         .redirect(Policy::none())
         .timeout(timeout);
-    if loopback {
+    if is_loopback(url) {
         // Over a proxy, what may go unencrypted only because it stays here would leave the machine.
         builder = builder.no_proxy();
     }
@@ -184,8 +184,13 @@ fn http(ca_file: Option<&Path>, timeout: Duration, loopback: bool) -> Result<req
             )));
         }
         builder = builder.tls_certs_merge(roots);
+    } else if url.scheme() == "http" {
+        // Nothing to verify: a machine without any certificate authorities can still do this.
+        builder = builder.tls_certs_only([]);
     }
-    builder.build().map_err(Failure::failed)
+    builder
+        .build()
+        .map_err(|error| Failure::failed(format!("no client can be made: {}", with_causes(&error))))
 }
 
 async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Failure> {
@@ -200,13 +205,17 @@ async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, F
 }
 
 fn unreachable(error: &reqwest::Error) -> Failure {
+    Failure::unreachable(format!("the server cannot be reached: {}", with_causes(error)))
+}
+
+fn with_causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
         text = format!("{text}: {inner}");
         cause = inner.source();
     }
-    Failure::unreachable(format!("the server cannot be reached: {text}"))
+    text
 }
 
 /// What a problem document says, or the status where there is none.

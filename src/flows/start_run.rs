@@ -16,7 +16,7 @@ use crate::issuer::subject::MAX_SUBJECT_BYTES;
 use crate::secret::{Secret, SecretKind};
 use crate::store::StoreError;
 use crate::store::organizations::Organization;
-use crate::store::runs::{NewRun, Run};
+use crate::store::runs::{Run, RunState};
 
 pub const MAX_AUDIENCES: usize = 16;
 
@@ -75,8 +75,9 @@ pub async fn start_run(
         return Err(StartRunError::SubjectTooLong { bytes: run.subject.len() });
     }
     let request_token = Secret::generate(SecretKind::RunRequestToken, app.entropy.as_ref());
-    let run = app.store.start_run(run, &request_token.hash(), started_by).await?;
-    let run = run.ok_or(StartRunError::OrganizationDeleted)?;
+    if !app.store.start_run(&run, &request_token.hash(), started_by).await? {
+        return Err(StartRunError::OrganizationDeleted);
+    }
     tracing::info!(run_id = %run.id, organization = %run.organization, subject = %run.subject, "run started");
     Ok(StartedRun { run, request_token })
 }
@@ -115,7 +116,7 @@ fn register(
     organization: &Organization,
     request: StartRun,
     now: Timestamp,
-) -> Result<NewRun, StartRunError> {
+) -> Result<Run, StartRunError> {
     let StartRun { service: name, attributes, ttl_seconds, audiences } = request;
     let service = app.services.named(&name).ok_or_else(|| StartRunError::UnknownService {
         name: name.clone(),
@@ -125,7 +126,7 @@ fn register(
     let ttl = ttl(ttl_seconds, app.run_ttl_max)?;
     check_audiences(audiences.as_deref())?;
     let id = uuid_at(now, app.entropy.as_ref());
-    Ok(NewRun {
+    Ok(Run {
         id,
         organization_id: organization.id,
         organization: organization.name.to_string(),
@@ -136,6 +137,8 @@ fn register(
         audiences,
         created_at: now,
         expires_at: now + ttl,
+        ended_at: None,
+        stored_state: RunState::Active,
     })
 }
 

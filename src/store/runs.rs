@@ -57,21 +57,8 @@ pub struct Run {
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub ended_at: Option<Timestamp>,
-    stored_state: RunState,
-}
-
-/// A run as it is registered.
-pub struct NewRun {
-    pub id: Uuid,
-    pub organization_id: Uuid,
-    pub organization: String,
-    pub service: String,
-    pub attributes: Attributes,
-    pub subject: String,
-    pub claims: Map<String, Value>,
-    pub audiences: Option<Vec<String>>,
-    pub created_at: Timestamp,
-    pub expires_at: Timestamp,
+    /// As it is in the database; `state_at` tells what it is at a moment.
+    pub stored_state: RunState,
 }
 
 impl Run {
@@ -109,18 +96,18 @@ const COLUMNS: &str =
     FROM runs r JOIN organizations o ON o.id = r.organization_id ";
 
 impl Store {
-    /// Registers a run, unless its organization was deleted meanwhile (`None`).
+    /// Registers a run, unless its organization was deleted meanwhile (`false`).
     pub async fn start_run(
         &self,
-        run: NewRun,
+        run: &Run,
         request_token_hash: &SecretHash,
         started_by: Uuid,
-    ) -> Result<Option<Run>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let audiences = run.audiences.as_ref().map(serde_json::to_string).transpose();
         let done = sqlx::query(
             "INSERT INTO runs (id, organization_id, service, attributes, subject, claims, audiences, state,
                 request_token_hash, started_by, created_at, expires_at)
-             SELECT $1, o.id, $3, $4, $5, $6, $7, 'active', $8, $9, $10, $11
+             SELECT $1, o.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
              FROM organizations o WHERE o.id = $2 AND o.deleted_at IS NULL",
         )
         .bind(run.id.to_string())
@@ -130,26 +117,14 @@ impl Store {
         .bind(&run.subject)
         .bind(serde_json::to_string(&run.claims).map_err(|error| corrupt("claims", &error))?)
         .bind(audiences.map_err(|error| corrupt("audiences", &error))?)
+        .bind(run.stored_state.as_str())
         .bind(request_token_hash.as_str())
         .bind(started_by.to_string())
         .bind(run.created_at.as_millisecond())
         .bind(run.expires_at.as_millisecond())
         .execute(&self.write)
         .await?;
-        Ok((done.rows_affected() == 1).then(|| Run {
-            id: run.id,
-            organization_id: run.organization_id,
-            organization: run.organization,
-            service: run.service,
-            attributes: run.attributes,
-            subject: run.subject,
-            claims: run.claims,
-            audiences: run.audiences,
-            created_at: run.created_at,
-            expires_at: run.expires_at,
-            ended_at: None,
-            stored_state: RunState::Active,
-        }))
+        Ok(done.rows_affected() == 1)
     }
 
     pub async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {

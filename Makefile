@@ -14,7 +14,7 @@ clients: ## Only the tests with clients that nobody here wrote
 	@scripts/check --clients
 
 bench: ## Measure throughput and latency, with durable commits
-	@scripts/with-postgres --durable cargo bench --locked
+	@scripts/bench
 
 fmt: ## Format the code
 	@cargo fmt --all

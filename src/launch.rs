@@ -69,8 +69,13 @@ pub async fn open(
         // The database before the sealing key: a new one must not take the place of a lost one.
         FirstKeys::Make => {
             let store = open_store(settings).await?;
-            let first = store.signing_keys().await?.is_empty();
-            (load_keys::sealing_key(&settings.sealing_key, first.then_some(entropy_for_keys))?, store)
+            let first = store.signing_keys().await?.iter().all(|key| key.sealed.is_none());
+            let found = load_keys::sealing_key(&settings.sealing_key, first.then_some(entropy_for_keys));
+            let lost = |error| match error {
+                SealingError::Missing(path) => SealingError::Lost(path),
+                other => other,
+            };
+            (found.map_err(lost)?, store)
         }
     };
     let app = Arc::new(App::new(settings, store, clock, entropy));

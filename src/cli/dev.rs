@@ -74,8 +74,8 @@ impl Dev {
             Transport::DevTls { folder } => Some(folder.join("ca.pem")),
             Transport::Plain { .. } | Transport::Tls { .. } => None,
         };
-        let shown = demonstrate(server.app(), ca_file.as_deref()).await?;
-        output::print(output, &shown, |shown| tour(shown, ca_file.as_deref()))?;
+        let (shown, claims) = demonstrate(server.app(), ca_file.as_deref()).await?;
+        output::print(output, &shown, |shown| tour(shown, &claims, ca_file.as_deref()))?;
         until_signal(server, signals).await
     }
 
@@ -98,8 +98,9 @@ impl Dev {
     }
 }
 
-/// Plays orchestrator, runner and cloud, each over HTTP as they would.
-async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<Value, Failure> {
+/// Plays orchestrator, runner and cloud, each over HTTP as they would. Returns what a script may want to
+/// know, and the claims of the verified token.
+async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<(Value, Value), Failure> {
     let organization = ensure_organization(app).await?;
     let owner = Scope::Organization(organization, Role::Owner);
     let access_token = make_token(app, "runmint dev: owner of acme", owner).await?;
@@ -121,7 +122,7 @@ async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<Value, Failure
     let runner = Client::new(base_url, Some(text(&run["request_token"])), ca_file)?;
     let id_token = text(&runner.get(&text(&run["request_url"])).await?["value"]);
     let claims = verify(app, &id_token, ca_file).await?;
-    Ok(json!({
+    let shown = json!({
         "issuer": app.issuer.as_str(),
         "base_url": base_url,
         "organization": ORGANIZATION,
@@ -129,8 +130,8 @@ async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<Value, Failure
         "admin_token": admin_token,
         "run": {"id": run["id"], "request_url": run["request_url"], "request_token": run["request_token"]},
         "id_token": id_token,
-        "claims": claims,
-    }))
+    });
+    Ok((shown, claims))
 }
 
 async fn ensure_organization(app: &App) -> Result<Organization, Failure> {
@@ -176,9 +177,9 @@ async fn verify(app: &App, id_token: &str, ca_file: Option<&Path>) -> Result<Val
 }
 
 /// What was done, and what to do next.
-fn tour(shown: &Value, ca_file: Option<&Path>) -> String {
+fn tour(shown: &Value, claims: &Value, ca_file: Option<&Path>) -> String {
     let text = |pointer: &str| shown.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let claims = serde_json::to_string_pretty(&shown["claims"]).unwrap_or_default();
+    let claims = serde_json::to_string_pretty(claims).unwrap_or_default();
     let (trust, curl) = match ca_file {
         Some(path) => (
             format!("\n  export RUNMINT_CA_FILE={}", path.display()),
@@ -202,6 +203,8 @@ A run of service `deploy` was started, asked for a token, and the token was veri
 
 {claims}
 
+(These lines show secrets, which is fine for a trial; elsewhere keep them off command lines.)
+
 As the runner, get a token for some cloud:
 
   {curl} -H 'Authorization: Bearer {request_token}' \
@@ -220,7 +223,7 @@ The same with this program:
   runmint run start --org {ORGANIZATION} --service deploy project=website stack=prod operation=preview
   RUNMINT_ID_TOKEN_REQUEST_URL='{request_url}' RUNMINT_ID_TOKEN_REQUEST_TOKEN={request_token} \
     runmint id-token --audience sts.amazonaws.com | runmint inspect -
-  runmint run finish {run_id}        from then on the run gets no token
+  runmint run finish {run_id}   # from then on it gets no token
 
 Admin access token (organizations and everything in them): {admin_token}
 

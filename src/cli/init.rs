@@ -13,7 +13,7 @@ use crate::entropy::SystemEntropy;
 use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use crate::launch::{self, FirstKeys};
 use crate::secret::Secret;
-use crate::store::page::PageRequest;
+use crate::store::page::{MAX_PAGE, PageRequest};
 
 /// Prepare for real use
 ///
@@ -38,9 +38,10 @@ impl Init {
         let entropy = Arc::new(SystemEntropy::new());
         let app = launch::open(&settings, FirstKeys::Make, Arc::new(SystemClock), entropy).await?;
         let database = |error| Failure::failed(format!("the database failed: {error}"));
-        let first = PageRequest { limit: 1, before: None };
-        let existing = app.store.access_tokens(None, first).await.map_err(database)?;
-        let token = if existing.items.is_empty() || self.new_admin_token {
+        let page = PageRequest { limit: MAX_PAGE, before: None };
+        let existing = app.store.access_tokens(None, page).await.map_err(database)?;
+        let usable = existing.items.iter().any(|token| token.is_valid_at(app.clock.now()));
+        let token = if !usable || self.new_admin_token {
             let name = "made by runmint init".to_owned();
             let new =
                 NewAccessToken { name, scope: Scope::Admin, expires_in_seconds: None, created_by: None };

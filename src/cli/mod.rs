@@ -31,11 +31,15 @@ use self::output::Format;
 const AFTER_HELP: &str = "\
 First time here?  runmint dev
 
-Talking to a server: RUNMINT_URL and RUNMINT_ACCESS_TOKEN say where and who you are, RUNMINT_CA_FILE
-names an extra certificate authority to trust. Secrets are never taken as flags.
+Talking to a server: RUNMINT_URL says where it is and RUNMINT_ACCESS_TOKEN who you are (or
+RUNMINT_ACCESS_TOKEN_FILE names a file with it); RUNMINT_CA_FILE names an extra certificate
+authority to trust. Secrets are never taken as flags.
 
-Exit codes: 0 done; 1 it failed; 2 wrong usage; 3 the configuration is wrong; 4 the sealing key is wrong;
-5 the server cannot be reached; 6 an inspected token is not valid.";
+Exit codes:
+  0  done                             4  the sealing key is wrong or cannot be read
+  1  it failed                        5  the server cannot be reached
+  2  wrong usage                      6  an inspected token is not valid
+  3  the configuration is wrong, or the sealing key is missing";
 
 /// A self-hosted OpenID Connect issuer for workload identity: every deployment run gets its own
 /// short-lived signed token.

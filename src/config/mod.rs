@@ -227,7 +227,7 @@ impl Settings {
             if variable == SEALING_KEY_VARIABLE {
                 sealing_key = Some(zeroize::Zeroizing::new(value.clone()));
             } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.variable() == *variable) {
-                table.insert(setting.name.into(), setting.parse(variable, value)?);
+                table.insert(setting.name.into(), alone(setting, variable, value)?);
             } else if !OTHER_VARIABLES.contains(&variable.as_str()) && !variable.starts_with("RUNMINT_TEST_")
             {
                 let suggestion = Setting::closest(&variable.to_lowercase().replacen("runmint_", "", 1));
@@ -241,7 +241,7 @@ impl Settings {
                 let why = "a password on the command line can be read by every user of the machine; use RUNMINT_DATABASE_URL or the configuration file";
                 return Err(value_error("--database-url", why));
             }
-            table.insert(setting.name.into(), setting.parse(&setting.flag(), value)?);
+            table.insert(setting.name.into(), alone(setting, &setting.flag(), value)?);
         }
         let file = sources.file.as_ref().map_or("configuration", |(name, _)| name);
         let raw: Raw = table.try_into().map_err(|error: toml::de::Error| ConfigError::File {
@@ -249,6 +249,16 @@ impl Settings {
             why: one_line(&error),
         })?;
         check(raw, sealing_key)
+    }
+}
+
+/// The value of one variable or flag, tried by itself: so that the error names where it comes from.
+fn alone(setting: &Setting, origin: &str, text: &str) -> Result<toml::Value, ConfigError> {
+    let value = setting.parse(origin, text)?;
+    let table = toml::Table::from_iter([(setting.name.to_owned(), value.clone())]);
+    match table.try_into::<Raw>() {
+        Ok(_) => Ok(value),
+        Err(error) => Err(value_error(origin, &error.message().replace('\n', " "))),
     }
 }
 
@@ -281,9 +291,7 @@ fn check(raw: Raw, sealing_key: Option<zeroize::Zeroizing<String>>) -> Result<Se
         .listen
         .parse()
         .map_err(|_| value_error("listen", "must be ADDRESS:PORT, such as 127.0.0.1:8080"))?;
-    if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| raw.database_url.starts_with(scheme)) {
-        return Err(value_error("database_url", "must be sqlite:PATH or postgres://USER@HOST/DATABASE"));
-    }
+    check_database_url(&raw.database_url)?;
     let prefix = raw.subject_prefix.as_str();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     if prefix.is_empty() || prefix.len() > 63 || !prefix.bytes().all(plain) {
@@ -334,6 +342,20 @@ fn check(raw: Raw, sealing_key: Option<zeroize::Zeroizing<String>>) -> Result<Se
         log_format: raw.log_format,
         log_level: raw.log_level,
     })
+}
+
+fn check_database_url(url: &str) -> Result<(), ConfigError> {
+    let why = match url.split_once(':') {
+        Some(("sqlite", path)) => match path.strip_prefix("//").unwrap_or(path) {
+            "" => "names no file: sqlite:PATH",
+            ":memory:" => "must name a file: what is only in memory is gone with the process",
+            path if path.contains('?') => "takes no parameters: sqlite:PATH",
+            _ => return Ok(()),
+        },
+        Some(("postgres" | "postgresql", _)) => return Ok(()),
+        _ => "must be sqlite:PATH or postgres://USER@HOST/DATABASE",
+    };
+    Err(value_error("database_url", why))
 }
 
 fn transport(raw: &Raw, listen: SocketAddr) -> Result<Transport, ConfigError> {

@@ -9,7 +9,7 @@ use crate::store::runs::{Ending, Run, RunState};
 
 #[derive(Debug, Error)]
 pub enum EndRunError {
-    #[error("the run is {state} and stays so", state = .0.as_str())]
+    #[error("the run is {state} already, and that is final", state = .0.as_str())]
     EndedOtherwise(RunState),
     #[error("the run is gone")]
     Gone,

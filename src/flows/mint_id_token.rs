@@ -28,7 +28,7 @@ pub struct MintRequest<'a> {
 pub enum MintError {
     #[error("the run request token is missing or wrong")]
     Unauthenticated,
-    #[error("the run is {state}: it gets no more tokens", state = .0.as_str())]
+    #[error("the run is {state} and gets no more tokens; start a new run", state = .0.as_str())]
     RunEnded(RunState),
     #[error(transparent)]
     Audience(#[from] AudienceError),

@@ -18,7 +18,9 @@ impl Query {
         for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
             if !known.contains(&name.as_ref()) {
                 let known = known.join(", ");
-                return Err(Problem::bad_request(format!("Unknown query parameter; there are: {known}.")));
+                return Err(Problem::bad_request(format!(
+                    "Unknown query parameter `{name}`. Known here: {known}."
+                )));
             }
             if pairs.iter().any(|(seen, _)| *seen == name) {
                 return Err(Problem::bad_request(format!("Query parameter `{name}` stands twice.")));

@@ -25,6 +25,8 @@ pub enum IssuerUrlError {
     NotHttps,
     #[error("must have no query, fragment, user name or password")]
     Extra,
+    #[error("may have only letters, digits, `-`, `.`, `_` and `~` between the slashes of its path")]
+    Path,
     #[error("must not end in a slash")]
     TrailingSlash,
     #[error("has {0} characters; AWS takes at most {MAX_ISSUER_CHARS}")]
@@ -66,7 +68,7 @@ impl IssuerUrl {
         let path = url.path().trim_end_matches('/').to_owned();
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
         if !path.chars().all(plain) || path.contains("//") {
-            return Err(IssuerUrlError::Extra);
+            return Err(IssuerUrlError::Path);
         }
         let host = url.host_str().unwrap_or_default().to_owned();
         Ok(Self { text: text.to_owned(), path, host })
@@ -136,8 +138,8 @@ mod tests {
             ("https://id.example.com/oidc?x", Extra),
             ("https://id.example.com/oidc#x", Extra),
             ("https://me@id.example.com/oidc", Extra),
-            ("https://id.example.com/a//b", Extra),
-            ("https://id.example.com/a%2Fb", Extra),
+            ("https://id.example.com/a//b", Path),
+            ("https://id.example.com/a%2Fb", Path),
             ("https://id.example.com/oidc/", TrailingSlash),
             ("https://ID.example.com/oidc", NotNormal("https://id.example.com/oidc".into())),
             ("https://id.example.com:443/oidc", NotNormal("https://id.example.com/oidc".into())),

@@ -33,6 +33,11 @@ pub enum SealingError {
         path = .0.display()
     )]
     Missing(PathBuf),
+    #[error(
+        "the database has signing keys sealed under a key that is not in {path}: put the file back (docs/operating.md says what to do when it is lost for good)",
+        path = .0.display()
+    )]
+    Lost(PathBuf),
     #[error("sealing key file {path}: {source}", path = path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("sealing key file {path} can be read by others (mode {mode:o}); run `chmod 600 {path}`", path = path.display())]

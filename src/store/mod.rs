@@ -16,6 +16,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
@@ -24,6 +25,9 @@ use tokio::time::timeout;
 
 /// How long a caller waits for a connection. Longer waits are better answered "try again".
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a path must not have as it is in a URL.
+const IN_URL: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
 /// How long the database may take to answer at the start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,17 +74,15 @@ impl Store {
     pub async fn open(database_url: &str, connections: u32) -> Result<Self, OpenError> {
         install_default_drivers();
         let store = match database_url.split_once(':') {
-            Some(("sqlite", path)) => open_sqlite(path.trim_start_matches("//"), connections).await?,
+            Some(("sqlite", path)) => {
+                open_sqlite(path.strip_prefix("//").unwrap_or(path), connections).await?
+            }
             Some(("postgres" | "postgresql", _)) => open_postgres(database_url, connections).await?,
             other => {
                 return Err(OpenError::Scheme(other.map_or("", |(scheme, _)| scheme).to_owned()));
             }
         };
         Ok(store)
-    }
-
-    pub fn engine(&self) -> Engine {
-        self.engine
     }
 
     /// Whether the database answers.
@@ -111,9 +113,9 @@ impl Store {
 }
 
 async fn open_sqlite(path: &str, connections: u32) -> Result<Store, OpenError> {
-    let path = Path::new(path.split('?').next().unwrap_or(path));
+    let path = Path::new(path);
     make_private_file(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
-    let url = format!("sqlite://{}", path.display());
+    let url = format!("sqlite://{}", utf8_percent_encode(&path.to_string_lossy(), IN_URL));
     let options = || {
         AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).after_connect(|connection, _| {
             Box::pin(async move {

@@ -68,6 +68,18 @@ fn an_environment_is_its_own_root_unless_told() {
 }
 
 #[test]
+fn claims_made_of_several_values_are_as_unambiguous_as_subjects() {
+    let services = services("runmint", ScopeRule::ByOperation);
+    let current = |project: &str, environment: &str| {
+        let given = [("project", project), ("environment", environment)];
+        identify(&services, "environment", &given).unwrap().claims
+    };
+    assert_eq!(current("web/prod", "x")["current_env"], "web%2Fprod/x");
+    assert_eq!(current("web/prod", "x")["root_env"], "web%2Fprod/x");
+    assert_eq!(current("web", "prod/x")["current_env"], "web/prod%2Fx");
+}
+
+#[test]
 fn refuses_attributes_that_the_service_does_not_declare_or_allow() {
     let services = services("runmint", ScopeRule::ByOperation);
     let error = |name: &str, value: &str| {

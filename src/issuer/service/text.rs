@@ -2,44 +2,56 @@
 
 use super::attributes::Attributes;
 use super::definition::ServiceError;
-use crate::issuer::subject::{TemplateError, is_attribute_name};
+use crate::issuer::subject::{SubjectTemplate, TemplateError, is_attribute_name};
 
-/// Text with `{name}` in it, rendered without any encoding: claims carry what was attested.
+/// Text with `{name}` in it.
 #[derive(Clone, Debug)]
-pub(super) struct Text(Vec<Result<String, String>>);
+pub(super) enum Text {
+    /// At most one value, which stands as it was attested, and what stands around it.
+    Plain { before: String, name: Option<String>, after: String },
+    /// Several values. Each is encoded and set apart as in a subject: a policy may match this text, and
+    /// `a/b` with `c` must not look like `a` with `b/c`.
+    Compound(SubjectTemplate),
+}
 
 impl Text {
     pub(super) fn parse(of: &str, template: &str) -> Result<Self, ServiceError> {
         let fault = |error| ServiceError::Template(of.to_owned(), error);
-        let mut parts = Vec::new();
-        let mut rest = template;
-        while let Some((literal, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').ok_or_else(|| fault(TemplateError::Brace))?;
-            if !is_attribute_name(name) {
-                return Err(fault(TemplateError::Name(name.to_owned())));
-            }
-            parts.extend([Ok(literal.to_owned()), Err(name.to_owned())]);
-            rest = after;
+        if template.matches('{').count() > 1 {
+            return SubjectTemplate::parse(template).map(Self::Compound).map_err(fault);
         }
-        if rest.contains('}') {
+        let (before, name, after) = match template.split_once('{') {
+            None => (template, None, ""),
+            Some((before, rest)) => {
+                let (name, after) = rest.split_once('}').ok_or_else(|| fault(TemplateError::Brace))?;
+                (before, Some(name), after)
+            }
+        };
+        if let Some(name) = name.filter(|name| !is_attribute_name(name)) {
+            return Err(fault(TemplateError::Name(name.to_owned())));
+        }
+        if before.contains('}') || after.contains('}') {
             return Err(fault(TemplateError::Brace));
         }
-        parts.push(Ok(rest.to_owned()));
-        Ok(Self(parts))
+        Ok(Self::Plain { before: before.to_owned(), name: name.map(str::to_owned), after: after.to_owned() })
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|part| part.as_ref().err().map(String::as_str))
+    pub(super) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Plain { name, .. } => name.iter().map(String::as_str).collect(),
+            Self::Compound(template) => template.names().collect(),
+        }
     }
 
     /// `None` when a value it names is absent: the claim is then left out.
     pub(super) fn render(&self, values: &Attributes) -> Option<String> {
-        self.0
-            .iter()
-            .map(|part| match part {
-                Ok(literal) => Some(literal.as_str()),
-                Err(name) => values.get(name).map(String::as_str),
-            })
-            .collect()
+        let value_of = |name: &str| values.get(name).map(String::as_str);
+        match self {
+            Self::Plain { before, name: None, after } => Some([before.as_str(), after].concat()),
+            Self::Plain { before, name: Some(name), after } => {
+                Some([before, value_of(name)?, after].concat())
+            }
+            Self::Compound(template) => template.render(value_of),
+        }
     }
 }

@@ -133,6 +133,9 @@ async fn deletion_ends_what_acts_in_its_name_and_nothing_else(app: TestApp) {
     for token in [&app.viewer, &app.orchestrator, &app.owner] {
         app.get(token, ORGS).await.problem(401, "unauthorized");
     }
+    let revoked = "SELECT COUNT(*) FROM access_tokens t JOIN organizations o ON o.id = t.organization_id
+        WHERE t.revoked_at = o.deleted_at";
+    assert_eq!(app.database.number(revoked).await, 3);
     assert_eq!(app.get(&globex, &path(&theirs)).await.ok()["state"], "active");
     app.mint(&theirs, "").await;
     app.get(&app.admin, "/api/access-tokens").await.ok();

@@ -22,6 +22,7 @@ on_both_engines![
     one_changed_character_of_a_sealed_key_is_noticed,
     a_key_under_another_sealing_key_is_not_opened,
     a_public_half_that_does_not_belong_is_not_published,
+    a_private_half_of_another_key_is_noticed,
     a_missing_private_half_is_noticed,
     a_damaged_key_is_never_replaced_by_a_new_one,
     one_key_is_active_for_an_algorithm,
@@ -116,6 +117,8 @@ async fn private_keys_swapped_between_rows_do_not_open(app: TestApp) {
     let (mine, theirs) = (sealed(&active).await, sealed(&other.kid).await);
     set(&app, &active, "sealed_private", &format!("'{theirs}'")).await;
     refuses_to_load(&app, &active).await;
+    let error = load_keys(app.inner(), &sealing_key()).await.unwrap_err().to_string();
+    assert!(error.contains("does not open"), "{error}");
     set(&app, &other.kid, "sealed_private", &format!("'{mine}'")).await;
     refuses_to_load(&app, &active).await;
     // The key in waiting is proven too, not only on the day that it begins to sign.
@@ -200,6 +203,17 @@ async fn a_public_half_that_does_not_belong_is_not_published(app: TestApp) {
     let with_kid = stranger.public_jwk.replace(&stranger.kid, &previous.kid);
     set(&app, &previous.kid, "public_jwk", &format!("'{with_kid}'")).await;
     refuses_to_load(&app, &previous.kid).await;
+}
+
+/// Sealed as if it belonged: the seal alone does not make it the right key.
+async fn a_private_half_of_another_key_is_noticed(app: TestApp) {
+    let active = active_kid(&app).await;
+    let purpose = Purpose { kid: &active, algorithm: "RS256" };
+    for wrong in [spares()[0].der.as_bytes(), b"not a key"] {
+        let sealed = sealing_key().seal(wrong, &purpose, &SystemEntropy::new());
+        set(&app, &active, "sealed_private", &format!("'{}'", sealed.text)).await;
+        refuses_to_load(&app, &active).await;
+    }
 }
 
 async fn a_missing_private_half_is_noticed(app: TestApp) {

@@ -51,8 +51,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if !text.trim_start().starts_with('{') {
         return Err(Problem::invalid_input("The body is a JSON object."));
     }
-    serde_json::from_str(text)
-        .map_err(|error| Problem::invalid_input(format!("The body is not what is expected: {error}.")))
+    serde_json::from_str(text).map_err(|error| {
+        let error = error.to_string().replace("expected i64", "expected a whole number");
+        Problem::invalid_input(format!("The body is not what is expected: {error}."))
+    })
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {

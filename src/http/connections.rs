@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
@@ -27,6 +27,10 @@ use super::peer::Peer;
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Pause after the operating system refused to hand over a connection (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that are told at once why they are not taken, and how long that may take.
+const DOORMEN: usize = 64;
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub struct Connections {
     pub listener: TcpListener,
@@ -43,6 +47,7 @@ impl Connections {
     pub async fn serve(self, mut stop: watch::Receiver<bool>) -> usize {
         let max = self.max_connections as usize;
         let slots = Arc::new(Semaphore::new(max));
+        let doormen = Arc::new(Semaphore::new(DOORMEN));
         let one = Arc::new(Connection {
             router: self.router,
             tls: self.tls,
@@ -57,7 +62,7 @@ impl Connections {
             match accepted {
                 Ok((stream, peer)) => match Arc::clone(&slots).try_acquire_owned() {
                     Ok(slot) => drop(tokio::spawn(Arc::clone(&one).drive(stream, peer, slot))),
-                    Err(_) => refuse(stream, one.tls.is_some()),
+                    Err(_) => refuse(stream, one.tls.is_some(), &doormen),
                 },
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -155,14 +160,24 @@ fn head_too_large() -> Response<Body> {
     response
 }
 
-/// Past the limit: a word to a client that would understand it, then the door.
-fn refuse(mut stream: TcpStream, tls: bool) {
+/// Past the limit: a word to a client that would understand it, then the door. Where even these are too
+/// many at once, only the door.
+fn refuse(mut stream: TcpStream, tls: bool, doormen: &Arc<Semaphore>) {
     tracing::warn!("connection refused: max_connections are open");
+    let Ok(doorman) = Arc::clone(doormen).try_acquire_owned() else { return };
     if tls {
         return;
     }
     tokio::spawn(async move {
         let answer = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-        let _ = timeout(Duration::from_secs(1), stream.write_all(answer.as_bytes())).await;
+        let farewell = async {
+            stream.write_all(answer.as_bytes()).await?;
+            stream.shutdown().await?;
+            // To close with something unread is a reset, which would take the answer away again.
+            let mut unread = stream.take(MAX_HEAD_BYTES as u64);
+            tokio::io::copy(&mut unread, &mut tokio::io::sink()).await
+        };
+        let _ = timeout(FAREWELL_TIMEOUT, farewell).await;
+        drop(doorman);
     });
 }

@@ -256,3 +256,40 @@ async fn over_https_only_a_known_authority_is_believed() {
     assert!(report.ends_with("\nValid.\n"), "{report}");
     assert!(!report.contains('\u{1b}'), "no colours where nobody sees them");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_access_token_may_be_in_a_file() {
+    let app = start().await;
+    let path = app.folder().join("token");
+    std::fs::write(&path, format!("{}\n", app.viewer)).unwrap();
+    let with = |file: &str| {
+        let pairs = [("RUNMINT_URL", app.base_url.as_str()), ("RUNMINT_ACCESS_TOKEN_FILE", file)];
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    };
+    let shown = run(with(path.to_str().unwrap()), &["org", "show", "acme", "--output", "json"], "").await;
+    assert_eq!(shown.json()["name"], "acme");
+    run(with("/nowhere"), &["org", "list"], "").await.fails(2, "RUNMINT_ACCESS_TOKEN_FILE /nowhere");
+    run(vec![with("")[0].clone()], &["org", "list"], "").await.fails(2, "RUNMINT_ACCESS_TOKEN is not set");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_whether_the_server_of_this_configuration_answers() {
+    let app = start().await;
+    let settings = |listen: &str| {
+        let pairs = [("RUNMINT_ISSUER", app.issuer.as_str()), ("RUNMINT_LISTEN", listen)];
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    };
+    run(settings(&app.address.to_string()), &["health"], "").await.ok();
+    // Nobody can listen on port 0.
+    run(settings("127.0.0.1:0"), &["health"], "").await.fails(5, "does not answer");
+    run(vec![], &["health"], "").await.fails(3, "issuer: is required");
+}
+
+#[tokio::test]
+async fn the_contract_and_completions_are_printed() {
+    assert_eq!(run(vec![], &["openapi"], "").await.ok(), include_str!("../../openapi.yaml"));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(vec![], &["completions", shell], "").await.ok();
+        assert!(script.contains("id-token") && script.contains("access-token"), "{script}");
+    }
+}

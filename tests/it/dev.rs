@@ -118,6 +118,23 @@ async fn the_curl_lines_work_as_they_are_printed() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lines_for_this_program_work_as_they_are_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = dev(&folder, &["--dev-tls"]);
+    let tour = process.stdout_until("Ctrl-C stops.");
+    let (_, rest) = tour.split_once("The same with this program:").unwrap();
+    let (lines, _) = rest.split_once("Admin access token").unwrap();
+    let program = env!("CARGO_BIN_EXE_runmint");
+    let script = format!("set -e\nrunmint() {{ {program} \"$@\"; }}\n{lines}");
+    let mut shell = Command::new("sh");
+    shell.current_dir(folder.path()).stdin(Stdio::null()).args(["-c", &script]);
+    let output = tokio::task::spawn_blocking(move || shell.output()).await.unwrap().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.contains("sts.amazonaws.com"), "{printed}");
+}
+
 /// The lines that begin with `curl`, each with those that it continues on.
 fn curl_commands(tour: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();

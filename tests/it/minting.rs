@@ -346,3 +346,18 @@ async fn without_a_proxy_nobody_is_believed_about_addresses() {
     request.bearer_auth(run["request_token"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(app.database.text("SELECT caller FROM id_tokens").await, "127.0.0.1");
 }
+
+#[tokio::test]
+async fn a_subject_can_be_byte_for_byte_what_pulumi_clouds_deployments_issue() {
+    let setup =
+        Setup::new(Engine::Sqlite).config("subject_prefix = 'pulumi'").config("scope = 'always-write'");
+    let app = setup.run().await;
+    let attributes = json!({"project": "website", "stack": "staging", "operation": "preview"});
+    let run = app.start_run(&json!({"attributes": attributes})).await;
+    let claims = claims(&app.mint(&run, "").await);
+    assert_eq!(
+        claims["sub"],
+        "pulumi:deploy:org:acme:project:website:stack:staging:operation:preview:scope:write"
+    );
+    assert_eq!((&claims["scope"], &claims["aud"]), (&json!("write"), &json!("acme")));
+}

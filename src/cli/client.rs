@@ -68,9 +68,13 @@ impl Client {
         bounds: Bounds,
     ) -> Result<Self, Failure> {
         let base = base.trim_end_matches('/').to_owned();
-        let url = Url::parse(&base).map_err(|error| Failure::usage(format!("{base} is no URL: {error}")))?;
+        let url = Url::parse(&base)
+            .map_err(|error| Failure::usage(format!("the server's URL is none: {error}")))?;
         if credential.is_some() && !is_safe(&url) {
-            return Err(Failure::usage(format!("{base} is not https: a token would travel in the clear")));
+            return Err(Failure::usage(format!(
+                "{} is not https: a token would travel in the clear",
+                url.host_str().unwrap_or("the URL")
+            )));
         }
         if credential.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(Failure::usage(
@@ -103,7 +107,7 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        let response = request.send().await.map_err(|error| unreachable(&error.without_url()))?;
         let status = response.status();
         let bytes = read(response, self.bounds.answer_bytes).await?;
         if !status.is_success() {

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
+use super::patience::Patience;
 use super::peer::Peer;
 
 /// A request's head larger than this is refused with 431.
@@ -91,6 +92,7 @@ impl Connection {
     async fn drive(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, _slot: OwnedSemaphorePermit) {
         // Answers are written whole; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
+        let stream = Patience::new(stream, self.header_timeout);
         match &self.tls {
             None => self.speak_http(stream, peer).await,
             Some(tls) => {

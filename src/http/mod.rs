@@ -10,6 +10,7 @@ pub mod health;
 pub mod id_token;
 pub mod organizations;
 pub mod path;
+pub mod patience;
 pub mod peer;
 pub mod problem;
 pub mod query;

@@ -12,7 +12,7 @@ pub mod runs;
 pub mod signing_keys;
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub enum OpenError {
         "database_url must be `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`, not of scheme `{0}`"
     )]
     Scheme(String),
-    #[error("the folder of the database, {path}: {source}", path = path.display())]
+    #[error("the database file {path}: {source}", path = path.display())]
     Folder { path: PathBuf, source: std::io::Error },
     #[error("the database cannot be opened: {0}")]
     Connect(#[source] sqlx::Error),
@@ -173,7 +173,15 @@ fn make_private_file(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+    let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    if mode & 0o022 != 0 {
+        let why = format!(
+            "others may write to it (mode {mode:o}), and could make themselves admins; run chmod 600"
+        );
+        return Err(std::io::Error::other(why));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

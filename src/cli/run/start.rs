@@ -109,20 +109,27 @@ impl Registration {
     }
 }
 
-/// Lines that are safe to evaluate, whatever the server sent.
+/// What a run's environment consists of. A server that sends more is not obeyed: `PATH` or `LD_PRELOAD`
+/// would make it master of the shell.
+const ENVIRONMENT: [&str; 6] = [
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "RUNMINT_ID_TOKEN_REQUEST_URL",
+    "RUNMINT_ID_TOKEN_REQUEST_TOKEN",
+    "RUNMINT_RUN_ID",
+    "RUNMINT_URL",
+];
+
+/// Lines that are safe to evaluate, and to see on a terminal, whatever the server sent.
 fn exports(environment: &Value) -> Result<String, Failure> {
     let strange = || Failure::failed("the answer's environment is not one: is this runmint?");
     let variables = environment.as_object().ok_or_else(strange)?;
     let line = |(name, value): (&String, &Value)| {
-        let value = value.as_str().filter(|value| is_variable_name(name) && !value.contains('\0'))?;
+        let known = ENVIRONMENT.contains(&name.as_str());
+        let value = value.as_str().filter(|value| known && !value.chars().any(char::is_control))?;
         Some(format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
     };
     variables.iter().map(line).collect::<Option<String>>().ok_or_else(strange)
-}
-
-fn is_variable_name(name: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    name.chars().all(word) && name.chars().next().is_some_and(|c| !c.is_ascii_digit())
 }
 
 fn summary(run: &Value) -> String {
@@ -156,18 +163,20 @@ mod tests {
 
     #[test]
     fn a_shell_gets_exactly_the_value() {
-        let lines = exports(&json!({"A_1": "plain", "B": "it's $HOME `x` \\ \"q\"\nsecond"})).unwrap();
-        assert_eq!(lines, "export A_1='plain'\nexport B='it'\\''s $HOME `x` \\ \"q\"\nsecond'\n");
+        let sent = json!({"RUNMINT_RUN_ID": "plain", "RUNMINT_URL": "it's $HOME `x` \\ \"q\""});
+        let expected = "export RUNMINT_RUN_ID='plain'\nexport RUNMINT_URL='it'\\''s $HOME `x` \\ \"q\"'\n";
+        assert_eq!(exports(&sent).unwrap(), expected);
     }
 
     #[test]
     fn what_is_no_variable_is_not_given_to_a_shell() {
         for bad in [
-            json!({"A;rm": "x"}),
-            json!({"1A": "x"}),
+            json!({"RUNMINT_URL;rm": "x"}),
+            json!({"PATH": "x"}),
+            json!({"LD_PRELOAD": "x"}),
             json!({"": "x"}),
-            json!({"A": 1}),
-            json!({"A": "\0"}),
+            json!({"RUNMINT_URL": 1}),
+            json!({"RUNMINT_URL": "\u{1b}[2J"}),
             json!([]),
         ] {
             assert!(exports(&bad).is_err(), "{bad}");

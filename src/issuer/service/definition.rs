@@ -72,6 +72,12 @@ pub enum ServiceError {
     Template(String, TemplateError),
     #[error("attribute `{0}`: `required` and `default` exclude each other")]
     RequiredAndDefault(String),
+    #[error("`{0}` is an attribute and derived too: one of the two needs another name")]
+    Twofold(String),
+    #[error(
+        "subject: `:org:` stands only right before `{{org}}`, or one organization's runs could pass for another's"
+    )]
+    OrganizationTwice,
     #[error("a service has at most {MAX_ATTRIBUTES} attributes")]
     TooMany,
 }

@@ -142,6 +142,13 @@ impl Service {
             if matches!(name.as_str(), "prefix" | "org") {
                 return Err(ServiceError::Reserved(name.clone()));
             }
+            if attributes.contains_key(name) && derived.contains_key(name) {
+                return Err(ServiceError::Twofold(name.clone()));
+            }
+        }
+        // Policies match `:org:NAME:` with wildcards around it: nothing else may read like that.
+        if subject.replace(":org:{org}", "").contains(":org:") {
+            return Err(ServiceError::OrganizationTwice);
         }
         let mut defaults = Vec::new();
         for (name, attribute) in &attributes {
@@ -212,7 +219,7 @@ impl Service {
         }
         let word = self.subject.second_literal().strip_prefix(':').and_then(|rest| rest.split_once(':'));
         match word {
-            Some((word, _)) if !word.is_empty() && !word.contains('/') => Ok(word.to_owned()),
+            Some((word, _)) if is_attribute_name(word) => Ok(word.to_owned()),
             _ => Err(ServiceError::SubjectStart),
         }
     }
@@ -235,6 +242,10 @@ impl Service {
             if !given.contains_key(name)
                 && let Some(value) = default.render(&values)
             {
+                // What an orchestrator may not say, a default must not say for it.
+                if let Some(attribute) = self.attributes.get(name) {
+                    attribute.check(name, &value)?;
+                }
                 values.insert(name.clone(), value);
             }
         }

@@ -68,6 +68,16 @@ fn an_environment_is_its_own_root_unless_told() {
 }
 
 #[test]
+fn a_default_says_nothing_that_the_orchestrator_may_not() {
+    let services = own(
+        "[a]\nsubject = '{prefix}:a:org:{org}:env:{env}'\nattributes = { job = {}, env = { values = ['dev'], default = '{job}' } }",
+    )
+    .unwrap();
+    assert!(identify(&services, "a", &[("job", "dev")]).is_ok());
+    assert!(matches!(identify(&services, "a", &[("job", "prod")]), Err(AttributeError::NotAllowed { .. })));
+}
+
+#[test]
 fn claims_made_of_several_values_are_as_unambiguous_as_subjects() {
     let services = services("runmint", ScopeRule::ByOperation);
     let current = |project: &str, environment: &str| {
@@ -130,6 +140,10 @@ fn refuses_services_that_could_impersonate_or_confuse() {
     };
     assert_eq!(subject("{prefix}:a:{x}"), SubjectWithoutOrganization);
     assert_eq!(subject("{prefix}:{org}:{x}"), SubjectStart);
+    assert_eq!(subject("{prefix}:A:{org}:{x}"), SubjectStart);
+    assert_eq!(subject("{prefix}:a:org:victim:x:{org}:{x}"), OrganizationTwice);
+    let both = "[a]\nsubject = '{prefix}:a:{org}'\nattributes = { x = {} }\nderived = { x = { from = 'x', otherwise = 'y' } }";
+    assert_eq!(own(both).unwrap_err(), Twofold("x".into()));
     assert_eq!(subject("a:{org}:{x}"), SubjectStart);
     assert_eq!(
         subject("{prefix}:deploy:{org}:{x}"),

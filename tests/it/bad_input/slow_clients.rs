@@ -130,3 +130,20 @@ async fn slow_clients_delay_nobody_else() {
         assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
     }
 }
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_loses_its_connection() {
+    let app = Setup::new(Engine::Sqlite)
+        .config("max_connections = 1")
+        .config("header_timeout = '1s'")
+        .run_detached()
+        .await;
+    let mut greedy = connect(&app).await;
+    let request = "GET /openapi.yaml HTTP/1.1\r\nhost: x\r\n\r\n";
+    // Far more answers than the buffers of both ends hold; none is ever read.
+    let asking = async { while greedy.write_all(request.as_bytes()).await.is_ok() {} };
+    timeout(HANG, asking).await.expect("it is cut off");
+    let closing = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let freed = timeout(HANG, async { while status(&say(&app, closing).await) != 200 {} });
+    freed.await.expect("the slot is free again");
+}

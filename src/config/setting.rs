@@ -73,7 +73,7 @@ pub const SETTINGS: &[Setting] = &[
         "header_timeout",
         Kind::Text,
         "10s",
-        "time for a client to send a request's head; idle connections are closed after it",
+        "time for a client to send a request's head, and to take an answer; idle connections are closed after it",
     ),
     setting("body_timeout", Kind::Text, "10s", "time for a client to send a request's body"),
     setting("request_timeout", Kind::Text, "30s", "time for a request to be answered"),

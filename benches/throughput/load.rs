@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::wire::Wire;
 
 /// Not measured: connections are made, caches fill, threads wake up.
-const WARM_UP: Duration = Duration::from_millis(500);
+const WARM_UP: Duration = Duration::from_millis(300);
 /// One of so many bodies is kept and looked into afterwards.
 const SAMPLE_EVERY: u64 = 250;
 
@@ -72,7 +72,7 @@ impl ClosedLoop<'_> {
 
 impl OpenLoop<'_> {
     pub(crate) async fn run(&self) -> Result<Outcome> {
-        let (timetable, due) = mpsc::unbounded_channel();
+        let (timetable, due) = mpsc::unbounded_channel::<Instant>();
         let due = Arc::new(Mutex::new(due));
         let measured_from = Instant::now() + WARM_UP;
         let mut connections = JoinSet::new();
@@ -86,7 +86,7 @@ impl OpenLoop<'_> {
                     let Some(intended) = next else { break };
                     client.ask().await?;
                     if intended >= measured_from {
-                        latencies.push(Instant::elapsed(&intended));
+                        latencies.push(intended.elapsed());
                     }
                 }
                 Ok((client, 0, latencies))

@@ -68,12 +68,18 @@ async fn measure(options: &Options) -> Result<Report> {
     let (mut jwks_rates, mut bare_rates, mut jwks_ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=options.rounds {
         let watch = Bystanders::watch()?;
-        let limit = signer.measure(options.seconds)?;
+        let mut before = signer.measure(options.seconds)?;
         bystanders.push(watch.share()?);
-        limits.push(limit.rate);
-        signature_cpu.push(limit.cpu_each);
         for engine in &mut engines {
-            engine.mint_at_full_speed(options, limit.rate).await?;
+            engine.mint_at_full_speed(options).await?;
+            // Beside the limit just before and just after: the machine's own speed drifts.
+            let watch = Bystanders::watch()?;
+            let after = signer.measure(options.seconds)?;
+            bystanders.push(watch.share()?);
+            engine.compare(f64::midpoint(before.rate, after.rate));
+            limits.push(after.rate);
+            signature_cpu.push(after.cpu_each);
+            before = after;
         }
         let deployment = &engines[0].deployment;
         let own_rate = read_jwks(options, deployment.port, deployment.jwks_request()).await?;
@@ -84,7 +90,7 @@ async fn measure(options: &Options) -> Result<Report> {
         eprintln!(
             "bench: round {round} of {}: {:.0} signatures/s, {}",
             options.rounds,
-            limit.rate,
+            before.rate,
             progress(&engines)
         );
     }
@@ -98,7 +104,7 @@ async fn measure(options: &Options) -> Result<Report> {
     Ok(Report {
         machine: machine::describe()?,
         connections: options.connections,
-        bystanders: median(&bystanders),
+        bystanders: bystanders.into_iter().fold(0.0, f64::max),
         limit: median(&limits),
         cpu_per_signature: Duration::from_secs_f64(median(&signature_cpu)),
         engines: figures,
@@ -168,7 +174,7 @@ impl Engine {
         received::token(&body)
     }
 
-    async fn mint_at_full_speed(&mut self, options: &Options, limit: f64) -> Result<()> {
+    async fn mint_at_full_speed(&mut self, options: &Options) -> Result<()> {
         let used_before = self.cpu_times()?;
         let load = ClosedLoop {
             port: self.deployment.port,
@@ -179,12 +185,17 @@ impl Engine {
         let Outcome { answers, samples, rate, .. } = load.run().await?;
         let used = self.cpu_times()?;
         self.rates.push(rate);
-        self.ratios.push(rate / limit);
         let each =
             |before: Duration, after: Duration| after.saturating_sub(before).as_secs_f64() / answers as f64;
         self.server_cpu.push(each(used_before.0, used.0));
         self.load_cpu.push(each(used_before.1, used.1));
         self.received.add(answers, &samples)
+    }
+
+    /// The latest rate with the limit that was measured around it.
+    fn compare(&mut self, limit: f64) {
+        let rate = self.rates.last().copied().unwrap_or_default();
+        self.ratios.push(rate / limit);
     }
 
     async fn mint_at_half_speed(&mut self, options: &Options) -> Result<()> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) struct Report {
     pub(crate) machine: String,
     pub(crate) connections: usize,
-    /// What other processes used of the machine meanwhile.
+    /// The most that other processes used of the machine at a time.
     pub(crate) bystanders: f64,
     pub(crate) limit: f64,
     pub(crate) cpu_per_signature: Duration,
@@ -42,8 +42,8 @@ impl Display for Report {
         let Self { machine, connections, bystanders, limit, jwks, bare, .. } = self;
         writeln!(
             f,
-            "{machine}; load generator on the same cores, {connections} connections; other processes used {:.0} % \
-             of the machine.\n",
+            "{machine}; load generator on the same cores, {connections} connections; \
+             other processes used up to {:.0} % of the machine.\n",
             bystanders * 100.0
         )?;
         let mut row =

@@ -45,6 +45,8 @@ impl App {
     /// Without keys yet: `flows::load_keys` gives it some.
     pub fn new(settings: &Settings, store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         let keyring = Keyring::default();
+        let signers = SignerPool::start();
+        let backlog = signers.backlog();
         Self {
             clock,
             entropy,
@@ -53,9 +55,9 @@ impl App {
             services: settings.services.clone(),
             lifetime: settings.lifetime,
             run_ttl_max: settings.run_ttl_max,
-            mint_log: MintLog::start(&store),
+            mint_log: MintLog::start(&store, move || backlog.is_long()),
             store,
-            signers: SignerPool::start(),
+            signers,
             publication: ArcSwap::from_pointee(Publication::of(
                 &settings.issuer,
                 &settings.services,

@@ -24,6 +24,8 @@ const QUEUE: usize = 16_384;
 const BATCH: usize = 256;
 /// A commit that takes longer is given up: its callers are told to try again.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long the next commit waits for more requests, when the caller of `start` says that it may.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// What is remembered of a token. Never the token itself.
 #[derive(Clone, Debug)]
@@ -64,7 +66,10 @@ struct Entry {
 impl MintLog {
     /// Starts the tasks that commit. They end, with everything queued committed, once every `MintLog`
     /// is dropped.
-    pub fn start(store: &Store) -> Self {
+    ///
+    /// `may_gather` says whether what follows a commit has so much to do that a later one delays nobody.
+    /// Fewer and fuller commits then leave it more of the machine.
+    pub fn start(store: &Store, may_gather: impl Fn() -> bool + Clone + Send + 'static) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE);
         let entries = Arc::new(Mutex::new(entries));
         // PostgreSQL flushes several commits at once; SQLite has one writer.
@@ -73,7 +78,7 @@ impl MintLog {
             Engine::Postgres => 2,
         };
         for _ in 0..lanes {
-            tokio::spawn(commit_batches(store.clone(), Arc::clone(&entries)));
+            tokio::spawn(commit_batches(store.clone(), Arc::clone(&entries), may_gather.clone()));
         }
         Self { queue }
     }
@@ -86,7 +91,11 @@ impl MintLog {
     }
 }
 
-async fn commit_batches(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>) {
+async fn commit_batches(
+    store: Store,
+    entries: Arc<Mutex<mpsc::Receiver<Entry>>>,
+    may_gather: impl Fn() -> bool,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         // The lanes take turns: this lock orders them, and nothing else waits for it.
@@ -112,6 +121,9 @@ async fn commit_batches(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>
                 Some(ended) => Ok(Recorded::RunEnded(ended)),
             };
             let _ = entry.answer.send(outcome);
+        }
+        if may_gather() {
+            tokio::time::sleep(GATHER).await;
         }
     }
 }
@@ -264,7 +276,7 @@ mod tests {
     async fn a_full_disk_refuses_tokens_only_while_it_is_full() {
         let folder = tempfile::tempdir().unwrap();
         let store = store_with_a_run(folder.path()).await;
-        let log = MintLog::start(&store);
+        let log = MintLog::start(&store, || false);
         // SQLite's own bound on the size of a database fails as a full disk does.
         let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.write).await.unwrap();
         let limit = format!("PRAGMA max_page_count = {}", pages + 2);

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use runmint::entropy::SystemEntropy;
-use runmint::signing::generate::rsa_key;
+use runmint::signing::algorithm::SigningAlgorithm;
+use runmint::signing::generate::{RsaBits, private_key};
 use runmint::signing::signing_key::SigningKey;
 use serde_json::Value;
 
@@ -29,7 +30,10 @@ impl Signer {
     /// `token` says what is signed: a new key signs the same payload.
     pub(crate) fn like(token: &str) -> Result<Self> {
         let claims = runmint::trust::token::UnverifiedToken::parse(token)?;
-        let key = SigningKey::from_der(&rsa_key(&SystemEntropy::new())?)?;
+        let key = SigningKey::from_der(
+            &private_key(SigningAlgorithm::Rs256, RsaBits::default(), &SystemEntropy::new())?,
+            SigningAlgorithm::Rs256,
+        )?;
         let claims = Value::Object(claims.unverified_claims().clone());
         Ok(Self { input: key.signing_input(&claims)?, key: Arc::new(key) })
     }

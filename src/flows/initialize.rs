@@ -5,7 +5,8 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::app::App;
-use crate::signing::generate::{self, GenerateError};
+use crate::signing::algorithm::SigningAlgorithm;
+use crate::signing::generate::{self, GenerateError, RsaBits};
 use crate::signing::keyring::KeyState;
 use crate::signing::sealing::{Purpose, SealingKey};
 use crate::signing::signing_key::{SigningError, SigningKey};
@@ -31,15 +32,18 @@ pub async fn ensure_signing_key(app: &App, sealing_key: &SealingKey) -> Result<b
         return Ok(false);
     }
     let entropy = Arc::clone(&app.entropy);
-    let made = tokio::task::spawn_blocking(move || generate::rsa_key(entropy.as_ref())).await;
+    let made = tokio::task::spawn_blocking(move || {
+        generate::private_key(SigningAlgorithm::Rs256, RsaBits::default(), entropy.as_ref())
+    })
+    .await;
     let der = made.map_err(|_| InitializeError::Interrupted)??;
-    let key = SigningKey::from_der(&der)?;
+    let key = SigningKey::from_der(&der, SigningAlgorithm::Rs256)?;
     // A key that cannot sign must never be published.
-    key.sign(key.signing_input(&"probe")?)?;
-    let purpose = Purpose { kid: key.kid(), algorithm: key.algorithm() };
+    key.probe()?;
+    let purpose = Purpose { kid: key.kid(), algorithm: key.algorithm().as_str() };
     let record = SigningKeyRecord {
         kid: key.kid().to_owned(),
-        algorithm: key.algorithm().to_owned(),
+        algorithm: key.algorithm().as_str().to_owned(),
         state: KeyState::Active,
         public_jwk: key.public_jwk().clone(),
         sealed: Some(sealing_key.seal(der.as_bytes(), &purpose, app.entropy.as_ref())),

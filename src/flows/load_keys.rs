@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::config::SealingKeySource;
 use crate::entropy::Entropy;
 use crate::publication::Publication;
+use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::generate::PrivateKeyDer;
 use crate::signing::jwk;
 use crate::signing::keyring::{KeyState, Keyring};
@@ -64,7 +65,7 @@ pub async fn load_keys(app: &App, sealing_key: &SealingKey) -> Result<(), LoadKe
 /// to publish a key of their own under one of our ids. Only a key that signs no more may lack its
 /// private half.
 fn prove(record: &SigningKeyRecord, sealing_key: &SealingKey) -> Result<Option<SigningKey>, LoadKeysError> {
-    if !jwk::is_rs256_named_by(&record.public_jwk, &record.kid) {
+    if !jwk::is_named_by(&record.public_jwk, SigningAlgorithm::Rs256, &record.kid) {
         return Err(LoadKeysError::Mismatch(record.kid.clone()));
     }
     if record.state == KeyState::Previous && record.sealed.is_none() {
@@ -79,7 +80,8 @@ fn open(record: &SigningKeyRecord, sealing_key: &SealingKey) -> Result<SigningKe
     let sealed = record.sealed.as_ref().ok_or_else(damaged)?;
     let der = sealing_key.open(sealed, &Purpose { kid, algorithm: &record.algorithm })?;
     let unusable = |source| LoadKeysError::Unusable { kid: kid.clone(), source };
-    let key = SigningKey::from_der(&PrivateKeyDer::from_bytes(der)).map_err(unusable)?;
+    let key =
+        SigningKey::from_der(&PrivateKeyDer::from_bytes(der), SigningAlgorithm::Rs256).map_err(unusable)?;
     if key.kid() != kid || *key.public_jwk() != record.public_jwk {
         return Err(LoadKeysError::Mismatch(kid.clone()));
     }

@@ -225,7 +225,7 @@ impl From<MintError> for Problem {
                 tracing::warn!(%error, "no token");
                 Self::unavailable()
             }
-            MintError::Signing(SigningError::Unusable | SigningError::Failed) => Self::internal(&error),
+            MintError::Signing(SigningError::Unusable(_) | SigningError::Failed(_)) => Self::internal(&error),
             MintError::Store(error) => error.into(),
         }
     }

@@ -1,6 +1,8 @@
-//! New RSA keys, by the `rsa` crate. It makes keys and does no private operation: its signing is not
-//! constant-time (RUSTSEC-2023-0071), so keys are used by aws-lc-rs alone.
+//! New private keys. RSA keys come from the `rsa` crate, which does no private operation here: its
+//! signing is not constant-time (RUSTSEC-2023-0071), so keys are used by aws-lc-rs alone.
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use rsa::RsaPrivateKey;
 use rsa::pkcs8::EncodePrivateKey;
 use rsa::rand_core::{CryptoRng, Error, RngCore};
@@ -8,8 +10,28 @@ use thiserror::Error as ThisError;
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
+use crate::signing::algorithm::SigningAlgorithm;
 
-pub const RSA_BITS: usize = 2048;
+/// How long an RSA modulus is. Longer ones sign several times slower, and AWS STS takes at most 4096.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RsaBits {
+    #[default]
+    Bits2048,
+    Bits3072,
+    Bits4096,
+}
+
+impl RsaBits {
+    pub const ALL: [Self; 3] = [Self::Bits2048, Self::Bits3072, Self::Bits4096];
+
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::Bits2048 => 2048,
+            Self::Bits3072 => 3072,
+            Self::Bits4096 => 4096,
+        }
+    }
+}
 
 /// A private key as PKCS #8 DER (RFC 5208), wiped when dropped.
 pub struct PrivateKeyDer(Zeroizing<Vec<u8>>);
@@ -20,6 +42,8 @@ pub enum GenerateError {
     Rsa(#[from] rsa::Error),
     #[error("the key could not be encoded")]
     Encode(#[from] rsa::pkcs8::Error),
+    #[error("the key could not be generated")]
+    Ec,
 }
 
 impl PrivateKeyDer {
@@ -32,12 +56,27 @@ impl PrivateKeyDer {
     }
 }
 
-/// Finds a fresh RSA key. Takes from a tenth of a second to some seconds of one core: never call it on
-/// a thread that serves requests.
-pub fn rsa_key(entropy: &dyn Entropy) -> Result<PrivateKeyDer, GenerateError> {
-    let key = RsaPrivateKey::new(&mut Rng(entropy), RSA_BITS)?;
-    let document = key.to_pkcs8_der()?;
-    Ok(PrivateKeyDer(Zeroizing::new(document.as_bytes().to_vec())))
+/// A fresh key. For RSA this takes from a tenth of a second to many seconds of one core: never call it
+/// on a thread that serves requests.
+pub fn private_key(
+    algorithm: SigningAlgorithm,
+    rsa_bits: RsaBits,
+    entropy: &dyn Entropy,
+) -> Result<PrivateKeyDer, GenerateError> {
+    match algorithm {
+        SigningAlgorithm::Rs256 => {
+            let key = RsaPrivateKey::new(&mut Rng(entropy), rsa_bits.bits() as usize)?;
+            let document = key.to_pkcs8_der()?;
+            Ok(PrivateKeyDer(Zeroizing::new(document.as_bytes().to_vec())))
+        }
+        SigningAlgorithm::Es256 => {
+            // The library takes randomness from the operating system alone.
+            let document =
+                EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+                    .map_err(|_| GenerateError::Ec)?;
+            Ok(PrivateKeyDer(Zeroizing::new(document.as_ref().to_vec())))
+        }
+    }
 }
 
 struct Rng<'e>(&'e dyn Entropy);

@@ -64,6 +64,6 @@ impl Keyring {
 
     /// The algorithms that really sign.
     pub fn algorithms(&self) -> Vec<String> {
-        self.active.iter().map(|key| key.algorithm().to_owned()).collect()
+        self.active.iter().map(|key| key.algorithm().as_str().to_owned()).collect()
     }
 }

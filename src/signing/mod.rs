@@ -1,8 +1,11 @@
 //! Who signs: the keys, how they are made, kept and used. Nothing here knows of runs or HTTP.
 
+pub mod algorithm;
 pub mod generate;
 pub mod jwk;
+pub mod key_store;
 pub mod keyring;
 pub mod sealing;
 pub mod signer_pool;
 pub mod signing_key;
+pub mod software;

@@ -1,21 +1,33 @@
-//! Threads that sign, so that a burst of signatures never holds up the threads that serve requests.
+//! Threads that sign, so that a burst of signatures never holds up the threads that serve requests, and
+//! a module that is slow to answer never holds up the keys in memory.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use tokio::sync::oneshot;
 
+use crate::signing::key_store::Pace;
 use crate::signing::signing_key::{SigningError, SigningKey};
 
 /// Enough for every connection that may be open by default, so that only an overload is refused.
 const QUEUE: usize = 16_384;
 /// Signatures that keep one thread busy for some milliseconds.
 const LONG_BACKLOG: usize = 10;
+/// Threads for keys in modules. They wait and do not compute, so their number has nothing to do with cores.
+const WAITING_THREADS: usize = 16;
+/// Requests that may wait for a module. At some ten milliseconds each it is seconds' worth.
+const WAITING_QUEUE: usize = 2_048;
 
 pub struct SignerPool {
+    computing: Threads,
+    /// Started when the first key of a module signs.
+    waiting: OnceLock<Threads>,
+}
+
+struct Threads {
     jobs: SyncSender<Job>,
     backlog: Backlog,
 }
@@ -34,27 +46,45 @@ struct Job {
 }
 
 impl SignerPool {
-    /// One thread for each core. They end when the pool is dropped.
+    /// One thread for each core, and later some that wait for modules. They end when the pool is dropped.
     pub fn start() -> Self {
-        let (jobs, queue) = sync_channel(QUEUE);
+        let cores = thread::available_parallelism().map_or(2, NonZero::get);
+        Self { computing: Threads::start("signer", cores, QUEUE), waiting: OnceLock::new() }
+    }
+
+    /// Of the threads that compute.
+    pub fn backlog(&self) -> Backlog {
+        self.computing.backlog.clone()
+    }
+
+    pub async fn sign(&self, key: Arc<SigningKey>, input: String) -> Result<String, SigningError> {
+        match key.pace() {
+            Pace::Computes => self.computing.sign(key, input).await,
+            Pace::Waits => {
+                let start = || Threads::start("module", WAITING_THREADS, WAITING_QUEUE);
+                self.waiting.get_or_init(start).sign(key, input).await
+            }
+        }
+    }
+}
+
+impl Threads {
+    fn start(name: &str, threads: usize, queue: usize) -> Self {
+        let (jobs, queue) = sync_channel(queue);
         let queue = Arc::new(Mutex::new(queue));
-        let threads = thread::available_parallelism().map_or(2, NonZero::get);
         let backlog = Backlog { waiting: Arc::default(), threads };
         for number in 0..threads {
             let (queue, backlog) = (Arc::clone(&queue), backlog.clone());
             thread::Builder::new()
-                .name(format!("signer-{number}"))
+                .name(format!("{name}-{number}"))
                 .spawn(move || work(&queue, &backlog))
                 .expect("the operating system gives threads at the start");
         }
         Self { jobs, backlog }
     }
 
-    pub fn backlog(&self) -> Backlog {
-        self.backlog.clone()
-    }
-
-    pub async fn sign(&self, key: Arc<SigningKey>, input: String) -> Result<String, SigningError> {
+    async fn sign(&self, key: Arc<SigningKey>, input: String) -> Result<String, SigningError> {
+        let ended = || SigningError::Failed("the signing thread ended".into());
         let (answer, signed) = oneshot::channel();
         // Counted before a thread can take it and count it off.
         self.backlog.waiting.fetch_add(1, Ordering::Relaxed);
@@ -62,10 +92,10 @@ impl SignerPool {
             self.backlog.waiting.fetch_sub(1, Ordering::Relaxed);
             match error {
                 TrySendError::Full(_) => SigningError::Busy,
-                TrySendError::Disconnected(_) => SigningError::Failed,
+                TrySendError::Disconnected(_) => ended(),
             }
         })?;
-        signed.await.map_err(|_| SigningError::Failed)?
+        signed.await.map_err(|_| ended())?
     }
 }
 

@@ -9,7 +9,8 @@ use runmint::clock::Clock;
 use runmint::entropy::SystemEntropy;
 use runmint::flows::initialize::ensure_signing_key;
 use runmint::flows::load_keys::load_keys;
-use runmint::signing::generate::{self, PrivateKeyDer};
+use runmint::signing::algorithm::SigningAlgorithm;
+use runmint::signing::generate::{self, PrivateKeyDer, RsaBits};
 use runmint::signing::sealing::{Purpose, SealingKey};
 use runmint::signing::signing_key::SigningKey;
 use runmint::trust::token::UnverifiedToken;
@@ -45,8 +46,10 @@ fn spares() -> &'static [Spare; 4] {
     static SPARES: OnceLock<[Spare; 4]> = OnceLock::new();
     SPARES.get_or_init(|| {
         std::array::from_fn(|_| {
-            let der = generate::rsa_key(&SystemEntropy::new()).unwrap();
-            let key = SigningKey::from_der(&der).unwrap();
+            let der =
+                generate::private_key(SigningAlgorithm::Rs256, RsaBits::default(), &SystemEntropy::new())
+                    .unwrap();
+            let key = SigningKey::from_der(&der, SigningAlgorithm::Rs256).unwrap();
             let public_jwk = serde_json::to_string(key.public_jwk()).unwrap();
             Spare { kid: key.kid().to_owned(), public_jwk, der }
         })

@@ -147,7 +147,8 @@ mod tests {
     use crate::cli::inspect::part;
     use crate::cli::inspect::published::{Answer, Published};
     use crate::entropy::SystemEntropy;
-    use crate::signing::generate::rsa_key;
+    use crate::signing::algorithm::SigningAlgorithm;
+    use crate::signing::generate::{RsaBits, private_key};
     use crate::signing::signing_key::SigningKey;
 
     const NOW: i64 = 1_795_251_600;
@@ -156,7 +157,11 @@ mod tests {
     static KEY: LazyLock<SigningKey> = LazyLock::new(new_key);
 
     fn new_key() -> SigningKey {
-        SigningKey::from_der(&rsa_key(&SystemEntropy::new()).unwrap()).unwrap()
+        SigningKey::from_der(
+            &private_key(SigningAlgorithm::Rs256, RsaBits::default(), &SystemEntropy::new()).unwrap(),
+            SigningAlgorithm::Rs256,
+        )
+        .unwrap()
     }
 
     fn claims() -> Value {

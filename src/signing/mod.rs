@@ -5,6 +5,7 @@ pub mod generate;
 pub mod jwk;
 pub mod key_store;
 pub mod keyring;
+pub mod rotation;
 pub mod sealing;
 pub mod signer_pool;
 pub mod signing_key;

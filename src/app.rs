@@ -1,23 +1,29 @@
 //! What every request shares.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::SignedDuration;
 use quick_cache::sync::Cache;
+use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::entropy::Entropy;
+use crate::config::keys::AlgorithmChoice;
+use crate::entropy::{Entropy, uuid_at};
 use crate::issuer::lifetime::LifetimePolicy;
 use crate::issuer::service::Services;
 use crate::issuer::url::IssuerUrl;
-use crate::publication::Publication;
 use crate::secret::SecretHash;
-use crate::signing::keyring::Keyring;
+use crate::served::{Served, Standing};
+use crate::signing::key_store::KeyStores;
+use crate::signing::keyring::RingId;
+use crate::signing::rotation::RotationPolicy;
 use crate::signing::signer_pool::SignerPool;
 use crate::store::Store;
 use crate::store::mint_log::MintLog;
+use crate::store::replicas::Replica;
 use crate::store::runs::Run;
 
 /// Runs kept in memory, about two kilobytes each.
@@ -34,19 +40,52 @@ pub struct App {
     pub store: Store,
     pub mint_log: MintLog,
     pub signers: SignerPool,
-    pub keyring: ArcSwap<Keyring>,
-    pub publication: ArcSwap<Publication>,
+    pub key_stores: KeyStores,
+    pub rotation: RotationPolicy,
+    pub algorithms: AlgorithmChoice,
+    pub replica: Replica,
+    pub served: ArcSwap<Served>,
+    pub standing: ArcSwap<Standing>,
+    /// Held while the keys are read anew, so that one process asks once however many requests wait.
+    pub refreshing: Mutex<()>,
+    /// The keys that the others know to be served here.
+    pub acknowledged: Mutex<HashSet<String>>,
+    /// What is wrong with the rotation, as the last look found it.
+    pub alarms: ArcSwap<Vec<RingAlarm>>,
     /// What never changes of runs that asked for tokens lately, by request token. Whether a run is
     /// still active is never cached: the commit of each token's record reads it.
     pub runs: Cache<SecretHash, Arc<Run>>,
 }
 
+/// Something that an operator must be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RingAlarm {
+    pub ring: RingId,
+    pub what: String,
+}
+
 impl App {
-    /// Without keys yet: `flows::load_keys` gives it some.
-    pub fn new(settings: &Settings, store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        let keyring = Keyring::default();
+    /// Without keys yet: `flows::refresh_keys` gives it some.
+    pub fn new(
+        settings: &Settings,
+        store: Store,
+        key_stores: KeyStores,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         let signers = SignerPool::start();
         let backlog = signers.backlog();
+        let started_at = clock.now();
+        let id = uuid_at(started_at, entropy.as_ref());
+        let (host, short) = (gethostname::gethostname(), id.simple().to_string()[28..].to_owned());
+        let replica = Replica {
+            id,
+            // Two containers may have the same host name and process id.
+            name: format!("{}/{}/{short}", host.to_string_lossy(), std::process::id()),
+            sealing_keys: key_stores.sealing().ids().into_iter().map(str::to_owned).collect(),
+            started_at,
+        };
+        let rotation = settings.keys.rotation;
         Self {
             clock,
             entropy,
@@ -55,15 +94,18 @@ impl App {
             services: settings.services.clone(),
             lifetime: settings.lifetime,
             run_ttl_max: settings.run_ttl_max,
-            mint_log: MintLog::start(&store, move || backlog.is_long()),
+            mint_log: MintLog::start(&store, rotation.timing.grace(), move || backlog.is_long()),
             store,
             signers,
-            publication: ArcSwap::from_pointee(Publication::of(
-                &settings.issuer,
-                &settings.services,
-                &keyring,
-            )),
-            keyring: ArcSwap::from_pointee(keyring),
+            key_stores,
+            rotation,
+            algorithms: settings.keys.algorithms.clone(),
+            replica,
+            served: ArcSwap::default(),
+            standing: ArcSwap::default(),
+            refreshing: Mutex::new(()),
+            acknowledged: Mutex::default(),
+            alarms: ArcSwap::default(),
             runs: Cache::new(RUNS_CACHED),
         }
     }

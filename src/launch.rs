@@ -1,13 +1,16 @@
 //! Putting the rooms together: settings become a running service.
 
+mod key_stores;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::App;
@@ -15,13 +18,18 @@ use crate::clock::Clock;
 use crate::config::{Settings, Transport};
 use crate::entropy::Entropy;
 use crate::flows::initialize::{self, InitializeError};
-use crate::flows::load_keys::{self, LoadKeysError};
+use crate::flows::load_keys::LoadKeysError;
+use crate::flows::refresh_keys::{RefreshError, refresh};
+use crate::flows::rotate_keys::look_after_keys;
 use crate::http::Api;
 use crate::http::connections::Connections;
 use crate::http::dev_tls;
 use crate::http::router::router;
 use crate::http::tls::{CertificateFiles, TlsError};
-use crate::signing::sealing::{SealingError, SealingKey};
+use crate::signing::key_store::KeyStoreError;
+use crate::signing::keyring::IssuerId;
+use crate::signing::sealing::SealingError;
+use crate::store::signing_keys::Which;
 use crate::store::{OpenError, Store, StoreError};
 
 /// How long closing the database may take at the end, after shutdown_timeout.
@@ -31,6 +39,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 pub enum LaunchError {
     #[error(transparent)]
     Sealing(#[from] SealingError),
+    #[error(transparent)]
+    KeyStore(#[from] KeyStoreError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -59,27 +69,28 @@ pub async fn open(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Arc<App>, LaunchError> {
-    let entropy_for_keys = entropy.as_ref();
-    let (sealing_key, store) = match first_keys {
+    let (sealing, store) = match first_keys {
         // The sealing key before the database: a wrong path must not leave an empty database behind.
         FirstKeys::Require => {
-            let sealing_key = load_keys::sealing_key(&settings.sealing_key, None)?;
-            (sealing_key, open_store(settings).await?)
+            let sealing = key_stores::sealing_keys(&settings.keys, None)?;
+            (sealing, open_store(settings).await?)
         }
         // The database before the sealing key: a new one must not take the place of a lost one.
         FirstKeys::Make => {
             let store = open_store(settings).await?;
-            let first = store.signing_keys().await?.iter().all(|key| key.sealed.is_none());
-            let found = load_keys::sealing_key(&settings.sealing_key, first.then_some(entropy_for_keys));
+            let (_, keys) = store.signing_keys(Which::All).await?;
+            let first = keys.iter().all(|key| key.attestation.is_none() && key.private_key.is_none());
+            let made = key_stores::sealing_keys(&settings.keys, first.then_some(entropy.as_ref()));
             let lost = |error| match error {
                 SealingError::Missing(path) => SealingError::Lost(path),
                 other => other,
             };
-            (found.map_err(lost)?, store)
+            (made.map_err(lost)?, store)
         }
     };
-    let app = Arc::new(App::new(settings, store, clock, entropy));
-    let opened = load(&app, &sealing_key, first_keys).await;
+    let key_stores = key_stores::open(&settings.keys, sealing, Arc::clone(&entropy)).await?;
+    let app = Arc::new(App::new(settings, store, key_stores, clock, entropy));
+    let opened = load(&app, first_keys).await;
     if opened.is_err() {
         app.store.close().await;
     }
@@ -90,12 +101,18 @@ async fn open_store(settings: &Settings) -> Result<Store, OpenError> {
     Store::open(&settings.database_url, settings.database_connections).await
 }
 
-async fn load(app: &App, sealing_key: &SealingKey, first_keys: FirstKeys) -> Result<(), LaunchError> {
+async fn load(app: &App, first_keys: FirstKeys) -> Result<(), LaunchError> {
     if first_keys == FirstKeys::Make {
-        initialize::ensure_signing_key(app, sealing_key).await?;
+        initialize::ensure_signing_keys(app).await?;
     }
-    load_keys::load_keys(app, sealing_key).await?;
-    if app.keyring.load().active().is_none() { Err(LaunchError::NotInitialized) } else { Ok(()) }
+    match refresh(app).await {
+        Ok(served) if served.publication_of(IssuerId::Shared).is_some() => Ok(()),
+        Ok(_) => Err(LaunchError::NotInitialized),
+        Err(RefreshError::Store(error)) => Err(error.into()),
+        Err(RefreshError::Load(error)) => Err(error.into()),
+        // It serves what verifiers need, says that it is not ready, and mints once the clock is right.
+        Err(RefreshError::Barred(_)) => Ok(()),
+    }
 }
 
 /// A service that answers requests.
@@ -104,6 +121,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     connections: JoinHandle<usize>,
     certificate_watch: Option<JoinHandle<()>>,
+    keeping_keys: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -116,6 +134,7 @@ impl Server {
         let api = Arc::new(Api {
             app: Arc::clone(&app),
             body_timeout: limits.body_timeout.unsigned_abs(),
+            cache_control: cache_control(&app),
             behind_proxy: settings.transport == Transport::Plain { behind_proxy: true },
         });
         let (stop, stopped) = watch::channel(false);
@@ -128,7 +147,23 @@ impl Server {
             shutdown_timeout: settings.shutdown_timeout.unsigned_abs(),
         };
         let connections = tokio::spawn(connections.serve(stopped));
-        Ok(Self { app, stop, connections, certificate_watch })
+        Ok(Self { app, stop, connections, certificate_watch, keeping_keys: None })
+    }
+
+    /// Looks after the keys from now on, every few seconds.
+    pub fn keep_keys(mut self) -> Self {
+        let app = Arc::clone(&self.app);
+        let mut looks = tokio::time::interval(app.rotation.timing.refresh_every.unsigned_abs());
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.keeping_keys = Some(tokio::spawn(async move {
+            loop {
+                looks.tick().await;
+                if let Err(error) = look_after_keys(&app).await {
+                    tracing::error!(%error, "the signing keys could not be looked after; trying again");
+                }
+            }
+        }));
+        self
     }
 
     pub fn app(&self) -> &Arc<App> {
@@ -140,15 +175,22 @@ impl Server {
     pub async fn stop(self) -> usize {
         let _ = self.stop.send(true);
         let cut_off = self.connections.await.unwrap_or_default();
-        if let Some(watch) = self.certificate_watch {
-            watch.abort();
+        for task in [self.certificate_watch, self.keeping_keys].into_iter().flatten() {
+            task.abort();
+            let _ = task.await;
         }
+        let _ = timeout(CLOSE_TIMEOUT, self.app.store.end_lease(self.app.replica.id)).await;
         // A database that hangs must not hold up the end: what was answered is committed already.
         if timeout(CLOSE_TIMEOUT, self.app.store.close()).await.is_err() {
             tracing::warn!("the database did not let go in time");
         }
         cut_off
     }
+}
+
+fn cache_control(app: &App) -> HeaderValue {
+    let seconds = app.rotation.timing.jwks_max_age.as_secs().max(1);
+    HeaderValue::try_from(format!("public, max-age={seconds}")).expect("a number is fit for a header")
 }
 
 fn certificates(settings: &Settings, app: &App) -> Result<Option<Arc<CertificateFiles>>, TlsError> {

@@ -16,6 +16,7 @@ pub mod issuer;
 pub mod launch;
 pub mod publication;
 pub mod secret;
+pub mod served;
 pub mod signing;
 pub mod store;
 pub mod trust;

@@ -1,18 +1,24 @@
-//! What verifiers fetch, rendered once per change of the keys and served from memory.
+//! What verifiers fetch of one issuer, rendered once per change of the keys and served from memory.
+
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
 use crate::issuer::discovery;
 use crate::issuer::service::Services;
 use crate::issuer::url::IssuerUrl;
-use crate::signing::keyring::Keyring;
+use crate::signing::keyring::{IssuerId, Keyring};
 
 pub struct Publication {
+    pub issuer: IssuerUrl,
     pub configuration: Document,
     pub jwks: Document,
+    /// When somebody last asked for the key set, in milliseconds since 1970; 0 for never.
+    last_fetched: AtomicI64,
 }
 
 pub struct Document {
@@ -22,10 +28,30 @@ pub struct Document {
 }
 
 impl Publication {
-    pub fn of(issuer: &IssuerUrl, services: &Services, keyring: &Keyring) -> Self {
-        Self {
-            configuration: Document::new(&discovery::document(issuer, &keyring.algorithms(), services)),
-            jwks: Document::new(&keyring.jwks()),
+    /// `None` while the issuer has no key: a key set without keys would tell verifiers to refuse all.
+    pub fn of(issuer: IssuerUrl, id: IssuerId, services: &Services, keyring: &Keyring) -> Option<Self> {
+        let jwks = keyring.jwks(id);
+        if jwks.keys.is_empty() {
+            return None;
+        }
+        let algorithms: Vec<&str> = keyring.algorithms(id).into_iter().map(|one| one.as_str()).collect();
+        Some(Self {
+            configuration: Document::new(&discovery::document(&issuer, &algorithms, services)),
+            jwks: Document::new(&jwks),
+            issuer,
+            last_fetched: AtomicI64::new(0),
+        })
+    }
+
+    pub fn was_fetched(&self, now: Timestamp) {
+        self.last_fetched.store(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// When it was fetched since this was asked last.
+    pub fn take_last_fetched(&self) -> Option<Timestamp> {
+        match self.last_fetched.swap(0, Ordering::Relaxed) {
+            0 => None,
+            millis => Timestamp::from_millisecond(millis).ok(),
         }
     }
 }

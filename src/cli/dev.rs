@@ -24,7 +24,7 @@ use crate::flows::organizations::{CreateOrganizationError, create_organization};
 use crate::issuer::organization_name::OrganizationName;
 use crate::launch::{self, FirstKeys, Server};
 use crate::store::access_tokens::Role;
-use crate::store::organizations::Organization;
+use crate::store::organizations::{KeyChoice, Organization};
 use crate::trust::token::UnverifiedToken;
 
 const ORGANIZATION: &str = "acme";
@@ -69,7 +69,7 @@ impl Dev {
         let entropy = Arc::new(SystemEntropy::new());
         let app = launch::open(&settings, FirstKeys::Make, Arc::new(SystemClock), entropy).await?;
         let signals = Signals::listen()?;
-        let server = Server::start(app, &settings, listener)?;
+        let server = Server::start(app, &settings, listener)?.keep_keys();
         let ca_file = match &settings.transport {
             Transport::DevTls { folder } => Some(folder.join("ca.pem")),
             Transport::Plain { .. } | Transport::Tls { .. } => None,
@@ -135,7 +135,7 @@ async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<(Value, Value)
 }
 
 async fn ensure_organization(app: &App) -> Result<Organization, Failure> {
-    match create_organization(app, ORGANIZATION).await {
+    match create_organization(app, ORGANIZATION, KeyChoice::default()).await {
         Ok(organization) => Ok(organization),
         Err(CreateOrganizationError::NameTaken(name)) => existing(app, &name).await,
         Err(error) => Err(Failure::failed(error)),

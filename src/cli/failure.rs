@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::flows::load_keys::LoadKeysError;
 use crate::launch::LaunchError;
+use crate::signing::key_store::KeyStoreError;
 use crate::signing::sealing::SealingError;
 
 /// What happened, in words for people, and the exit code for scripts.
@@ -72,11 +73,14 @@ impl From<LaunchError> for Failure {
             LaunchError::Sealing(SealingError::Missing(_))
             | LaunchError::Tls(_)
             | LaunchError::NotInitialized => Self::configuration(error),
-            LaunchError::Sealing(_) | LaunchError::LoadKeys(LoadKeysError::Sealing(_)) => {
-                Self::sealing_key(error)
-            }
+            LaunchError::Sealing(_)
+            | LaunchError::KeyStore(KeyStoreError::Sealing(_))
+            | LaunchError::LoadKeys(
+                LoadKeysError::KeyStore(KeyStoreError::Sealing(_)) | LoadKeysError::Unproven(_),
+            ) => Self::sealing_key(error),
             LaunchError::Open(_)
             | LaunchError::Store(_)
+            | LaunchError::KeyStore(_)
             | LaunchError::LoadKeys(_)
             | LaunchError::Initialize(_) => Self::failed(error),
         }

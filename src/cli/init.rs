@@ -13,6 +13,8 @@ use crate::entropy::SystemEntropy;
 use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use crate::launch::{self, FirstKeys};
 use crate::secret::Secret;
+use crate::signing::algorithm::SigningAlgorithm;
+use crate::signing::keyring::{IssuerId, RingId};
 use crate::store::page::{MAX_PAGE, PageRequest};
 
 /// Prepare for real use
@@ -49,7 +51,13 @@ impl Init {
         } else {
             None
         };
-        let kid = app.keyring.load().active().map(|key| key.kid().to_owned());
+        let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
+        let kid = app
+            .served
+            .load()
+            .keyring
+            .signer(shared, &app.rotation, app.clock.now())
+            .map(|key| key.kid().to_owned());
         app.store.close().await;
         let value = json!({
             "issuer": settings.issuer.as_str(),

@@ -35,7 +35,7 @@ impl Serve {
         let entropy = Arc::new(SystemEntropy::new());
         let app = launch::open(&settings, FirstKeys::Require, Arc::new(SystemClock), entropy).await?;
         let signals = Signals::listen()?;
-        let server = Server::start(app, &settings, listener)?;
+        let server = Server::start(app, &settings, listener)?.keep_keys();
         tracing::info!(issuer = %settings.issuer, listen = %address, "serving");
         until_signal(server, signals).await
     }

@@ -2,6 +2,7 @@
 //! sense stops the start with one line that says where and why.
 
 pub mod duration;
+pub mod keys;
 pub mod setting;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use self::duration::TextDuration;
+use self::keys::{KeySecrets, KeySettings};
 use self::setting::{SETTINGS, Setting};
 use crate::issuer::lifetime::{LifetimePolicy, MIN_LIFETIME};
 use crate::issuer::service::{ScopeRule, ServiceDefinition, Services};
@@ -33,7 +35,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     pub database_url: String,
     pub database_connections: u32,
-    pub sealing_key: SealingKeySource,
+    pub keys: KeySettings,
     pub transport: Transport,
     pub services: Services,
     pub lifetime: LifetimePolicy,
@@ -42,13 +44,6 @@ pub struct Settings {
     pub shutdown_timeout: SignedDuration,
     pub log_format: LogFormat,
     pub log_level: LogLevel,
-}
-
-#[derive(Clone)]
-pub enum SealingKeySource {
-    File(PathBuf),
-    /// base64, from the environment.
-    Inline(zeroize::Zeroizing<String>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +137,11 @@ const OTHER_VARIABLES: &[&str] = &[
     "RUNMINT_ID_TOKEN_REQUEST_TOKEN",
 ];
 const SEALING_KEY_VARIABLE: &str = "RUNMINT_SEALING_KEY";
+const OLD_SEALING_KEYS_VARIABLE: &str = "RUNMINT_OLD_SEALING_KEYS";
+const PKCS11_PIN_VARIABLE: &str = "RUNMINT_PKCS11_PIN";
+/// For tests that live through months in seconds: all floors, leases and the max-age of the key set take
+/// this part of their time. Never in service.
+const TIME_SCALE_VARIABLE: &str = "RUNMINT_TEST_TIME_SCALE";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,6 +156,30 @@ struct Raw {
     database_connections: i64,
     #[serde(default = "default_sealing_key_file")]
     sealing_key_file: PathBuf,
+    #[serde(default)]
+    old_sealing_key_files: String,
+    #[serde(default = "hours::<{ 24 * 30 }>")]
+    rotate_every: TextDuration,
+    #[serde(default = "hours::<24>")]
+    publish_ahead: TextDuration,
+    keep_published: Option<TextDuration>,
+    #[serde(default = "hours::<{ 24 * 90 }>")]
+    max_key_age: TextDuration,
+    #[serde(default = "hours::<12>")]
+    serve_stale: TextDuration,
+    #[serde(default = "default_rsa_bits")]
+    rsa_bits: i64,
+    #[serde(default = "default_key_store")]
+    key_store: String,
+    pkcs11_module: Option<PathBuf>,
+    pkcs11_token_label: Option<String>,
+    pkcs11_pin_file: Option<PathBuf>,
+    aws_kms_endpoint: Option<String>,
+    aws_kms_region: Option<String>,
+    #[serde(default)]
+    publish_to: String,
+    #[serde(default)]
+    algorithms: IndexMap<String, String>,
     #[serde(default)]
     behind_tls_proxy: bool,
     tls_certificate_file: Option<PathBuf>,
@@ -203,6 +227,12 @@ fn default_database_connections() -> i64 {
 fn default_sealing_key_file() -> PathBuf {
     "keys/sealing.key".into()
 }
+fn default_rsa_bits() -> i64 {
+    2048
+}
+fn default_key_store() -> String {
+    "database".into()
+}
 fn default_dev_tls_dir() -> PathBuf {
     "data/tls".into()
 }
@@ -222,10 +252,17 @@ fn seconds<const N: i64>() -> TextDuration {
 impl Settings {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let mut table = file_table(sources)?;
-        let mut sealing_key = None;
+        let mut secrets = KeySecrets::default();
         for (variable, value) in &sources.environment {
+            let secret = || Some(zeroize::Zeroizing::new(value.clone()));
             if variable == SEALING_KEY_VARIABLE {
-                sealing_key = Some(zeroize::Zeroizing::new(value.clone()));
+                secrets.sealing_key = secret();
+            } else if variable == OLD_SEALING_KEYS_VARIABLE {
+                secrets.old_sealing_keys = secret();
+            } else if variable == PKCS11_PIN_VARIABLE {
+                secrets.pkcs11_pin = secret();
+            } else if variable == TIME_SCALE_VARIABLE {
+                secrets.time_scale = Some(value.clone());
             } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.variable() == *variable) {
                 table.insert(setting.name.into(), alone(setting, variable, value)?);
             } else if !OTHER_VARIABLES.contains(&variable.as_str()) && !variable.starts_with("RUNMINT_TEST_")
@@ -248,7 +285,7 @@ impl Settings {
             path: file.to_owned(),
             why: one_line(&error),
         })?;
-        check(raw, sealing_key)
+        check(raw, secrets)
     }
 }
 
@@ -267,7 +304,9 @@ fn file_table(sources: &Sources) -> Result<toml::Table, ConfigError> {
     let table: toml::Table = toml::from_str(text)
         .map_err(|error| ConfigError::File { path: path.clone(), why: without_quoting(&error, text) })?;
     for name in table.keys() {
-        if name != "services" && !SETTINGS.iter().any(|setting| setting.name == name) {
+        if !["services", "algorithms"].contains(&name.as_str())
+            && !SETTINGS.iter().any(|setting| setting.name == name)
+        {
             let suggestion = Setting::closest(name).map(|setting| setting.name.to_owned());
             return Err(ConfigError::Unknown { origin: format!("{path}: {name}"), suggestion });
         }
@@ -275,7 +314,7 @@ fn file_table(sources: &Sources) -> Result<toml::Table, ConfigError> {
     Ok(table)
 }
 
-fn check(raw: Raw, sealing_key: Option<zeroize::Zeroizing<String>>) -> Result<Settings, ConfigError> {
+fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
     let issuer = raw.issuer.as_deref().ok_or_else(|| {
         value_error(
             "issuer",
@@ -299,11 +338,13 @@ fn check(raw: Raw, sealing_key: Option<zeroize::Zeroizing<String>>) -> Result<Se
     }
     let services = Services::new(prefix, raw.scope, &raw.services)
         .map_err(|(name, error)| value_error(&format!("services.{name}"), &error))?;
+    let timing = keys::timing(secrets.time_scale.as_deref())?;
+    let min_lifetime = timing.scaled(MIN_LIFETIME);
     let token_lifetime_max =
-        within("token_lifetime_max", raw.token_lifetime_max, MIN_LIFETIME, MAX_TOKEN_LIFETIME)?;
+        within("token_lifetime_max", raw.token_lifetime_max, min_lifetime, MAX_TOKEN_LIFETIME)?;
     let default_lifetime = TextDuration(token_lifetime_max.min(SignedDuration::from_hours(1)));
     let token_lifetime = raw.token_lifetime.unwrap_or(default_lifetime);
-    let token_lifetime = within("token_lifetime", token_lifetime, MIN_LIFETIME, token_lifetime_max)?;
+    let token_lifetime = within("token_lifetime", token_lifetime, min_lifetime, token_lifetime_max)?;
     let run_ttl_max =
         within("run_ttl_max", raw.run_ttl_max, MIN_RUN_TTL, SignedDuration::from_hours(24 * 30))?;
     let second = SignedDuration::from_secs(1);
@@ -320,15 +361,12 @@ fn check(raw: Raw, sealing_key: Option<zeroize::Zeroizing<String>>) -> Result<Se
     };
     Ok(Settings {
         transport: transport(&raw, listen)?,
+        keys: keys::check(&raw, secrets, timing, token_lifetime_max)?,
         issuer,
         base_url,
         listen,
         database_connections: count("database_connections", raw.database_connections, 1, 1_000)?,
         database_url: raw.database_url,
-        sealing_key: match sealing_key {
-            Some(text) => SealingKeySource::Inline(text),
-            None => SealingKeySource::File(raw.sealing_key_file),
-        },
         services,
         lifetime: LifetimePolicy { default: token_lifetime, max: token_lifetime_max },
         run_ttl_max,

@@ -1,56 +1,42 @@
-//! The first start: signing keys, and the access token that everything else begins with.
-
-use std::sync::Arc;
+//! The first start: the signing keys that everything else begins with.
 
 use thiserror::Error;
 
 use crate::app::App;
+use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
 use crate::signing::algorithm::SigningAlgorithm;
-use crate::signing::generate::{self, GenerateError, RsaBits};
-use crate::signing::keyring::KeyState;
-use crate::signing::sealing::{Purpose, SealingKey};
-use crate::signing::signing_key::{SigningError, SigningKey};
+use crate::signing::keyring::{IssuerId, RingId};
 use crate::store::StoreError;
-use crate::store::signing_keys::SigningKeyRecord;
+use crate::store::signing_keys::Which;
 
 #[derive(Debug, Error)]
 pub enum InitializeError {
     #[error(transparent)]
-    Generate(#[from] GenerateError),
-    #[error(transparent)]
-    Signing(#[from] SigningError),
-    #[error("making the key was interrupted")]
-    Interrupted,
+    MakeKey(#[from] MakeKeyError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Makes the first signing key, unless there is one. Returns whether it did.
-pub async fn ensure_signing_key(app: &App, sealing_key: &SealingKey) -> Result<bool, InitializeError> {
-    let records = app.store.signing_keys().await?;
-    if records.iter().any(|record| record.state == KeyState::Active) {
+/// Makes the first signing keys of the shared issuer, unless there are any. They sign at once: nobody
+/// trusts the issuer yet. Returns whether it did.
+pub async fn ensure_signing_keys(app: &App) -> Result<bool, InitializeError> {
+    let (_, records) = app.store.signing_keys(Which::All).await?;
+    if records.iter().any(|record| record.ring.issuer == IssuerId::Shared) {
         return Ok(false);
     }
-    let entropy = Arc::clone(&app.entropy);
-    let made = tokio::task::spawn_blocking(move || {
-        generate::private_key(SigningAlgorithm::Rs256, RsaBits::default(), entropy.as_ref())
-    })
-    .await;
-    let der = made.map_err(|_| InitializeError::Interrupted)??;
-    let key = SigningKey::from_der(&der, SigningAlgorithm::Rs256)?;
-    // A key that cannot sign must never be published.
-    key.probe()?;
-    let purpose = Purpose { kid: key.kid(), algorithm: key.algorithm().as_str() };
-    let record = SigningKeyRecord {
-        kid: key.kid().to_owned(),
-        algorithm: key.algorithm().as_str().to_owned(),
-        state: KeyState::Active,
-        public_jwk: key.public_jwk().clone(),
-        sealed: Some(sealing_key.seal(der.as_bytes(), &purpose, app.entropy.as_ref())),
-    };
-    let created = app.store.create_first_signing_key(&record, app.clock.now()).await?;
-    if created {
-        tracing::info!(kid = record.kid, sealing_key_id = sealing_key.id(), "signing key created");
+    let mut keys = Vec::new();
+    for algorithm in SigningAlgorithm::ALL {
+        if algorithm == SigningAlgorithm::Rs256 || app.algorithms.mentions(algorithm) {
+            keys.push(make_key(app, RingId { issuer: IssuerId::Shared, algorithm }).await?);
+        }
+    }
+    let created = app.store.publish_first_keys(keys.clone()).await?;
+    for key in keys {
+        if created {
+            tracing::info!(kid = key.kid, algorithm = %key.ring.algorithm, kept_in = key.kept_in, "first signing key created");
+        } else {
+            discard_key(app, &key).await;
+        }
     }
     Ok(created)
 }

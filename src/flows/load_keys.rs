@@ -1,89 +1,239 @@
-//! Bringing the signing keys from the database into memory, opened and proven to work.
+//! Bringing the keys from the database into memory, opened and proven to be ours.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::app::App;
-use crate::config::SealingKeySource;
-use crate::entropy::Entropy;
 use crate::publication::Publication;
+use crate::served::{KeyRef, Served};
 use crate::signing::algorithm::SigningAlgorithm;
-use crate::signing::generate::PrivateKeyDer;
 use crate::signing::jwk;
-use crate::signing::keyring::{KeyState, Keyring};
-use crate::signing::sealing::{Purpose, SealingError, SealingKey};
+use crate::signing::key_store::{KeyStoreError, KeyStores, StoredKey};
+use crate::signing::keyring::{IssuerId, Keyring, RingId, RingKey};
+use crate::signing::sealing::SealingError;
 use crate::signing::signing_key::{SigningError, SigningKey};
 use crate::store::StoreError;
-use crate::store::signing_keys::SigningKeyRecord;
+use crate::store::signing_keys::{KeyWish, SigningKeyRecord, Which};
 
 #[derive(Debug, Error)]
 pub enum LoadKeysError {
     #[error(transparent)]
-    Sealing(#[from] SealingError),
+    KeyStore(#[from] KeyStoreError),
+    #[error("signing key {kid} is kept in {kept_in}, which is not configured")]
+    NoKeyStore { kid: String, kept_in: String },
     #[error("signing key {kid}: {source}")]
     Unusable { kid: String, source: SigningError },
     #[error(
         "signing key {0}: its public half was changed; it does not belong to its id or its private half. Restore it from a backup"
     )]
     Mismatch(String),
+    #[error(
+        "signing key {0}: nothing proves that it is ours (no private half, and no attestation under a sealing key that is configured). Restore it from a backup"
+    )]
+    Unproven(String),
+    #[error(
+        "signing key {0} was published and is gone from the database without a record of its removal: verifiers still need it, so the key set from before is served on. Restore its row from a backup"
+    )]
+    Vanished(String),
+    #[error("opening the keys was interrupted")]
+    Interrupted,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The configured sealing key; a file is made when `create` and there is none.
-pub fn sealing_key(
-    source: &SealingKeySource,
-    create: Option<&dyn Entropy>,
-) -> Result<SealingKey, SealingError> {
-    match (source, create) {
-        (SealingKeySource::Inline(text), _) => SealingKey::parse(text),
-        (SealingKeySource::File(path), None) => SealingKey::from_file(path),
-        (SealingKeySource::File(path), Some(entropy)) => SealingKey::from_file_or_new(path, entropy),
-    }
-}
-
 /// Reads all keys and, when every one that is published is proven to be ours, puts them in service.
-pub async fn load_keys(app: &App, sealing_key: &SealingKey) -> Result<(), LoadKeysError> {
-    let records = app.store.signing_keys().await?;
-    let mut active = None;
-    let mut published = Vec::new();
-    for record in records.iter().filter(|record| record.state.is_published()) {
-        let key = prove(record, sealing_key)?;
-        published.push(record.public_jwk.clone());
-        if record.state == KeyState::Active {
-            active = key.map(Arc::new);
+/// Otherwise what is in service stays.
+pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
+    let (revision, records) = app.store.signing_keys(Which::Published).await?;
+    let wishes = app.store.key_wishes().await?;
+    let before = app.served.load_full();
+    refuse_losses(app, &before, &records).await?;
+
+    let mut rings: HashMap<RingId, Vec<RingKey>> = HashMap::new();
+    let mut lives: HashMap<RingId, Vec<(KeyRef, _)>> = HashMap::new();
+    for record in records {
+        let reference = KeyRef {
+            kid: record.kid.clone(),
+            kept_in: record.kept_in.clone(),
+            private_key: record.private_key.clone(),
+        };
+        lives.entry(record.ring).or_default().push((reference, record.life.clone()));
+        if record.life.is_published() {
+            let signing_key = prove(app, &before, &record).await?;
+            let (kid, life, jwk) = (record.kid, record.life, record.public_jwk);
+            rings.entry(record.ring).or_default().push(RingKey { kid, life, jwk, signing_key });
         }
     }
-    let keyring = Keyring::new(active, published);
-    app.publication.store(Arc::new(Publication::of(&app.issuer, &app.services, &keyring)));
-    app.keyring.store(Arc::new(keyring));
+    let keyring = Keyring::new(rings);
+    let publications = publications(app, &wishes, &keyring);
+    for (issuer, publication) in &publications {
+        // What is not recorded yet must not be forgotten.
+        if let Some(fetched) = before.publication_of(*issuer).and_then(|old| old.take_last_fetched()) {
+            publication.was_fetched(fetched);
+        }
+    }
+    app.served.store(Arc::new(Served {
+        revision,
+        publications,
+        own_issuers: wishes
+            .iter()
+            .filter(|wish| wish.own_issuer)
+            .map(|wish| (wish.organization.to_string(), IssuerId::Organization(wish.organization_id)))
+            .collect(),
+        wanted: wanted(app, &wishes),
+        ended: wishes
+            .iter()
+            .filter(|wish| wish.own_issuer && wish.deleted)
+            .map(|wish| IssuerId::Organization(wish.organization_id))
+            .collect(),
+        keyring,
+        lives,
+    }));
+    Ok(())
+}
+
+/// A published key may only go by a record that says so. A database restored from an old backup, or a
+/// hand that slipped, must not make verifiers refuse good tokens.
+async fn refuse_losses(
+    app: &App,
+    before: &Served,
+    records: &[SigningKeyRecord],
+) -> Result<(), LoadKeysError> {
+    for (_, key) in before.keyring.all() {
+        if !records.iter().any(|record| record.kid == key.kid) && !app.store.was_taken_out(&key.kid).await? {
+            return Err(LoadKeysError::Vanished(key.kid.clone()));
+        }
+    }
     Ok(())
 }
 
 /// What is published verifies tokens everywhere, so whoever can write to the database must not be able
-/// to publish a key of their own under one of our ids. Only a key that signs no more may lack its
-/// private half.
-fn prove(record: &SigningKeyRecord, sealing_key: &SealingKey) -> Result<Option<SigningKey>, LoadKeysError> {
-    if !jwk::is_named_by(&record.public_jwk, SigningAlgorithm::Rs256, &record.kid) {
-        return Err(LoadKeysError::Mismatch(record.kid.clone()));
-    }
-    if record.state == KeyState::Previous && record.sealed.is_none() {
-        return Ok(None);
-    }
-    open(record, sealing_key).map(Some)
-}
-
-fn open(record: &SigningKeyRecord, sealing_key: &SealingKey) -> Result<SigningKey, LoadKeysError> {
+/// to publish a key of their own.
+async fn prove(
+    app: &App,
+    before: &Served,
+    record: &SigningKeyRecord,
+) -> Result<Option<Arc<SigningKey>>, LoadKeysError> {
     let kid = &record.kid;
-    let damaged = || SealingError::Damaged { kid: kid.clone() };
-    let sealed = record.sealed.as_ref().ok_or_else(damaged)?;
-    let der = sealing_key.open(sealed, &Purpose { kid, algorithm: &record.algorithm })?;
-    let unusable = |source| LoadKeysError::Unusable { kid: kid.clone(), source };
-    let key =
-        SigningKey::from_der(&PrivateKeyDer::from_bytes(der), SigningAlgorithm::Rs256).map_err(unusable)?;
-    if key.kid() != kid || *key.public_jwk() != record.public_jwk {
+    if !jwk::is_named_by(&record.public_jwk, record.ring.algorithm, kid) {
         return Err(LoadKeysError::Mismatch(kid.clone()));
     }
+    let content = attested(record.ring, kid);
+    match &record.attestation {
+        Some(attestation) if app.key_stores.sealing().attests(&content, attestation) => {}
+        Some(_) => return Err(unproven(app, record)),
+        // Made before there were attestations: its private half, which opens below, is the proof.
+        None if record.private_key.is_some() => {}
+        None => return Err(LoadKeysError::Unproven(kid.clone())),
+    }
+    let key = if record.private_key.is_some() { Some(open(app, before, record).await?) } else { None };
+    if record.attestation.is_none() {
+        let attestation = app.key_stores.sealing().primary().attest(&content);
+        app.store.attest_key(kid, &attestation).await?;
+    }
+    // A key that waits or signs without a private half was damaged.
+    if key.is_none() && record.life.signs_until.is_none() {
+        return Err(KeyStoreError::Sealing(SealingError::Damaged { kid: kid.clone() }).into());
+    }
     Ok(key)
+}
+
+/// The wrong sealing key is the likelier reason, and easier to put right.
+fn unproven(app: &App, record: &SigningKeyRecord) -> LoadKeysError {
+    let ids = app.key_stores.sealing().ids();
+    let under = record.private_key.as_deref().and_then(crate::signing::sealing::sealed_under);
+    match under {
+        Some(under) if record.kept_in == "database" && !ids.contains(&under) => {
+            KeyStoreError::Sealing(SealingError::WrongKey {
+                kid: record.kid.clone(),
+                sealed_under: under.to_owned(),
+                configured: ids.join(", "),
+            })
+            .into()
+        }
+        _ => LoadKeysError::Unproven(record.kid.clone()),
+    }
+}
+
+/// The public half and whose it is: what an attestation vouches for. The id is the key's thumbprint.
+pub fn attested(ring: RingId, kid: &str) -> Vec<u8> {
+    format!("runmint/signing-key/v1\0{}\0{}\0{kid}", ring.issuer, ring.algorithm).into_bytes()
+}
+
+async fn open(
+    app: &App,
+    before: &Served,
+    record: &SigningKeyRecord,
+) -> Result<Arc<SigningKey>, LoadKeysError> {
+    // Opening takes a while, or a trip to a module, and what was opened once is as good as ever.
+    let same =
+        |reference: &KeyRef| reference.kid == record.kid && reference.private_key == record.private_key;
+    if before.lives.values().flatten().any(|(reference, _)| same(reference))
+        && let Some((_, RingKey { signing_key: Some(key), .. })) = before.keyring.find(&record.kid)
+    {
+        return Ok(Arc::clone(key));
+    }
+    let opened = open_anew(&app.key_stores, record)?;
+    let checked = tokio::task::spawn_blocking(opened).await.map_err(|_| LoadKeysError::Interrupted)??;
+    Ok(Arc::new(checked))
+}
+
+fn open_anew(
+    stores: &KeyStores,
+    record: &SigningKeyRecord,
+) -> Result<impl FnOnce() -> Result<SigningKey, LoadKeysError> + Send + 'static, LoadKeysError> {
+    let (kid, kept_in) = (record.kid.clone(), record.kept_in.clone());
+    let missing = || LoadKeysError::NoKeyStore { kid: kid.clone(), kept_in };
+    let store = Arc::clone(stores.named(&record.kept_in).ok_or_else(missing)?);
+    let (algorithm, jwk) = (record.ring.algorithm, record.public_jwk.clone());
+    let private_key = record.private_key.clone().unwrap_or_default();
+    Ok(move || {
+        let signer = store.open(&StoredKey { kid: &kid, algorithm, private_key: &private_key })?;
+        let unusable = |source| LoadKeysError::Unusable { kid: kid.clone(), source };
+        let key = SigningKey::new(signer, algorithm, jwk).map_err(unusable)?;
+        // It signs, and its public half is the one that is published.
+        match key.probe() {
+            Ok(()) => Ok(key),
+            Err(SigningError::Unusable(_)) => Err(LoadKeysError::Mismatch(kid)),
+            Err(source) => Err(LoadKeysError::Unusable { kid, source }),
+        }
+    })
+}
+
+fn publications(app: &App, wishes: &[KeyWish], keyring: &Keyring) -> HashMap<IssuerId, Arc<Publication>> {
+    let shared = (IssuerId::Shared, app.issuer.clone());
+    let own = wishes.iter().filter(|wish| wish.own_issuer).map(|wish| {
+        (IssuerId::Organization(wish.organization_id), app.base_url.of_organization(&wish.organization))
+    });
+    std::iter::once(shared)
+        .chain(own)
+        .filter_map(|(id, url)| Some((id, Arc::new(Publication::of(url, id, &app.services, keyring)?))))
+        .collect()
+}
+
+fn wanted(app: &App, wishes: &[KeyWish]) -> Vec<RingId> {
+    let shared = |algorithm| RingId { issuer: IssuerId::Shared, algorithm };
+    let mut wanted = vec![shared(SigningAlgorithm::Rs256)];
+    let for_shared =
+        |wish: &KeyWish| !wish.deleted && !wish.own_issuer && wish.algorithm == SigningAlgorithm::Es256;
+    if app.algorithms.mentions(SigningAlgorithm::Es256) || wishes.iter().any(for_shared) {
+        wanted.push(shared(SigningAlgorithm::Es256));
+    }
+    for wish in wishes.iter().filter(|wish| wish.own_issuer && !wish.deleted) {
+        wanted.extend(rings_of_own_issuer(app, IssuerId::Organization(wish.organization_id), wish.algorithm));
+    }
+    wanted
+}
+
+/// The rings that an issuer of an organization's own has.
+pub fn rings_of_own_issuer(
+    app: &App,
+    issuer: IssuerId,
+    algorithm: SigningAlgorithm,
+) -> impl Iterator<Item = RingId> {
+    let es256 = algorithm == SigningAlgorithm::Es256 || app.algorithms.mentions(SigningAlgorithm::Es256);
+    let beside = es256.then_some(SigningAlgorithm::Es256);
+    std::iter::once(SigningAlgorithm::Rs256).chain(beside).map(move |algorithm| RingId { issuer, algorithm })
 }

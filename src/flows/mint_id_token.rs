@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::entropy::uuid_at;
+use crate::flows::refresh_keys::{RefreshError, SPACING, keys_to_sign_with, refresh, refresh_if_older};
 use crate::issuer::audience::{Audience, AudienceError};
 use crate::issuer::claims::{IdTokenClaims, Issuance};
 use crate::issuer::lifetime::LifetimeError;
 use crate::secret::{Secret, SecretKind};
+use crate::served::Served;
 use crate::signing::signing_key::SigningError;
 use crate::store::StoreError;
 use crate::store::mint_log::{MintRecord, NotRecorded, Recorded};
@@ -36,8 +39,12 @@ pub enum MintError {
     AudienceNotAllowed { asked: String, allowed: String },
     #[error(transparent)]
     Lifetime(#[from] LifetimeError),
-    #[error("no signing key is active")]
+    #[error("no key signs at the moment")]
     NoSigningKey,
+    #[error("the signing key was replaced a moment ago")]
+    KeyReplaced,
+    #[error(transparent)]
+    Keys(#[from] RefreshError),
     #[error(transparent)]
     NotRecorded(#[from] NotRecorded),
     #[error(transparent)]
@@ -52,7 +59,36 @@ pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Re
     refuse_ended(run, run.state_at(now))?;
     let audience = admit_audience(run, request.audience)?;
     let expires_at = app.lifetime.expiry(now, run.expires_at, request.lifetime_seconds)?;
-    let key = Arc::clone(app.keyring.load().active().ok_or(MintError::NoSigningKey)?);
+    let admitted = Admitted { now, audience, expires_at, caller: request.caller };
+    let served = keys_to_sign_with(app).await?;
+    // What this process knows of the keys may be old: one was made or replaced a moment ago.
+    let served = match sign_with(app, &served, run, &admitted).await {
+        Err(MintError::KeyReplaced) => refresh(app).await?,
+        Err(MintError::NoSigningKey) => refresh_if_older(app, SPACING).await,
+        signed => return signed,
+    };
+    sign_with(app, &served, run, &admitted).await
+}
+
+struct Admitted<'a> {
+    now: Timestamp,
+    audience: &'a str,
+    expires_at: Timestamp,
+    caller: String,
+}
+
+/// Chooses the key, records the token, signs it.
+async fn sign_with(
+    app: &App,
+    served: &Served,
+    run: &Run,
+    admitted: &Admitted<'_>,
+) -> Result<String, MintError> {
+    let Admitted { now, audience, expires_at, .. } = *admitted;
+    let issuer = run.keys.issuer(run.organization_id);
+    let ring = served.ring(issuer, app.algorithms.choose(audience, run.keys.algorithm), now);
+    let issuer = served.issuer_url(issuer).ok_or(MintError::NoSigningKey)?;
+    let key = served.keyring.signer(ring, &app.rotation, now).ok_or(MintError::NoSigningKey)?;
     let jti = uuid_at(now, app.entropy.as_ref());
 
     let record = MintRecord {
@@ -64,15 +100,16 @@ pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Re
         subject: run.subject.clone(),
         kid: key.kid().to_owned(),
         expires_at,
-        caller: request.caller,
+        caller: admitted.caller.clone(),
     };
     match app.mint_log.record(record).await? {
         Recorded::Recorded => {}
         Recorded::RunEnded(state) => refuse_ended(run, state)?,
+        Recorded::KeyDoesNotSign => return Err(MintError::KeyReplaced),
     }
 
     let issuance = Issuance {
-        issuer: app.issuer.as_str(),
+        issuer: issuer.as_str(),
         audience,
         subject: &run.subject,
         jti,
@@ -80,7 +117,7 @@ pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Re
         expires_at,
     };
     let input = key.signing_input(&IdTokenClaims::new(&issuance, &run.claims))?;
-    Ok(app.signers.sign(key, input).await?)
+    Ok(app.signers.sign(Arc::clone(key), input).await?)
 }
 
 /// The run that `request_token` belongs to, if it is the one asked about.

@@ -1,11 +1,17 @@
 //! Whether this process can mint.
 
 use crate::app::App;
+use crate::flows::refresh_keys::keys_to_sign_with;
+use crate::signing::algorithm::SigningAlgorithm;
+use crate::signing::keyring::{IssuerId, RingId};
 
 /// Each part with what is wrong with it, or `None`.
 pub struct Readiness {
     pub database: Option<&'static str>,
-    pub signing_key: Option<&'static str>,
+    pub signing_key: Option<String>,
+    /// What an operator must be told. A process with it can still mint.
+    pub rotation: Option<String>,
+    pub jwks_age_seconds: Option<i64>,
 }
 
 impl Readiness {
@@ -15,8 +21,32 @@ impl Readiness {
 }
 
 pub async fn readiness(app: &App) -> Readiness {
+    let database = app.store.ping().await.err().map(|_| "the database does not answer");
+    let now = app.clock.now();
+    let signing_key = match keys_to_sign_with(app).await {
+        Err(error) => Some(error.to_string()),
+        Ok(served) => {
+            let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
+            let signs = served.keyring.signer(shared, &app.rotation, now).is_some();
+            (!signs).then(|| "no key signs at the moment".to_owned())
+        }
+    };
+    let standing = app.standing.load();
+    let alarms = app.alarms.load();
+    let mut troubles: Vec<String> = standing.trouble.iter().cloned().collect();
+    // Only how many: whose issuers there are is nobody's business.
+    if let Some(first) = alarms.iter().find(|alarm| alarm.ring.issuer == IssuerId::Shared) {
+        troubles.push(format!("{}: {}", first.ring.algorithm, first.what));
+    }
+    let own = alarms.iter().filter(|alarm| alarm.ring.issuer != IssuerId::Shared).count();
+    if own > 0 {
+        troubles
+            .push(format!("{own} key rings of organizations' own issuers need attention; the log says more"));
+    }
     Readiness {
-        database: app.store.ping().await.err().map(|_| "the database does not answer"),
-        signing_key: app.keyring.load().active().is_none().then_some("no signing key is active"),
+        database,
+        signing_key,
+        rotation: (!troubles.is_empty()).then(|| troubles.join("; ")),
+        jwks_age_seconds: standing.age(now).map(|age| age.as_secs()),
     }
 }

@@ -11,11 +11,13 @@ use crate::config::{DEFAULT_RUN_TTL, MIN_RUN_TTL};
 use crate::entropy::uuid_at;
 use crate::issuer::audience::{Audience, AudienceError};
 use crate::issuer::claims;
+use crate::issuer::organization_name::OrganizationName;
 use crate::issuer::service::{AttributeError, Attributes};
 use crate::issuer::subject::MAX_SUBJECT_BYTES;
+use crate::issuer::url::IssuerUrl;
 use crate::secret::{Secret, SecretKind};
 use crate::store::StoreError;
-use crate::store::organizations::Organization;
+use crate::store::organizations::{KeyChoice, Organization};
 use crate::store::runs::{Run, RunState};
 
 pub const MAX_AUDIENCES: usize = 16;
@@ -89,8 +91,9 @@ pub fn preview_run(
 ) -> Result<Preview, StartRunError> {
     let run = register(app, organization, request, app.clock.now())?;
     let audiences = run.audiences.as_deref().unwrap_or(std::slice::from_ref(&run.organization));
-    let limits = limits::check(&app.issuer, &run.subject, audiences);
-    let mut claims = unchanging_claims(app, &run.organization, &run.subject, &run.claims);
+    let issuer = issuer_of(app, organization.keys, &run.organization);
+    let limits = limits::check(&issuer, &run.subject, audiences);
+    let mut claims = unchanging_claims(&issuer, &run.organization, &run.subject, &run.claims);
     // There is no run, so there is no id to show.
     claims.shift_remove("run_id");
     Ok(Preview { subject: run.subject, claims, limits })
@@ -98,17 +101,25 @@ pub fn preview_run(
 
 /// What all tokens of a run say alike: every claim but the times, the id and an audience asked for.
 pub fn unchanging_claims(
-    app: &App,
+    issuer: &IssuerUrl,
     organization: &str,
     subject: &str,
     of_the_run: &Map<String, Value>,
 ) -> Map<String, Value> {
     let mut claims = Map::new();
-    claims.insert("iss".into(), app.issuer.as_str().into());
+    claims.insert("iss".into(), issuer.as_str().into());
     claims.insert("aud".into(), organization.into());
     claims.insert("sub".into(), subject.into());
     claims.extend(of_the_run.clone());
     claims
+}
+
+/// The issuer in the tokens of an organization.
+pub fn issuer_of(app: &App, keys: KeyChoice, organization: &str) -> IssuerUrl {
+    match OrganizationName::parse(organization) {
+        Ok(name) if keys.own_issuer => app.base_url.of_organization(&name),
+        _ => app.issuer.clone(),
+    }
 }
 
 fn register(
@@ -130,6 +141,7 @@ fn register(
         id,
         organization_id: organization.id,
         organization: organization.name.to_string(),
+        keys: organization.keys,
         service: name,
         attributes,
         subject: identity.subject,

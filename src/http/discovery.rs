@@ -8,31 +8,82 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
-use crate::publication::Document;
+use super::path::PathSegment;
+use super::problem::Problem;
+use crate::flows::refresh_keys::{SPACING, refresh_if_older};
+use crate::publication::{Document, Publication};
+use crate::signing::keyring::IssuerId;
 
-/// Verifiers may keep both documents this long.
-const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
-
-pub async fn configuration(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    serve(&api.app.publication.load().configuration, &headers)
+pub async fn configuration(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let publication = shared(&api).await?;
+    Ok(serve(&api, &publication.configuration, &headers))
 }
 
-pub async fn jwks(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    serve(&api.app.publication.load().jwks, &headers)
+pub async fn jwks(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let publication = shared(&api).await?;
+    publication.was_fetched(api.app.clock.now());
+    Ok(serve(&api, &publication.jwks, &headers))
+}
+
+pub async fn configuration_of_organization(
+    State(api): State<Arc<Api>>,
+    PathSegment(org): PathSegment,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let publication = of_organization(&api, &org).await?;
+    Ok(serve(&api, &publication.configuration, &headers))
+}
+
+pub async fn jwks_of_organization(
+    State(api): State<Arc<Api>>,
+    PathSegment(org): PathSegment,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let publication = of_organization(&api, &org).await?;
+    publication.was_fetched(api.app.clock.now());
+    Ok(serve(&api, &publication.jwks, &headers))
+}
+
+async fn shared(api: &Api) -> Result<Arc<Publication>, Problem> {
+    refuse_stale(api).await?;
+    let served = api.app.served.load();
+    served.publication_of(IssuerId::Shared).cloned().ok_or_else(Problem::unavailable)
+}
+
+async fn of_organization(api: &Api, name: &str) -> Result<Arc<Publication>, Problem> {
+    let known = || api.app.served.load().publication_of_organization(name).cloned();
+    let found = match known() {
+        Some(found) => Some(found),
+        // Another process may have made it a moment ago.
+        None => refresh_if_older(&api.app, SPACING).await.publication_of_organization(name).cloned(),
+    };
+    refuse_stale(api).await?;
+    found.ok_or_else(Problem::not_found)
+}
+
+/// Rather no key set than one that may lack the key that signs, or have one that was revoked long ago.
+async fn refuse_stale(api: &Api) -> Result<(), Problem> {
+    let app = &api.app;
+    let fresh = || app.standing.load().may_serve(&app.rotation, app.clock.now());
+    if fresh() {
+        return Ok(());
+    }
+    refresh_if_older(app, SPACING).await;
+    if fresh() { Ok(()) } else { Err(Problem::unavailable()) }
 }
 
 pub async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/yaml")], include_str!("../../openapi.yaml")).into_response()
 }
 
-fn serve(document: &Document, request: &HeaderMap) -> Response {
+fn serve(api: &Api, document: &Document, request: &HeaderMap) -> Response {
     let mut response = if is_current(request, &document.etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         ([(CONTENT_TYPE, "application/json")], document.body.clone()).into_response()
     };
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, CACHE);
+    headers.insert(CACHE_CONTROL, api.cache_control.clone());
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     if let Ok(etag) = HeaderValue::from_str(&document.etag) {
         headers.insert(ETAG, etag);

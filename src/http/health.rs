@@ -28,8 +28,10 @@ pub async fn readyz(State(api): State<Arc<Api>>) -> Response {
         "status": word,
         "checks": {
             "database": readiness.database.unwrap_or("ok"),
-            "signing_key": readiness.signing_key.unwrap_or("ok"),
+            "signing_key": readiness.signing_key.as_deref().unwrap_or("ok"),
+            "rotation": readiness.rotation.as_deref().unwrap_or("ok"),
         },
+        "jwks_age_seconds": readiness.jwks_age_seconds,
     });
     (status, Json(body)).into_response()
 }

@@ -21,12 +21,16 @@ pub mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+
 use crate::app::App;
 
 /// What handlers share.
 pub struct Api {
     pub app: Arc<App>,
     pub body_timeout: Duration,
+    /// How long verifiers may keep discovery and key sets.
+    pub cache_control: HeaderValue,
     /// Believe the last `X-Forwarded-For`: only a proxy can reach this process.
     pub behind_proxy: bool,
 }

@@ -16,14 +16,36 @@ use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
-use crate::flows::organizations::create_organization;
+use crate::flows::organizations::{create_organization, delete_organization};
+use crate::flows::start_run::issuer_of;
+use crate::signing::algorithm::SigningAlgorithm;
 use crate::store::access_tokens::Role;
-use crate::store::organizations::Organization;
+use crate::store::organizations::{KeyChoice, Organization};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateOrganization {
     name: String,
+    /// `shared` (the default) or `own`.
+    issuer: Option<String>,
+    /// RS256 (the default) or ES256.
+    algorithm: Option<String>,
+}
+
+impl CreateOrganization {
+    fn keys(&self) -> Result<KeyChoice, Problem> {
+        let own_issuer = match self.issuer.as_deref() {
+            None | Some("shared") => false,
+            Some("own") => true,
+            Some(_) => return Err(Problem::invalid_input("`issuer` is `shared` or `own`.")),
+        };
+        let algorithm = match self.algorithm.as_deref() {
+            None => SigningAlgorithm::default(),
+            Some(text) => SigningAlgorithm::parse(text)
+                .ok_or_else(|| Problem::invalid_input("`algorithm` is `RS256` or `ES256`."))?,
+        };
+        Ok(KeyChoice { own_issuer, algorithm })
+    }
 }
 
 pub async fn create(
@@ -33,9 +55,9 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     caller.require_admin()?;
     let body: CreateOrganization = body.json(&api).await?;
-    let organization = create_organization(&api.app, &body.name).await?;
+    let organization = create_organization(&api.app, &body.name, body.keys()?).await?;
     let location = format!("{}/api/orgs/{}", api.app.base_url, organization.name);
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render(&organization))).into_response())
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render(&api, &organization))).into_response())
 }
 
 pub async fn list(
@@ -45,7 +67,7 @@ pub async fn list(
 ) -> Result<Json<Value>, Problem> {
     let page = Query::parse(query.as_deref(), &["limit", "cursor"])?.page()?;
     let found = api.app.store.organizations(caller.only_organization(), page).await?;
-    let organizations: Vec<Value> = found.items.iter().map(render).collect();
+    let organizations: Vec<Value> = found.items.iter().map(|one| render(&api, one)).collect();
     Ok(Json(json!({"organizations": organizations, "next_cursor": found.next})))
 }
 
@@ -54,7 +76,7 @@ pub async fn show(
     Authenticated(caller): Authenticated,
     PathSegment(org): PathSegment,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(render(&caller.organization(&api.app, &org, Role::Viewer).await?)))
+    Ok(Json(render(&api, &caller.organization(&api.app, &org, Role::Viewer).await?)))
 }
 
 pub async fn delete(
@@ -63,16 +85,16 @@ pub async fn delete(
     PathSegment(org): PathSegment,
 ) -> Result<StatusCode, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Admin).await?;
-    let now = api.app.clock.now();
-    api.app.store.delete_organization(organization.id, caller.token_id(), now).await?;
-    tracing::info!(organization = %organization.name, by = %caller.token_id(), "organization deleted");
+    delete_organization(&api.app, &organization, caller.token_id()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn render(organization: &Organization) -> Value {
+fn render(api: &Api, organization: &Organization) -> Value {
     json!({
         "id": organization.id,
         "name": organization.name,
         "created_at": organization.created_at,
+        "issuer": issuer_of(&api.app, organization.keys, organization.name.as_str()).as_str(),
+        "algorithm": organization.keys.algorithm.as_str(),
     })
 }

@@ -11,9 +11,11 @@ use serde_json::json;
 use crate::flows::access_tokens::CreateAccessTokenError;
 use crate::flows::authorize::AuthorizeError;
 use crate::flows::end_run::EndRunError;
+use crate::flows::make_key::MakeKeyError;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::organizations::CreateOrganizationError;
 use crate::flows::start_run::StartRunError;
+use crate::signing::key_store::KeyStoreError;
 use crate::signing::signing_key::SigningError;
 use crate::store::StoreError;
 
@@ -168,9 +170,25 @@ impl From<AuthorizeError> for Problem {
 impl From<CreateOrganizationError> for Problem {
     fn from(error: CreateOrganizationError) -> Self {
         match error {
-            CreateOrganizationError::Name(_) => Self::invalid_input(sentence(&error)),
+            CreateOrganizationError::Name(_) | CreateOrganizationError::IssuerTooLong { .. } => {
+                Self::invalid_input(sentence(&error))
+            }
+            CreateOrganizationError::MakeKey(error) => error.into(),
             CreateOrganizationError::NameTaken(_) => Self::new(ProblemKind::Conflict, sentence(&error)),
             CreateOrganizationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<MakeKeyError> for Problem {
+    fn from(error: MakeKeyError) -> Self {
+        match error {
+            MakeKeyError::KeyStore(KeyStoreError::Unreachable { .. }) | MakeKeyError::Interrupted => {
+                tracing::error!(%error, "no signing key could be made");
+                Self::unavailable()
+            }
+            MakeKeyError::KeyStore(_) | MakeKeyError::Unusable(_) => Self::internal(&error),
+            MakeKeyError::Store(error) => error.into(),
         }
     }
 }
@@ -221,7 +239,11 @@ impl From<MintError> for Problem {
                 Self::new(ProblemKind::AudienceNotAllowed, sentence(&error))
             }
             MintError::Lifetime(_) => Self::invalid_input(sentence(&error)),
-            MintError::NoSigningKey | MintError::NotRecorded(_) | MintError::Signing(SigningError::Busy) => {
+            MintError::NoSigningKey
+            | MintError::KeyReplaced
+            | MintError::Keys(_)
+            | MintError::NotRecorded(_)
+            | MintError::Signing(SigningError::Busy) => {
                 tracing::warn!(%error, "no token");
                 Self::unavailable()
             }

@@ -32,6 +32,12 @@ pub fn routes() -> Vec<Route> {
         route("get", "/healthz", get(health::healthz)),
         route("get", "/readyz", get(health::readyz)),
         route("get", "/version", get(health::version)),
+        route(
+            "get",
+            "/orgs/{org}/oidc/.well-known/openid-configuration",
+            get(discovery::configuration_of_organization),
+        ),
+        route("get", "/orgs/{org}/oidc/.well-known/jwks", get(discovery::jwks_of_organization)),
         route("post", "/api/orgs", post(organizations::create)),
         route("get", "/api/orgs", get(organizations::list)),
         route("get", "/api/orgs/{org}", get(organizations::show)),

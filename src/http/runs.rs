@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::query::Query;
 use crate::app::App;
 use crate::flows::end_run::end_run;
-use crate::flows::start_run::{self, StartRun, StartedRun, preview_run, unchanging_claims};
+use crate::flows::start_run::{self, StartRun, StartedRun, issuer_of, preview_run, unchanging_claims};
 use crate::issuer::service::Attributes;
 use crate::issuer::subject::{MAX_SUBJECT_BYTES, is_attribute_name};
 use crate::store::access_tokens::Role;
@@ -159,7 +159,7 @@ fn render(app: &App, run: &Run) -> Value {
         "attributes": run.attributes,
         "audiences": run.audiences,
         "subject": run.subject,
-        "claims": unchanging_claims(app, &run.organization, &run.subject, &run.claims),
+        "claims": unchanging_claims(&issuer_of(app, run.keys, &run.organization), &run.organization, &run.subject, &run.claims),
         "created_at": run.created_at,
         "expires_at": run.expires_at,
         "ended_at": if state == RunState::Expired { Some(run.expires_at) } else { run.ended_at },

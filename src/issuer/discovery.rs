@@ -10,7 +10,7 @@ pub const CONFIGURATION_PATH: &str = "/.well-known/openid-configuration";
 pub const JWKS_PATH: &str = "/.well-known/jwks";
 
 /// The document for `issuer`, whose keys sign with exactly `algorithms`.
-pub fn document(issuer: &IssuerUrl, algorithms: &[String], services: &Services) -> Value {
+pub fn document(issuer: &IssuerUrl, algorithms: &[&str], services: &Services) -> Value {
     let mut claims = COMMON_CLAIMS.to_vec();
     claims.extend(services.claim_names());
     json!({

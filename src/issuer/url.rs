@@ -5,6 +5,8 @@ use std::fmt;
 use thiserror::Error;
 use url::{Host, Url};
 
+use crate::issuer::organization_name::OrganizationName;
+
 /// AWS takes at most 255 characters for a provider URL (IAM `CreateOpenIDConnectProvider`).
 pub const MAX_ISSUER_CHARS: usize = 255;
 
@@ -97,6 +99,16 @@ impl IssuerUrl {
                 host: self.host.clone(),
             },
             None => self.clone(),
+        }
+    }
+
+    /// The issuer of an organization's own, under the base URL `self`.
+    pub fn of_organization(&self, name: &OrganizationName) -> Self {
+        let below = format!("/orgs/{name}/oidc");
+        Self {
+            text: format!("{}{below}", self.text),
+            path: format!("{}{below}", self.path),
+            host: self.host.clone(),
         }
     }
 

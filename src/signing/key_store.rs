@@ -1,10 +1,13 @@
 //! Where private keys are made and live: sealed in our own database, or in a module that they never
 //! leave. Everything here blocks and belongs on a thread that may.
 
+use std::sync::Arc;
+
 use jsonwebtoken::jwk::Jwk;
 use thiserror::Error;
 
 use crate::signing::algorithm::SigningAlgorithm;
+use crate::signing::sealing::SealingKeys;
 use crate::signing::signing_key::SigningError;
 
 /// The private half of a key, able to sign.
@@ -69,4 +72,32 @@ pub enum KeyStoreError {
     Generate(#[from] crate::signing::generate::GenerateError),
     #[error("signing key {kid}: {source}")]
     Unusable { kid: String, source: SigningError },
+}
+
+/// Every key store that this process can use.
+pub struct KeyStores {
+    /// New keys are made in the first.
+    stores: Vec<Arc<dyn KeyStore>>,
+    sealing: Arc<SealingKeys>,
+}
+
+impl KeyStores {
+    /// `makes` is the one for new keys; `others` open what was made before.
+    pub fn new(sealing: Arc<SealingKeys>, makes: Arc<dyn KeyStore>, others: Vec<Arc<dyn KeyStore>>) -> Self {
+        let mut stores = vec![makes];
+        stores.extend(others);
+        Self { stores, sealing }
+    }
+
+    pub fn for_new_keys(&self) -> &Arc<dyn KeyStore> {
+        &self.stores[0]
+    }
+
+    pub fn named(&self, name: &str) -> Option<&Arc<dyn KeyStore>> {
+        self.stores.iter().find(|store| store.name() == name)
+    }
+
+    pub fn sealing(&self) -> &Arc<SealingKeys> {
+        &self.sealing
+    }
 }

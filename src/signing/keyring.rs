@@ -1,69 +1,109 @@
-//! The keys of an issuer as one process knows them: a snapshot, replaced whole.
+//! The keys of every issuer as one process knows them: a snapshot, replaced whole.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
+use uuid::Uuid;
 
+use crate::signing::algorithm::SigningAlgorithm;
+use crate::signing::rotation::{KeyLife, RotationPolicy};
 use crate::signing::signing_key::SigningKey;
 
-/// Where a key is in its life. Only an active key signs; every key but a removed or revoked one is
-/// published, so that what it signed stays verifiable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyState {
-    Next,
-    Active,
-    Previous,
-    Removed,
-    Revoked,
+/// Whose keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IssuerId {
+    /// The issuer of every organization that has none of its own.
+    Shared,
+    /// An organization's own.
+    Organization(Uuid),
 }
 
-impl KeyState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Next => "next",
-            Self::Active => "active",
-            Self::Previous => "previous",
-            Self::Removed => "removed",
-            Self::Revoked => "revoked",
-        }
-    }
-
+impl IssuerId {
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Next, Self::Active, Self::Previous, Self::Removed, Self::Revoked]
-            .into_iter()
-            .find(|state| state.as_str() == text)
+        if text == "shared" { Some(Self::Shared) } else { Uuid::parse_str(text).ok().map(Self::Organization) }
     }
+}
 
-    pub fn is_published(self) -> bool {
+impl fmt::Display for IssuerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Next | Self::Active | Self::Previous => true,
-            Self::Removed | Self::Revoked => false,
+            Self::Shared => f.write_str("shared"),
+            Self::Organization(id) => write!(f, "{id}"),
         }
     }
+}
+
+/// One issuer's keys of one algorithm follow one another; others do so beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RingId {
+    pub issuer: IssuerId,
+    pub algorithm: SigningAlgorithm,
+}
+
+/// A key of the published set.
+#[derive(Clone)]
+pub struct RingKey {
+    pub kid: String,
+    pub life: KeyLife,
+    pub jwk: Jwk,
+    /// `None` for a key that signs no more.
+    pub signing_key: Option<Arc<SigningKey>>,
 }
 
 #[derive(Default)]
 pub struct Keyring {
-    active: Option<Arc<SigningKey>>,
-    published: Vec<Jwk>,
+    rings: HashMap<RingId, Vec<RingKey>>,
 }
 
 impl Keyring {
-    pub fn new(active: Option<Arc<SigningKey>>, published: Vec<Jwk>) -> Self {
-        Self { active, published }
+    pub fn new(rings: HashMap<RingId, Vec<RingKey>>) -> Self {
+        Self { rings }
     }
 
-    /// The key that signs now.
-    pub fn active(&self) -> Option<&Arc<SigningKey>> {
-        self.active.as_ref()
+    /// The key that signs at `now`.
+    pub fn signer(&self, ring: RingId, policy: &RotationPolicy, now: Timestamp) -> Option<&Arc<SigningKey>> {
+        let key = self.keys(ring).iter().find(|key| policy.signs_at(&key.life, now))?;
+        key.signing_key.as_ref()
     }
 
-    pub fn jwks(&self) -> JwkSet {
-        JwkSet { keys: self.published.clone() }
+    /// Whether a key of this ring signs now or did: from then on it is what its verifiers expect.
+    pub fn has_begun(&self, ring: RingId, now: Timestamp) -> bool {
+        self.keys(ring).iter().any(|key| key.life.signs_from.is_some_and(|from| from <= now))
     }
 
-    /// The algorithms that really sign.
-    pub fn algorithms(&self) -> Vec<String> {
-        self.active.iter().map(|key| key.algorithm().as_str().to_owned()).collect()
+    /// The published keys of a ring, oldest first.
+    pub fn keys(&self, ring: RingId) -> &[RingKey] {
+        self.rings.get(&ring).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = (RingId, &RingKey)> {
+        self.rings.iter().flat_map(|(ring, keys)| keys.iter().map(|key| (*ring, key)))
+    }
+
+    pub fn find(&self, kid: &str) -> Option<(RingId, &RingKey)> {
+        self.all().find(|(_, key)| key.kid == kid)
+    }
+
+    /// Everything of `issuer` that verifiers may need.
+    pub fn jwks(&self, issuer: IssuerId) -> JwkSet {
+        let of_algorithm = |algorithm| self.keys(RingId { issuer, algorithm }).iter();
+        JwkSet {
+            keys: SigningAlgorithm::ALL
+                .into_iter()
+                .flat_map(of_algorithm)
+                .map(|key| key.jwk.clone())
+                .collect(),
+        }
+    }
+
+    /// The algorithms that really sign: those with a key that does, or will from a moment that is decided.
+    pub fn algorithms(&self, issuer: IssuerId) -> Vec<SigningAlgorithm> {
+        let signs = |algorithm: &SigningAlgorithm| {
+            self.keys(RingId { issuer, algorithm: *algorithm }).iter().any(|key| key.life.is_designated())
+        };
+        SigningAlgorithm::ALL.into_iter().filter(signs).collect()
     }
 }

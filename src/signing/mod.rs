@@ -1,6 +1,8 @@
-//! Who signs: the keys, how they are made, kept and used. Nothing here knows of runs or HTTP.
+//! Who signs: the keys, how they are made, kept, used and follow one another. Nothing here knows of runs
+//! or HTTP.
 
 pub mod algorithm;
+pub mod database_keys;
 pub mod generate;
 pub mod jwk;
 pub mod key_store;

@@ -118,6 +118,8 @@ pub struct Timing {
     pub publish_ahead_floor: SignedDuration,
     /// How late a rotation may be before it is an alarm.
     pub alarm_after: SignedDuration,
+    /// How many times as fast as in service.
+    divisor: u32,
 }
 
 impl Timing {
@@ -130,26 +132,39 @@ impl Timing {
         margin: SignedDuration::from_mins(5),
         publish_ahead_floor: SignedDuration::from_mins(15),
         alarm_after: SignedDuration::from_mins(1),
+        divisor: 1,
     };
 
     /// Everything `divisor` times as fast.
     pub fn faster(divisor: u32) -> Self {
-        let scaled = |duration: SignedDuration| {
-            SignedDuration::from_millis(
-                i64::try_from(duration.as_millis()).unwrap_or(i64::MAX) / i64::from(divisor.max(1)),
-            )
-        };
-        let real = Self::REAL;
+        let real = Self { divisor: divisor.max(1), ..Self::REAL };
         Self {
-            jwks_max_age: scaled(real.jwks_max_age),
-            refresh_every: scaled(real.refresh_every),
-            lease: scaled(real.lease),
-            clock_bound: scaled(real.clock_bound),
-            verifier_leeway: scaled(real.verifier_leeway),
-            margin: scaled(real.margin),
-            publish_ahead_floor: scaled(real.publish_ahead_floor),
-            alarm_after: scaled(real.alarm_after),
+            jwks_max_age: real.scaled(real.jwks_max_age),
+            refresh_every: real.scaled(real.refresh_every),
+            lease: real.scaled(real.lease),
+            clock_bound: real.scaled(real.clock_bound),
+            verifier_leeway: real.scaled(real.verifier_leeway),
+            margin: real.scaled(real.margin),
+            publish_ahead_floor: real.scaled(real.publish_ahead_floor),
+            alarm_after: real.scaled(real.alarm_after),
+            ..real
         }
+    }
+
+    /// What takes `duration` in service.
+    pub fn scaled(&self, duration: SignedDuration) -> SignedDuration {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        SignedDuration::from_millis(millis / i64::from(self.divisor))
+    }
+
+    /// Whether this is for a test.
+    pub fn is_faster(&self) -> bool {
+        self.divisor > 1
+    }
+
+    /// What `keep_published` covers: the last token's life, and how late verifiers are.
+    pub fn keep_published_floor(&self, token_lifetime_max: SignedDuration) -> SignedDuration {
+        token_lifetime_max + self.verifier_leeway + self.jwks_max_age + self.margin
     }
 
     /// How long before it takes effect a change of the signing key is decided: every process that may
@@ -191,8 +206,7 @@ impl RotationPolicy {
     /// Refuses what could make some verifier refuse a valid token (or trust a removed key for longer than
     /// is promised). `token_lifetime_max` is the longest life of any token.
     pub fn check(&self, token_lifetime_max: SignedDuration) -> Result<(), FloorError> {
-        let Timing { jwks_max_age, lease, clock_bound, verifier_leeway, margin, publish_ahead_floor, .. } =
-            self.timing;
+        let Timing { jwks_max_age, lease, clock_bound, publish_ahead_floor, .. } = self.timing;
         let floors = [
             (
                 "serve_stale",
@@ -215,7 +229,7 @@ impl RotationPolicy {
             (
                 "keep_published",
                 self.keep_published,
-                token_lifetime_max + verifier_leeway + jwks_max_age + margin,
+                self.timing.keep_published_floor(token_lifetime_max),
                 "it covers token_lifetime_max, five minutes of leeway and the max-age of the key set; AWS and Microsoft.IdentityModel would refuse the last tokens of the old key",
             ),
             (

@@ -1,4 +1,6 @@
-//! Sealing: private keys rest in the database only under AES-256-GCM, bound to what they are.
+//! Sealing: private keys rest in the database only under AES-256-GCM, bound to what they are. Public
+//! halves carry an attestation under the same key, so that whoever can write to the database cannot have
+//! a key of their own published.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -9,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
+use ring::hmac;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -22,6 +25,12 @@ const KEY_BYTES: usize = 32;
 pub struct SealingKey {
     id: String,
     key: LessSafeKey,
+    attestation: hmac::Key,
+}
+
+/// The sealing keys of this process: the first seals, every one opens.
+pub struct SealingKeys {
+    keys: Vec<SealingKey>,
 }
 
 #[derive(Debug, Error)]
@@ -43,7 +52,7 @@ pub enum SealingError {
     #[error("sealing key file {path} can be read by others (mode {mode:o}); run `chmod 600 {path}`", path = path.display())]
     Readable { path: PathBuf, mode: u32 },
     #[error(
-        "signing key {kid} is sealed under sealing key {sealed_under}, but the configured one is {configured}: put the right sealing key back, or restore the database that belongs to this one"
+        "signing key {kid} is sealed under sealing key {sealed_under}, but configured is {configured}: put the right sealing key back (old_sealing_key_files takes more than one), or restore the database that belongs to this one"
     )]
     WrongKey { kid: String, sealed_under: String, configured: String },
     #[error(
@@ -52,11 +61,50 @@ pub enum SealingError {
     Damaged { kid: String },
 }
 
-/// A sealed private key as it rests in the database.
-pub struct Sealed {
-    /// base64 of nonce ‖ ciphertext ‖ tag.
-    pub text: String,
-    pub sealing_key_id: String,
+/// A key that is sealed: the sealing key's id, a dot, base64 of nonce ‖ ciphertext ‖ tag.
+fn parts(sealed: &str) -> Option<(&str, &str)> {
+    sealed.split_once('.')
+}
+
+/// The id of the sealing key that `sealed` is under.
+pub fn sealed_under(sealed: &str) -> Option<&str> {
+    parts(sealed).map(|(id, _)| id)
+}
+
+impl SealingKeys {
+    /// `primary` seals; `others` are there to open what was sealed before.
+    pub fn new(primary: SealingKey, others: Vec<SealingKey>) -> Self {
+        let mut keys = vec![primary];
+        keys.extend(others);
+        Self { keys }
+    }
+
+    pub fn primary(&self) -> &SealingKey {
+        &self.keys[0]
+    }
+
+    /// The ids of all, the sealing one first.
+    pub fn ids(&self) -> Vec<&str> {
+        self.keys.iter().map(SealingKey::id).collect()
+    }
+
+    pub fn open(&self, sealed: &str, of: &Purpose<'_>) -> Result<Zeroizing<Vec<u8>>, SealingError> {
+        let damaged = || SealingError::Damaged { kid: of.kid.to_owned() };
+        let under = sealed_under(sealed).ok_or_else(damaged)?;
+        match self.keys.iter().find(|key| key.id == under) {
+            Some(key) => key.open(sealed, of),
+            None => Err(SealingError::WrongKey {
+                kid: of.kid.to_owned(),
+                sealed_under: under.to_owned(),
+                configured: self.ids().join(", "),
+            }),
+        }
+    }
+
+    /// Whether one of these keys made `attestation` for `content`.
+    pub fn attests(&self, content: &[u8], attestation: &str) -> bool {
+        self.keys.iter().any(|key| key.attests(content, attestation))
+    }
 }
 
 impl SealingKey {
@@ -67,7 +115,10 @@ impl SealingKey {
         // Domain-separated, so that the id tells nothing that any other use of the key could.
         let id = digest(&SHA256, &[b"runmint sealing key id\0".as_slice(), &bytes].concat());
         let id = hex::encode(&id.as_ref()[..6]);
-        Ok(Self { id, key: LessSafeKey::new(key) })
+        // A key of its own for each use.
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &bytes), b"runmint attestation v1");
+        let attestation = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+        Ok(Self { id, key: LessSafeKey::new(key), attestation })
     }
 
     pub fn from_file(path: &Path) -> Result<Self, SealingError> {
@@ -120,27 +171,29 @@ impl SealingKey {
         &self.id
     }
 
-    pub fn seal(&self, plain: &[u8], of: &Purpose<'_>, entropy: &dyn Entropy) -> Sealed {
+    pub fn seal(&self, plain: &[u8], of: &Purpose<'_>, entropy: &dyn Entropy) -> String {
         let mut nonce = [0; NONCE_LEN];
         entropy.fill(&mut nonce);
         let mut sealed = plain.to_vec();
         self.key
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(of.bytes()), &mut sealed)
             .expect("a key of a few kilobytes is within AES-GCM's limit");
-        let text = STANDARD.encode([nonce.as_slice(), &sealed].concat());
-        Sealed { text, sealing_key_id: self.id.clone() }
+        format!("{}.{}", self.id, STANDARD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
-    pub fn open(&self, sealed: &Sealed, of: &Purpose<'_>) -> Result<Zeroizing<Vec<u8>>, SealingError> {
-        if sealed.sealing_key_id != self.id {
-            return Err(SealingError::WrongKey {
-                kid: of.kid.to_owned(),
-                sealed_under: sealed.sealing_key_id.clone(),
-                configured: self.id.clone(),
-            });
-        }
+    /// A proof that whoever holds this sealing key vouches for `content`.
+    pub fn attest(&self, content: &[u8]) -> String {
+        STANDARD.encode(hmac::sign(&self.attestation, content))
+    }
+
+    fn attests(&self, content: &[u8], attestation: &str) -> bool {
+        STANDARD.decode(attestation).is_ok_and(|tag| hmac::verify(&self.attestation, content, &tag).is_ok())
+    }
+
+    fn open(&self, sealed: &str, of: &Purpose<'_>) -> Result<Zeroizing<Vec<u8>>, SealingError> {
         let damaged = || SealingError::Damaged { kid: of.kid.to_owned() };
-        let mut bytes = Zeroizing::new(STANDARD.decode(&sealed.text).map_err(|_| damaged())?);
+        let (_, text) = parts(sealed).ok_or_else(damaged)?;
+        let mut bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| damaged())?);
         if bytes.len() < NONCE_LEN {
             return Err(damaged());
         }
@@ -176,38 +229,63 @@ mod tests {
 
     const OF: Purpose<'static> = Purpose { kid: "k1", algorithm: "RS256" };
 
+    fn keys() -> SealingKeys {
+        SealingKeys::new(key(), Vec::new())
+    }
+
+    fn other() -> SealingKey {
+        SealingKey::parse(&STANDARD.encode([8; 32])).unwrap()
+    }
+
     #[test]
     fn opens_only_what_it_sealed_for_the_same_purpose() {
         let sealed = key().seal(b"secret", &OF, &SystemEntropy::new());
-        assert_eq!(key().open(&sealed, &OF).unwrap().as_slice(), b"secret");
+        assert_eq!(keys().open(&sealed, &OF).unwrap().as_slice(), b"secret");
 
         let other_row = Purpose { kid: "k2", algorithm: "RS256" };
-        assert!(matches!(key().open(&sealed, &other_row), Err(SealingError::Damaged { .. })));
+        assert!(matches!(keys().open(&sealed, &other_row), Err(SealingError::Damaged { .. })));
         let other_algorithm = Purpose { kid: "k1", algorithm: "ES256" };
-        assert!(matches!(key().open(&sealed, &other_algorithm), Err(SealingError::Damaged { .. })));
-        let other = SealingKey::parse(&STANDARD.encode([8; 32])).unwrap();
-        assert!(matches!(other.open(&sealed, &OF), Err(SealingError::WrongKey { .. })));
+        assert!(matches!(keys().open(&sealed, &other_algorithm), Err(SealingError::Damaged { .. })));
+        let stranger = SealingKeys::new(other(), Vec::new());
+        assert!(matches!(stranger.open(&sealed, &OF), Err(SealingError::WrongKey { .. })));
+        let both = SealingKeys::new(other(), vec![key()]);
+        assert_eq!(both.open(&sealed, &OF).unwrap().as_slice(), b"secret");
+        assert_eq!(both.primary().id(), other().id());
     }
 
     #[test]
     fn every_changed_bit_and_every_cut_is_noticed() {
         let sealed = key().seal(b"secret", &OF, &SystemEntropy::new());
-        let bytes = STANDARD.decode(&sealed.text).unwrap();
+        let bytes = STANDARD.decode(parts(&sealed).unwrap().1).unwrap();
         for index in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[index] ^= 1;
             let cut = bytes[..index].to_vec();
             for text in [STANDARD.encode(changed), STANDARD.encode(cut)] {
-                let sealed = Sealed { text, sealing_key_id: key().id().to_owned() };
-                assert!(matches!(key().open(&sealed, &OF), Err(SealingError::Damaged { .. })), "{index}");
+                let sealed = format!("{}.{text}", key().id());
+                assert!(matches!(keys().open(&sealed, &OF), Err(SealingError::Damaged { .. })), "{index}");
             }
         }
+        assert!(matches!(keys().open("no dot", &OF), Err(SealingError::Damaged { .. })));
     }
 
     #[test]
     fn the_same_key_sealed_twice_looks_different() {
         let entropy = SystemEntropy::new();
-        assert_ne!(key().seal(b"x", &OF, &entropy).text, key().seal(b"x", &OF, &entropy).text);
+        assert_ne!(key().seal(b"x", &OF, &entropy), key().seal(b"x", &OF, &entropy));
+    }
+
+    #[test]
+    fn an_attestation_is_for_one_content_by_one_key() {
+        let made = key().attest(b"content");
+        assert!(keys().attests(b"content", &made));
+        assert!(SealingKeys::new(other(), vec![key()]).attests(b"content", &made));
+        assert!(!SealingKeys::new(other(), Vec::new()).attests(b"content", &made));
+        for (content, attestation) in
+            [(&b"contenu"[..], made.as_str()), (b"content", ""), (b"content", "AAAA")]
+        {
+            assert!(!keys().attests(content, attestation));
+        }
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //!
 //! Requests that arrive while a commit is on its way are committed together by the next one, so that
 //! durability costs one flush of the disk for many tokens. The same statement reads each run's state:
-//! a run that has ended on any process gets no token from any other.
+//! a run that has ended on any process gets no token from any other. And it reads each key's times: a key
+//! that was revoked or replaced signs no more from that moment on, even by a process that has slept through it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::{AnyConnection, AssertSqlSafe};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
@@ -47,6 +48,8 @@ pub enum Recorded {
     Recorded,
     /// The run is not active: nothing was recorded and no token may be made.
     RunEnded(RunState),
+    /// By the database's clock the key does not sign: nothing was recorded. Another may.
+    KeyDoesNotSign,
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +72,13 @@ impl MintLog {
     ///
     /// `may_gather` says whether what follows a commit has so much to do that a later one delays nobody.
     /// Fewer and fuller commits then leave it more of the machine.
-    pub fn start(store: &Store, may_gather: impl Fn() -> bool + Clone + Send + 'static) -> Self {
+    ///
+    /// `key_grace`: how long after its last moment a key is still accepted, and before its first.
+    pub fn start(
+        store: &Store,
+        key_grace: SignedDuration,
+        may_gather: impl Fn() -> bool + Clone + Send + 'static,
+    ) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE);
         let entries = Arc::new(Mutex::new(entries));
         // PostgreSQL flushes several commits at once; SQLite has one writer.
@@ -78,7 +87,7 @@ impl MintLog {
             Engine::Postgres => 2,
         };
         for _ in 0..lanes {
-            tokio::spawn(commit_batches(store.clone(), Arc::clone(&entries), may_gather.clone()));
+            tokio::spawn(commit_batches(store.clone(), key_grace, Arc::clone(&entries), may_gather.clone()));
         }
         Self { queue }
     }
@@ -93,6 +102,7 @@ impl MintLog {
 
 async fn commit_batches(
     store: Store,
+    key_grace: SignedDuration,
     entries: Arc<Mutex<mpsc::Receiver<Entry>>>,
     may_gather: impl Fn() -> bool,
 ) {
@@ -107,19 +117,16 @@ async fn commit_batches(
         if batch.is_empty() {
             continue;
         }
-        let states = match commit_in_time(&store, &batch).await {
-            Ok(states) => Some(states),
+        let outcomes = match commit_in_time(&store, key_grace, &batch).await {
+            Ok(outcomes) => Some(outcomes),
             Err(error) => {
                 tracing::error!(%error, cause = ?error, tokens = batch.len(), "tokens refused: they could not be recorded");
                 None
             }
         };
-        for (index, entry) in batch.drain(..).enumerate() {
-            let outcome = match states.as_ref().map(|states| states[index]) {
-                None => Err(NotRecorded),
-                Some(RunState::Active) => Ok(Recorded::Recorded),
-                Some(ended) => Ok(Recorded::RunEnded(ended)),
-            };
+        let mut outcomes = outcomes.map(Vec::into_iter);
+        for entry in batch.drain(..) {
+            let outcome = outcomes.as_mut().and_then(Iterator::next).ok_or(NotRecorded);
             let _ = entry.answer.send(outcome);
         }
         if may_gather() {
@@ -128,47 +135,73 @@ async fn commit_batches(
     }
 }
 
-async fn commit_in_time(store: &Store, batch: &[Entry]) -> Result<Vec<RunState>, StoreError> {
+async fn commit_in_time(
+    store: &Store,
+    key_grace: SignedDuration,
+    batch: &[Entry],
+) -> Result<Vec<Recorded>, StoreError> {
+    store.pass()?;
     let mut connection = store.write.acquire().await?;
-    let committed = timeout(COMMIT_TIMEOUT, commit(&mut connection, batch)).await;
+    let committed = timeout(COMMIT_TIMEOUT, commit(store, &mut connection, key_grace, batch)).await;
     // Taking too long counts as a database that does not answer.
     let committed = committed.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
     if committed.is_err() {
         connection.close_on_drop();
     }
+    store.pass()?;
     committed
 }
 
-/// Commits the records whose runs are active; returns the state of each one's run.
-async fn commit(connection: &mut AnyConnection, batch: &[Entry]) -> Result<Vec<RunState>, StoreError> {
-    let recorded = insert_if_active(connection, batch).await?;
+/// Commits the records whose runs are active and whose keys sign; returns what became of each.
+async fn commit(
+    store: &Store,
+    connection: &mut AnyConnection,
+    key_grace: SignedDuration,
+    batch: &[Entry],
+) -> Result<Vec<Recorded>, StoreError> {
+    let recorded = insert_if_allowed(store, connection, key_grace, batch).await?;
     if recorded == batch.len() as u64 {
-        return Ok(vec![RunState::Active; batch.len()]);
+        return Ok(batch.iter().map(|_| Recorded::Recorded).collect());
     }
     // Ended runs stay ended, so those that were left out are still found to have ended.
     let runs = states_of_runs(connection, batch).await?;
-    let states = batch
-        .iter()
-        .map(|Entry { record, .. }| {
-            if let Some((state, expires_at)) = runs.get(&record.run_id) {
-                return state.at(record.minted_at, *expires_at);
+    let written = written(connection, batch).await?;
+    let outcome = |Entry { record, .. }: &Entry| {
+        if written.contains(&record.jti) {
+            return Recorded::Recorded;
+        }
+        match runs.get(&record.run_id).map(|(state, expires_at)| state.at(record.minted_at, *expires_at)) {
+            Some(RunState::Active) => Recorded::KeyDoesNotSign,
+            Some(ended) => Recorded::RunEnded(ended),
+            None => {
+                // A database restored from a backup under a running process. The others must not suffer.
+                tracing::error!(run_id = %record.run_id, "a run asked for a token and is not in the database");
+                Recorded::RunEnded(RunState::Cancelled)
             }
-            // A database restored from a backup under a running process. The others must not suffer.
-            tracing::error!(run_id = %record.run_id, "a run asked for a token and is not in the database");
-            RunState::Cancelled
-        })
-        .collect::<Vec<_>>();
-    let active = states.iter().filter(|state| **state == RunState::Active).count();
-    if active as u64 > recorded {
-        return Err(corrupt("id_tokens", &format!("{recorded} records of {active} were written")));
-    }
-    Ok(states)
+        }
+    };
+    Ok(batch.iter().map(outcome).collect())
 }
 
-/// Inserts the records whose runs are active, says how many, and commits: one statement is a transaction
-/// of its own, so that recording is one trip to the database. The organization is asked too: a run that
-/// was being registered while it was deleted escaped the cancellation.
-async fn insert_if_active(connection: &mut AnyConnection, batch: &[Entry]) -> Result<u64, StoreError> {
+async fn written(connection: &mut AnyConnection, batch: &[Entry]) -> Result<HashSet<Uuid>, StoreError> {
+    let padded = batch.len().next_power_of_two();
+    let sql = format!("SELECT jti FROM id_tokens WHERE jti IN ({})", placeholders(0, padded));
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for index in 0..padded {
+        query = query.bind(batch[index.min(batch.len() - 1)].record.jti.to_string());
+    }
+    query.fetch_all(connection).await?.iter().map(|row| row.uuid("jti")).collect()
+}
+
+/// Inserts the records whose runs are active and whose keys sign, says how many, and commits: one
+/// statement is a transaction of its own, so that recording is one trip to the database. The organization
+/// is asked too: a run that was being registered while it was deleted escaped the cancellation.
+async fn insert_if_allowed(
+    store: &Store,
+    connection: &mut AnyConnection,
+    key_grace: SignedDuration,
+    batch: &[Entry],
+) -> Result<u64, StoreError> {
     const COLUMNS: usize = 9;
     // Powers of two only: few different statements, each prepared once. What fills up a batch has no
     // run, and so is never inserted.
@@ -180,8 +213,12 @@ async fn insert_if_active(connection: &mut AnyConnection, batch: &[Entry]) -> Re
          SELECT v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9
          FROM (VALUES {}) AS v
          JOIN runs r ON r.id = v.column3 AND r.state = 'active' AND r.expires_at > v.column2
-         JOIN organizations o ON o.id = r.organization_id AND o.deleted_at IS NULL",
-        values.join(",")
+         JOIN organizations o ON o.id = r.organization_id AND o.deleted_at IS NULL
+         JOIN signing_keys k ON k.kid = v.column7 AND k.revoked_at IS NULL
+            AND k.signs_from <= {now} + {grace} AND (k.signs_until IS NULL OR k.signs_until > {now} - {grace})",
+        values.join(","),
+        now = store.now_sql(),
+        grace = key_grace.as_millis(),
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for row in 0..rows {
@@ -251,6 +288,8 @@ mod tests {
                 started_by, created_at, expires_at)
              VALUES ('00000000-0000-0000-0000-000000000001', 'o', 'deploy', '{}', 's', '{}', 'active', 'h', 't', 0,
                 4000000000000)",
+            "INSERT INTO signing_keys (kid, algorithm, public_jwk, created_at, published_at, signs_from)
+             VALUES ('k', 'RS256', '{}', 0, 0, 0)",
         ] {
             sqlx::query(sql).execute(&store.write).await.unwrap();
         }
@@ -276,7 +315,7 @@ mod tests {
     async fn a_full_disk_refuses_tokens_only_while_it_is_full() {
         let folder = tempfile::tempdir().unwrap();
         let store = store_with_a_run(folder.path()).await;
-        let log = MintLog::start(&store, || false);
+        let log = MintLog::start(&store, SignedDuration::ZERO, || false);
         // SQLite's own bound on the size of a database fails as a full disk does.
         let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.write).await.unwrap();
         let limit = format!("PRAGMA max_page_count = {}", pages + 2);

@@ -4,12 +4,17 @@
 //! migrations, how many connections may write) is in this file.
 
 pub mod access_tokens;
+pub mod key_changes;
 pub mod mint_log;
 pub mod organizations;
 pub mod page;
+pub mod publications;
+pub mod replicas;
 pub mod row;
 pub mod runs;
 pub mod signing_keys;
+pub mod snapshot_verifiers;
+pub mod time;
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -22,6 +27,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use thiserror::Error;
 use tokio::time::timeout;
+
+use self::time::Time;
 
 /// How long a caller waits for a connection. Longer waits are better answered "try again".
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,6 +46,7 @@ pub struct Store {
     /// here, in order, and not in SQLite's busy loop. On PostgreSQL both are the same pool.
     write: AnyPool,
     read: AnyPool,
+    time: Time,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +143,7 @@ async fn open_sqlite(path: &str, connections: u32) -> Result<Store, OpenError> {
     let write = options().max_connections(1).connect(&url).await.map_err(OpenError::Connect)?;
     migrate_sqlite(path, &write).await?;
     let read = options().max_connections(connections).connect(&url).await.map_err(OpenError::Connect)?;
-    Ok(Store { engine: Engine::Sqlite, write, read })
+    Ok(Store { engine: Engine::Sqlite, write, read, time: Time::default() })
 }
 
 async fn open_postgres(url: &str, connections: u32) -> Result<Store, OpenError> {
@@ -151,7 +159,7 @@ async fn open_postgres(url: &str, connections: u32) -> Result<Store, OpenError> 
         .map_err(OpenError::Connect)?;
     // Holds an advisory lock while it works.
     sqlx::migrate!("src/store/migrations").run(&pool).await?;
-    Ok(Store { engine: Engine::Postgres, write: pool.clone(), read: pool })
+    Ok(Store { engine: Engine::Postgres, write: pool.clone(), read: pool, time: Time::default() })
 }
 
 /// SQLite has no advisory locks, so a lock on a file beside the database keeps a second process out

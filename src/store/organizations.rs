@@ -6,16 +6,42 @@ use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use uuid::Uuid;
 
+use super::key_changes::KeyToPublish;
 use super::page::{Page, PageRequest};
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
 use crate::issuer::organization_name::OrganizationName;
+use crate::signing::algorithm::SigningAlgorithm;
+use crate::signing::keyring::IssuerId;
 
 #[derive(Clone, Debug)]
 pub struct Organization {
     pub id: Uuid,
     pub name: OrganizationName,
     pub created_at: Timestamp,
+    pub keys: KeyChoice,
+}
+
+/// Whose keys sign an organization's tokens, and how. Decided when it is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyChoice {
+    pub own_issuer: bool,
+    /// Where the audience does not decide.
+    pub algorithm: SigningAlgorithm,
+}
+
+impl KeyChoice {
+    pub fn issuer(self, organization_id: Uuid) -> IssuerId {
+        if self.own_issuer { IssuerId::Organization(organization_id) } else { IssuerId::Shared }
+    }
+
+    pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        let algorithm = row.text("algorithm")?;
+        Ok(Self {
+            own_issuer: row.integer("own_issuer")? == 1,
+            algorithm: SigningAlgorithm::parse(&algorithm).ok_or_else(|| corrupt("algorithm", &algorithm))?,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +52,39 @@ pub enum Create {
 }
 
 impl Store {
-    pub async fn create_organization(&self, organization: &Organization) -> Result<Create, StoreError> {
-        let done = sqlx::query(
-            "INSERT INTO organizations (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+    /// Makes the organization, and the first keys of its issuer with it.
+    pub async fn create_organization(
+        &self,
+        organization: Organization,
+        first_keys: Vec<KeyToPublish>,
+    ) -> Result<Create, StoreError> {
+        let insert = sqlx::query(
+            "INSERT INTO organizations (id, name, created_at, own_issuer, algorithm) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (name) DO NOTHING",
         )
         .bind(organization.id.to_string())
-        .bind(organization.name.as_str())
+        .bind(organization.name.to_string())
         .bind(organization.created_at.as_millisecond())
-        .execute(&self.write)
-        .await?;
-        Ok(if done.rows_affected() == 1 { Create::Created } else { Create::NameTaken })
+        .bind(i64::from(organization.keys.own_issuer))
+        .bind(organization.keys.algorithm.as_str());
+        let created = if organization.keys == KeyChoice::default() {
+            insert.execute(&self.write).await?.rows_affected() == 1
+        } else {
+            // Every process must learn of its issuer or algorithm.
+            self.change_keys(move |change| {
+                Box::pin(async move {
+                    Ok(change.keep_if_one(insert).await? && change.insert_first(&first_keys).await?)
+                })
+            })
+            .await?
+        };
+        Ok(if created { Create::Created } else { Create::NameTaken })
+    }
+
+    /// Whether there is, or once was, an organization of this name.
+    pub async fn is_name_taken(&self, name: &OrganizationName) -> Result<bool, StoreError> {
+        let query = sqlx::query("SELECT 1 AS one FROM organizations WHERE name = $1").bind(name.as_str());
+        Ok(query.fetch_optional(&self.read).await?.is_some())
     }
 
     /// The organization of this name, unless it was deleted.
@@ -44,7 +93,7 @@ impl Store {
         name: &OrganizationName,
     ) -> Result<Option<Organization>, StoreError> {
         let row = sqlx::query(
-            "SELECT id, name, created_at FROM organizations WHERE name = $1 AND deleted_at IS NULL",
+            "SELECT id, name, created_at, own_issuer, algorithm FROM organizations WHERE name = $1 AND deleted_at IS NULL",
         )
         .bind(name.as_str())
         .fetch_optional(&self.read)
@@ -59,7 +108,7 @@ impl Store {
         page: PageRequest,
     ) -> Result<Page<Organization>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, name, created_at FROM organizations
+            "SELECT id, name, created_at, own_issuer, algorithm FROM organizations
              WHERE deleted_at IS NULL
                AND (CAST($1 AS TEXT) IS NULL OR id = $1)
                AND (CAST($2 AS TEXT) IS NULL OR id < $2)
@@ -124,5 +173,6 @@ fn read(row: &AnyRow) -> Result<Organization, StoreError> {
         id: row.uuid("id")?,
         name: OrganizationName::parse(&row.text("name")?).map_err(|error| corrupt("name", &error))?,
         created_at: row.time("created_at")?,
+        keys: KeyChoice::read(row)?,
     })
 }

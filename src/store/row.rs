@@ -11,6 +11,8 @@ use super::StoreError;
 pub(super) trait Columns {
     fn text(&self, column: &str) -> Result<String, StoreError>;
     fn optional_text(&self, column: &str) -> Result<Option<String>, StoreError>;
+    fn integer(&self, column: &str) -> Result<i64, StoreError>;
+    fn optional_integer(&self, column: &str) -> Result<Option<i64>, StoreError>;
     fn uuid(&self, column: &str) -> Result<Uuid, StoreError>;
     fn optional_uuid(&self, column: &str) -> Result<Option<Uuid>, StoreError>;
     fn time(&self, column: &str) -> Result<Timestamp, StoreError>;
@@ -24,6 +26,14 @@ impl Columns for AnyRow {
     }
 
     fn optional_text(&self, column: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn integer(&self, column: &str) -> Result<i64, StoreError> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn optional_integer(&self, column: &str) -> Result<Option<i64>, StoreError> {
         Ok(self.try_get(column)?)
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
+use super::organizations::KeyChoice;
 use super::page::{Page, PageRequest};
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
@@ -47,6 +48,7 @@ pub struct Run {
     pub id: Uuid,
     pub organization_id: Uuid,
     pub organization: String,
+    pub keys: KeyChoice,
     pub service: String,
     pub attributes: Attributes,
     pub subject: String,
@@ -91,7 +93,7 @@ impl Ending {
 }
 
 const COLUMNS: &str =
-    "SELECT r.id, r.organization_id, o.name AS organization, r.service, r.attributes, r.subject,
+    "SELECT r.id, r.organization_id, o.name AS organization, o.own_issuer, o.algorithm, r.service, r.attributes, r.subject,
     r.claims, r.audiences, r.state, r.created_at, r.expires_at, r.ended_at
     FROM runs r JOIN organizations o ON o.id = r.organization_id ";
 
@@ -201,6 +203,7 @@ fn read(row: &AnyRow) -> Result<Run, StoreError> {
         id: row.uuid("id")?,
         organization_id: row.uuid("organization_id")?,
         organization: row.text("organization")?,
+        keys: KeyChoice::read(row)?,
         service: row.text("service")?,
         attributes: row.json("attributes")?,
         subject: row.text("subject")?,

@@ -1,73 +1,167 @@
-//! Signing keys: the public half in the clear, the private half sealed.
+//! Signing keys as they are recorded: the public half in the clear, what the private half needs to be
+//! opened, and the times of its life.
 
 use jiff::Timestamp;
 use jsonwebtoken::jwk::Jwk;
 use sqlx::any::AnyRow;
+use uuid::Uuid;
 
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
-use crate::signing::keyring::KeyState;
-use crate::signing::sealing::Sealed;
+use crate::issuer::organization_name::OrganizationName;
+use crate::signing::algorithm::SigningAlgorithm;
+use crate::signing::keyring::{IssuerId, RingId};
+use crate::signing::rotation::KeyLife;
 
 pub struct SigningKeyRecord {
     pub kid: String,
-    pub algorithm: String,
-    pub state: KeyState,
+    pub ring: RingId,
+    pub life: KeyLife,
     pub public_jwk: Jwk,
+    /// The `KeyStore` of the private half.
+    pub kept_in: String,
     /// `None` once the private half is destroyed.
-    pub sealed: Option<Sealed>,
+    pub private_key: Option<String>,
+    /// `None` for a key that was made before there were attestations.
+    pub attestation: Option<String>,
+    pub created_at: Timestamp,
+    pub signatures: i64,
+    pub last_fetched_at: Option<Timestamp>,
+    pub revoked_by: Option<Uuid>,
+}
+
+/// An issuer beside the shared one, or an algorithm beside RS256, that an organization wants.
+pub struct KeyWish {
+    pub organization_id: Uuid,
+    pub organization: OrganizationName,
+    pub own_issuer: bool,
+    pub algorithm: SigningAlgorithm,
+    pub deleted: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Published,
+    /// With those that are not, for the record.
+    All,
 }
 
 impl Store {
-    /// Every key that was ever made, oldest first.
-    pub async fn signing_keys(&self) -> Result<Vec<SigningKeyRecord>, StoreError> {
+    /// Keys in the order in which they were made, and the revision that they are at least as new as.
+    pub async fn signing_keys(&self, which: Which) -> Result<(i64, Vec<SigningKeyRecord>), StoreError> {
+        self.pass()?;
+        // The revision first: a change between the two reads only makes the next look read again.
+        let row = sqlx::query("SELECT revision FROM key_revision WHERE id = 1").fetch_one(&self.read).await?;
+        let revision = row.integer("revision")?;
         let rows = sqlx::query(
-            "SELECT kid, algorithm, state, public_jwk, sealed_private, sealing_key_id
-             FROM signing_keys ORDER BY created_at, kid",
+            "SELECT kid, issuer, algorithm, public_jwk, kept_in, private_key, attestation, created_at, published_at,
+                signs_from, signs_until, removed_at, revoked_at, revoked_by, signatures, last_fetched_at,
+                CASE WHEN private_key IS NULL THEN 0 ELSE 1 END AS has_private_half
+             FROM signing_keys
+             WHERE $1 = 1 OR (removed_at IS NULL AND revoked_at IS NULL) OR private_key IS NOT NULL
+             ORDER BY created_at, kid",
+        )
+        .bind(i64::from(which == Which::All))
+        .fetch_all(&self.read)
+        .await?;
+        Ok((revision, rows.iter().map(read).collect::<Result<_, _>>()?))
+    }
+
+    /// Whether this key is recorded as taken out of the key set, on purpose.
+    pub async fn was_taken_out(&self, kid: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 AS one FROM signing_keys WHERE kid = $1 AND (removed_at IS NOT NULL OR revoked_at IS NOT NULL)";
+        Ok(sqlx::query(sql).bind(kid).fetch_optional(&self.read).await?.is_some())
+    }
+
+    /// What organizations want beyond the shared issuer's RS256. Deleted ones for as long as their issuer
+    /// has published keys.
+    pub async fn key_wishes(&self) -> Result<Vec<KeyWish>, StoreError> {
+        self.pass()?;
+        let rows = sqlx::query(
+            "SELECT id, name, own_issuer, algorithm, CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END AS deleted
+             FROM organizations o WHERE (own_issuer = 1 OR algorithm <> 'RS256') AND (deleted_at IS NULL OR EXISTS (
+                SELECT 1 FROM signing_keys k WHERE k.issuer = o.id AND k.removed_at IS NULL AND k.revoked_at IS NULL))
+             ORDER BY id",
         )
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(read).collect()
+        rows.iter()
+            .map(|row| {
+                let algorithm = row.text("algorithm")?;
+                Ok(KeyWish {
+                    organization_id: row.uuid("id")?,
+                    organization: OrganizationName::parse(&row.text("name")?)
+                        .map_err(|error| corrupt("name", &error))?,
+                    own_issuer: row.integer("own_issuer")? == 1,
+                    algorithm: SigningAlgorithm::parse(&algorithm)
+                        .ok_or_else(|| corrupt("algorithm", &algorithm))?,
+                    deleted: row.integer("deleted")? == 1,
+                })
+            })
+            .collect()
     }
 
-    /// Records the first key of its algorithm as active. Processes that start together may all try:
-    /// one succeeds, `false` tells the others that a key is there already.
-    pub async fn create_first_signing_key(
+    /// Vouches for a key that was made before there were attestations.
+    pub async fn attest_key(&self, kid: &str, attestation: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE signing_keys SET attestation = $1 WHERE kid = $2 AND attestation IS NULL AND revoked_at IS NULL";
+        sqlx::query(sql).bind(attestation.to_owned()).bind(kid.to_owned()).execute(&self.write).await?;
+        Ok(())
+    }
+
+    /// Adds to what is known of a key's use.
+    pub async fn record_key_use(
         &self,
-        key: &SigningKeyRecord,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let jwk = serde_json::to_string(&key.public_jwk).map_err(|error| corrupt("public_jwk", &error))?;
-        let done = sqlx::query(
-            "INSERT INTO signing_keys (kid, algorithm, state, public_jwk, sealed_private, sealing_key_id,
-                created_at, published_at, activated_at)
-             VALUES ($1, $2, 'active', $3, $4, $5, $6, $6, $6) ON CONFLICT DO NOTHING",
-        )
-        .bind(&key.kid)
-        .bind(&key.algorithm)
-        .bind(jwk)
-        .bind(key.sealed.as_ref().map(|sealed| sealed.text.clone()))
-        .bind(key.sealed.as_ref().map(|sealed| sealed.sealing_key_id.clone()))
-        .bind(now.as_millisecond())
-        .execute(&self.write)
-        .await?;
-        Ok(done.rows_affected() == 1)
+        kid: &str,
+        signatures: i64,
+        fetched_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE signing_keys SET signatures = signatures + $1,
+                       last_fetched_at = CASE WHEN COALESCE(last_fetched_at, 0) < $2 THEN $2 ELSE last_fetched_at END
+                   WHERE kid = $3";
+        sqlx::query(sql)
+            .bind(signatures)
+            .bind(fetched_at.map_or(0, Timestamp::as_millisecond))
+            .bind(kid.to_owned())
+            .execute(&self.write)
+            .await?;
+        Ok(())
     }
 }
 
 fn read(row: &AnyRow) -> Result<SigningKeyRecord, StoreError> {
     let kid = row.text("kid")?;
-    let (state, public_jwk) = (row.text("state")?, row.text("public_jwk")?);
-    let sealed = match (row.optional_text("sealed_private")?, row.optional_text("sealing_key_id")?) {
-        (Some(text), Some(sealing_key_id)) => Some(Sealed { text, sealing_key_id }),
-        _ => None,
-    };
+    let public_jwk = row.text("public_jwk")?;
     Ok(SigningKeyRecord {
-        algorithm: row.text("algorithm")?,
-        state: KeyState::parse(&state).ok_or_else(|| corrupt(&format!("state of {kid}"), &state))?,
+        ring: ring_of(row)?,
+        life: life_of(row)?,
         public_jwk: serde_json::from_str(&public_jwk)
             .map_err(|error| corrupt(&format!("public_jwk of {kid}"), &error))?,
-        sealed,
+        kept_in: row.text("kept_in")?,
+        private_key: row.optional_text("private_key")?,
+        attestation: row.optional_text("attestation")?,
+        created_at: row.time("created_at")?,
+        signatures: row.integer("signatures")?,
+        last_fetched_at: row.optional_time("last_fetched_at")?,
+        revoked_by: row.optional_uuid("revoked_by")?,
         kid,
+    })
+}
+
+pub(super) fn ring_of(row: &AnyRow) -> Result<RingId, StoreError> {
+    let (issuer, algorithm) = (row.text("issuer")?, row.text("algorithm")?);
+    Ok(RingId {
+        issuer: IssuerId::parse(&issuer).ok_or_else(|| corrupt("issuer", &issuer))?,
+        algorithm: SigningAlgorithm::parse(&algorithm).ok_or_else(|| corrupt("algorithm", &algorithm))?,
+    })
+}
+
+pub(super) fn life_of(row: &AnyRow) -> Result<KeyLife, StoreError> {
+    Ok(KeyLife {
+        published_at: row.time("published_at")?,
+        signs_from: row.optional_time("signs_from")?,
+        signs_until: row.optional_time("signs_until")?,
+        removed_at: row.optional_time("removed_at")?,
+        revoked_at: row.optional_time("revoked_at")?,
+        has_private_half: row.integer("has_private_half")? == 1,
     })
 }

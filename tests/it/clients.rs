@@ -137,6 +137,6 @@ fn with_claim(token: &str, claim: &str, value: &str) -> String {
 fn resigned(app: &TestApp, token: &str, issuer: &str) -> String {
     let mut claims = payload(token);
     claims["iss"] = issuer.into();
-    let key: std::sync::Arc<SigningKey> = app.inner().keyring.load().active().unwrap().clone();
+    let key: std::sync::Arc<SigningKey> = app.signing_key();
     key.sign(key.signing_input(&claims).unwrap()).unwrap()
 }

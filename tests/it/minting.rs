@@ -143,7 +143,7 @@ async fn a_token_never_outlives_its_run_by_more_than_the_grace(app: TestApp) {
 async fn every_token_is_recorded_before_it_leaves(app: TestApp) {
     let run = app.start_run(&json!({})).await;
     let claims = claims(&app.mint(&run, "&audience=vault").await);
-    let kid = app.inner().keyring.load().active().unwrap().kid().to_owned();
+    let kid = app.signing_key().kid().to_owned();
     let jti = claims["jti"].as_str().unwrap();
     let column = |name: &str| format!("SELECT {name} FROM id_tokens WHERE jti = '{jti}'");
     for (name, value) in [

@@ -22,7 +22,7 @@ use rsa::pkcs8::DecodePrivateKey;
 use rsa::traits::PrivateKeyParts;
 use runmint::entropy::SystemEntropy;
 use runmint::secret::{Secret, SecretKind};
-use runmint::signing::sealing::{Purpose, Sealed, SealingKey};
+use runmint::signing::sealing::{Purpose, SealingKey, SealingKeys};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -244,13 +244,14 @@ fn note_sealing_key(installation: &Installation, secrets: &mut Secrets) {
 
 /// The parts of the signing key that are secret; its modulus and exponent are published.
 async fn note_private_key(installation: &Installation, secrets: &mut Secrets) {
-    let column =
-        async |name: &str| installation.database.text(&format!("SELECT {name} FROM signing_keys")).await;
+    let column = async |name: &str| {
+        let active = "WHERE signs_from IS NOT NULL AND signs_until IS NULL";
+        installation.database.text(&format!("SELECT {name} FROM signing_keys {active}")).await
+    };
     let sealing_key = SealingKey::from_file(&installation.path("keys/sealing.key")).unwrap();
-    let sealed =
-        Sealed { text: column("sealed_private").await, sealing_key_id: column("sealing_key_id").await };
+    let sealed = column("private_key").await;
     let kid = column("kid").await;
-    let der = sealing_key.open(&sealed, &Purpose { kid: &kid, algorithm: "RS256" }).unwrap();
+    let der = SealingKeys::new(sealing_key, Vec::new()).open(&sealed, &Purpose { kid: &kid, algorithm: "RS256" }).unwrap();
     let key = RsaPrivateKey::from_pkcs8_der(&der).unwrap();
     secrets.bytes("private exponent", &key.d().to_bytes_be());
     for prime in key.primes() {

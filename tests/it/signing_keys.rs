@@ -1,22 +1,22 @@
 //! Signing keys at rest and in service.
 
-use std::sync::OnceLock;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::JwkSet;
+use runmint::app::App;
 use runmint::clock::Clock;
 use runmint::entropy::SystemEntropy;
-use runmint::flows::initialize::ensure_signing_key;
-use runmint::flows::load_keys::load_keys;
+use runmint::flows::initialize::ensure_signing_keys;
+use runmint::flows::load_keys::{LoadKeysError, attested, load_keys};
 use runmint::signing::algorithm::SigningAlgorithm;
-use runmint::signing::generate::{self, PrivateKeyDer, RsaBits};
+use runmint::signing::keyring::{IssuerId, RingId};
 use runmint::signing::sealing::{Purpose, SealingKey};
 use runmint::signing::signing_key::SigningKey;
+use runmint::store::Store;
 use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, on_both_engines, sealing_key_text};
+use crate::harness::{SharedKeys, TestApp, on_both_engines, rsa_key, sealing_key_text};
 
 on_both_engines![
     private_keys_swapped_between_rows_do_not_open,
@@ -26,7 +26,10 @@ on_both_engines![
     a_private_half_of_another_key_is_noticed,
     a_missing_private_half_is_noticed,
     a_damaged_key_is_never_replaced_by_a_new_one,
-    one_key_is_active_for_an_algorithm,
+    one_key_signs_and_one_waits_for_an_algorithm,
+    a_whole_row_that_nobody_vouched_for_is_not_published,
+    a_key_without_an_attestation_gets_one_when_it_opens,
+    a_key_that_vanished_without_a_record_stays_published,
     next_active_and_previous_are_published_and_no_other,
     only_the_active_key_signs,
 ];
@@ -35,63 +38,97 @@ fn sealing_key() -> SealingKey {
     SealingKey::parse(&sealing_key_text()).unwrap()
 }
 
-/// A key beside the one that every app begins with. Finding one takes a while, so tests share them.
+const RING: RingId = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
+
+/// A key beside the two that every app begins with.
 struct Spare {
     kid: String,
     public_jwk: String,
-    der: PrivateKeyDer,
+    number: usize,
 }
 
-fn spares() -> &'static [Spare; 4] {
-    static SPARES: OnceLock<[Spare; 4]> = OnceLock::new();
-    SPARES.get_or_init(|| {
-        std::array::from_fn(|_| {
-            let der =
-                generate::private_key(SigningAlgorithm::Rs256, RsaBits::default(), &SystemEntropy::new())
-                    .unwrap();
-            let key = SigningKey::from_der(&der, SigningAlgorithm::Rs256).unwrap();
-            let public_jwk = serde_json::to_string(key.public_jwk()).unwrap();
-            Spare { kid: key.kid().to_owned(), public_jwk, der }
-        })
+fn spares() -> [Spare; 4] {
+    std::array::from_fn(|index| {
+        let number = 10 + index;
+        let key = SigningKey::from_der(rsa_key(number), SigningAlgorithm::Rs256).unwrap();
+        let public_jwk = serde_json::to_string(key.public_jwk()).unwrap();
+        Spare { kid: key.kid().to_owned(), public_jwk, number }
     })
 }
 
 impl Spare {
-    async fn insert(&self, app: &TestApp, state: &str, created_after: i64) {
+    /// Puts it into the database as if the service had made it; `times` are more columns and their values.
+    async fn insert(&self, app: &TestApp, created_after: i64, times: &[(&str, i64)]) {
         let sealing_key = sealing_key();
         let purpose = Purpose { kid: &self.kid, algorithm: "RS256" };
-        let sealed = sealing_key.seal(self.der.as_bytes(), &purpose, &SystemEntropy::new());
+        let sealed = sealing_key.seal(rsa_key(self.number).as_bytes(), &purpose, &SystemEntropy::new());
+        let attestation = sealing_key.attest(&attested(RING, &self.kid));
         let created = app.clock.now().as_millisecond() + created_after;
+        let columns: String = times.iter().map(|(column, _)| format!(", {column}")).collect();
+        let values: String = times.iter().map(|(_, value)| format!(", {value}")).collect();
         let sql = format!(
-            "INSERT INTO signing_keys (kid, algorithm, state, public_jwk, sealed_private, sealing_key_id, created_at)
-             VALUES ('{}', 'RS256', '{state}', '{}', '{}', '{}', {created})",
-            self.kid, self.public_jwk, sealed.text, sealed.sealing_key_id,
+            "INSERT INTO signing_keys (kid, algorithm, public_jwk, private_key, attestation, created_at, published_at{columns})
+             VALUES ('{}', 'RS256', '{}', '{sealed}', '{attestation}', {created}, {created}{values})",
+            self.kid, self.public_jwk,
         );
         app.database.execute(&sql).await;
+    }
+
+    async fn insert_previous(&self, app: &TestApp, created_after: i64) {
+        let now = app.clock.now().as_millisecond();
+        self.insert(app, created_after, &[("signs_from", now - 2), ("signs_until", now - 1)]).await;
     }
 }
 
 async fn active_kid(app: &TestApp) -> String {
-    app.database.text("SELECT kid FROM signing_keys WHERE state = 'active'").await
+    app.database
+        .text("SELECT kid FROM signing_keys WHERE signs_from IS NOT NULL AND signs_until IS NULL")
+        .await
+}
+
+async fn next_kid(app: &TestApp) -> String {
+    app.database.text("SELECT kid FROM signing_keys WHERE signs_from IS NULL").await
+}
+
+async fn column(app: &TestApp, kid: &str, column: &str) -> String {
+    app.database.text(&format!("SELECT {column} FROM signing_keys WHERE kid = '{kid}'")).await
 }
 
 async fn set(app: &TestApp, kid: &str, column: &str, value: &str) {
     app.database.execute(&format!("UPDATE signing_keys SET {column} = {value} WHERE kid = '{kid}'")).await;
 }
 
-/// Loading must fail, name `kid`, and leave what is in service and what is stored as it is.
-#[track_caller]
-fn assert_refused(outcome: Result<(), runmint::flows::load_keys::LoadKeysError>, kid: &str) {
-    let error = outcome.expect_err("the keys must not load").to_string();
-    assert!(error.contains(kid), "{kid} is not named: {error}");
+/// What a process that starts now makes of the keys: nothing is in its memory yet.
+async fn load_afresh(app: &TestApp, sealing_key: &str, others: &[String]) -> Result<(), LoadKeysError> {
+    let fresh = another_process(app, sealing_key, others).await;
+    let loaded = load_keys(&fresh).await;
+    fresh.store.close().await;
+    loaded
 }
 
+async fn another_process(app: &TestApp, sealing_key: &str, others: &[String]) -> App {
+    let settings = app.settings();
+    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let stores = SharedKeys::stores(sealing_key, others);
+    App::new(&settings, store, stores, app.clock.clone(), std::sync::Arc::new(SystemEntropy::new()))
+}
+
+/// Loading must fail in a process that starts and name `kid`; one that runs leaves what is in service as it
+/// is, and nobody changes what is stored.
 async fn refuses_to_load(app: &TestApp, kid: &str) {
     let stored = "SELECT COUNT(*) FROM signing_keys";
     let (rows, published) = (app.database.number(stored).await, jwks(app).await);
-    assert_refused(load_keys(app.inner(), &sealing_key()).await, kid);
+    let error =
+        load_afresh(app, &sealing_key_text(), &[]).await.expect_err("the keys must not load").to_string();
+    assert!(error.contains(kid), "{kid} is not named: {error}");
+    let _ = load_keys(app.inner()).await;
     assert_eq!(app.database.number(stored).await, rows);
     assert_eq!(jwks(app).await, published);
+}
+
+async fn loads(app: &TestApp) {
+    load_afresh(app, &sealing_key_text(), &[]).await.unwrap();
+    load_keys(app.inner()).await.unwrap();
 }
 
 async fn jwks(app: &TestApp) -> Value {
@@ -110,74 +147,73 @@ fn kid_of(token: &str) -> String {
 }
 
 async fn private_keys_swapped_between_rows_do_not_open(app: TestApp) {
-    let active = active_kid(&app).await;
-    let other = &spares()[0];
-    other.insert(&app, "next", 1).await;
-    load_keys(app.inner(), &sealing_key()).await.unwrap();
-    let sealed = async |kid: &str| {
-        app.database.text(&format!("SELECT sealed_private FROM signing_keys WHERE kid = '{kid}'")).await
-    };
-    let (mine, theirs) = (sealed(&active).await, sealed(&other.kid).await);
-    set(&app, &active, "sealed_private", &format!("'{theirs}'")).await;
+    let (active, next) = (active_kid(&app).await, next_kid(&app).await);
+    loads(&app).await;
+    let (mine, theirs) =
+        (column(&app, &active, "private_key").await, column(&app, &next, "private_key").await);
+    set(&app, &active, "private_key", &format!("'{theirs}'")).await;
     refuses_to_load(&app, &active).await;
-    let error = load_keys(app.inner(), &sealing_key()).await.unwrap_err().to_string();
+    let error = load_afresh(&app, &sealing_key_text(), &[]).await.unwrap_err().to_string();
     assert!(error.contains("does not open"), "{error}");
-    set(&app, &other.kid, "sealed_private", &format!("'{mine}'")).await;
-    refuses_to_load(&app, &active).await;
+    set(&app, &active, "private_key", &format!("'{mine}'")).await;
     // The key in waiting is proven too, not only on the day that it begins to sign.
-    set(&app, &active, "sealed_private", &format!("'{mine}'")).await;
-    refuses_to_load(&app, &other.kid).await;
-    set(&app, &other.kid, "sealed_private", &format!("'{theirs}'")).await;
-    load_keys(app.inner(), &sealing_key()).await.unwrap();
+    set(&app, &next, "private_key", &format!("'{mine}'")).await;
+    refuses_to_load(&app, &next).await;
+    set(&app, &next, "private_key", &format!("'{theirs}'")).await;
+    loads(&app).await;
 }
 
 async fn one_changed_character_of_a_sealed_key_is_noticed(app: TestApp) {
     let active = active_kid(&app).await;
-    let good = app.database.text("SELECT sealed_private FROM signing_keys").await;
+    let good = column(&app, &active, "private_key").await;
+    let begin = good.find('.').unwrap() + 1;
     let last = good.trim_end_matches('=').len() - 1;
-    for index in [0, 1, 15, 16, 17, 100, 777, last - 30, last - 1, last] {
+    for index in [begin, begin + 1, begin + 15, begin + 16, begin + 17, 100, 777, last - 30, last - 1, last] {
         let mut changed = good.clone().into_bytes();
         changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(changed).unwrap();
-        set(&app, &active, "sealed_private", &format!("'{changed}'")).await;
+        set(&app, &active, "private_key", &format!("'{changed}'")).await;
         refuses_to_load(&app, &active).await;
     }
-    for wrong in ["", "A", "not base64!", &good[..good.len() - 4], &good[..16], &format!("{good}AAAA")] {
-        set(&app, &active, "sealed_private", &format!("'{wrong}'")).await;
+    let id = &good[..begin];
+    let unsealed = ["", "A", "not base64!", &good[begin..good.len() - 4], &good[begin..begin + 16]];
+    for wrong in unsealed.iter().map(|text| format!("{id}{text}")).chain(unsealed.map(str::to_owned)) {
+        set(&app, &active, "private_key", &format!("'{wrong}'")).await;
         refuses_to_load(&app, &active).await;
     }
-    set(&app, &active, "sealed_private", &format!("'{good}'")).await;
-    load_keys(app.inner(), &sealing_key()).await.unwrap();
+    set(&app, &active, "private_key", &format!("'{good}'")).await;
+    loads(&app).await;
 }
 
 async fn a_key_under_another_sealing_key_is_not_opened(app: TestApp) {
     let active = active_kid(&app).await;
     let right = sealing_key();
-    let wrong = SealingKey::parse(&STANDARD.encode([43; 32])).unwrap();
-    let error = load_keys(app.inner(), &wrong).await.unwrap_err().to_string();
-    for named in [active.as_str(), right.id(), wrong.id()] {
+    let wrong = STANDARD.encode([43; 32]);
+    let wrong_id = SealingKey::parse(&wrong).unwrap().id().to_owned();
+    let error = load_afresh(&app, &wrong, &[]).await.unwrap_err().to_string();
+    for named in [active.as_str(), right.id(), wrong_id.as_str()] {
         assert!(error.contains(named), "{named}: {error}");
     }
     assert!(!error.contains(&sealing_key_text()) && !error.contains('\n'), "{error}");
     // The row may lie about which key it needs; the seal does not.
-    set(&app, &active, "sealing_key_id", &format!("'{}'", wrong.id())).await;
+    let good = column(&app, &active, "private_key").await;
+    let lie = good.replacen(right.id(), &wrong_id, 1);
+    set(&app, &active, "private_key", &format!("'{lie}'")).await;
     refuses_to_load(&app, &active).await;
-    assert_refused(load_keys(app.inner(), &wrong).await, &active);
-    set(&app, &active, "sealing_key_id", &format!("'{}'", right.id())).await;
-    load_keys(app.inner(), &right).await.unwrap();
+    load_afresh(&app, &wrong, &[]).await.unwrap_err();
+    set(&app, &active, "private_key", &format!("'{good}'")).await;
+    loads(&app).await;
+    // One that is configured beside a newer one still opens.
+    load_afresh(&app, &wrong, &[sealing_key_text()]).await.unwrap();
 }
 
 async fn a_public_half_that_does_not_belong_is_not_published(app: TestApp) {
-    let active = active_kid(&app).await;
-    let [previous, next, stranger, _] = spares();
-    previous.insert(&app, "previous", -2).await;
-    next.insert(&app, "next", 1).await;
-    load_keys(app.inner(), &sealing_key()).await.unwrap();
-    let good = async |kid: &str| {
-        app.database.text(&format!("SELECT public_jwk FROM signing_keys WHERE kid = '{kid}'")).await
-    };
-    for kid in [&active, &previous.kid, &next.kid] {
-        let good = good(kid).await;
+    let (active, next) = (active_kid(&app).await, next_kid(&app).await);
+    let [previous, stranger, ..] = spares();
+    previous.insert_previous(&app, -2).await;
+    loads(&app).await;
+    for kid in [&active, &previous.kid, &next] {
+        let good = column(&app, kid, "public_jwk").await;
         let changed = |name: &str, value: Value| {
             let mut jwk: Value = serde_json::from_str(&good).unwrap();
             jwk[name] = value;
@@ -201,78 +237,113 @@ async fn a_public_half_that_does_not_belong_is_not_published(app: TestApp) {
         set(&app, kid, "public_jwk", &format!("'{good}'")).await;
     }
     // A published key whose private half is destroyed still has to be what its kid says.
-    set(&app, &previous.kid, "sealed_private", "NULL").await;
-    load_keys(app.inner(), &sealing_key()).await.unwrap();
+    set(&app, &previous.kid, "private_key", "NULL").await;
+    loads(&app).await;
     let with_kid = stranger.public_jwk.replace(&stranger.kid, &previous.kid);
     set(&app, &previous.kid, "public_jwk", &format!("'{with_kid}'")).await;
     refuses_to_load(&app, &previous.kid).await;
+}
+
+/// Whoever can write to the database could otherwise publish a key of their own as one that signs no more.
+async fn a_whole_row_that_nobody_vouched_for_is_not_published(app: TestApp) {
+    let stranger = &spares()[0];
+    stranger.insert_previous(&app, -2).await;
+    set(&app, &stranger.kid, "private_key", "NULL").await;
+    loads(&app).await;
+    assert!(kids(&app).await.contains(&stranger.kid), "with our attestation it is ours");
+    let good = column(&app, &stranger.kid, "attestation").await;
+    let of_another_key = column(&app, &active_kid(&app).await, "attestation").await;
+    let by_another =
+        SealingKey::parse(&STANDARD.encode([43; 32])).unwrap().attest(&attested(RING, &stranger.kid));
+    let es256 = RingId { algorithm: SigningAlgorithm::Es256, ..RING };
+    let for_another_ring = sealing_key().attest(&attested(es256, &stranger.kid));
+    for wrong in ["NULL", "''", "'AAAA'"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([of_another_key, by_another, for_another_ring].map(|text| format!("'{text}'")))
+    {
+        set(&app, &stranger.kid, "attestation", &wrong).await;
+        refuses_to_load(&app, &stranger.kid).await;
+    }
+    set(&app, &stranger.kid, "attestation", &format!("'{good}'")).await;
+    loads(&app).await;
+}
+
+/// Keys that were made before there were attestations are vouched for when they open.
+async fn a_key_without_an_attestation_gets_one_when_it_opens(app: TestApp) {
+    let active = active_kid(&app).await;
+    let good = column(&app, &active, "attestation").await;
+    set(&app, &active, "attestation", "NULL").await;
+    loads(&app).await;
+    assert_eq!(column(&app, &active, "attestation").await, good);
 }
 
 /// Sealed as if it belonged: the seal alone does not make it the right key.
 async fn a_private_half_of_another_key_is_noticed(app: TestApp) {
     let active = active_kid(&app).await;
     let purpose = Purpose { kid: &active, algorithm: "RS256" };
-    for wrong in [spares()[0].der.as_bytes(), b"not a key"] {
+    for wrong in [rsa_key(10).as_bytes(), b"not a key"] {
         let sealed = sealing_key().seal(wrong, &purpose, &SystemEntropy::new());
-        set(&app, &active, "sealed_private", &format!("'{}'", sealed.text)).await;
+        set(&app, &active, "private_key", &format!("'{sealed}'")).await;
         refuses_to_load(&app, &active).await;
     }
 }
 
 async fn a_missing_private_half_is_noticed(app: TestApp) {
-    let active = active_kid(&app).await;
-    for column in ["sealed_private", "sealing_key_id"] {
-        let value = app.database.text(&format!("SELECT {column} FROM signing_keys")).await;
-        set(&app, &active, column, "NULL").await;
-        refuses_to_load(&app, &active).await;
-        set(&app, &active, column, &format!("'{value}'")).await;
+    for kid in [active_kid(&app).await, next_kid(&app).await] {
+        let value = column(&app, &kid, "private_key").await;
+        set(&app, &kid, "private_key", "NULL").await;
+        refuses_to_load(&app, &kid).await;
+        set(&app, &kid, "private_key", &format!("'{value}'")).await;
     }
-    let next = &spares()[0];
-    next.insert(&app, "next", 1).await;
-    set(&app, &next.kid, "sealed_private", "NULL").await;
-    refuses_to_load(&app, &next.kid).await;
 }
 
 async fn a_damaged_key_is_never_replaced_by_a_new_one(app: TestApp) {
     let active = active_kid(&app).await;
-    let row = "SELECT kid || state || public_jwk || COALESCE(sealed_private, '') FROM signing_keys";
+    let row = format!(
+        "SELECT kid || public_jwk || COALESCE(private_key, '') FROM signing_keys WHERE kid = '{active}'"
+    );
     for damage in ["'damaged'", "NULL"] {
-        set(&app, &active, "sealed_private", damage).await;
-        let before = app.database.text(row).await;
-        assert!(!ensure_signing_key(app.inner(), &sealing_key()).await.unwrap());
+        set(&app, &active, "private_key", damage).await;
+        let before = app.database.text(&row).await;
+        assert!(!ensure_signing_keys(app.inner()).await.unwrap());
         refuses_to_load(&app, &active).await;
-        assert_eq!(app.database.text(row).await, before);
+        assert_eq!(app.database.text(&row).await, before);
     }
-    set(&app, &active, "state", "'actve'").await;
-    ensure_signing_key(app.inner(), &sealing_key()).await.unwrap_err();
-    load_keys(app.inner(), &sealing_key()).await.unwrap_err();
-    assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys").await, 1);
+    set(&app, &active, "algorithm", "'RS265'").await;
+    ensure_signing_keys(app.inner()).await.unwrap_err();
+    load_keys(app.inner()).await.unwrap_err();
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys").await, 2);
 }
 
-async fn one_key_is_active_for_an_algorithm(app: TestApp) {
-    let spare = &spares()[0];
-    spare.insert(&app, "next", 1).await;
+async fn one_key_signs_and_one_waits_for_an_algorithm(app: TestApp) {
+    let next = next_kid(&app).await;
     let mut connection = app.database.connect().await;
-    let second = format!("UPDATE signing_keys SET state = 'active' WHERE kid = '{}'", spare.kid);
+    let second = format!("UPDATE signing_keys SET signs_from = 1 WHERE kid = '{next}'");
     let error = sqlx::query(sqlx::AssertSqlSafe(second)).execute(&mut connection).await.unwrap_err();
-    let error = error.into_database_error().unwrap();
-    assert!(error.is_unique_violation(), "{error}");
-    assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys WHERE state = 'active'").await, 1);
+    assert!(error.into_database_error().unwrap().is_unique_violation());
+    let key = spares()[0].kid.clone();
+    let sql = format!(
+        "INSERT INTO signing_keys (kid, algorithm, public_jwk, created_at, published_at) VALUES ('{key}', 'RS256', '{{}}', 1, 1)"
+    );
+    let error = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap_err();
+    assert!(error.into_database_error().unwrap().is_unique_violation());
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys").await, 2);
 }
 
 async fn next_active_and_previous_are_published_and_no_other(app: TestApp) {
-    let active = active_kid(&app).await;
-    let [previous, removed, revoked, next] = spares();
-    previous.insert(&app, "previous", -3).await;
-    removed.insert(&app, "removed", -2).await;
-    revoked.insert(&app, "revoked", -1).await;
-    next.insert(&app, "next", 1).await;
+    let (active, next) = (active_kid(&app).await, next_kid(&app).await);
+    let [previous, removed, revoked, _] = spares();
+    let now = app.clock.now().as_millisecond();
+    previous.insert_previous(&app, -3).await;
+    removed.insert(&app, -2, &[("signs_from", 1), ("signs_until", 2), ("removed_at", now)]).await;
+    revoked.insert(&app, -1, &[("signs_from", 1), ("signs_until", 2), ("revoked_at", now)]).await;
     // What is not published is not opened either: its private half is gone, or should be.
-    set(&app, &removed.kid, "sealed_private", "NULL").await;
-    set(&app, &revoked.kid, "sealed_private", "'destroyed'").await;
+    set(&app, &removed.kid, "private_key", "NULL").await;
+    set(&app, &revoked.kid, "private_key", "'destroyed'").await;
     let before = app.get("", "/oidc/.well-known/jwks").await;
-    load_keys(app.inner(), &sealing_key()).await.unwrap();
-    assert_eq!(kids(&app).await, [previous.kid.clone(), active, next.kid.clone()]);
+    loads(&app).await;
+    assert_eq!(kids(&app).await, [previous.kid.clone(), active, next]);
     let after = app.get("", "/oidc/.well-known/jwks").await;
     assert_ne!(after.header("etag"), before.header("etag"));
     for key in after.ok()["keys"].as_array().unwrap() {
@@ -280,39 +351,50 @@ async fn next_active_and_previous_are_published_and_no_other(app: TestApp) {
         members.sort();
         assert_eq!(members, ["alg", "e", "kid", "kty", "n", "use"]);
     }
-    set(&app, &previous.kid, "state", "'revoked'").await;
-    load_keys(app.inner(), &sealing_key()).await.unwrap();
+    set(&app, &previous.kid, "revoked_at", "1").await;
+    load_keys(app.inner()).await.unwrap();
     assert!(!kids(&app).await.contains(&previous.kid));
 }
 
+/// A database from an old backup, or a slip of the hand, must not make verifiers refuse good tokens.
+async fn a_key_that_vanished_without_a_record_stays_published(app: TestApp) {
+    let next = next_kid(&app).await;
+    let before = jwks(&app).await;
+    app.database.execute("DELETE FROM key_servings").await;
+    app.database.execute(&format!("DELETE FROM signing_keys WHERE kid = '{next}'")).await;
+    let error = load_keys(app.inner()).await.unwrap_err();
+    assert!(matches!(&error, LoadKeysError::Vanished(kid) if *kid == next), "{error}");
+    assert_eq!(jwks(&app).await, before);
+    app.database.execute("DELETE FROM signing_keys").await;
+    load_keys(app.inner()).await.unwrap_err();
+    assert_eq!(jwks(&app).await, before);
+}
+
 async fn only_the_active_key_signs(app: TestApp) {
-    let first = active_kid(&app).await;
-    let [previous, next, ..] = spares();
-    previous.insert(&app, "previous", -1).await;
-    next.insert(&app, "next", 1).await;
-    load_keys(app.inner(), &sealing_key()).await.unwrap();
+    let (first, next) = (active_kid(&app).await, next_kid(&app).await);
     let run = app.start_run(&json!({})).await;
     let old = app.mint(&run, "").await;
     assert_eq!(kid_of(&old), first);
 
-    set(&app, &first, "state", "'previous'").await;
-    set(&app, &next.kid, "state", "'active'").await;
-    load_keys(app.inner(), &sealing_key()).await.unwrap();
+    let now = app.clock.now().as_millisecond();
+    set(&app, &first, "signs_until", &now.to_string()).await;
+    set(&app, &next, "signs_from", &now.to_string()).await;
+    load_keys(app.inner()).await.unwrap();
     let new = app.mint(&run, "").await;
-    assert_eq!(kid_of(&new), next.kid);
+    assert_eq!(kid_of(&new), next);
     let jwks: JwkSet = serde_json::from_value(jwks(&app).await).unwrap();
     for token in [&old, &new] {
         UnverifiedToken::parse(token).unwrap().verify(&jwks, &app.issuer, app.clock.now()).unwrap();
     }
 
     // Without an active key nothing is signed, and the service says so.
-    set(&app, &next.kid, "state", "'next'").await;
-    load_keys(app.inner(), &sealing_key()).await.unwrap();
+    set(&app, &next, "signs_from", "NULL").await;
+    load_keys(app.inner()).await.unwrap();
     app.ask(&run, "").await.problem(503, "unavailable");
     let ready = app.get("", "/readyz").await;
     assert_eq!(
         (ready.status.as_u16(), &ready.json()["checks"]["signing_key"]),
-        (503, &json!("no signing key is active"))
+        (503, &json!("no key signs at the moment"))
     );
     assert_eq!(app.database.number("SELECT COUNT(*) FROM id_tokens").await, 2);
 }

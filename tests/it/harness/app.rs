@@ -9,11 +9,16 @@ use runmint::config::{Settings, Sources};
 use runmint::entropy::SystemEntropy;
 use runmint::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use runmint::launch::Server;
+use runmint::clock::Clock;
+use runmint::signing::algorithm::SigningAlgorithm;
+use runmint::signing::keyring::{IssuerId, RingId};
+use runmint::signing::signing_key::SigningKey;
 use runmint::store::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use super::keys::SharedKeys;
 use super::{Answer, Engine, ManualClock, TestDatabase, keys};
 
 /// When tests begin, unless they say otherwise.
@@ -32,6 +37,7 @@ pub(crate) struct TestApp {
     pub(crate) viewer: String,
     pub(crate) http: reqwest::Client,
     server: Option<Server>,
+    config: String,
     folder: Arc<TempDir>,
 }
 
@@ -109,7 +115,10 @@ impl TestApp {
         let issuer = format!("{scheme}://{address}/oidc");
         let settings = settings(config, &issuer, &database.url, folder.path());
         let store = Store::open(&settings.database_url, settings.database_connections).await.unwrap();
-        let app = Arc::new(App::new(&settings, store, clock.clone(), Arc::new(SystemEntropy::new())));
+        // The database's clock is the test's, too.
+        let store = store.with_clock(clock.clone());
+        let stores = SharedKeys::stores(&keys::sealing_key_text(), &[]);
+        let app = Arc::new(App::new(&settings, store, stores, clock.clone(), Arc::new(SystemEntropy::new())));
         keys::install(&app).await;
         let server = Server::start(app, &settings, listener).unwrap();
         Self {
@@ -124,6 +133,7 @@ impl TestApp {
             viewer: String::new(),
             http: http_client(folder.path(), scheme),
             server: Some(server),
+            config: config.to_owned(),
             folder,
         }
     }
@@ -136,6 +146,18 @@ impl TestApp {
             created_by: None,
         };
         create_access_token(self.inner(), new).await.unwrap().secret.expose().to_owned()
+    }
+
+    /// The key that signs RS256 for the shared issuer.
+    pub(crate) fn signing_key(&self) -> Arc<SigningKey> {
+        let ring = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
+        let served = self.inner().served.load();
+        Arc::clone(served.keyring.signer(ring, &self.inner().rotation, self.clock.now()).unwrap())
+    }
+
+    /// The settings that this service began with.
+    pub(crate) fn settings(&self) -> Settings {
+        settings(&self.config, &self.issuer, &self.database.url, self.folder())
     }
 
     pub(crate) fn inner(&self) -> &Arc<App> {

@@ -1,39 +1,80 @@
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use runmint::app::App;
 use runmint::entropy::SystemEntropy;
-use runmint::flows::load_keys;
+use runmint::flows::initialize::ensure_signing_keys;
+use runmint::flows::rotate_keys::look_after_keys;
 use runmint::signing::algorithm::SigningAlgorithm;
-use runmint::signing::generate::{self, PrivateKeyDer, RsaBits};
-use runmint::signing::keyring::KeyState;
-use runmint::signing::sealing::{Purpose, SealingKey};
-use runmint::signing::signing_key::SigningKey;
-use runmint::store::signing_keys::SigningKeyRecord;
+use runmint::signing::database_keys::DatabaseKeys;
+use runmint::signing::generate::{PrivateKeyDer, RsaBits, private_key};
+use runmint::signing::key_store::{KeyStore, KeyStoreError, KeyStores, NewKey, Signer, StoredKey};
+use runmint::signing::sealing::{SealingKey, SealingKeys};
 
 /// The sealing key of every test, in base64.
 pub(crate) fn sealing_key_text() -> String {
     STANDARD.encode([42; 32])
 }
 
-/// Gives the app a signing key. Finding a key takes a while, so all tests of a process share one.
+/// A key store whose RSA keys were found before: finding one takes a while, so all tests of a process share
+/// them. Each database still gets every key once, in the same order.
+pub(crate) struct SharedKeys {
+    keys: DatabaseKeys,
+    given: AtomicUsize,
+}
+
+impl SharedKeys {
+    pub(crate) fn stores(primary: &str, others: &[String]) -> KeyStores {
+        Self::stores_from(primary, others, 0)
+    }
+
+    /// `first` is which of the shared keys comes first: another process on the same database begins elsewhere.
+    pub(crate) fn stores_from(primary: &str, others: &[String], first: usize) -> KeyStores {
+        let parse = |text: &str| SealingKey::parse(text).unwrap();
+        let others = others.iter().map(|text| parse(text)).collect();
+        let sealing = Arc::new(SealingKeys::new(parse(primary), others));
+        let keys =
+            DatabaseKeys::new(Arc::clone(&sealing), Arc::new(SystemEntropy::new()), RsaBits::default());
+        KeyStores::new(sealing, Arc::new(Self { keys, given: AtomicUsize::new(first) }), Vec::new())
+    }
+}
+
+/// The RSA key of this number.
+pub(crate) fn rsa_key(number: usize) -> &'static PrivateKeyDer {
+    static KEYS: [OnceLock<PrivateKeyDer>; 16] = [const { OnceLock::new() }; 16];
+    KEYS[number].get_or_init(|| {
+        private_key(SigningAlgorithm::Rs256, RsaBits::default(), &SystemEntropy::new()).unwrap()
+    })
+}
+
+impl KeyStore for SharedKeys {
+    fn name(&self) -> &'static str {
+        self.keys.name()
+    }
+
+    fn generate(&self, algorithm: SigningAlgorithm) -> Result<NewKey, KeyStoreError> {
+        match algorithm {
+            SigningAlgorithm::Rs256 => {
+                self.keys.seal(rsa_key(self.given.fetch_add(1, Ordering::Relaxed)), algorithm)
+            }
+            SigningAlgorithm::Es256 => self.keys.generate(algorithm),
+        }
+    }
+
+    fn open(&self, stored: &StoredKey<'_>) -> Result<Box<dyn Signer>, KeyStoreError> {
+        self.keys.open(stored)
+    }
+
+    fn destroy(&self, stored: &StoredKey<'_>) -> Result<(), KeyStoreError> {
+        self.keys.destroy(stored)
+    }
+}
+
+/// Gives the app a key that signs and one that waits, as a service has from its first seconds on.
 pub(crate) async fn install(app: &App) {
-    static KEY: OnceLock<PrivateKeyDer> = OnceLock::new();
-    let der = KEY.get_or_init(|| {
-        generate::private_key(SigningAlgorithm::Rs256, RsaBits::default(), &SystemEntropy::new()).unwrap()
-    });
-    let key = SigningKey::from_der(der, SigningAlgorithm::Rs256).unwrap();
-    let sealing_key = SealingKey::parse(&sealing_key_text()).unwrap();
-    let purpose = Purpose { kid: key.kid(), algorithm: key.algorithm().as_str() };
-    let record = SigningKeyRecord {
-        kid: key.kid().to_owned(),
-        algorithm: key.algorithm().as_str().to_owned(),
-        state: KeyState::Active,
-        public_jwk: key.public_jwk().clone(),
-        sealed: Some(sealing_key.seal(der.as_bytes(), &purpose, &SystemEntropy::new())),
-    };
-    // A second app on the same database finds the first one's key there.
-    app.store.create_first_signing_key(&record, app.clock.now()).await.unwrap();
-    load_keys::load_keys(app, &sealing_key).await.unwrap();
+    // A second app on the same database finds the first one's keys there.
+    ensure_signing_keys(app).await.unwrap();
+    look_after_keys(app).await.unwrap();
 }

@@ -1,0 +1,150 @@
+//! Keeping up with the database: renewing this process's lease, and reading the keys when they changed.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use thiserror::Error;
+
+use crate::app::App;
+use crate::flows::load_keys::{LoadKeysError, load_keys};
+use crate::served::{Barred, Served, Standing};
+use crate::store::StoreError;
+
+/// How often strangers can make this process ask the database about keys that it does not know.
+pub const SPACING: SignedDuration = SignedDuration::from_millis(100);
+
+#[derive(Debug, Error)]
+pub enum RefreshError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Load(#[from] LoadKeysError),
+    #[error(transparent)]
+    Barred(#[from] Barred),
+}
+
+/// The keys, with the right to sign with them now. Asks the database only when the lease ran out: when
+/// this process slept, say.
+pub async fn keys_to_sign_with(app: &App) -> Result<Arc<Served>, RefreshError> {
+    if app.standing.load().bar(&app.rotation, app.clock.now()).is_none() {
+        return Ok(app.served.load_full());
+    }
+    refresh(app).await
+}
+
+/// Asks the database, unless somebody else in this process did since this was called.
+pub async fn refresh(app: &App) -> Result<Arc<Served>, RefreshError> {
+    let before = app.standing.load_full();
+    let _one_at_a_time = app.refreshing.lock().await;
+    if Arc::ptr_eq(&before, &app.standing.load_full()) {
+        look(app).await?;
+    }
+    match app.standing.load().bar(&app.rotation, app.clock.now()) {
+        None => Ok(app.served.load_full()),
+        Some(barred) => Err(barred.into()),
+    }
+}
+
+/// For what this process may not know yet, at most once in `spacing`: anybody may ask for anything.
+pub async fn refresh_if_older(app: &App, spacing: SignedDuration) -> Arc<Served> {
+    let now = app.clock.now();
+    let fresh = app.standing.load().seen_at.is_some_and(|seen| seen <= now && now < seen + spacing);
+    if !fresh {
+        let _ = refresh(app).await;
+    }
+    app.served.load_full()
+}
+
+async fn look(app: &App) -> Result<(), RefreshError> {
+    let timing = app.rotation.timing;
+    let asked_at = app.clock.now();
+    let heartbeat = app.store.renew_lease(&app.replica, timing.lease).await?;
+    let clock_off_by = off_by(asked_at, app.clock.now(), heartbeat.now, timing.clock_bound);
+    let before = app.standing.load_full();
+    // From before the question: by then the database had not granted anything.
+    let mut standing = Standing { seen_at: Some(asked_at), clock_off_by, ..Standing::clone(&before) };
+    report_clock(&before, &standing);
+
+    if before.bar(&app.rotation, asked_at).is_some() {
+        // The others may have forgotten this process.
+        app.acknowledged.lock().await.clear();
+    }
+    let loaded = if app.served.load().revision == heartbeat.revision { Ok(()) } else { load_keys(app).await };
+    match &loaded {
+        Ok(()) => {
+            standing.confirmed_at = Some(asked_at);
+            standing.trouble = None;
+        }
+        Err(error) => {
+            let trouble = error.to_string();
+            if before.trouble.as_ref() != Some(&trouble) {
+                tracing::error!(%error, "the signing keys cannot be read anew; the ones from before stay in service");
+            }
+            standing.trouble = Some(trouble);
+        }
+    }
+    app.standing.store(Arc::new(standing));
+    loaded?;
+    acknowledge(app).await?;
+    Ok(())
+}
+
+/// Tells the others which keys are served here from now on.
+async fn acknowledge(app: &App) -> Result<(), StoreError> {
+    let served = app.served.load_full();
+    let mut told = app.acknowledged.lock().await;
+    let mut new: Vec<String> =
+        served.keyring.all().map(|(_, key)| key.kid.clone()).filter(|kid| !told.contains(kid)).collect();
+    new.sort_unstable();
+    if !new.is_empty() {
+        app.store.record_servings(&app.replica.id.to_string(), &new).await?;
+        told.extend(new);
+    }
+    Ok(())
+}
+
+/// How far this clock is from the database's, if it is further than `bound` whenever between asking and
+/// answer the database looked at its own.
+fn off_by(
+    asked_at: Timestamp,
+    answered_at: Timestamp,
+    database: Timestamp,
+    bound: SignedDuration,
+) -> Option<SignedDuration> {
+    if asked_at > database + bound {
+        Some(asked_at.duration_since(database))
+    } else if answered_at + bound < database {
+        Some(answered_at.duration_since(database))
+    } else {
+        None
+    }
+}
+
+fn report_clock(before: &Standing, now: &Standing) {
+    match (before.clock_off_by, now.clock_off_by) {
+        (None, Some(off)) => tracing::error!(
+            off_by_seconds = off.as_secs_f64(),
+            "this machine's clock differs from the database's by more than is allowed: no tokens until it is synchronised"
+        ),
+        (Some(_), None) => tracing::info!("this machine's clock agrees with the database's again"),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_off_only_if_no_moment_of_the_trip_explains_it() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let bound = SignedDuration::from_secs(5);
+        assert_eq!(off_by(at(100), at(101), at(100), bound), None);
+        assert_eq!(off_by(at(100), at(101), at(95), bound), None);
+        assert_eq!(off_by(at(100), at(101), at(94), bound), Some(SignedDuration::from_secs(6)));
+        assert_eq!(off_by(at(100), at(101), at(106), bound), None);
+        assert_eq!(off_by(at(100), at(101), at(107), bound), Some(SignedDuration::from_secs(-6)));
+        // A slow answer is no reason.
+        assert_eq!(off_by(at(100), at(130), at(129), bound), None);
+    }
+}

@@ -18,8 +18,7 @@ use crate::clock::Clock;
 use crate::config::{Settings, Transport};
 use crate::entropy::Entropy;
 use crate::flows::initialize::{self, InitializeError};
-use crate::flows::load_keys::LoadKeysError;
-use crate::flows::refresh_keys::{RefreshError, refresh};
+use crate::flows::load_keys::{LoadKeysError, load_keys};
 use crate::flows::rotate_keys::look_after_keys;
 use crate::http::Api;
 use crate::http::connections::Connections;
@@ -105,14 +104,12 @@ async fn load(app: &App, first_keys: FirstKeys) -> Result<(), LaunchError> {
     if first_keys == FirstKeys::Make {
         initialize::ensure_signing_keys(app).await?;
     }
-    match refresh(app).await {
-        Ok(served) if served.publication_of(IssuerId::Shared).is_some() => Ok(()),
-        Ok(_) => Err(LaunchError::NotInitialized),
-        Err(RefreshError::Store(error)) => Err(error.into()),
-        Err(RefreshError::Load(error)) => Err(error.into()),
-        // It serves what verifiers need, says that it is not ready, and mints once the clock is right.
-        Err(RefreshError::Barred(_)) => Ok(()),
+    // Without a lease: what only looks, as `init` does, is not to be waited for.
+    load_keys(app).await?;
+    if app.served.load().publication_of(IssuerId::Shared).is_none() {
+        return Err(LaunchError::NotInitialized);
     }
+    Ok(())
 }
 
 /// A service that answers requests.

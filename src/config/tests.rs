@@ -24,12 +24,23 @@ fn every_setting_is_accepted_from_all_three_places_under_its_own_name() {
             (_, "issuer") => "https://id.example.com/oidc",
             (_, "tls_certificate_file" | "tls_private_key_file") => "x.pem",
             (_, "listen") => "127.0.0.2:8081",
+            (_, "pkcs11_module" | "pkcs11_token_label" | "pkcs11_pin_file") => "x",
             _ => setting.default,
+        };
+        let pkcs11 = [
+            ("RUNMINT_PKCS11_MODULE", "m"),
+            ("RUNMINT_PKCS11_TOKEN_LABEL", "l"),
+            ("RUNMINT_PKCS11_PIN", "1"),
+        ];
+        let pkcs11: Vec<_> = match setting.name.starts_with("pkcs11") {
+            true => pkcs11.into_iter().filter(|(name, _)| *name != setting.variable()).collect(),
+            false => vec![],
         };
         let pair = ("RUNMINT_TLS_CERTIFICATE_FILE", "c.pem");
         let other = if setting.name == "tls_private_key_file" { vec![pair] } else { vec![] };
         let pair = ("RUNMINT_TLS_PRIVATE_KEY_FILE", "k.pem");
-        let other = if setting.name == "tls_certificate_file" { vec![pair] } else { other };
+        let mut other = if setting.name == "tls_certificate_file" { vec![pair] } else { other };
+        other.extend(pkcs11);
         let variable = setting.variable();
         let mut environment = other.clone();
         environment.push((&variable, value));

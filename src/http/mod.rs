@@ -8,6 +8,8 @@ pub mod dev_tls;
 pub mod discovery;
 pub mod health;
 pub mod id_token;
+pub mod keys;
+pub mod metrics;
 pub mod organizations;
 pub mod path;
 pub mod patience;
@@ -16,6 +18,7 @@ pub mod problem;
 pub mod query;
 pub mod router;
 pub mod runs;
+pub mod snapshot_verifiers;
 pub mod tls;
 
 use std::sync::Arc;

@@ -14,6 +14,11 @@ use crate::flows::end_run::EndRunError;
 use crate::flows::make_key::MakeKeyError;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::organizations::CreateOrganizationError;
+use crate::flows::refresh_keys::RefreshError;
+use crate::flows::reseal_keys::ResealError;
+use crate::flows::revoke_key::RevokeError;
+use crate::flows::rotate_keys::RotateError;
+use crate::flows::snapshot_verifiers::SnapshotVerifierError;
 use crate::flows::start_run::StartRunError;
 use crate::signing::key_store::KeyStoreError;
 use crate::signing::signing_key::SigningError;
@@ -225,6 +230,69 @@ impl From<EndRunError> for Problem {
             EndRunError::EndedOtherwise(_) => Self::new(ProblemKind::Conflict, sentence(&error)),
             EndRunError::Gone => Self::new(ProblemKind::NotFound, sentence(&error)),
             EndRunError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RotateError> for Problem {
+    fn from(error: RotateError) -> Self {
+        match error {
+            RotateError::Held(_) => Self::new(ProblemKind::Conflict, sentence(&error)),
+            RotateError::NoSuchRing => Self::new(ProblemKind::NotFound, sentence(&error)),
+            RotateError::Refresh(error) => error.into(),
+            RotateError::MakeKey(error) => error.into(),
+            RotateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Store(error) => error.into(),
+            RefreshError::Load(error) => Self::internal(&error),
+            RefreshError::Barred(_) => {
+                tracing::warn!(%error, "refused");
+                Self::unavailable()
+            }
+        }
+    }
+}
+
+impl From<RevokeError> for Problem {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::NoSuchKey => Self::new(ProblemKind::NotFound, sentence(&error)),
+            RevokeError::Already(_) | RevokeError::NotPublished => {
+                Self::new(ProblemKind::Conflict, sentence(&error))
+            }
+            RevokeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResealError> for Problem {
+    fn from(error: ResealError) -> Self {
+        match error {
+            ResealError::NotEverywhere { .. } | ResealError::Changed(_) => {
+                Self::new(ProblemKind::Conflict, sentence(&error))
+            }
+            ResealError::Sealing(_) => Self::internal(&error),
+            ResealError::Refresh(error) => error.into(),
+            ResealError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SnapshotVerifierError> for Problem {
+    fn from(error: SnapshotVerifierError) -> Self {
+        match error {
+            SnapshotVerifierError::Name | SnapshotVerifierError::NoSuchKey(_) => {
+                Self::invalid_input(sentence(&error))
+            }
+            SnapshotVerifierError::NameTaken(_) => Self::new(ProblemKind::Conflict, sentence(&error)),
+            SnapshotVerifierError::NoSuchVerifier => Self::new(ProblemKind::NotFound, sentence(&error)),
+            SnapshotVerifierError::Store(error) => error.into(),
         }
     }
 }

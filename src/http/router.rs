@@ -12,7 +12,9 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use super::problem::Problem;
-use super::{Api, access_tokens, discovery, health, id_token, organizations, runs};
+use super::{
+    Api, access_tokens, discovery, health, id_token, keys, metrics, organizations, runs, snapshot_verifiers,
+};
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
 
 pub struct Route {
@@ -37,6 +39,7 @@ pub fn routes() -> Vec<Route> {
             "/orgs/{org}/oidc/.well-known/openid-configuration",
             get(discovery::configuration_of_organization),
         ),
+        route("get", "/metrics", get(metrics::metrics)),
         route("get", "/orgs/{org}/oidc/.well-known/jwks", get(discovery::jwks_of_organization)),
         route("post", "/api/orgs", post(organizations::create)),
         route("get", "/api/orgs", get(organizations::list)),
@@ -48,6 +51,16 @@ pub fn routes() -> Vec<Route> {
         route("get", "/api/access-tokens", get(access_tokens::list_admin)),
         route("get", "/api/access-tokens/{id}", get(access_tokens::show)),
         route("delete", "/api/access-tokens/{id}", delete(access_tokens::revoke)),
+        route("get", "/api/keys", get(keys::list)),
+        route("post", "/api/keys/rotate", post(keys::rotate)),
+        route("post", "/api/keys/reseal", post(keys::reseal)),
+        route("get", "/api/keys/documents", get(keys::documents)),
+        route("post", "/api/keys/{id}/revoke", post(keys::revoke)),
+        route("get", "/api/keys/{id}/id-tokens", get(keys::id_tokens)),
+        route("post", "/api/snapshot-verifiers", post(snapshot_verifiers::create)),
+        route("get", "/api/snapshot-verifiers", get(snapshot_verifiers::list)),
+        route("delete", "/api/snapshot-verifiers/{id}", delete(snapshot_verifiers::delete)),
+        route("post", "/api/snapshot-verifiers/{id}/acknowledge", post(snapshot_verifiers::acknowledge_keys)),
         route("post", "/api/orgs/{org}/runs", post(runs::start)),
         route("get", "/api/orgs/{org}/runs", get(runs::list)),
         route("post", "/api/orgs/{org}/runs/preview", post(runs::preview)),

@@ -4,6 +4,7 @@
 //! migrations, how many connections may write) is in this file.
 
 pub mod access_tokens;
+pub mod id_tokens;
 pub mod key_changes;
 pub mod mint_log;
 pub mod organizations;

@@ -59,7 +59,7 @@ impl Store {
                 CASE WHEN private_key IS NULL THEN 0 ELSE 1 END AS has_private_half
              FROM signing_keys
              WHERE $1 = 1 OR (removed_at IS NULL AND revoked_at IS NULL) OR private_key IS NOT NULL
-             ORDER BY created_at, kid",
+             ORDER BY created_at, COALESCE(signs_from, 9223372036854775807), kid",
         )
         .bind(i64::from(which == Which::All))
         .fetch_all(&self.read)

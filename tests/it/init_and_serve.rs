@@ -36,7 +36,12 @@ async fn init_makes_what_is_missing_and_shows_the_admin_token_once(installation:
     assert_eq!(mode(&installation.path("keys/sealing.key")), 0o600);
     assert_eq!(mode(&installation.path("keys")), 0o700);
     let database = &installation.database;
-    assert_eq!(database.number("SELECT COUNT(*) FROM signing_keys WHERE state = 'active'").await, 1);
+    assert_eq!(
+        database
+            .number("SELECT COUNT(*) FROM signing_keys WHERE signs_from IS NOT NULL AND signs_until IS NULL")
+            .await,
+        1
+    );
 
     let (sealing_key, rows) =
         (fs::read(installation.path("keys/sealing.key")).unwrap(), database.dump().await);

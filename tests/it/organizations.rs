@@ -37,7 +37,13 @@ async fn an_organization_is_made_shown_and_listed(app: TestApp) {
     assert_eq!(answer.header("cache-control"), "no-store");
     let made = answer.json();
     assert!(uuid::Uuid::parse_str(made["id"].as_str().unwrap()).is_ok());
-    let expected = json!({"id": made["id"], "name": "globex-2", "created_at": "2026-01-02T03:04:06Z"});
+    let expected = json!({
+        "id": made["id"],
+        "name": "globex-2",
+        "created_at": "2026-01-02T03:04:06Z",
+        "issuer": app.issuer,
+        "algorithm": "RS256",
+    });
     assert_eq!(made, expected);
     assert_eq!(app.get(&app.admin, "/api/orgs/globex-2").await.ok(), expected);
     let acme = app.get(&app.viewer, "/api/orgs/acme").await.ok();

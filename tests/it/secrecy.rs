@@ -251,7 +251,9 @@ async fn note_private_key(installation: &Installation, secrets: &mut Secrets) {
     let sealing_key = SealingKey::from_file(&installation.path("keys/sealing.key")).unwrap();
     let sealed = column("private_key").await;
     let kid = column("kid").await;
-    let der = SealingKeys::new(sealing_key, Vec::new()).open(&sealed, &Purpose { kid: &kid, algorithm: "RS256" }).unwrap();
+    let der = SealingKeys::new(sealing_key, Vec::new())
+        .open(&sealed, &Purpose { kid: &kid, algorithm: "RS256" })
+        .unwrap();
     let key = RsaPrivateKey::from_pkcs8_der(&der).unwrap();
     secrets.bytes("private exponent", &key.d().to_bytes_be());
     for prime in key.primes() {

@@ -1,0 +1,78 @@
+//! The emergency: a key is known to others. It leaves, the next one takes over, and what it signed is
+//! listed.
+
+use jiff::Timestamp;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
+use crate::flows::refresh_keys::refresh;
+use crate::store::StoreError;
+use crate::store::id_tokens::SignedToken;
+use crate::store::key_changes::Revocation;
+use crate::store::page::{Page, PageRequest};
+
+pub struct Revoked {
+    pub kid: String,
+    pub revoked_at: Timestamp,
+    /// What signs instead, and from when.
+    pub successor: Option<(String, Timestamp)>,
+    /// Tokens of the key that are not expired.
+    pub tokens: i64,
+}
+
+#[derive(Debug, Error)]
+pub enum RevokeError {
+    #[error("there is no signing key of this id")]
+    NoSuchKey,
+    #[error("the key was revoked already, at {0}")]
+    Already(Timestamp),
+    #[error("the key is not published any more, so it verifies nothing")]
+    NotPublished,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Revokes the key: one transaction, after which no token of it is recorded, and so none is signed.
+pub async fn revoke_key(app: &App, kid: &str, by: Uuid) -> Result<Revoked, RevokeError> {
+    let (_, keys) = app.store.signing_keys(crate::store::signing_keys::Which::All).await?;
+    let ring = keys.iter().find(|key| key.kid == kid).ok_or(RevokeError::NoSuchKey)?.ring;
+    // Made before, so that the change itself is short. A module that is down must not stop an emergency.
+    let fresh = match make_key(app, ring).await {
+        Ok(fresh) => Some(fresh),
+        Err(MakeKeyError::Store(error)) => return Err(error.into()),
+        Err(error) => {
+            tracing::error!(%error, "no new next key could be made; the scheduler will go on trying");
+            None
+        }
+    };
+    let done = app.store.revoke_key(kid.to_owned(), app.rotation, by, fresh.clone()).await?;
+    let (revoked_at, successor) = match done {
+        Revocation::Revoked { at, successor } => (at, successor),
+        other => {
+            if let Some(fresh) = &fresh {
+                discard_key(app, fresh).await;
+            }
+            return Err(match other {
+                Revocation::Already(at) => RevokeError::Already(at),
+                Revocation::NotPublished => RevokeError::NotPublished,
+                Revocation::NoSuchKey | Revocation::Revoked { .. } => RevokeError::NoSuchKey,
+            });
+        }
+    };
+    tracing::warn!(kid, %by, successor = successor.as_ref().map(|(kid, _)| kid), "signing key revoked");
+    // The others read it at their next look; what they record meanwhile is checked by the database.
+    let _ = refresh(app).await;
+    let tokens = app.store.count_unexpired_tokens(kid, app.clock.now()).await?;
+    Ok(Revoked { kid: kid.to_owned(), revoked_at, successor, tokens })
+}
+
+/// The tokens of a key that are not expired, newest first.
+pub async fn unexpired_tokens(
+    app: &App,
+    kid: &str,
+    page: PageRequest,
+) -> Result<Page<SignedToken>, StoreError> {
+    app.store.unexpired_tokens(kid, app.clock.now(), page).await
+}

@@ -15,6 +15,7 @@ pub mod http;
 pub mod issuer;
 pub mod launch;
 pub mod publication;
+pub mod publishing;
 pub mod secret;
 pub mod signing;
 pub mod store;

@@ -15,6 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clouds", &["issuer"]),
     ("config", &["issuer"]),
     ("publication", &["issuer", "signing"]),
+    ("publishing", &[]),
     ("store", &["issuer", "secret", "signing"]),
     ("app", &["clock", "config", "entropy", "issuer", "publication", "secret", "signing", "store"]),
     ("flows", &["app", "clouds", "config", "entropy", "issuer", "publication", "secret", "signing", "store"]),

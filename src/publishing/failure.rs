@@ -25,8 +25,13 @@ pub enum PublishError {
     Path { path: String },
     #[error("{value:?} cannot be a Cache-Control header")]
     CacheControl { value: String },
-    #[error("{doing} {path} at {target} failed: {reason}")]
-    Failed { doing: &'static str, path: String, target: String, reason: String },
+    #[error(
+        "there are no credentials for {path} at {target}: {what}; see whether the files and addresses in the \
+         environment are right"
+    )]
+    Credentials { path: String, target: String, what: String },
+    #[error("{doing} {path} at {target} failed: {what}; {advice}")]
+    Failed { doing: &'static str, path: String, target: String, what: String, advice: &'static str },
     #[error(
         "{path} was written to {target} and came back with {difference}; see whether something else writes \
          there or the store changes what it is given, and publish again"
@@ -46,19 +51,29 @@ const MAX_CODE_CHARS: usize = 64;
 const STATUS: &str = "Server returned non-2xx status code: ";
 
 /// Why a request failed, and what to do about it.
-pub(super) fn reason(error: &object_store::Error) -> String {
+pub(super) struct Reason {
+    pub(super) what: String,
+    pub(super) advice: &'static str,
+}
+
+const UNWELL: &str = "see whether the store is well, and publish again";
+const UNREACHED: &str = "see whether the endpoint is right and can be reached from here";
+
+pub(super) fn reason(error: &object_store::Error) -> Reason {
     for cause in causes(error) {
         if let Some(broken) = cause.downcast_ref::<HttpError>() {
             return connection(broken);
         }
         if let Some(failure) = cause.downcast_ref::<std::io::Error>() {
-            return failure.to_string();
+            let advice = "see whether the folder can be written to";
+            return Reason { what: failure.to_string(), advice };
         }
         if let Some(answer) = cause.to_string().strip_prefix(STATUS) {
             return refusal(answer);
         }
     }
-    "the answer is none that such a store gives; see whether the endpoint is right".to_owned()
+    let what = "the answer is none that such a store gives".to_owned();
+    Reason { what, advice: "see whether the endpoint is right" }
 }
 
 /// Why a store cannot be opened. The innermost cause does not quote settings; it may miss the name of a file.
@@ -69,6 +84,9 @@ pub(super) fn settings_problem(error: &object_store::Error) -> String {
         let (line, column) = (json.line(), json.column());
         return format!("its credentials are not the JSON they should be (line {line}, column {column})");
     }
+    if inner.is::<base64::DecodeError>() {
+        return "its key is not base64".to_owned();
+    }
     let shown = if inner.is::<std::io::Error>() { outer } else { inner };
     shown.to_string()
 }
@@ -77,27 +95,27 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     iter::successors(Some(error), |error| (**error).source())
 }
 
-fn connection(broken: &HttpError) -> String {
+fn connection(broken: &HttpError) -> Reason {
     // The innermost cause knows nothing of the request.
     let innermost = causes(broken).last().map(ToString::to_string).unwrap_or_default();
     match broken.kind() {
-        HttpErrorKind::Connect => format!("no connection: {innermost}"),
-        HttpErrorKind::Timeout => "no answer in time; see whether the store is well".to_owned(),
-        _ => format!("the connection failed: {innermost}"),
+        HttpErrorKind::Connect => Reason { what: format!("no connection: {innermost}"), advice: UNREACHED },
+        HttpErrorKind::Timeout => Reason { what: "no answer in time".to_owned(), advice: UNWELL },
+        _ => Reason { what: format!("the connection failed: {innermost}"), advice: UNREACHED },
     }
 }
 
 /// From `403 Forbidden: <Error><Code>AccessDenied</Code>…`: the status and the code, of which nothing but
 /// letters can be a code.
-fn refusal(answer: &str) -> String {
+fn refusal(answer: &str) -> Reason {
     let (status, body) = answer.split_once(": ").unwrap_or((answer, ""));
-    let status = if status.len() <= MAX_CODE_CHARS { status } else { "an unknown status" };
+    let plain = |text: &str| text.len() <= MAX_CODE_CHARS && text.chars().all(|c| c.is_ascii_alphabetic());
     let code = body.split_once(CODE.0).and_then(|(_, rest)| rest.split_once(CODE.1)).map(|(code, _)| code);
-    let code = code.filter(|code| {
-        code.len() <= MAX_CODE_CHARS && code.chars().all(|c| c.is_ascii_alphabetic()) && !code.is_empty()
-    });
-    let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
-    format!("the answer is {status}{code}; {}", advice(status))
+    let what = match code.filter(|code| plain(code)) {
+        Some(code) => format!("the answer is {status} ({code})"),
+        None => format!("the answer is {status}"),
+    };
+    Reason { what, advice: advice(status) }
 }
 
 fn advice(status: &str) -> &'static str {
@@ -106,6 +124,6 @@ fn advice(status: &str) -> &'static str {
         Some("404") => "see whether the bucket or container exists",
         Some("400") => "see whether the credentials, the region and the endpoint are right",
         Some("301" | "302" | "307" | "308") => "see whether the region and the endpoint are right",
-        _ => "see whether the store is well, and publish again",
+        _ => UNWELL,
     }
 }

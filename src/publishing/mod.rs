@@ -15,7 +15,7 @@ use object_store::path::Path;
 use tokio::time::timeout;
 
 pub use crate::publishing::failure::PublishError;
-use crate::publishing::failure::reason;
+use crate::publishing::failure::{Reason, reason};
 use crate::publishing::headers::Headers;
 use crate::publishing::store::{Body, Store, Stored};
 use crate::publishing::target_url::TargetUrl;
@@ -111,7 +111,7 @@ struct Step<'a> {
 impl Step<'_> {
     async fn publish(&self) -> Result<Outcome, PublishError> {
         let store = &self.target.store;
-        store.authenticate().await.map_err(|error| self.failed("finding credentials for", &error))?;
+        store.authenticate().await.map_err(|error| self.no_credentials(&error))?;
         match store.read(self.key, None, &self.object.body).await {
             Ok(stored) if self.difference(&stored).is_none() => return Ok(Outcome::Unchanged),
             // S3 refuses to say that an object is missing to whoever may not list the bucket.
@@ -141,24 +141,27 @@ impl Step<'_> {
     }
 
     fn failed(&self, doing: &'static str, error: &object_store::Error) -> PublishError {
-        PublishError::Failed {
-            doing,
-            path: self.object.path.clone(),
-            target: self.target.to_string(),
-            reason: reason(error),
-        }
+        let (path, target) = self.names();
+        let Reason { what, advice } = reason(error);
+        PublishError::Failed { doing, path, target, what, advice }
+    }
+
+    fn no_credentials(&self, error: &object_store::Error) -> PublishError {
+        let (path, target) = self.names();
+        PublishError::Credentials { path, target, what: reason(error).what }
     }
 
     fn altered(&self, difference: &'static str) -> PublishError {
-        let target = self.target.to_string();
-        PublishError::Altered { path: self.object.path.clone(), target, difference }
+        let (path, target) = self.names();
+        PublishError::Altered { path, target, difference }
     }
 
     fn too_late(&self) -> PublishError {
-        PublishError::TooLate {
-            path: self.object.path.clone(),
-            target: self.target.to_string(),
-            seconds: OBJECT_DEADLINE.as_secs(),
-        }
+        let (path, target) = self.names();
+        PublishError::TooLate { path, target, seconds: OBJECT_DEADLINE.as_secs() }
+    }
+
+    fn names(&self) -> (String, String) {
+        (self.object.path.clone(), self.target.to_string())
     }
 }

@@ -50,6 +50,8 @@ const MAX_CODE_CHARS: usize = 64;
 /// What the store's client puts before the status of an answer.
 const STATUS: &str = "Server returned non-2xx status code: ";
 
+const BARE_REDIRECT: &str = "Received redirect without LOCATION";
+
 /// Why a request failed, and what to do about it.
 pub(super) struct Reason {
     pub(super) what: String,
@@ -57,6 +59,7 @@ pub(super) struct Reason {
 }
 
 const UNWELL: &str = "see whether the store is well, and publish again";
+const ELSEWHERE: &str = "see whether the region and the endpoint are right";
 const UNREACHED: &str = "see whether the endpoint is right and can be reached from here";
 
 pub(super) fn reason(error: &object_store::Error) -> Reason {
@@ -71,6 +74,10 @@ pub(super) fn reason(error: &object_store::Error) -> Reason {
         if let Some(answer) = cause.to_string().strip_prefix(STATUS) {
             return refusal(answer);
         }
+        if cause.to_string().starts_with(BARE_REDIRECT) {
+            let what = "the answer is a redirect to nowhere".to_owned();
+            return Reason { what, advice: ELSEWHERE };
+        }
     }
     let what = "the answer is none that such a store gives".to_owned();
     Reason { what, advice: "see whether the endpoint is right" }
@@ -82,7 +89,10 @@ pub(super) fn settings_problem(error: &object_store::Error) -> String {
     let [.., outer, inner] = &causes[..] else { return error.to_string() };
     if let Some(json) = inner.downcast_ref::<serde_json::Error>() {
         let (line, column) = (json.line(), json.column());
-        return format!("its credentials are not the JSON they should be (line {line}, column {column})");
+        return format!(
+            "its credentials are not the JSON of a service account or an authorized user (line {line}, column \
+             {column})"
+        );
     }
     if inner.is::<base64::DecodeError>() {
         return "its key is not base64".to_owned();
@@ -123,7 +133,7 @@ fn advice(status: &str) -> &'static str {
         Some("401" | "403") => "see whether the credentials are right and may read and write there",
         Some("404") => "see whether the bucket or container exists",
         Some("400") => "see whether the credentials, the region and the endpoint are right",
-        Some("301" | "302" | "307" | "308") => "see whether the region and the endpoint are right",
+        Some("301" | "302" | "307" | "308") => ELSEWHERE,
         _ => UNWELL,
     }
 }

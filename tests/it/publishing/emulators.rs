@@ -77,9 +77,10 @@ impl Place for Moto {
     async fn fetch(&self, path: &str) -> Fetched {
         let request = Client::new().get(format!("{}/documents/site/{path}", self.address));
         // moto takes this path for Cognito's, unless something says that the request was signed.
-        let request = match path.ends_with("/openid-configuration") {
-            true => request.header("authorization", SIGNATURE),
-            false => request,
+        let request = if path.ends_with("/openid-configuration") {
+            request.header("authorization", SIGNATURE)
+        } else {
+            request
         };
         Fetched::with(request).await
     }

@@ -48,6 +48,10 @@ async fn a_store_that_refuses_or_mumbles_is_not_quoted() {
     for (fault, why) in [
         (Fault::RefusesAndRepeats, "the answer is 403 Forbidden (AccessDenied); see whether the credentials"),
         (Fault::IsUnwell, "the answer is 503 Service Unavailable; see whether the store is well"),
+        (
+            Fault::RedirectsToNowhere,
+            "a redirect to nowhere; see whether the region and the endpoint are right",
+        ),
         (Fault::Mumbles, "the answer is none that such a store gives"),
     ] {
         let shelf = Shelf::start(fault).await;

@@ -33,6 +33,8 @@ pub(super) enum Fault {
     /// Says 403 to whoever asks for what is not there, as S3 does without the permission to list.
     HidesWhatIsMissing,
     IsUnwell,
+    /// As S3 does for a bucket of another region.
+    RedirectsToNowhere,
     Mumbles,
     IsSilent,
 }
@@ -130,6 +132,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
             return plain(StatusCode::FORBIDDEN, repeated);
         }
         Fault::IsUnwell => return plain(StatusCode::SERVICE_UNAVAILABLE, "try later".to_owned()),
+        Fault::RedirectsToNowhere => return plain(StatusCode::MOVED_PERMANENTLY, String::new()),
         Fault::Mumbles => return plain(StatusCode::OK, "hm".to_owned()),
         Fault::IsSilent => std::future::pending::<()>().await,
         _ => {}

@@ -57,7 +57,11 @@ fn settings_that_cannot_work_are_refused_without_repeating_them() {
         ("s3://documents", &[("AWS_ALLOW_HTTP", "perhaps")], "perhaps"),
         ("s3://documents", &[("AWS_ALLOW_INVALID_CERTIFICATES", "true")], "is not taken"),
         ("s3://documents", &[("AWS_SESSION_TOKEN", "hunter2\n")], "AWS_SESSION_TOKEN has a line break"),
-        ("gs://documents", &[("GOOGLE_SERVICE_ACCOUNT_KEY", "\"hunter2\"")], "not the JSON they should be"),
+        (
+            "gs://documents",
+            &[("GOOGLE_SERVICE_ACCOUNT_KEY", "\"hunter2\"")],
+            "not the JSON of a service account",
+        ),
         ("gs://documents", &[("GOOGLE_SERVICE_ACCOUNT", "/nowhere/key.json")], "/nowhere/key.json"),
     ] {
         let error = Target::parse(url, &variables(settings)).unwrap_err();

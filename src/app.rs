@@ -15,6 +15,7 @@ use crate::entropy::{Entropy, uuid_at};
 use crate::issuer::lifetime::LifetimePolicy;
 use crate::issuer::service::Services;
 use crate::issuer::url::IssuerUrl;
+use crate::publishing::Target;
 use crate::secret::SecretHash;
 use crate::served::{Served, Standing};
 use crate::signing::key_store::KeyStores;
@@ -44,6 +45,10 @@ pub struct App {
     pub rotation: RotationPolicy,
     pub algorithms: AlgorithmChoice,
     pub replica: Replica,
+    /// Static copies that every change is written to.
+    pub publish_to: Vec<Target>,
+    /// The keys that are in all of them.
+    pub published: ArcSwap<HashSet<String>>,
     pub served: ArcSwap<Served>,
     pub standing: ArcSwap<Standing>,
     /// Held while the keys are read anew, so that one process asks once however many requests wait.
@@ -70,6 +75,7 @@ impl App {
         settings: &Settings,
         store: Store,
         key_stores: KeyStores,
+        publish_to: Vec<Target>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
@@ -101,6 +107,8 @@ impl App {
             rotation,
             algorithms: settings.keys.algorithms.clone(),
             replica,
+            publish_to,
+            published: ArcSwap::default(),
             served: ArcSwap::default(),
             standing: ArcSwap::default(),
             refreshing: Mutex::new(()),

@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::{Interval, MissedTickBehavior, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::App;
@@ -19,12 +19,14 @@ use crate::config::{Settings, Transport};
 use crate::entropy::Entropy;
 use crate::flows::initialize::{self, InitializeError};
 use crate::flows::load_keys::{LoadKeysError, load_keys};
+use crate::flows::publish_keys::publish_keys;
 use crate::flows::rotate_keys::look_after_keys;
 use crate::http::Api;
 use crate::http::connections::Connections;
 use crate::http::dev_tls;
 use crate::http::router::router;
 use crate::http::tls::{CertificateFiles, TlsError};
+use crate::publishing::{PublishError, Target};
 use crate::signing::key_store::KeyStoreError;
 use crate::signing::keyring::IssuerId;
 use crate::signing::sealing::SealingError;
@@ -40,6 +42,8 @@ pub enum LaunchError {
     Sealing(#[from] SealingError),
     #[error(transparent)]
     KeyStore(#[from] KeyStoreError),
+    #[error("publish_to: {0}")]
+    Publish(#[from] PublishError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -88,7 +92,11 @@ pub async fn open(
         }
     };
     let key_stores = key_stores::open(&settings.keys, sealing, Arc::clone(&entropy)).await?;
-    let app = Arc::new(App::new(settings, store, key_stores, clock, entropy));
+    let targets = settings.keys.publish_to.iter();
+    let publish_to = targets
+        .map(|url| Target::parse(url, &settings.keys.object_store_environment))
+        .collect::<Result<Vec<_>, _>>()?;
+    let app = Arc::new(App::new(settings, store, key_stores, publish_to, clock, entropy));
     let opened = load(&app, first_keys).await;
     if opened.is_err() {
         app.store.close().await;
@@ -118,7 +126,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     connections: JoinHandle<usize>,
     certificate_watch: Option<JoinHandle<()>>,
-    keeping_keys: Option<JoinHandle<()>>,
+    keeping_keys: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -144,15 +152,15 @@ impl Server {
             shutdown_timeout: settings.shutdown_timeout.unsigned_abs(),
         };
         let connections = tokio::spawn(connections.serve(stopped));
-        Ok(Self { app, stop, connections, certificate_watch, keeping_keys: None })
+        Ok(Self { app, stop, connections, certificate_watch, keeping_keys: Vec::new() })
     }
 
     /// Looks after the keys from now on, every few seconds.
     pub fn keep_keys(mut self) -> Self {
         let app = Arc::clone(&self.app);
-        let mut looks = tokio::time::interval(app.rotation.timing.refresh_every.unsigned_abs());
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.keeping_keys = Some(tokio::spawn(async move {
+        let every = app.rotation.timing.refresh_every.unsigned_abs();
+        self.keeping_keys.push(tokio::spawn(async move {
+            let mut looks = interval(every);
             loop {
                 looks.tick().await;
                 if let Err(error) = look_after_keys(&app).await {
@@ -160,6 +168,19 @@ impl Server {
                 }
             }
         }));
+        // Beside it: an object store that hangs must not cost this process its lease.
+        let app = Arc::clone(&self.app);
+        if !app.publish_to.is_empty() {
+            self.keeping_keys.push(tokio::spawn(async move {
+                let mut looks = interval(every);
+                loop {
+                    looks.tick().await;
+                    if let Err(error) = publish_keys(&app).await {
+                        tracing::error!(%error, "the static copies could not be looked after; trying again");
+                    }
+                }
+            }));
+        }
         self
     }
 
@@ -172,7 +193,7 @@ impl Server {
     pub async fn stop(self) -> usize {
         let _ = self.stop.send(true);
         let cut_off = self.connections.await.unwrap_or_default();
-        for task in [self.certificate_watch, self.keeping_keys].into_iter().flatten() {
+        for task in self.certificate_watch.into_iter().chain(self.keeping_keys) {
             task.abort();
             let _ = task.await;
         }
@@ -183,6 +204,12 @@ impl Server {
         }
         cut_off
     }
+}
+
+fn interval(every: Duration) -> Interval {
+    let mut looks = tokio::time::interval(every);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
 }
 
 fn cache_control(app: &App) -> HeaderValue {

@@ -1,7 +1,7 @@
 //! runmint: a self-hosted OpenID Connect issuer for workload identity.
 //!
-//! Arrows point one way: clock, entropy, issuer, trust → signing, clouds, config → store → app → flows →
-//! http → launch → cli → main. A test reads the `use` lines and keeps it so.
+//! Arrows point one way: clock, entropy, issuer, trust, publishing → signing, clouds, config → store → app →
+//! flows → http → launch → cli → main. A test reads the `use` lines and keeps it so.
 
 pub mod app;
 pub mod cli;
@@ -15,6 +15,7 @@ pub mod http;
 pub mod issuer;
 pub mod launch;
 pub mod publication;
+pub mod publishing;
 pub mod secret;
 pub mod served;
 pub mod signing;

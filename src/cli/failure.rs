@@ -72,6 +72,7 @@ impl From<LaunchError> for Failure {
         match error {
             LaunchError::Sealing(SealingError::Missing(_))
             | LaunchError::Tls(_)
+            | LaunchError::Publish(_)
             | LaunchError::NotInitialized => Self::configuration(error),
             LaunchError::Sealing(_)
             | LaunchError::KeyStore(KeyStoreError::Sealing(_))

@@ -10,6 +10,9 @@ use super::failure::Failure;
 use crate::config::setting::{Kind, SETTINGS};
 use crate::config::{Settings, Sources};
 
+/// Ours, and those that say how to reach the object stores of static copies.
+const PREFIXES: &[&str] = &["RUNMINT_", "AWS_", "GOOGLE_", "AZURE_"];
+
 /// `--config` and a flag for every setting.
 pub(super) struct SettingFlags {
     config: Option<PathBuf>,
@@ -26,7 +29,10 @@ impl SettingFlags {
     pub(super) fn sources(&self) -> Result<Sources, Failure> {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| {
-                let name = name.into_string().ok().filter(|name| name.starts_with("RUNMINT_"))?;
+                let name = name
+                    .into_string()
+                    .ok()
+                    .filter(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))?;
                 Some((name, value.to_string_lossy().into_owned()))
             })
             .collect();

@@ -31,6 +31,8 @@ pub struct KeySettings {
     pub aws_kms: AwsKmsSource,
     /// Static copies that every change is written to.
     pub publish_to: Vec<String>,
+    /// `AWS_*`, `GOOGLE_*` and `AZURE_*` variables, for them.
+    pub object_store_environment: Vec<(String, String)>,
 }
 
 #[derive(Clone)]
@@ -94,6 +96,7 @@ pub(super) struct KeySecrets {
     pub(super) pkcs11_pin: Option<Zeroizing<String>>,
     /// From a test: everything that takes time takes this part of it.
     pub(super) time_scale: Option<String>,
+    pub(super) of_object_stores: Vec<(String, String)>,
 }
 
 pub(super) fn check(
@@ -126,6 +129,7 @@ pub(super) fn check(
         pkcs11,
         aws_kms: AwsKmsSource { endpoint: raw.aws_kms_endpoint.clone(), region: raw.aws_kms_region.clone() },
         publish_to: list(&raw.publish_to).map(str::to_owned).collect(),
+        object_store_environment: secrets.of_object_stores,
     })
 }
 

@@ -108,7 +108,7 @@ pub enum ConfigError {
 pub struct Sources {
     /// The file's name and text.
     pub file: Option<(String, String)>,
-    /// `RUNMINT_*` variables.
+    /// `RUNMINT_*` variables, and those of object stores.
     pub environment: Vec<(String, String)>,
     /// Flags, by setting name.
     pub flags: Vec<(String, String)>,
@@ -255,7 +255,9 @@ impl Settings {
         let mut secrets = KeySecrets::default();
         for (variable, value) in &sources.environment {
             let secret = || Some(zeroize::Zeroizing::new(value.clone()));
-            if variable == SEALING_KEY_VARIABLE {
+            if !variable.starts_with("RUNMINT_") {
+                secrets.of_object_stores.push((variable.clone(), value.clone()));
+            } else if variable == SEALING_KEY_VARIABLE {
                 secrets.sealing_key = secret();
             } else if variable == OLD_SEALING_KEYS_VARIABLE {
                 secrets.old_sealing_keys = secret();

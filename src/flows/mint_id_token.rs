@@ -41,6 +41,8 @@ pub enum MintError {
     Lifetime(#[from] LifetimeError),
     #[error("no key signs at the moment")]
     NoSigningKey,
+    #[error("the signing key is not in the static copies yet")]
+    NotPublished,
     #[error("the signing key was replaced a moment ago")]
     KeyReplaced,
     #[error(transparent)]
@@ -89,6 +91,9 @@ async fn sign_with(
     let ring = served.ring(issuer, app.algorithms.choose(audience, run.keys.algorithm), now);
     let issuer = served.issuer_url(issuer).ok_or(MintError::NoSigningKey)?;
     let key = served.keyring.signer(ring, &app.rotation, now).ok_or(MintError::NoSigningKey)?;
+    if !app.publish_to.is_empty() && !app.published.load().contains(key.kid()) {
+        return Err(MintError::NotPublished);
+    }
     let jti = uuid_at(now, app.entropy.as_ref());
 
     let record = MintRecord {

@@ -309,6 +309,7 @@ impl From<MintError> for Problem {
             MintError::Lifetime(_) => Self::invalid_input(sentence(&error)),
             MintError::NoSigningKey
             | MintError::KeyReplaced
+            | MintError::NotPublished
             | MintError::Keys(_)
             | MintError::NotRecorded(_)
             | MintError::Signing(SigningError::Busy) => {

@@ -314,10 +314,16 @@ impl KeyChange<'_> {
             return Ok(Some(Hold::Replicas(replicas)));
         }
         let sql = format!(
-            "SELECT p.target AS name FROM publications p WHERE {missing} p.target) ORDER BY p.target"
+            "SELECT p.target AS name FROM publications p WHERE p.wanted_until > $3 AND {missing} p.target) ORDER BY p.target"
         );
-        let publications =
-            self.names(sqlx::query(AssertSqlSafe(sql)).bind(next.to_owned()).bind(since)).await?;
+        let publications = self
+            .names(
+                sqlx::query(AssertSqlSafe(sql))
+                    .bind(next.to_owned())
+                    .bind(since)
+                    .bind(self.now.as_millisecond()),
+            )
+            .await?;
         if !publications.is_empty() {
             return Ok(Some(Hold::Publications(publications)));
         }

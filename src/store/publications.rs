@@ -15,26 +15,28 @@ pub struct PublicationRecord {
 }
 
 impl Store {
-    /// From now on promotions wait for this target.
-    pub async fn register_publication(&self, target: &str) -> Result<(), StoreError> {
-        let sql = "INSERT INTO publications (target) VALUES ($1) ON CONFLICT DO NOTHING";
-        sqlx::query(sql).bind(target.to_owned()).execute(&self.write).await?;
+    /// Promotions wait for this target, until nobody has wanted it for `keep`.
+    pub async fn want_publication(&self, target: &str, keep: SignedDuration) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT INTO publications (target, wanted_until) VALUES ($1, {} + $2)
+             ON CONFLICT (target) DO UPDATE SET wanted_until = excluded.wanted_until",
+            self.now_sql()
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(target.to_owned())
+            .bind(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX))
+            .execute(&self.write)
+            .await?;
         Ok(())
     }
 
-    /// Promotions wait for it no more.
-    pub async fn forget_publication(&self, target: &str) -> Result<(), StoreError> {
-        for sql in
-            ["DELETE FROM key_servings WHERE served_by = $1", "DELETE FROM publications WHERE target = $1"]
-        {
-            sqlx::query(sql).bind(target.to_owned()).execute(&self.write).await?;
-        }
-        Ok(())
-    }
-
+    /// The targets that promotions wait for.
     pub async fn publications(&self) -> Result<Vec<PublicationRecord>, StoreError> {
-        let sql = "SELECT target, revision, written_at FROM publications ORDER BY target";
-        let rows = sqlx::query(sql).fetch_all(&self.read).await?;
+        let sql = format!(
+            "SELECT target, revision, written_at FROM publications WHERE wanted_until > {} ORDER BY target",
+            self.now_sql()
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&self.read).await?;
         rows.iter()
             .map(|row| {
                 Ok(PublicationRecord {

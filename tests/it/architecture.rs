@@ -15,9 +15,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clouds", &["issuer"]),
     ("config", &["issuer", "signing"]),
     ("publication", &["issuer", "signing"]),
+    ("publishing", &[]),
     ("store", &["clock", "issuer", "secret", "signing"]),
     ("served", &["issuer", "publication", "signing"]),
-    ("app", &["clock", "config", "entropy", "issuer", "secret", "served", "signing", "store"]),
+    ("app", &["clock", "config", "entropy", "issuer", "publishing", "secret", "served", "signing", "store"]),
     (
         "flows",
         &[
@@ -27,6 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "entropy",
             "issuer",
             "publication",
+            "publishing",
             "secret",
             "served",
             "signing",
@@ -34,7 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("http", &["app", "flows", "issuer", "publication", "served", "signing", "store"]),
-    ("launch", &["app", "clock", "config", "entropy", "flows", "http", "signing", "store"]),
+    ("launch", &["app", "clock", "config", "entropy", "flows", "http", "publishing", "signing", "store"]),
     (
         "cli",
         &[

@@ -110,7 +110,14 @@ async fn another_process(app: &TestApp, sealing_key: &str, others: &[String]) ->
     let settings = app.settings();
     let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores(sealing_key, others);
-    App::new(&settings, store, stores, app.clock.clone(), std::sync::Arc::new(SystemEntropy::new()))
+    App::new(
+        &settings,
+        store,
+        stores,
+        Vec::new(),
+        app.clock.clone(),
+        std::sync::Arc::new(SystemEntropy::new()),
+    )
 }
 
 /// Loading must fail in a process that starts and name `kid`; one that runs leaves what is in service as it

@@ -93,6 +93,8 @@ CREATE TABLE snapshot_acknowledgements (
 -- Static copies of the documents, and who writes them at the moment.
 CREATE TABLE publications (
     target TEXT NOT NULL PRIMARY KEY,
+    -- Until then rotation waits for it, unless a process that has it in its configuration says so again.
+    wanted_until BIGINT NOT NULL,
     -- The revision that was written and read back.
     revision BIGINT,
     written_at BIGINT,

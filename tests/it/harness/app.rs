@@ -118,7 +118,14 @@ impl TestApp {
         // The database's clock is the test's, too.
         let store = store.with_clock(clock.clone());
         let stores = SharedKeys::stores(&keys::sealing_key_text(), &[]);
-        let app = Arc::new(App::new(&settings, store, stores, clock.clone(), Arc::new(SystemEntropy::new())));
+        let app = Arc::new(App::new(
+            &settings,
+            store,
+            stores,
+            Vec::new(),
+            clock.clone(),
+            Arc::new(SystemEntropy::new()),
+        ));
         keys::install(&app).await;
         let server = Server::start(app, &settings, listener).unwrap();
         Self {

@@ -40,11 +40,14 @@ struct SoFar {
 impl Process {
     /// Starts the program in `folder`, with nothing of the test's own environment but `environment`.
     pub(crate) fn start(folder: &Path, arguments: &[&str], environment: &[(String, String)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_runmint"))
-            .args(arguments)
-            .current_dir(folder)
-            .env_clear()
-            .envs(environment.iter().cloned())
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runmint"));
+        command.args(arguments).current_dir(folder).env_clear().envs(environment.iter().cloned());
+        Self::spawn(command)
+    }
+
+    /// Starts any other program.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -69,11 +72,14 @@ impl Process {
     /// The first line on standard error that contains `text`, once it is there.
     #[track_caller]
     pub(crate) fn log_line(&self, text: &str) -> String {
-        let found = self.stderr.wait(|so_far| {
-            let printed = String::from_utf8_lossy(&so_far.bytes);
-            let (whole, _) = printed.rsplit_once('\n')?;
-            whole.lines().find(|line| line.contains(text)).map(str::to_owned)
-        });
+        let found = self.stderr.line(text);
+        found.unwrap_or_else(|| panic!("`{text}` never came.\n{}", self.printed()))
+    }
+
+    /// The same on standard output.
+    #[track_caller]
+    pub(crate) fn stdout_line(&self, text: &str) -> String {
+        let found = self.stdout.line(text);
         found.unwrap_or_else(|| panic!("`{text}` never came.\n{}", self.printed()))
     }
 
@@ -148,6 +154,15 @@ impl Output {
             }
         });
         output
+    }
+
+    /// The first whole line with this text, as soon as it is there.
+    fn line(&self, text: &str) -> Option<String> {
+        self.wait(|so_far| {
+            let printed = String::from_utf8_lossy(&so_far.bytes);
+            let (whole, _) = printed.rsplit_once('\n')?;
+            whole.lines().find(|line| line.contains(text)).map(str::to_owned)
+        })
     }
 
     /// What `look` finds, as soon as it finds it; `None` when the pipe ended or the deadline passed first.

@@ -1,0 +1,161 @@
+//! Stores that do not do what they should. Every failure names the object, and never a credential.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use super::emulators::{AZURITE_KEY, Azurite};
+use super::shelf::{BEARER_TOKEN, Fault, Shelf};
+use super::{DISCOVERY, KEYS, Place, publish, publish_to, variables, written};
+
+const OBJECTS: [(&str, &str); 2] = [(KEYS, r#"{"keys":[]}"#), (DISCOVERY, "{}")];
+const SECRETS: [&str; 5] = [
+    AZURITE_KEY,
+    BEARER_TOKEN,
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "FwoGZXIvYXdzEXAMPLESESSIONTOKEN",
+    "hunter2",
+];
+
+#[tokio::test]
+async fn a_store_that_loses_or_alters_what_is_written_is_found_out() {
+    for (fault, why) in [
+        (
+            Fault::LosesWrites,
+            "reading back oidc/.well-known/jwks at TARGET failed: the answer is 404 Not Found",
+        ),
+        (Fault::AltersBodies, "oidc/.well-known/jwks was written to TARGET and came back with other bytes"),
+        (
+            Fault::ForgetsCacheControl,
+            "oidc/.well-known/jwks was written to TARGET and came back with another Cache-Control",
+        ),
+        (
+            Fault::AddsContentEncoding,
+            "oidc/.well-known/jwks was written to TARGET and came back with a Content-Encoding",
+        ),
+    ] {
+        for target in ["gs://documents/site", "s3://documents/site"] {
+            let shelf = Shelf::start(fault).await;
+            let environment = if target.starts_with("gs") { shelf.environment() } else { shelf.as_s3() };
+            fails(target, &environment, &why.replace("TARGET", target)).await;
+            let keys = "/documents/site/oidc/.well-known/jwks";
+            assert_eq!(shelf.written(), [keys], "nothing follows what failed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_or_mumbles_is_not_quoted() {
+    for (fault, why) in [
+        (Fault::RefusesAndRepeats, "the answer is 403 Forbidden (AccessDenied); see whether the credentials"),
+        (Fault::IsUnwell, "the answer is 503 Service Unavailable; see whether the store is well"),
+        (
+            Fault::RedirectsToNowhere,
+            "a redirect to nowhere; see whether the region and the endpoint are right",
+        ),
+        (Fault::Mumbles, "the answer is none that such a store gives"),
+    ] {
+        let shelf = Shelf::start(fault).await;
+        let azure = variables(&[
+            ("AZURE_STORAGE_ENDPOINT", &shelf.address),
+            ("AZURE_ALLOW_HTTP", "true"),
+            ("AZURE_STORAGE_ACCOUNT_NAME", "account"),
+            ("AZURE_STORAGE_SAS_KEY", "sv=2021-12-02&sig=hunter2"),
+        ]);
+        let stores = [
+            ("gs://documents", shelf.environment()),
+            ("s3://documents", shelf.as_s3()),
+            ("az://documents", azure),
+        ];
+        for (target, environment) in stores {
+            fails(target, &environment, why).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_hides_what_is_missing_is_written_to() {
+    let shelf = Shelf::start(Fault::HidesWhatIsMissing).await;
+    let published = publish_to("s3://documents/site", &shelf.as_s3(), &OBJECTS).await;
+    assert_eq!(published, Ok(written(&[KEYS, DISCOVERY])));
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_given_up() {
+    let shelf = Shelf::start(Fault::IsSilent).await;
+    let mut environment = shelf.as_s3();
+    environment.extend(variables(&[("AWS_TIMEOUT", "50ms")]));
+    fails(
+        "s3://documents",
+        &environment,
+        "reading oidc/.well-known/jwks at s3://documents failed: no answer in time",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_made_or_breaks_is_said_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let talks_no_http = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // What comes before the question is something else than a wrong answer.
+        let _ = stream.read(&mut [0; 1024]).unwrap();
+        stream.write_all(b"220 mail.example.com ESMTP\r\n\r\n").unwrap();
+    });
+    let environment = variables(&[
+        ("AZURE_STORAGE_ENDPOINT", &endpoint),
+        ("AZURE_ALLOW_HTTP", "true"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "account"),
+        ("AZURE_STORAGE_SAS_KEY", "sv=2021-12-02&sig=hunter2"),
+    ]);
+    fails("az://documents", &environment, "failed: the connection failed: invalid HTTP").await;
+    talks_no_http.join().unwrap();
+    // Nobody listens any more.
+    fails("az://documents", &environment, "failed: no connection: Connection refused").await;
+}
+
+#[tokio::test]
+async fn plain_http_is_not_spoken_unless_allowed() {
+    let shelf = Shelf::start(Fault::None).await;
+    let environment: Vec<_> =
+        shelf.as_s3().into_iter().filter(|(name, _)| name != "AWS_ALLOW_HTTP").collect();
+    fails("s3://documents", &environment, "URL scheme is not allowed").await;
+    assert_eq!(shelf.written(), [""; 0]);
+}
+
+#[tokio::test]
+async fn credentials_that_cannot_be_had_are_told_apart_from_the_store() {
+    let shelf = Shelf::start(Fault::None).await;
+    let folder = tempfile::tempdir().unwrap();
+    let token_file = folder.path().join("token");
+    std::fs::write(&token_file, "hunter2").unwrap();
+    let environment = variables(&[
+        ("AWS_ENDPOINT_URL", &shelf.address),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("{}/credentials", shelf.address)),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token_file.to_str().unwrap()),
+    ]);
+    let why = "no credentials for oidc/.well-known/jwks at s3://documents: the answer is 404 Not Found; see";
+    fails("s3://documents", &environment, why).await;
+    assert_eq!(shelf.written(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_and_a_missing_container_are_told_apart() {
+    let azurite = Azurite::start("documents").await;
+    let wrong = variables(&[("AZURE_STORAGE_ACCOUNT_KEY", "aHVudGVyMg==")]);
+    let environment = [azurite.environment(), wrong].concat();
+    fails("az://documents", &environment, "the answer is 403").await;
+    fails("az://elsewhere", &azurite.environment(), "the answer is 404").await;
+    let published = publish(&azurite, &OBJECTS).await;
+    assert_eq!(published, Ok(written(&[KEYS, DISCOVERY])));
+}
+
+async fn fails(target: &str, environment: &[(String, String)], why: &str) {
+    let error = publish_to(target, environment, &OBJECTS).await.unwrap_err();
+    assert!(error.to_string().contains(why), "{error}");
+    assert!(error.to_string().contains(KEYS), "{error}");
+    for secret in SECRETS {
+        assert!(!format!("{error} {error:?}").contains(secret), "{error}");
+    }
+}

@@ -1,10 +1,13 @@
 //! Who signs: the keys, how they are made, kept and used. Nothing here knows of runs or HTTP.
 
 pub mod algorithm;
+pub mod aws_kms;
+mod encodings;
 pub mod generate;
 pub mod jwk;
 pub mod key_store;
 pub mod keyring;
+pub mod pkcs11;
 pub mod sealing;
 pub mod signer_pool;
 pub mod signing_key;

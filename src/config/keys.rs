@@ -62,7 +62,7 @@ pub enum PinSource {
     Inline(Zeroizing<String>),
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct AwsKmsSource {
     pub endpoint: Option<String>,
     pub region: Option<String>,

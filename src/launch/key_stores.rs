@@ -1,11 +1,20 @@
 //! The key stores that the settings name.
 
+use std::fs;
 use std::sync::Arc;
 
-use crate::config::keys::{KeySettings, SealingKeySource};
+use tokio::runtime::Handle;
+use zeroize::Zeroizing;
+
+use crate::config::keys::{
+    AwsKmsSource, KeySettings, KeyStoreChoice, PinSource, Pkcs11Source, SealingKeySource,
+};
 use crate::entropy::Entropy;
+use crate::signing::aws_kms::{AwsKmsKeys, AwsKmsSettings};
 use crate::signing::database_keys::DatabaseKeys;
+use crate::signing::generate::RsaBits;
 use crate::signing::key_store::{KeyStore, KeyStoreError, KeyStores};
+use crate::signing::pkcs11::{Pkcs11Keys, Pkcs11Settings};
 use crate::signing::sealing::{SealingError, SealingKey, SealingKeys};
 
 /// The sealing keys; the file of the first is made when `create` and there is none.
@@ -33,5 +42,43 @@ pub(super) async fn open(
 ) -> Result<KeyStores, KeyStoreError> {
     let database: Arc<dyn KeyStore> =
         Arc::new(DatabaseKeys::new(Arc::clone(&sealing), entropy, settings.rsa_bits));
-    Ok(KeyStores::new(sealing, database, Vec::new()))
+    let mut stores = vec![database];
+    if let Some(source) = &settings.pkcs11 {
+        stores.push(pkcs11(source, settings.rsa_bits).await?);
+    }
+    if settings.key_store == KeyStoreChoice::AwsKms || settings.aws_kms != AwsKmsSource::default() {
+        stores.push(aws_kms(&settings.aws_kms, settings.rsa_bits).await?);
+    }
+    let name = match settings.key_store {
+        KeyStoreChoice::Database => DatabaseKeys::NAME,
+        KeyStoreChoice::Pkcs11 => "pkcs11",
+        KeyStoreChoice::AwsKms => "aws-kms",
+    };
+    let index = stores.iter().position(|store| store.name() == name).expect("the chosen one was opened");
+    let makes = stores.swap_remove(index);
+    Ok(KeyStores::new(sealing, makes, stores))
+}
+
+async fn pkcs11(source: &Pkcs11Source, rsa_bits: RsaBits) -> Result<Arc<dyn KeyStore>, KeyStoreError> {
+    let pin = match &source.pin {
+        PinSource::Inline(pin) => pin.clone(),
+        PinSource::File(path) => {
+            let read = fs::read_to_string(path).map(Zeroizing::new);
+            let why = |error| format!("pkcs11_pin_file {}: {error}", path.display());
+            let text = read.map_err(|error| KeyStoreError::Refused { store: "pkcs11", why: why(error) })?;
+            Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+    };
+    let (module, token_label) = (source.module.clone(), source.token_label.clone());
+    let settings = Pkcs11Settings { module, token_label, pin, rsa_bits };
+    let opened = tokio::task::spawn_blocking(move || Pkcs11Keys::open(settings)).await;
+    let interrupted =
+        |_| KeyStoreError::Refused { store: "pkcs11", why: "opening it was interrupted".into() };
+    Ok(Arc::new(opened.map_err(interrupted)??))
+}
+
+async fn aws_kms(source: &AwsKmsSource, rsa_bits: RsaBits) -> Result<Arc<dyn KeyStore>, KeyStoreError> {
+    let AwsKmsSource { endpoint, region } = source.clone();
+    let settings = AwsKmsSettings { endpoint, region, rsa_bits };
+    Ok(Arc::new(AwsKmsKeys::connect(settings, Handle::current()).await?))
 }

@@ -2,11 +2,14 @@
 //! or HTTP.
 
 pub mod algorithm;
+pub mod aws_kms;
 pub mod database_keys;
+mod encodings;
 pub mod generate;
 pub mod jwk;
 pub mod key_store;
 pub mod keyring;
+pub mod pkcs11;
 pub mod rotation;
 pub mod sealing;
 pub mod signer_pool;

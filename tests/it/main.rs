@@ -18,6 +18,7 @@ mod contract;
 mod dev;
 mod discovery;
 mod init_and_serve;
+mod key_modules;
 mod minting;
 mod organizations;
 mod publishing;

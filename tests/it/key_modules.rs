@@ -1,0 +1,6 @@
+//! Private keys that never leave a module.
+
+mod aws_kms;
+mod lives;
+mod own_process;
+mod pkcs11;

@@ -62,6 +62,8 @@ pub enum LaunchError {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum FirstKeys {
     Make,
+    /// As `Make`, and keys that nothing opens are given up.
+    MakeAndAbandonLost,
     Require,
 }
 
@@ -79,11 +81,12 @@ pub async fn open(
             (sealing, open_store(settings).await?)
         }
         // The database before the sealing key: a new one must not take the place of a lost one.
-        FirstKeys::Make => {
+        FirstKeys::Make | FirstKeys::MakeAndAbandonLost => {
             let store = open_store(settings).await?;
             let (_, keys) = store.signing_keys(Which::All).await?;
             let first = keys.iter().all(|key| key.attestation.is_none() && key.private_key.is_none());
-            let made = key_stores::sealing_keys(&settings.keys, first.then_some(entropy.as_ref()));
+            let create = first || first_keys == FirstKeys::MakeAndAbandonLost;
+            let made = key_stores::sealing_keys(&settings.keys, create.then_some(entropy.as_ref()));
             let lost = |error| match error {
                 SealingError::Missing(path) => SealingError::Lost(path),
                 other => other,
@@ -109,7 +112,10 @@ async fn open_store(settings: &Settings) -> Result<Store, OpenError> {
 }
 
 async fn load(app: &App, first_keys: FirstKeys) -> Result<(), LaunchError> {
-    if first_keys == FirstKeys::Make {
+    if first_keys == FirstKeys::MakeAndAbandonLost {
+        initialize::abandon_lost_keys(app).await?;
+    }
+    if first_keys != FirstKeys::Require {
         initialize::ensure_signing_keys(app).await?;
     }
     // Without a lease: what only looks, as `init` does, is not to be waited for.

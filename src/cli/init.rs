@@ -25,11 +25,18 @@ use crate::store::page::{MAX_PAGE, PageRequest};
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint init --config runmint.toml
-  runmint init --config runmint.toml --new-admin-token   when every admin access token is lost")]
+  runmint init --config runmint.toml --new-admin-token     when every admin access token is lost
+  runmint init --config runmint.toml --abandon-lost-keys   when the sealing key is lost")]
 pub(super) struct Init {
     /// Make another admin access token, even though there is one
     #[arg(long)]
     new_admin_token: bool,
+    /// Give up the signing keys that no configured sealing key opens, and make others
+    ///
+    /// For when the sealing key is lost for good, or a security module. Stop every process first. What the
+    /// lost keys signed stays valid to its end; verifiers refuse new tokens until they fetch the key set again.
+    #[arg(long)]
+    abandon_lost_keys: bool,
     #[command(flatten)]
     settings: SettingFlags,
 }
@@ -38,7 +45,8 @@ impl Init {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         let settings = self.settings.load()?;
         let entropy = Arc::new(SystemEntropy::new());
-        let app = launch::open(&settings, FirstKeys::Make, Arc::new(SystemClock), entropy).await?;
+        let first_keys = if self.abandon_lost_keys { FirstKeys::MakeAndAbandonLost } else { FirstKeys::Make };
+        let app = launch::open(&settings, first_keys, Arc::new(SystemClock), entropy).await?;
         let database = |error| Failure::failed(format!("the database failed: {error}"));
         let page = PageRequest { limit: MAX_PAGE, before: None };
         let existing = app.store.access_tokens(None, page).await.map_err(database)?;

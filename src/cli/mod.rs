@@ -10,6 +10,7 @@ mod health;
 mod id_token;
 mod init;
 mod inspect;
+mod keys;
 mod limits;
 mod logging;
 mod organization;
@@ -69,6 +70,9 @@ enum Command {
     #[command(subcommand)]
     Run(run::Command),
     IdToken(id_token::IdToken),
+    /// Signing keys: look at them, rotate, revoke, publish (needs an admin token)
+    #[command(subcommand)]
+    Keys(keys::Command),
     Inspect(inspect::Inspect),
     Health(health::Health),
     /// Print the HTTP API's contract (openapi.yaml)
@@ -99,6 +103,7 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::AccessToken(command) => command.execute(output).await,
         Command::Run(command) => command.execute(output).await,
         Command::IdToken(id_token) => id_token.execute(output).await,
+        Command::Keys(command) => command.execute(output).await,
         Command::Inspect(inspect) => inspect.execute(output).await,
         Command::Health(health) => health.execute().await,
         Command::Openapi => output::print_text(include_str!("../../openapi.yaml")),

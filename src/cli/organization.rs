@@ -16,11 +16,19 @@ use crate::issuer::organization_name::OrganizationName;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Create an organization (needs an admin token)
-    #[command(after_help = "Example:  runmint org create acme")]
+    #[command(after_help = "Examples:
+  runmint org create acme
+  runmint org create acme --own-issuer      its tokens come from {base_url}/orgs/acme/oidc, with keys of its own")]
     Create {
         /// Lower-case letters, digits and hyphens, at most 63
         #[arg(value_parser = OrganizationName::parse)]
         name: OrganizationName,
+        /// Give it an issuer with keys of its own, for good
+        #[arg(long)]
+        own_issuer: bool,
+        /// What its tokens are signed with where the audience does not decide: RS256 or ES256
+        #[arg(long, default_value = "RS256", value_parser = ["RS256", "ES256"])]
+        algorithm: String,
     },
     /// List the organizations that you may see
     #[command(after_help = "Examples:
@@ -54,7 +62,10 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         match self {
-            Self::Create { name } => create(&name, output).await,
+            Self::Create { name, own_issuer, algorithm } => {
+                let issuer = if own_issuer { "own" } else { "shared" };
+                create(&name, issuer, &algorithm, output).await
+            }
             Self::List => list(output).await,
             Self::Show { name } => show(&name, output).await,
             Self::Delete { name, yes } => delete(&name, yes, output).await,
@@ -62,9 +73,16 @@ impl Command {
     }
 }
 
-async fn create(name: &OrganizationName, output: Format) -> Result<(), Failure> {
+async fn create(
+    name: &OrganizationName,
+    issuer: &str,
+    algorithm: &str,
+    output: Format,
+) -> Result<(), Failure> {
     let client = Client::from_environment()?;
-    let organization = client.post("/api/orgs", Some(&json!({"name": name}))).await?;
+    let organization = client
+        .post("/api/orgs", Some(&json!({"name": name, "issuer": issuer, "algorithm": algorithm})))
+        .await?;
     output::print(output, &organization, describe)?;
     remark(
         output,
@@ -123,5 +141,7 @@ fn describe(organization: &Value) -> String {
         ("name", cell(&organization["name"])),
         ("id", cell(&organization["id"])),
         ("created", time(&organization["created_at"])),
+        ("issuer", cell(&organization["issuer"])),
+        ("algorithm", cell(&organization["algorithm"])),
     ])
 }

@@ -27,15 +27,7 @@ impl SettingFlags {
 
     /// Where they come from, read but not yet looked at.
     pub(super) fn sources(&self) -> Result<Sources, Failure> {
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| {
-                let name = name
-                    .into_string()
-                    .ok()
-                    .filter(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))?;
-                Some((name, value.to_string_lossy().into_owned()))
-            })
-            .collect();
+        let environment = environment();
         let file = match &self.config {
             None => None,
             Some(path) => {
@@ -46,6 +38,21 @@ impl SettingFlags {
         };
         Ok(Sources { file, environment, flags: self.flags.clone() })
     }
+}
+
+/// What says how to reach object stores.
+pub(super) fn object_store_environment() -> Vec<(String, String)> {
+    environment().into_iter().filter(|(name, _)| !name.starts_with("RUNMINT_")).collect()
+}
+
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            let known = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            known.then(|| (name, value.to_string_lossy().into_owned()))
+        })
+        .collect()
 }
 
 impl Args for SettingFlags {

@@ -140,6 +140,19 @@ async fn prove(
     Ok(key)
 }
 
+/// Whether nothing that is configured opens the key. A store that does not answer proves nothing.
+pub async fn is_lost(app: &App, record: &SigningKeyRecord) -> Result<bool, LoadKeysError> {
+    match prove(app, &Served::default(), record).await {
+        Ok(_) => Ok(false),
+        Err(
+            LoadKeysError::Unproven(_)
+            | LoadKeysError::NoKeyStore { .. }
+            | LoadKeysError::KeyStore(KeyStoreError::Sealing(_) | KeyStoreError::NoSuchKey { .. }),
+        ) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// The wrong sealing key is the likelier reason, and easier to put right.
 fn unproven(app: &App, record: &SigningKeyRecord) -> LoadKeysError {
     let ids = app.key_stores.sealing().ids();

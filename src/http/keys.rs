@@ -154,12 +154,13 @@ pub async fn documents(
 ) -> Result<Json<Value>, Problem> {
     caller.require_admin()?;
     let served = api.app.served.load();
-    let mut publications: Vec<_> = served.publications.values().collect();
-    publications.sort_by_key(|publication| publication.issuer.as_str().to_owned());
-    let issuers = publications.iter().map(|publication| {
+    let mut publications: Vec<_> = served.publications.iter().collect();
+    publications.sort_by_key(|(_, publication)| publication.issuer.as_str().to_owned());
+    let issuers = publications.iter().map(|(id, publication)| {
         let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
         json!({
             "issuer": publication.issuer.as_str(),
+            "shared": **id == IssuerId::Shared,
             "configuration": text(&publication.configuration.body),
             "jwks": text(&publication.jwks.body),
         })

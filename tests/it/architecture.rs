@@ -40,8 +40,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "clock", "clouds", "config", "entropy", "flows", "issuer", "launch", "secret", "store",
-            "signing", "trust",
+            "app",
+            "clock",
+            "clouds",
+            "config",
+            "entropy",
+            "flows",
+            "issuer",
+            "launch",
+            "publishing",
+            "secret",
+            "store",
+            "signing",
+            "trust",
         ],
     ),
 ];

@@ -35,6 +35,21 @@ const TABLE: &[(&str, &str, [u16; 7])] = &[
     ("get", "/healthz", [200, 200, 200, 200, 200, 200, 200]),
     ("get", "/readyz", [200, 200, 200, 200, 200, 200, 200]),
     ("get", "/version", [200, 200, 200, 200, 200, 200, 200]),
+    ("get", "/metrics", [200, 200, 200, 200, 200, 200, 200]),
+    // Acme has no issuer of its own.
+    ("get", "/orgs/{org}/oidc/.well-known/openid-configuration", [404, 404, 404, 404, 404, 404, 404]),
+    ("get", "/orgs/{org}/oidc/.well-known/jwks", [404, 404, 404, 404, 404, 404, 404]),
+    ("get", "/api/keys", [401, 401, 403, 403, 403, 403, 200]),
+    ("get", "/api/keys/documents", [401, 401, 403, 403, 403, 403, 200]),
+    ("get", "/api/keys/{id}/id-tokens", [401, 401, 403, 403, 403, 403, 200]),
+    // Too early, and no such key.
+    ("post", "/api/keys/rotate", [401, 401, 403, 403, 403, 403, 409]),
+    ("post", "/api/keys/{id}/revoke", [401, 401, 403, 403, 403, 403, 404]),
+    ("post", "/api/keys/reseal", [401, 401, 403, 403, 403, 403, 200]),
+    ("post", "/api/snapshot-verifiers", [401, 401, 403, 403, 403, 403, 201]),
+    ("get", "/api/snapshot-verifiers", [401, 401, 403, 403, 403, 403, 200]),
+    ("post", "/api/snapshot-verifiers/{id}/acknowledge", [401, 401, 403, 403, 403, 403, 404]),
+    ("delete", "/api/snapshot-verifiers/{id}", [401, 401, 403, 403, 403, 403, 404]),
     ("post", "/api/orgs", [401, 401, 403, 403, 403, 403, 201]),
     ("get", "/api/orgs", [401, 401, 200, 200, 200, 200, 200]),
     ("get", "/api/orgs/{org}", [401, 401, 200, 200, 200, 404, 200]),
@@ -76,6 +91,9 @@ fn body(method: &str, path: &str) -> Value {
             "service": "deploy",
             "attributes": {"project": "website", "stack": "staging", "operation": "update"},
         }),
+        ("post", "/api/keys/rotate" | "/api/snapshot-verifiers/{id}/acknowledge") => json!({}),
+        ("post", "/api/keys/{id}/revoke") => json!({"compromised": true}),
+        ("post", "/api/snapshot-verifiers") => json!({"name": "verifier"}),
         _ => Value::Null,
     }
 }

@@ -167,6 +167,11 @@ impl TestApp {
         settings(&self.config, &self.issuer, &self.database.url, self.folder())
     }
 
+    /// The same with more lines in the configuration file.
+    pub(crate) fn settings_with(&self, lines: &str) -> Settings {
+        settings(&format!("{}{lines}\n", self.config), &self.issuer, &self.database.url, self.folder())
+    }
+
     pub(crate) fn inner(&self) -> &Arc<App> {
         self.server.as_ref().expect("the server runs").app()
     }

@@ -1,0 +1,132 @@
+//! `runmint keys list`
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::entries;
+use crate::cli::client::{Client, with_query};
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, Format};
+use crate::cli::span::{from_now, moment};
+use crate::cli::table::{cell, fields};
+use crate::issuer::organization_name::OrganizationName;
+
+/// Show the signing keys and what happens to them when
+#[derive(Args)]
+#[command(after_help = "Examples:
+  runmint keys list
+  runmint keys list --all                 with those that are not published any more
+  runmint keys list --output json | jq '.keys[] | {kid, state, due_at}'")]
+pub(in crate::cli) struct List {
+    /// Only the keys of this organization's own issuer
+    #[arg(long, value_parser = OrganizationName::parse)]
+    org: Option<OrganizationName>,
+    /// With removed and revoked keys
+    #[arg(long)]
+    all: bool,
+}
+
+impl List {
+    pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
+        let mut query = Vec::new();
+        query.extend(self.org.as_ref().map(|org| ("organization", org.as_str())));
+        query.extend(self.all.then_some(("all", "true")));
+        let found = Client::from_environment()?.get(&with_query("/api/keys", &query)).await?;
+        output::print(output, &found, timeline)
+    }
+}
+
+fn timeline(found: &Value) -> String {
+    let now = found["now"].as_str().and_then(|text| text.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let mut text = String::new();
+    let mut issuer = &Value::Null;
+    for key in entries(&found["keys"]) {
+        if key["issuer"] != *issuer {
+            issuer = &key["issuer"];
+            text += &format!("{}\n\n", cell(issuer));
+        }
+        text += &describe(key, now);
+        text.push('\n');
+    }
+    if text.is_empty() {
+        text.push_str("No keys.\n");
+    }
+    let replicas: Vec<String> = entries(&found["replicas"]).map(|replica| cell(&replica["name"])).collect();
+    text += &fields(&[("processes", if replicas.is_empty() { "none".into() } else { replicas.join(", ") })]);
+    for alarm in entries(&found["alarms"]) {
+        text += &fields(&[("ATTENTION", format!("{} {}", cell(&alarm["algorithm"]), cell(&alarm["what"])))]);
+    }
+    text
+}
+
+fn describe(key: &Value, now: Timestamp) -> String {
+    let kept_in = match key["has_private_half"].as_bool() {
+        Some(true) => cell(&key["kept_in"]),
+        _ => format!("{} (private half destroyed)", cell(&key["kept_in"])),
+    };
+    let mut lines = vec![
+        (cell(&key["state"]), format!("{}  {}", cell(&key["kid"]), cell(&key["algorithm"]))),
+        ("kept in".into(), kept_in),
+    ];
+    for (label, member) in [
+        ("made", "created_at"),
+        ("published", "published_at"),
+        ("may sign from", "warm_at"),
+        ("signing from", "signs_from"),
+        ("next takes over", "due_at"),
+        ("signs until", "signs_until"),
+        ("leaves", "leaves_at"),
+        ("removed", "removed_at"),
+        ("revoked", "revoked_at"),
+    ] {
+        if !key[member].is_null() {
+            lines.push((label.into(), moment(&key[member], now, "-")));
+        }
+    }
+    let fetched = key["last_fetched_at"].as_str().and_then(|text| text.parse().ok());
+    let fetched = fetched.map_or_else(|| "never".to_owned(), |at: Timestamp| from_now(at, now));
+    lines
+        .push(("signatures".into(), format!("{}, key set last fetched {fetched}", cell(&key["signatures"]))));
+    let missing: Vec<String> = entries(&key["not_acknowledged"]).map(cell).collect();
+    if !missing.is_empty() {
+        lines.push(("waits for".into(), missing.join(", ")));
+    }
+    fields(&lines.iter().map(|(label, value)| (label.as_str(), value.clone())).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_told_as_a_timeline() {
+        let found = json!({
+            "now": "2026-11-21T09:00:00Z",
+            "keys": [{
+                "kid": "k1", "issuer": "https://id.example.com/oidc", "algorithm": "RS256", "state": "next",
+                "kept_in": "database", "has_private_half": true, "created_at": "2026-11-21T08:00:00Z",
+                "published_at": "2026-11-21T08:00:00Z", "warm_at": "2026-11-22T08:00:00Z", "signs_from": null,
+                "due_at": null, "signs_until": null, "leaves_at": null, "removed_at": null, "revoked_at": null,
+                "signatures": 0, "last_fetched_at": "2026-11-21T08:59:30Z", "not_acknowledged": ["gcp"],
+            }],
+            "replicas": [{"name": "a/1/ff"}],
+            "alarms": [{"algorithm": "RS256", "what": "rotation is overdue"}],
+        });
+        assert_eq!(
+            timeline(&found),
+            "https://id.example.com/oidc\n\n\
+             next           k1  RS256\n\
+             kept in        database\n\
+             made           2026-11-21T08:00:00Z (1 h ago)\n\
+             published      2026-11-21T08:00:00Z (1 h ago)\n\
+             may sign from  2026-11-22T08:00:00Z (in 23 h)\n\
+             signatures     0, key set last fetched 30 s ago\n\
+             waits for      gcp\n\n\
+             processes  a/1/ff\n\
+             ATTENTION  RS256 rotation is overdue\n"
+        );
+    }
+}

@@ -1,0 +1,585 @@
+//! Keys follow one another: by themselves, by hand, and in an emergency.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use jsonwebtoken::jwk::JwkSet;
+use runmint::app::App;
+use runmint::clock::Clock;
+use runmint::entropy::SystemEntropy;
+use runmint::flows::refresh_keys::{keys_to_sign_with, refresh};
+use runmint::flows::rotate_keys::look_after_keys;
+use runmint::store::Store;
+use runmint::trust::token::UnverifiedToken;
+use serde_json::{Value, json};
+
+use crate::harness::{ManualClock, SharedKeys, TestApp, on_both_engines, sealing_key_text};
+
+on_both_engines![
+    a_key_takes_over_when_it_is_due_and_every_token_stays_valid,
+    a_rotation_by_hand_is_refused_until_it_is_safe,
+    promotion_waits_for_every_live_process,
+    a_process_whose_lease_ran_out_is_not_waited_for_and_does_not_sign,
+    a_process_whose_clock_is_off_neither_signs_nor_is_ready,
+    a_revoked_key_leaves_at_once_and_its_tokens_are_listed,
+    with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one,
+    a_sleeping_process_cannot_sign_with_a_replaced_key,
+    revoking_a_key_that_was_about_to_sign_leaves_the_old_one_in_service,
+    rotation_waits_for_verifiers_with_uploaded_key_sets,
+    an_overdue_rotation_is_loud,
+    the_key_set_is_served_stale_only_so_long,
+    processes_that_rotate_together_make_one_key,
+    an_organization_may_have_an_issuer_of_its_own,
+    an_issuer_of_a_deleted_organization_fades_away,
+    an_audience_may_be_signed_for_with_es256,
+    resealing_moves_every_key_and_can_be_interrupted,
+    the_use_of_keys_is_recorded,
+];
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const ALMOST: SignedDuration = SignedDuration::from_secs(1);
+
+fn seconds(count: i64) -> SignedDuration {
+    SignedDuration::from_secs(count)
+}
+
+/// Lets time pass as a running service does: it looks before the lease runs out, and again afterwards.
+async fn live(app: &TestApp, time: SignedDuration) {
+    look_after_keys(app.inner()).await.unwrap();
+    app.clock.advance(time);
+    look_after_keys(app.inner()).await.unwrap();
+}
+
+async fn keys(app: &TestApp) -> Value {
+    app.get(&app.admin, "/api/keys?all=true").await.ok()["keys"].clone()
+}
+
+async fn kid_in_state(app: &TestApp, state: &str) -> String {
+    let keys = keys(app).await;
+    let mut found = keys.as_array().unwrap().iter().filter(|key| key["state"] == state);
+    let one =
+        found.next().unwrap_or_else(|| panic!("no {state} key: {keys}"))["kid"].as_str().unwrap().to_owned();
+    assert!(found.next().is_none(), "{keys}");
+    one
+}
+
+async fn states(app: &TestApp) -> Vec<String> {
+    let keys = keys(app).await;
+    keys.as_array().unwrap().iter().map(|key| key["state"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn jwks(app: &TestApp) -> JwkSet {
+    serde_json::from_value(app.get("", "/oidc/.well-known/jwks").await.ok()).unwrap()
+}
+
+fn kids(set: &JwkSet) -> Vec<String> {
+    set.keys.iter().filter_map(|key| key.common.key_id.clone()).collect()
+}
+
+fn kid_of(token: &str) -> String {
+    jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
+}
+
+fn verifies(app: &TestApp, token: &str, set: &JwkSet) -> bool {
+    UnverifiedToken::parse(token).unwrap().verify(set, &app.issuer, app.clock.now()).is_ok()
+}
+
+async fn mint(app: &TestApp) -> String {
+    let run = app.start_run(&json!({})).await;
+    app.mint(&run, "").await
+}
+
+async fn rotate(app: &TestApp) -> crate::harness::Answer {
+    app.post(&app.admin, "/api/keys/rotate", &json!({})).await
+}
+
+/// Another process on the same database, with a clock of its own; its keys come after the first one's.
+async fn another_process(app: &TestApp, clock: Arc<ManualClock>) -> App {
+    let settings = app.settings();
+    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
+    App::new(&settings, store, stores, Vec::new(), clock, Arc::new(SystemEntropy::new()))
+}
+
+fn same_clock(app: &TestApp) -> Arc<ManualClock> {
+    app.clock.clone()
+}
+
+async fn a_key_takes_over_when_it_is_due_and_every_token_stays_valid(app: TestApp) {
+    let (first, second) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
+    let cached = jwks(&app).await;
+    live(&app, DAY * 30 - seconds(26)).await;
+    assert_eq!(states(&app).await, ["active", "next"], "not a moment before it is due");
+    live(&app, seconds(1)).await;
+    // Decided ahead: until the moment comes the old one signs, and a new one waits already.
+    let last = mint(&app).await;
+    assert_eq!(kid_of(&last), first);
+    assert_eq!(states(&app).await, ["active", "next", "next"]);
+    live(&app, seconds(25)).await;
+    let new = mint(&app).await;
+    assert_eq!(kid_of(&new), second);
+    assert!(verifies(&app, &new, &cached), "a verifier that has not asked for a month knows the key");
+    assert_eq!(states(&app).await, ["previous", "active", "next"]);
+    for token in [&last, &new] {
+        assert!(verifies(&app, token, &jwks(&app).await));
+    }
+    // Its private half goes at once, its public half when nobody needs it any more.
+    live(&app, seconds(10)).await;
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys WHERE private_key IS NULL").await, 1);
+    live(&app, DAY - seconds(10) - ALMOST).await;
+    assert_eq!(kids(&jwks(&app).await).len(), 3);
+    live(&app, ALMOST).await;
+    assert_eq!(states(&app).await, ["removed", "active", "next"]);
+    assert!(!kids(&jwks(&app).await).contains(&first));
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys").await, 3, "the record keeps it");
+}
+
+async fn a_rotation_by_hand_is_refused_until_it_is_safe(app: TestApp) {
+    let next = kid_in_state(&app, "next").await;
+    let detail = rotate(&app).await.problem(409, "conflict");
+    assert!(detail.contains("2026-01-03T03:04:05Z"), "it says when: {detail}");
+    live(&app, DAY - ALMOST).await;
+    rotate(&app).await.problem(409, "conflict");
+    live(&app, ALMOST).await;
+    let rotated = rotate(&app).await.ok();
+    assert_eq!(rotated["kid"], next);
+    assert_eq!(rotated["signs_from"], "2026-01-03T03:04:30Z");
+    let detail = rotate(&app).await.problem(409, "conflict");
+    assert!(detail.contains("2026-01-03T03:04:30Z"), "{detail}");
+    live(&app, seconds(25)).await;
+    assert_eq!(kid_of(&mint(&app).await), next);
+    // Three keys are published: not even a warm one may follow before the first has left.
+    app.database.execute("UPDATE signing_keys SET published_at = 1 WHERE signs_from IS NULL").await;
+    let detail = rotate(&app).await.problem(409, "conflict");
+    assert!(detail.contains("2026-01-04T03:04:30Z"), "{detail}");
+    for body in [json!({"algorithm": "none"}), json!({"organization": "acme"}), json!({"x": 1})] {
+        assert!(app.post(&app.admin, "/api/keys/rotate", &body).await.status.is_client_error(), "{body}");
+    }
+    app.post(&app.admin, "/api/keys/rotate", &json!({"algorithm": "ES256"})).await.problem(404, "not-found");
+}
+
+async fn promotion_waits_for_every_live_process(app: TestApp) {
+    live(&app, DAY).await;
+    let other = another_process(&app, same_clock(&app)).await;
+    refresh(&other).await.unwrap();
+    let detail = rotate(&app).await.problem(409, "conflict");
+    assert!(detail.contains(&other.replica.name), "{detail}");
+    let waiting = keys(&app).await;
+    let next = waiting.as_array().unwrap().iter().find(|key| key["state"] == "next").unwrap();
+    assert_eq!(next["not_acknowledged"], json!([other.replica.name]));
+    // Both look as they do in service: often enough to keep their leases.
+    let five_minutes = async |app: &TestApp, until: i64| {
+        for _ in 0..until {
+            app.clock.advance(seconds(15));
+            refresh(app.inner()).await.unwrap();
+            refresh(&other).await.unwrap();
+        }
+    };
+    five_minutes(&app, 19).await;
+    rotate(&app).await.problem(409, "conflict");
+    five_minutes(&app, 1).await;
+    rotate(&app).await.ok();
+}
+
+async fn a_process_whose_lease_ran_out_is_not_waited_for_and_does_not_sign(app: TestApp) {
+    live(&app, DAY).await;
+    let other = another_process(&app, same_clock(&app)).await;
+    refresh(&other).await.unwrap();
+    rotate(&app).await.problem(409, "conflict");
+    app.clock.advance(seconds(20));
+    rotate(&app).await.ok();
+    // Away from the database it has no right to sign, whatever it remembers.
+    other.store.close().await;
+    assert!(keys_to_sign_with(&other).await.is_err());
+    assert!(keys_to_sign_with(app.inner()).await.is_ok());
+}
+
+async fn a_process_whose_clock_is_off_neither_signs_nor_is_ready(app: TestApp) {
+    let clock = Arc::new(ManualClock::at(app.clock.now()));
+    let other = another_process(&app, clock.clone()).await;
+    for (offset, allowed) in
+        [(0, true), (5, true), (-5, true), (6, false), (-6, false), (3_600, false), (0, true)]
+    {
+        clock.set(app.clock.now() + seconds(offset));
+        let outcome = refresh(&other).await;
+        assert_eq!(outcome.is_ok(), allowed, "{offset}");
+        assert_eq!(keys_to_sign_with(&other).await.is_ok(), allowed, "{offset}");
+        let readiness = runmint::flows::readiness::readiness(&other).await;
+        assert_eq!(readiness.is_ready(), allowed, "{offset}");
+        // It goes on serving the keys: those are right.
+        assert!(other.standing.load().may_serve(&other.rotation, clock.now()));
+    }
+    // A clock that is set back does not make a lease last.
+    clock.set(app.clock.now() - seconds(3_600));
+    assert!(keys_to_sign_with(&other).await.is_err());
+}
+
+async fn a_revoked_key_leaves_at_once_and_its_tokens_are_listed(app: TestApp) {
+    live(&app, DAY).await;
+    let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
+    let run = app.start_run(&json!({})).await;
+    let old = app.mint(&run, "&audience=sts.amazonaws.com&lifetimeSeconds=60").await;
+    app.clock.advance(seconds(61));
+    let stolen = app.mint(&run, "&audience=sts.amazonaws.com").await;
+    assert_eq!(kid_of(&old), bad);
+    let path = format!("/api/keys/{bad}/revoke");
+    app.post(&app.admin, &path, &json!({"compromised": false})).await.problem(422, "invalid-input");
+    app.post(&app.admin, &path, &json!({})).await.problem(422, "invalid-input");
+    let revoked = app.post(&app.admin, &path, &json!({"compromised": true})).await.ok();
+    let now = app.clock.now().to_string();
+    assert_eq!(
+        revoked,
+        json!({
+            "kid": bad,
+            "revoked_at": now,
+            "successor": {"kid": next, "signs_from": now},
+            "unexpired_tokens": {"count": 1, "url": format!("{}/api/keys/{bad}/id-tokens", app.base_url)},
+        })
+    );
+    let listed = app.get(&app.admin, revoked["unexpired_tokens"]["url"].as_str().unwrap()).await.ok();
+    let [token] = listed["id_tokens"].as_array().unwrap().as_slice() else { panic!("{listed}") };
+    assert_eq!((&token["run_id"], &token["audience"]), (&run["id"], &json!("sts.amazonaws.com")));
+    assert_eq!(token["organization"], "acme");
+    let set = jwks(&app).await;
+    assert!(!kids(&set).contains(&bad) && !verifies(&app, &stolen, &set));
+    assert_eq!(kid_of(&mint(&app).await), next, "its successor signs at once");
+    assert_eq!(states(&app).await, ["revoked", "active", "next"], "and there is a new one to go to");
+    live(&app, seconds(5)).await;
+    let private =
+        format!("SELECT COUNT(*) FROM signing_keys WHERE kid = '{bad}' AND private_key IS NOT NULL");
+    assert_eq!(app.database.number(&private).await, 0);
+    app.post(&app.admin, &path, &json!({"compromised": true})).await.problem(409, "conflict");
+    let unknown = json!({"compromised": true});
+    app.post(&app.admin, "/api/keys/nonsense/revoke", &unknown).await.problem(404, "not-found");
+}
+
+async fn with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one(app: TestApp) {
+    let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
+    let revoked =
+        app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
+    assert_eq!(revoked["successor"], json!({"kid": next, "signs_from": "2026-01-03T03:04:05Z"}));
+    let run = app.start_run(&json!({"ttl_seconds": 86_400})).await;
+    app.ask(&run, "").await.problem(503, "unavailable");
+    look_after_keys(app.inner()).await.unwrap();
+    let ready = app.get("", "/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert_eq!(ready.json()["checks"]["rotation"], "RS256: no key signs before 2026-01-03T03:04:05Z");
+    live(&app, DAY - ALMOST).await;
+    app.ask(&run, "").await.problem(503, "unavailable");
+    live(&app, ALMOST).await;
+    let run = app.start_run(&json!({})).await;
+    assert_eq!(kid_of(&app.mint(&run, "").await), next);
+}
+
+/// It knows nothing of what happened while it slept, and wakes up in the middle of a request. Only the
+/// database's own look at the key, in the statement that records the token, can stop it.
+async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
+    live(&app, DAY).await;
+    let other = another_process(&app, same_clock(&app)).await;
+    refresh(&other).await.unwrap();
+    let stale = other.served.load_full();
+    let lease = other.standing.load_full();
+    let bad = kid_in_state(&app, "active").await;
+    let revoked =
+        app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
+    let successor = revoked["successor"]["kid"].as_str().unwrap();
+    let run = app.start_run(&json!({})).await;
+    let id = run["id"].as_str().unwrap();
+    let token = run["request_token"].as_str().unwrap();
+    let run = runmint::flows::mint_id_token::authenticate_run(&other, id, token).await.unwrap();
+    // As if the lease were still good and nothing had been read.
+    other.served.store(stale);
+    other.standing.store(lease);
+    let request = runmint::flows::mint_id_token::MintRequest {
+        audience: None,
+        lifetime_seconds: None,
+        caller: "127.0.0.1".into(),
+    };
+    let minted = runmint::flows::mint_id_token::mint_id_token(&other, &run, request).await.unwrap();
+    assert_eq!(kid_of(&minted), successor, "it was made to look again");
+    let of_bad = format!("SELECT COUNT(*) FROM id_tokens WHERE kid = '{bad}'");
+    assert_eq!(app.database.number(&of_bad).await, 0);
+}
+
+async fn revoking_a_key_that_was_about_to_sign_leaves_the_old_one_in_service(app: TestApp) {
+    live(&app, DAY).await;
+    let (active, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
+    rotate(&app).await.ok();
+    let revoked =
+        app.post(&app.admin, &format!("/api/keys/{next}/revoke"), &json!({"compromised": true})).await.ok();
+    assert_eq!(revoked["successor"], Value::Null);
+    live(&app, seconds(30)).await;
+    assert_eq!(kid_of(&mint(&app).await), active);
+    assert_eq!(states(&app).await, ["active", "revoked", "next"]);
+}
+
+async fn rotation_waits_for_verifiers_with_uploaded_key_sets(app: TestApp) {
+    let made = app.post(&app.admin, "/api/snapshot-verifiers", &json!({"name": "gcp/pool"})).await;
+    assert_eq!(made.status, 201);
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    app.post(&app.admin, "/api/snapshot-verifiers", &json!({"name": "gcp/pool"}))
+        .await
+        .problem(409, "conflict");
+    for name in ["", "a b", "a\n", &"x".repeat(101)] {
+        app.post(&app.admin, "/api/snapshot-verifiers", &json!({"name": name}))
+            .await
+            .problem(422, "invalid-input");
+    }
+    live(&app, DAY * 30).await;
+    let due = app.clock.now();
+    live(&app, seconds(61)).await;
+    let detail = rotate(&app).await.problem(409, "conflict");
+    assert!(detail.contains("gcp/pool") && detail.contains("keys acknowledge"), "{detail}");
+    let ready = app.get("", "/readyz").await;
+    assert_eq!(ready.status, 200, "it still mints");
+    let told = ready.json()["checks"]["rotation"].as_str().unwrap().to_owned();
+    assert!(told.contains(&due.to_string()) && told.contains("gcp/pool"), "{told}");
+    let path = format!("/api/snapshot-verifiers/{id}/acknowledge");
+    app.post(&app.admin, &path, &json!({"kids": ["nonsense"]})).await.problem(422, "invalid-input");
+    let active = kid_in_state(&app, "active").await;
+    app.post(&app.admin, &path, &json!({"kids": [active]})).await.ok();
+    rotate(&app).await.problem(409, "conflict");
+    let acknowledged = app.post(&app.admin, &path, &json!({})).await.ok();
+    assert_eq!(acknowledged["has"].as_array().unwrap().len(), 2);
+    live(&app, seconds(1)).await;
+    assert_eq!(states(&app).await, ["active", "next", "next"], "decided at the next look");
+    let other = format!("/api/snapshot-verifiers/{id}");
+    assert_eq!(app.delete(&app.admin, &other).await.status, 204);
+    app.delete(&app.admin, &other).await.problem(404, "not-found");
+    assert_eq!(app.get(&app.admin, "/api/snapshot-verifiers").await.ok(), json!({"snapshot_verifiers": []}));
+}
+
+async fn an_overdue_rotation_is_loud(app: TestApp) {
+    // A process that nobody hears of any more, yet with a lease: somebody's clock was wrong, say.
+    app.database
+        .execute(
+            "INSERT INTO replicas (id, name, version, sealing_keys, started_at, seen_at, lease_until)
+             VALUES ('r', 'lost/1/dead', '0', '', 0, 0, 9000000000000)",
+        )
+        .await;
+    live(&app, DAY * 30).await;
+    assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
+    let metrics = app.get("", "/metrics").await;
+    assert!(metrics.text.contains("runmint_rotation_alarms 0"), "{}", metrics.text);
+    live(&app, seconds(60)).await;
+    let ready = app.get("", "/readyz").await.ok();
+    let told = ready["checks"]["rotation"].as_str().unwrap();
+    assert!(told.contains("overdue") && told.contains("lost/1/dead"), "{told}");
+    assert!(app.get("", "/metrics").await.text.contains("runmint_rotation_alarms 1"));
+    let alarms = app.get(&app.admin, "/api/keys").await.ok()["alarms"].clone();
+    assert_eq!(alarms.as_array().unwrap().len(), 1, "{alarms}");
+    app.database.execute("DELETE FROM replicas WHERE id = 'r'").await;
+    live(&app, seconds(5)).await;
+    live(&app, seconds(30)).await;
+    assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
+}
+
+async fn the_key_set_is_served_stale_only_so_long(app: TestApp) {
+    look_after_keys(app.inner()).await.unwrap();
+    let before = jwks(&app).await;
+    app.inner().store.close().await;
+    app.clock.advance(SignedDuration::from_hours(12));
+    assert_eq!(jwks(&app).await, before);
+    let ready = app.get("", "/readyz").await;
+    assert_eq!((ready.status.as_u16(), &ready.json()["jwks_age_seconds"]), (503, &json!(43_200)));
+    assert!(app.get("", "/metrics").await.text.contains("runmint_jwks_age_seconds 43200"));
+    app.clock.advance(ALMOST);
+    for path in ["/oidc/.well-known/jwks", "/oidc/.well-known/openid-configuration"] {
+        app.get("", path).await.problem(503, "unavailable");
+    }
+}
+
+async fn processes_that_rotate_together_make_one_key(app: TestApp) {
+    let others = [
+        Arc::new(another_process(&app, same_clock(&app)).await),
+        Arc::new(another_process(&app, same_clock(&app)).await),
+    ];
+    live(&app, DAY * 30 - seconds(400)).await;
+    let all = |app: &TestApp| [app.inner().clone(), others[0].clone(), others[1].clone()];
+    for _ in 0..40 {
+        app.clock.advance(seconds(15));
+        let looks = all(&app).map(|one| tokio::spawn(async move { look_after_keys(&one).await }));
+        for look in looks {
+            look.await.unwrap().unwrap();
+        }
+    }
+    assert_eq!(states(&app).await, ["previous", "active", "next"]);
+    let sets: Vec<Vec<u8>> = all(&app)
+        .iter()
+        .map(|one| {
+            let served = one.served.load();
+            served.publication_of(runmint::signing::keyring::IssuerId::Shared).unwrap().jwks.body.clone()
+        })
+        .collect();
+    assert!(sets[0] == sets[1] && sets[1] == sets[2], "every process serves the same bytes");
+}
+
+async fn an_organization_may_have_an_issuer_of_its_own(app: TestApp) {
+    let body = json!({"name": "globex", "issuer": "own", "algorithm": "ES256"});
+    let made = app.post(&app.admin, "/api/orgs", &body).await.ok();
+    let issuer = format!("{}/orgs/globex/oidc", app.base_url);
+    assert_eq!((&made["issuer"], &made["algorithm"]), (&json!(issuer), &json!("ES256")));
+    let discovery = app.get("", &format!("{issuer}/.well-known/openid-configuration")).await;
+    assert_eq!(discovery.header("cache-control"), "public, max-age=300");
+    let discovery = discovery.ok();
+    assert_eq!(discovery["issuer"], issuer);
+    assert_eq!(discovery["jwks_uri"], format!("{issuer}/.well-known/jwks"));
+    assert_eq!(discovery["id_token_signing_alg_values_supported"], json!(["RS256", "ES256"]));
+    let start = json!({
+        "service": "deploy",
+        "attributes": {"project": "website", "stack": "staging", "operation": "update"},
+    });
+    let run = app.post_ok(&app.admin, "/api/orgs/globex/runs", &start).await;
+    let own: JwkSet =
+        serde_json::from_value(app.get("", &format!("{issuer}/.well-known/jwks")).await.ok()).unwrap();
+    let shared = jwks(&app).await;
+    for (query, algorithm) in [
+        ("", jsonwebtoken::Algorithm::ES256),
+        ("&audience=api://AzureADTokenExchange", jsonwebtoken::Algorithm::RS256),
+    ] {
+        let token = app.mint(&run, query).await;
+        assert_eq!(jsonwebtoken::decode_header(&token).unwrap().alg, algorithm);
+        UnverifiedToken::parse(&token).unwrap().verify(&own, &issuer, app.clock.now()).unwrap();
+        // Never the shared key, not even under its own name.
+        assert!(!kids(&shared).contains(&kid_of(&token)));
+        assert!(UnverifiedToken::parse(&token).unwrap().verify(&own, &app.issuer, app.clock.now()).is_err());
+    }
+    // Without its keys there is no token, and no other key takes their place.
+    app.database.execute("UPDATE signing_keys SET revoked_at = 1 WHERE issuer <> 'shared'").await;
+    app.database.execute("UPDATE key_revision SET revision = revision + 1").await;
+    let _ = refresh(app.inner()).await;
+    app.ask(&run, "").await.problem(503, "unavailable");
+    app.get("", &format!("{issuer}/.well-known/jwks")).await.problem(404, "not-found");
+    assert_eq!(kids(&jwks(&app).await), kids(&shared), "the shared issuer's set is what it was");
+    for body in [json!({"name": "x", "issuer": "other"}), json!({"name": "x", "algorithm": "EdDSA"})] {
+        app.post(&app.admin, "/api/orgs", &body).await.problem(422, "invalid-input");
+    }
+    app.get("", &format!("{}/orgs/acme/oidc/.well-known/jwks", app.base_url)).await.problem(404, "not-found");
+}
+
+async fn an_issuer_of_a_deleted_organization_fades_away(app: TestApp) {
+    app.post(&app.admin, "/api/orgs", &json!({"name": "globex", "issuer": "own"})).await.ok();
+    look_after_keys(app.inner()).await.unwrap();
+    let path = format!("{}/orgs/globex/oidc/.well-known/jwks", app.base_url);
+    assert_eq!(app.get("", &path).await.ok()["keys"].as_array().unwrap().len(), 2);
+    assert_eq!(app.delete(&app.admin, "/api/orgs/globex").await.status, 204);
+    look_after_keys(app.inner()).await.unwrap();
+    assert_eq!(
+        app.get("", &path).await.ok()["keys"].as_array().unwrap().len(),
+        1,
+        "for the tokens it signed"
+    );
+    live(&app, DAY).await;
+    app.get("", &path).await.problem(404, "not-found");
+    let left = "SELECT COUNT(*) FROM signing_keys WHERE issuer <> 'shared' AND private_key IS NOT NULL";
+    assert_eq!(app.database.number(left).await, 0);
+}
+
+async fn an_audience_may_be_signed_for_with_es256(app: TestApp) {
+    let config = "[algorithms]\n'sts.amazonaws.com' = 'ES256'";
+    let settings = app.settings_with(config);
+    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
+    let other =
+        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    look_after_keys(&other).await.unwrap();
+    let run = app.start_run(&json!({"ttl_seconds": 86_400})).await;
+    let mint = async |audience: Option<&str>| {
+        let (id, token) = (run["id"].as_str().unwrap(), run["request_token"].as_str().unwrap());
+        let run = runmint::flows::mint_id_token::authenticate_run(&other, id, token).await.unwrap();
+        let request = runmint::flows::mint_id_token::MintRequest {
+            audience,
+            lifetime_seconds: None,
+            caller: String::new(),
+        };
+        let token = runmint::flows::mint_id_token::mint_id_token(&other, &run, request).await.unwrap();
+        (jsonwebtoken::decode_header(&token).unwrap().alg, token)
+    };
+    // Verifiers do not know the new key yet, so what they know signs.
+    assert_eq!(mint(Some("sts.amazonaws.com")).await.0, jsonwebtoken::Algorithm::RS256);
+    for _ in 0..2 {
+        app.clock.advance(SignedDuration::from_hours(12) - seconds(200));
+        look_after_keys(&other).await.unwrap();
+        for _ in 0..30 {
+            app.clock.advance(seconds(15));
+            look_after_keys(&other).await.unwrap();
+        }
+    }
+    let run = app.start_run(&json!({})).await;
+    let (id, token) = (run["id"].as_str().unwrap(), run["request_token"].as_str().unwrap());
+    let run = runmint::flows::mint_id_token::authenticate_run(&other, id, token).await.unwrap();
+    let request = |audience| runmint::flows::mint_id_token::MintRequest {
+        audience,
+        lifetime_seconds: None,
+        caller: String::new(),
+    };
+    let for_aws =
+        runmint::flows::mint_id_token::mint_id_token(&other, &run, request(Some("sts.amazonaws.com")))
+            .await
+            .unwrap();
+    let for_others = runmint::flows::mint_id_token::mint_id_token(&other, &run, request(None)).await.unwrap();
+    assert_eq!(jsonwebtoken::decode_header(&for_aws).unwrap().alg, jsonwebtoken::Algorithm::ES256);
+    assert_eq!(jsonwebtoken::decode_header(&for_others).unwrap().alg, jsonwebtoken::Algorithm::RS256);
+    refresh(app.inner()).await.unwrap();
+    let set = jwks(&app).await;
+    assert!(verifies(&app, &for_aws, &set) && verifies(&app, &for_others, &set));
+    assert_eq!(kids(&set).len(), 4);
+    let discovery = app.get("", "/oidc/.well-known/openid-configuration").await.ok();
+    assert_eq!(discovery["id_token_signing_alg_values_supported"], json!(["RS256", "ES256"]));
+}
+
+async fn resealing_moves_every_key_and_can_be_interrupted(app: TestApp) {
+    use base64::Engine as _;
+    let new = base64::engine::general_purpose::STANDARD.encode([43; 32]);
+    let under = "SELECT COUNT(*) FROM signing_keys WHERE private_key LIKE ";
+    let settings = app.settings();
+    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let stores = SharedKeys::stores_from(&new, &[sealing_key_text()], 6);
+    let other =
+        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    refresh(&other).await.unwrap();
+    let new_id = other.key_stores.sealing().primary().id().to_owned();
+    // The first process could not start again: it has only the old sealing key.
+    let error = runmint::flows::reseal_keys::reseal_keys(&other).await.err().unwrap().to_string();
+    assert!(error.contains(&app.inner().replica.name) && error.contains(&new_id), "{error}");
+    assert_eq!(app.database.number(&format!("{under} '{new_id}.%'")).await, 0);
+    app.clock.advance(seconds(21));
+    // Half of it is done when it is interrupted: either seal opens.
+    let active = kid_in_state(&app, "active").await;
+    refresh(&other).await.unwrap();
+    app.clock.advance(seconds(21));
+    let resealed = runmint::flows::reseal_keys::reseal_keys(&other).await.unwrap();
+    assert_eq!((resealed.keys, resealed.sealing_key.as_str()), (2, new_id.as_str()));
+    assert_eq!(app.database.number(&format!("{under} '{new_id}.%'")).await, 2);
+    assert_eq!(
+        runmint::flows::reseal_keys::reseal_keys(&other).await.unwrap().keys,
+        0,
+        "again changes nothing"
+    );
+    // With the new sealing key alone everything opens; with the old one alone nothing does.
+    for (text, opens) in [(new, true), (sealing_key_text(), false)] {
+        let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+        let stores = SharedKeys::stores(&text, &[]);
+        let fresh =
+            App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+        assert_eq!(runmint::flows::load_keys::load_keys(&fresh).await.is_ok(), opens);
+    }
+    // A process that runs has the keys open already and goes on signing.
+    assert_eq!(kid_of(&mint(&app).await), active);
+}
+
+async fn the_use_of_keys_is_recorded(app: TestApp) {
+    look_after_keys(app.inner()).await.unwrap();
+    let before = keys(&app).await;
+    let active =
+        |keys: &Value| keys.as_array().unwrap().iter().find(|key| key["state"] == "active").unwrap().clone();
+    let signed = active(&before)["signatures"].as_i64().unwrap();
+    app.clock.advance(seconds(3));
+    jwks(&app).await;
+    mint(&app).await;
+    mint(&app).await;
+    look_after_keys(app.inner()).await.unwrap();
+    let after = active(&keys(&app).await);
+    assert_eq!(after["signatures"].as_i64().unwrap(), signed + 2);
+    assert_eq!(after["last_fetched_at"], app.clock.now().to_string());
+}

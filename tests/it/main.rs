@@ -20,6 +20,7 @@ mod discovery;
 mod init_and_serve;
 mod minting;
 mod organizations;
+mod rotation_model;
 mod runs;
 mod secrecy;
 mod signing_keys;

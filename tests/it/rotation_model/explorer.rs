@@ -117,8 +117,10 @@ impl Seen {
     /// Where it is in the index, or where it belongs.
     fn place_of(&self, state: u64) -> usize {
         let mask = self.index.len() - 1;
-        let mut hash = state.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash ^= hash >> 32;
+        // The finalizer of splitmix64: near states must not be near here.
+        let mut hash = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        hash ^= hash >> 31;
         let mut place = hash as usize & mask;
         loop {
             let entry = self.index[place];

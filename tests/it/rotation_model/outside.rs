@@ -36,10 +36,6 @@ impl Outside {
         Self { cache: Some(Cache { keys, age: 0 }), ..*self }
     }
 
-    pub(super) fn with_token(&self, token: Option<Token>) -> Self {
-        Self { token, ..*self }
-    }
-
     pub(super) fn without(&self, slot: usize) -> Self {
         Self {
             cache: self.cache.map(|cache| Cache { keys: without_slot(cache.keys, slot), ..cache }),

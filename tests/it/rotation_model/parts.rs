@@ -1,56 +1,94 @@
 //! The parts of states by number, and what follows from each. Whatever the real rules decide is asked here,
 //! once for each part.
 
-use std::collections::HashMap;
-
 use runmint::signing::rotation::RotationPolicy;
 
 use super::database::{Maintenance, maintain, promote, recordable, revoke_active};
 use super::interned::{Id, Interned};
 use super::invariants::Judgement;
 use super::outside::{Outside, Token};
-use super::replica::{Abilities, Promotion, Replica};
+use super::replica::{Abilities, Clock, Promotion, Replica};
 use super::setting::{Fault, Oldest, Setting, Ticks};
-use super::table::{Slots, Table};
+use super::table::{SLOTS, Slots, Table};
 
 /// Clocks are within so many ticks of the database's.
 const CLOCKS: Ticks = 3;
+const CLOCKS_COUNT: usize = 2 * CLOCKS as usize + 1;
+
+fn place_of(clock: Ticks) -> usize {
+    usize::from((clock + CLOCKS).unsigned_abs())
+}
+
+/// What has been found out, by small numbers: a map would cost most of the time of a test build.
+struct Memo(Vec<Id>);
+
+impl Memo {
+    /// No part has that number.
+    const UNKNOWN: Id = Id::MAX;
+    /// What is asked for is not possible.
+    const NOTHING: Id = Id::MAX - 1;
+
+    fn new(places: usize) -> Self {
+        Self(vec![Self::UNKNOWN; places])
+    }
+}
 
 pub(super) struct TableFacts {
     pub(super) judgement: Judgement,
-    records: [Slots; 2 * CLOCKS as usize + 1],
+    records: [Slots; CLOCKS_COUNT],
     waits: Slots,
     /// Keys that can be forgotten once nobody can use them.
     pub(super) past: Slots,
-    maintenance: Option<(&'static str, Vec<Id>)>,
+    maintenance: Option<(&'static str, [Option<Id>; OUTCOMES])>,
     emergency: Option<Option<Id>>,
     older: Option<Id>,
+    /// By clock and acknowledgement: nothing else of a replica survives.
+    synchronised: Memo,
+    promoted: Memo,
+    without: Memo,
 }
+
+/// No acknowledgement, or one of any age up to the key set's max-age.
+const ACKNOWLEDGEMENTS: usize = 8;
+
+/// As many different tables can come of one step: one for each clock that may decide.
+const OUTCOMES: usize = 3;
 
 impl TableFacts {
     /// The keys with which one whose clock is `clock` from the database's may have a token recorded.
     pub(super) fn records(&self, clock: Ticks) -> Slots {
-        self.records[usize::from((clock + CLOCKS).unsigned_abs())]
+        self.records[place_of(clock)]
     }
 }
 
 pub(super) struct ReplicaFacts {
     pub(super) abilities: Abilities,
+    pub(super) clock: Clock,
+    /// As a place in memos.
+    acknowledged: usize,
     older: Option<Id>,
     without_acknowledgement: Option<Id>,
+    without: Memo,
+}
+
+pub(super) struct OutsideFacts {
+    pub(super) cached: Option<Slots>,
+    pub(super) token: Slots,
+    older: Option<Id>,
+    fetched: Memo,
+    minted: Memo,
+    without: Memo,
 }
 
 pub(super) struct Parts {
     setting: Setting,
     policy: RotationPolicy,
     oldest: Oldest,
+    /// How long after it is decided a promotion takes effect.
+    lead: Ticks,
     pub(super) tables: Interned<Table, TableFacts>,
     pub(super) replicas: Interned<Replica, ReplicaFacts>,
-    pub(super) outsides: Interned<Outside, Option<Id>>,
-    synchronised: HashMap<(Id, Id, Ticks), Id>,
-    fetched: HashMap<(Id, Slots), Id>,
-    minted: HashMap<(Id, usize, Ticks), Option<Id>>,
-    promoted: HashMap<(Id, Promotion), Option<Id>>,
+    pub(super) outsides: Interned<Outside, OutsideFacts>,
     /// Whether a key could not be made for want of a slot: then not all was explored.
     pub(super) ran_out_of_slots: bool,
 }
@@ -60,14 +98,11 @@ impl Parts {
         Self {
             policy: setting.policy(),
             oldest: setting.oldest(),
+            lead: setting.lead(),
             setting,
             tables: Interned::new(),
             replicas: Interned::new(),
             outsides: Interned::new(),
-            synchronised: HashMap::new(),
-            fetched: HashMap::new(),
-            minted: HashMap::new(),
-            promoted: HashMap::new(),
             ran_out_of_slots: false,
         }
     }
@@ -93,6 +128,9 @@ impl Parts {
             maintenance: None,
             emergency: None,
             older: None,
+            synchronised: Memo::new(CLOCKS_COUNT * ACKNOWLEDGEMENTS),
+            promoted: Memo::new(SLOTS * (SLOTS + 1) * CLOCKS_COUNT),
+            without: Memo::new(SLOTS),
         })
     }
 
@@ -100,13 +138,23 @@ impl Parts {
         let Self { setting, policy, .. } = self;
         self.replicas.id_of(replica, |replica| ReplicaFacts {
             abilities: replica.abilities(setting, policy),
+            clock: replica.clock,
+            acknowledged: replica.acknowledged.map_or(0, |age| usize::from(age.unsigned_abs()) + 1),
             older: None,
             without_acknowledgement: None,
+            without: Memo::new(SLOTS),
         })
     }
 
     pub(super) fn outside(&mut self, outside: Outside) -> Id {
-        self.outsides.id_of(outside, |_| None)
+        self.outsides.id_of(outside, |outside| OutsideFacts {
+            cached: outside.cache.map(|cache| cache.keys),
+            token: outside.token.map_or(0, |token| 1 << token.slot),
+            older: None,
+            fetched: Memo::new(1 << SLOTS),
+            minted: Memo::new(SLOTS * CLOCKS_COUNT),
+            without: Memo::new(SLOTS),
+        })
     }
 
     pub(super) fn older_table(&mut self, id: Id) -> Id {
@@ -130,45 +178,52 @@ impl Parts {
     }
 
     pub(super) fn older_outside(&mut self, id: Id) -> Id {
-        if let Some(older) = self.outsides.facts(id) {
-            return *older;
+        if let Some(older) = self.outsides.facts(id).older {
+            return older;
         }
         let older = self.outsides.part(id).older(self.setting.max_age);
         let older = self.outside(older);
-        *self.outsides.facts_mut(id) = Some(older);
+        self.outsides.facts_mut(id).older = Some(older);
         older
     }
 
     pub(super) fn synchronised(&mut self, table: Id, replica: Id, clock: Ticks) -> Id {
-        if let Some(read) = self.synchronised.get(&(table, replica, clock)) {
-            return *read;
+        let acknowledged = self.replicas.facts(replica).acknowledged;
+        let place = place_of(clock) * ACKNOWLEDGEMENTS + acknowledged;
+        let known = self.tables.facts(table).synchronised.0[place];
+        if known != Memo::UNKNOWN {
+            return known;
         }
-        let read = self.replicas.part(replica).synchronised(clock, &self.tables.part(table), &self.oldest);
+        let read = self.replicas.part(replica);
+        let read = read.synchronised(clock, &self.tables.part(table), &self.oldest);
         let read = self.replica(read);
-        self.synchronised.insert((table, replica, clock), read);
+        self.tables.facts_mut(table).synchronised.0[place] = read;
         read
     }
 
     pub(super) fn fetched(&mut self, outside: Id, keys: Slots) -> Id {
-        if let Some(fetched) = self.fetched.get(&(outside, keys)) {
-            return *fetched;
+        let known = self.outsides.facts(outside).fetched.0[usize::from(keys)];
+        if known != Memo::UNKNOWN {
+            return known;
         }
         let fetched = self.outsides.part(outside).fetched(keys);
         let fetched = self.outside(fetched);
-        self.fetched.insert((outside, keys), fetched);
+        self.outsides.facts_mut(outside).fetched.0[usize::from(keys)] = fetched;
         fetched
     }
 
     /// A token is recorded and signed. `None` while another is followed.
     pub(super) fn minted(&mut self, outside: Id, slot: usize, clock: Ticks) -> Option<Id> {
-        if let Some(minted) = self.minted.get(&(outside, slot, clock)) {
-            return *minted;
+        let place = place_of(clock) * SLOTS + slot;
+        let known = self.outsides.facts(outside).minted.0[place];
+        if known != Memo::UNKNOWN {
+            return (known != Memo::NOTHING).then_some(known);
         }
         let left = clock + self.setting.token_life_minted() + self.setting.leeway;
         let before = self.outsides.part(outside);
         let minted = (before.token.is_none() && left >= 0)
             .then(|| self.outside(Outside { token: Some(Token { slot, left }), ..before }));
-        self.minted.insert((outside, slot, clock), minted);
+        self.outsides.facts_mut(outside).minted.0[place] = minted.unwrap_or(Memo::NOTHING);
         minted
     }
 
@@ -178,30 +233,37 @@ impl Parts {
         if self.tables.facts(table).waits == 0 && !self.setting.has(Fault::NoCompareAndSwap) {
             return None;
         }
-        if let Some(promoted) = self.promoted.get(&(table, asked)) {
-            return *promoted;
+        let (active, early) = (asked.active.map_or(0, |slot| slot + 1), asked.after - self.lead);
+        let place = (asked.next * (SLOTS + 1) + active) * CLOCKS_COUNT + place_of(early);
+        let known = self.tables.facts(table).promoted.0[place];
+        if known != Memo::UNKNOWN {
+            return (known != Memo::NOTHING).then_some(known);
         }
         let promoted = promote(&self.tables.part(table), asked, &self.setting).map(|after| self.table(after));
-        self.promoted.insert((table, asked), promoted);
+        self.tables.facts_mut(table).promoted.0[place] = promoted.unwrap_or(Memo::NOTHING);
         promoted
     }
 
     /// The step that the rules ask for, and the tables that come of it.
-    pub(super) fn maintained(&mut self, id: Id) -> (&'static str, Vec<Id>) {
-        if let Some(known) = &self.tables.facts(id).maintenance {
-            return known.clone();
+    pub(super) fn maintained(&mut self, id: Id) -> (&'static str, [Option<Id>; OUTCOMES]) {
+        if let Some(known) = self.tables.facts(id).maintenance {
+            return known;
         }
         let maintained = match maintain(&self.tables.part(id), &self.setting, &self.policy) {
-            Maintenance::Nothing => ("", Vec::new()),
+            Maintenance::Nothing => ("", [None; OUTCOMES]),
             Maintenance::Done(step, tables) => {
-                (step, tables.into_iter().map(|table| self.table(table)).collect())
+                let mut outcomes = [None; OUTCOMES];
+                for (outcome, table) in outcomes.iter_mut().zip(tables) {
+                    *outcome = Some(self.table(table));
+                }
+                (step, outcomes)
             }
             Maintenance::OutOfSlots => {
                 self.ran_out_of_slots = true;
-                ("", Vec::new())
+                ("", [None; OUTCOMES])
             }
         };
-        self.tables.facts_mut(id).maintenance = Some(maintained.clone());
+        self.tables.facts_mut(id).maintenance = Some(maintained);
         maintained
     }
 
@@ -226,6 +288,39 @@ impl Parts {
         }
         let without = self.replica(Replica { acknowledged: None, ..self.replicas.part(id) });
         self.replicas.facts_mut(id).without_acknowledgement = Some(without);
+        without
+    }
+
+    pub(super) fn table_without(&mut self, id: Id, slot: usize) -> Id {
+        let known = self.tables.facts(id).without.0[slot];
+        if known != Memo::UNKNOWN {
+            return known;
+        }
+        let without = self.tables.part(id).without(slot);
+        let without = self.table(without);
+        self.tables.facts_mut(id).without.0[slot] = without;
+        without
+    }
+
+    pub(super) fn replica_without(&mut self, id: Id, slot: usize) -> Id {
+        let known = self.replicas.facts(id).without.0[slot];
+        if known != Memo::UNKNOWN {
+            return known;
+        }
+        let without = self.replicas.part(id).without(slot);
+        let without = self.replica(without);
+        self.replicas.facts_mut(id).without.0[slot] = without;
+        without
+    }
+
+    pub(super) fn outside_without(&mut self, id: Id, slot: usize) -> Id {
+        let known = self.outsides.facts(id).without.0[slot];
+        if known != Memo::UNKNOWN {
+            return known;
+        }
+        let without = self.outsides.part(id).without(slot);
+        let without = self.outside(without);
+        self.outsides.facts_mut(id).without.0[slot] = without;
         without
     }
 }

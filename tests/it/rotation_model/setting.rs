@@ -126,6 +126,11 @@ impl Setting {
         }
     }
 
+    /// How long after it is decided a promotion takes effect, by the real rules.
+    pub(super) fn lead(&self) -> Ticks {
+        in_ticks(self.policy().timing.lead())
+    }
+
     pub(super) fn wish(&self) -> Wish {
         match self.schedule {
             Schedule::AnyTime => Wish::Now,
@@ -165,16 +170,15 @@ impl Setting {
     /// Ages beyond which no rule and no invariant can tell the difference.
     pub(super) fn oldest(&self) -> Oldest {
         let policy = self.policy();
-        let ticks = |duration: SignedDuration| Ticks::try_from(duration.as_secs()).unwrap();
         let skew = self.clock_offsets.iter().map(|offset| offset.abs()).max().unwrap_or(0);
         Oldest {
             skew,
             published: self.publish_ahead.max(self.max_age + self.serve_stale) + skew + 2,
             signing: match self.schedule {
-                Schedule::AnyTime => skew.max(ticks(policy.timing.alarm_after)) + 2,
-                Schedule::WhenDue { .. } => ticks(policy.max_key_age) + skew + 2,
+                Schedule::AnyTime => skew.max(in_ticks(policy.timing.alarm_after)) + 2,
+                Schedule::WhenDue { .. } => in_ticks(policy.max_key_age) + skew + 2,
             },
-            ended: self.keep_published.max(ticks(policy.timing.grace())) + skew + 2,
+            ended: self.keep_published.max(in_ticks(policy.timing.grace())) + skew + 2,
             revoked: self.lease.max(self.serve_stale + self.max_age) + 1,
         }
     }
@@ -192,6 +196,10 @@ pub(super) struct Oldest {
 
 pub(super) fn seconds(ticks: Ticks) -> SignedDuration {
     SignedDuration::from_secs(i64::from(ticks))
+}
+
+fn in_ticks(duration: SignedDuration) -> Ticks {
+    Ticks::try_from(duration.as_secs()).expect("a model's times are short")
 }
 
 /// The moment at which the real rules are asked: everything in the model is relative to it.

@@ -72,7 +72,7 @@ impl World {
         let table = self.parts.tables.facts(state.table);
         let abilities = |place: usize| &self.parts.replicas.facts(state.replicas[place]).abilities;
         let replicas = [abilities(0), abilities(1), abilities(2)];
-        let outside = self.parts.outsides.part(state.outside);
+        let outside = self.parts.outsides.facts(state.outside);
         let seen = Seen {
             table: &table.judgement,
             replicas,
@@ -81,8 +81,8 @@ impl World {
                 table.records(replicas[1].clock),
                 table.records(replicas[2].clock),
             ],
-            cached: outside.cache.map(|cache| cache.keys),
-            token: outside.token.map_or(0, |token| 1 << token.slot),
+            cached: outside.cached,
+            token: outside.token,
             clock_bound: self.parts.setting().clock_bound,
         };
         seen.violated(wanted)
@@ -117,7 +117,7 @@ impl World {
 
     fn database_steps(&mut self, state: State, found: &mut Vec<(Event, State)>) {
         let (step, tables) = self.parts.maintained(state.table);
-        for table in tables {
+        for table in tables.into_iter().flatten() {
             let after = self.state(table, state.replicas, state.outside);
             found.push((Event::Maintain(step), after));
         }
@@ -131,7 +131,7 @@ impl World {
 
     fn replica_steps(&mut self, state: State, place: usize, found: &mut Vec<(Event, State)>) {
         let id = state.replicas[place];
-        match self.parts.replicas.part(id).clock {
+        match self.parts.replicas.facts(id).clock {
             Clock::Absent => return,
             Clock::Offset(clock) => self.synchronise(state, place, clock, found),
             Clock::Unknown => {
@@ -147,7 +147,9 @@ impl World {
         let Abilities { serves, signs, promotes, clock, .. } = self.parts.replicas.facts(id).abilities;
         if let Some(keys) = serves {
             let outside = self.parts.fetched(state.outside, keys);
-            found.push((Event::Fetch { keys }, State { outside, ..state }));
+            if outside != state.outside {
+                found.push((Event::Fetch { keys }, State { outside, ..state }));
+            }
         }
         if let Some(slot) = signs
             && self.parts.tables.facts(state.table).records(clock) & (1 << slot) != 0
@@ -170,6 +172,9 @@ impl World {
         found: &mut Vec<(Event, State)>,
     ) {
         let read = self.parts.synchronised(state.table, state.replicas[place], clock);
+        if read == state.replicas[place] {
+            return;
+        }
         let after = self.with_replica(state, place, read);
         found.push((Event::Synchronise { clock }, after));
     }
@@ -238,21 +243,16 @@ impl World {
         for replica in replicas {
             free &= !self.parts.replicas.facts(replica).abilities.may_sign_later;
         }
-        if let Some(token) = self.parts.outsides.part(outside).token {
-            free &= !(1 << token.slot);
-        }
+        free &= !self.parts.outsides.facts(outside).token;
         (free != 0).then(|| free.trailing_zeros() as usize)
     }
 
     fn without(&mut self, slot: usize, table: Id, mut replicas: [Id; REPLICAS], outside: Id) -> State {
-        let table = self.parts.tables.part(table).without(slot);
-        let table = self.parts.table(table);
+        let table = self.parts.table_without(table, slot);
         for replica in &mut replicas {
-            let without = self.parts.replicas.part(*replica).without(slot);
-            *replica = self.parts.replica(without);
+            *replica = self.parts.replica_without(*replica, slot);
         }
-        let outside = self.parts.outsides.part(outside).without(slot);
-        let outside = self.parts.outside(outside);
+        let outside = self.parts.outside_without(outside, slot);
         self.state(table, replicas, outside)
     }
 }

@@ -1,10 +1,10 @@
 //! What the database decides about the keys, each in one transaction and by its own clock, unless that is
 //! the fault that is looked for.
 
-use runmint::signing::rotation::{KeyState, RotationPolicy, Step, emergency_start, next_step};
+use runmint::signing::rotation::{KeyLife, KeyState, RotationPolicy, Step, emergency_start, next_step};
 
 use super::replica::Promotion;
-use super::setting::{Fault, Setting, Ticks, now, seconds};
+use super::setting::{Emergency, Fault, Setting, Ticks, now, seconds};
 use super::table::{Key, Slots, Table, age_of};
 
 /// What comes of the step that the real rules ask for.
@@ -71,27 +71,40 @@ pub(super) fn promote(table: &Table, asked: Promotion, setting: &Setting) -> Opt
     Some(after)
 }
 
-/// The key that signs is revoked and another takes over. `None` if there was an emergency already, or
-/// nothing signs.
-pub(super) fn revoke_active(table: &Table, setting: &Setting, policy: &RotationPolicy) -> Option<Table> {
-    let (active, _) = table.lives().into_iter().find(|(_, life)| life.state_at(now()) == KeyState::Active)?;
-    if table.had_emergency {
-        return None;
+/// What an emergency may make of the table. There is one at most.
+pub(super) fn revocations(table: &Table, setting: &Setting, policy: &RotationPolicy) -> Vec<Table> {
+    if table.had_emergency || setting.emergency == Emergency::None {
+        return Vec::new();
     }
-    let mut after = Table { had_emergency: true, ..*table };
-    *after.key_mut(active) = Key { until: Some(0), revoked: Some(0), ..Key::published(0) };
-    let successor = |table: &Table| {
-        let scheduled = table.slots().find(|(_, key)| key.life().is_designated());
-        scheduled.or_else(|| table.slots().find(|(_, key)| key.life().waits())).map(|(slot, _)| slot)
+    let any = setting.emergency == Emergency::AnyKey;
+    let revoked = |(slot, life): (usize, KeyLife)| match life.state_at(now()) {
+        KeyState::Active => Some(take_over(without_service(table, slot), setting, policy)),
+        KeyState::Previous => any.then(|| without_service(table, slot)),
+        KeyState::Next => (any && life.waits()).then(|| without_service(table, slot)),
+        KeyState::Removed | KeyState::Revoked => None,
     };
-    let successor = successor(&after).unwrap_or_else(|| after.insert(Key::published(0)));
-    let next = after.key_mut(successor);
+    table.lives().into_iter().filter_map(revoked).collect()
+}
+
+fn without_service(table: &Table, slot: usize) -> Table {
+    let mut after = Table { had_emergency: true, ..*table };
+    *after.key_mut(slot) = Key { until: Some(0), revoked: Some(0), ..Key::published(0) };
+    after
+}
+
+/// The next key signs instead of the revoked one, as soon as it is warm, and another one is made, all in the
+/// same transaction.
+fn take_over(mut after: Table, setting: &Setting, policy: &RotationPolicy) -> Table {
+    let scheduled = after.slots().find(|(_, key)| key.life().is_designated()).map(|(slot, _)| slot);
+    let waiting = after.slots().find(|(_, key)| key.life().waits()).map(|(slot, _)| slot);
+    let next = scheduled.or(waiting).unwrap_or_else(|| after.insert(Key::published(0)));
+    let next = after.key_mut(next);
     let start = emergency_start(&next.life(), policy, now());
     next.from = Some(if setting.has(Fault::ColdEmergency) { 0 } else { age_of(start) });
     if !after.slots().any(|(_, key)| key.life().waits()) {
         after.insert(Key::published(0));
     }
-    Some(after)
+    after
 }
 
 /// The keys with which a token may be recorded by one whose clock is `clock` from the database's: the

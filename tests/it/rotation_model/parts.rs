@@ -3,7 +3,7 @@
 
 use runmint::signing::rotation::RotationPolicy;
 
-use super::database::{Maintenance, maintain, promote, recordable, revoke_active};
+use super::database::{Maintenance, maintain, promote, recordable, revocations};
 use super::interned::{Id, Interned};
 use super::invariants::Judgement;
 use super::outside::{Outside, Token};
@@ -16,7 +16,7 @@ const CLOCKS: Ticks = 3;
 const CLOCKS_COUNT: usize = 2 * CLOCKS as usize + 1;
 
 fn place_of(clock: Ticks) -> usize {
-    usize::from((clock + CLOCKS).unsigned_abs())
+    usize::try_from(clock + CLOCKS).expect("a clock within bounds")
 }
 
 /// What has been found out, by small numbers: a map would cost most of the time of a test build.
@@ -40,7 +40,7 @@ pub(super) struct TableFacts {
     /// Keys that can be forgotten once nobody can use them.
     pub(super) past: Slots,
     maintenance: Option<(&'static str, [Option<Id>; OUTCOMES])>,
-    emergency: Option<Option<Id>>,
+    revoked: Option<[Option<Id>; OUTCOMES]>,
     older: Option<Id>,
     /// By clock and acknowledgement: nothing else of a replica survives.
     synchronised: Memo,
@@ -51,7 +51,8 @@ pub(super) struct TableFacts {
 /// No acknowledgement, or one of any age up to the key set's max-age.
 const ACKNOWLEDGEMENTS: usize = 8;
 
-/// As many different tables can come of one step: one for each clock that may decide.
+/// As many different tables can come of one step: one for each clock that may decide, or key that may be
+/// revoked.
 const OUTCOMES: usize = 3;
 
 impl TableFacts {
@@ -98,7 +99,7 @@ impl Parts {
         Self {
             policy: setting.policy(),
             oldest: setting.oldest(),
-            lead: setting.lead(),
+            lead: if setting.has(Fault::NoLead) { 0 } else { setting.lead() },
             setting,
             tables: Interned::new(),
             replicas: Interned::new(),
@@ -126,7 +127,7 @@ impl Parts {
             waits: table.where_key(|key| key.life().waits()),
             past: table.where_key(|key| key.removed || key.revoked == Some(oldest.revoked)),
             maintenance: None,
-            emergency: None,
+            revoked: None,
             older: None,
             synchronised: Memo::new(CLOCKS_COUNT * ACKNOWLEDGEMENTS),
             promoted: Memo::new(SLOTS * (SLOTS + 1) * CLOCKS_COUNT),
@@ -251,13 +252,7 @@ impl Parts {
         }
         let maintained = match maintain(&self.tables.part(id), &self.setting, &self.policy) {
             Maintenance::Nothing => ("", [None; OUTCOMES]),
-            Maintenance::Done(step, tables) => {
-                let mut outcomes = [None; OUTCOMES];
-                for (outcome, table) in outcomes.iter_mut().zip(tables) {
-                    *outcome = Some(self.table(table));
-                }
-                (step, outcomes)
-            }
+            Maintenance::Done(step, tables) => (step, self.outcomes(tables)),
             Maintenance::OutOfSlots => {
                 self.ran_out_of_slots = true;
                 ("", [None; OUTCOMES])
@@ -267,14 +262,24 @@ impl Parts {
         maintained
     }
 
-    pub(super) fn revoked(&mut self, id: Id) -> Option<Id> {
-        if let Some(known) = self.tables.facts(id).emergency {
+    /// What an emergency may make of it.
+    pub(super) fn revoked(&mut self, id: Id) -> [Option<Id>; OUTCOMES] {
+        if let Some(known) = self.tables.facts(id).revoked {
             return known;
         }
-        let revoked = revoke_active(&self.tables.part(id), &self.setting, &self.policy);
-        let revoked = revoked.map(|table| self.table(table));
-        self.tables.facts_mut(id).emergency = Some(revoked);
+        let tables = revocations(&self.tables.part(id), &self.setting, &self.policy);
+        let revoked = self.outcomes(tables);
+        self.tables.facts_mut(id).revoked = Some(revoked);
         revoked
+    }
+
+    fn outcomes(&mut self, tables: Vec<Table>) -> [Option<Id>; OUTCOMES] {
+        assert!(tables.len() <= OUTCOMES);
+        let mut outcomes = [None; OUTCOMES];
+        for (outcome, table) in outcomes.iter_mut().zip(tables) {
+            *outcome = Some(self.table(table));
+        }
+        outcomes
     }
 
     /// Whether the same key waits before and after.

@@ -56,8 +56,7 @@ pub(super) struct Setting {
     pub(super) replicas: usize,
     /// The clocks that a replica may have, relative to the database's.
     pub(super) clock_offsets: &'static [Ticks],
-    /// Whether the active key may be revoked, once.
-    pub(super) emergency: bool,
+    pub(super) emergency: Emergency,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -68,6 +67,17 @@ pub(super) enum Schedule {
     AnyTime,
     /// Rotation comes by itself as often as the policy allows, and keys grow too old as soon as it allows.
     WhenDue { alarm_after: Ticks },
+}
+
+/// What may be revoked, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Emergency {
+    None,
+    /// The key that signs.
+    ActiveKey,
+    /// Also the one that waits, and one that signs no more. Not one that is chosen but does not sign yet: no
+    /// rule says what is to become of the change then.
+    AnyKey,
 }
 
 impl Setting {
@@ -86,7 +96,7 @@ impl Setting {
             schedule: Schedule::AnyTime,
             replicas: 3,
             clock_offsets: &[-1, 0, 1],
-            emergency: false,
+            emergency: Emergency::None,
             faults: Vec::new(),
         }
         .with_floors()

@@ -121,9 +121,7 @@ impl World {
             let after = self.state(table, state.replicas, state.outside);
             found.push((Event::Maintain(step), after));
         }
-        if self.parts.setting().emergency
-            && let Some(table) = self.parts.revoked(state.table)
-        {
+        for table in self.parts.revoked(state.table).into_iter().flatten() {
             let after = self.after_revocation(state, table);
             found.push((Event::Emergency, after));
         }

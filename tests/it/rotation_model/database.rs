@@ -3,6 +3,7 @@
 
 use runmint::signing::rotation::{KeyLife, KeyState, RotationPolicy, Step, emergency_start, next_step};
 
+use super::event::Event;
 use super::replica::Promotion;
 use super::setting::{Emergency, Fault, Setting, Ticks, now, seconds};
 use super::table::{Key, Slots, Table, age_of};
@@ -12,7 +13,7 @@ use super::table::{Key, Slots, Table, age_of};
 pub(super) enum Maintenance {
     Nothing,
     /// The step, and what the table is after it. More than one only where replicas' clocks decide.
-    Done(&'static str, Vec<Table>),
+    Done(Event, Vec<Table>),
     /// The model has no slot for a key that should be made: its sizes are too small.
     OutOfSlots,
 }
@@ -34,16 +35,16 @@ pub(super) fn maintain(table: &Table, setting: &Setting, policy: &RotationPolicy
             } else {
                 vec![setting.commit_delay()]
             };
-            Maintenance::Done("the next key is published", ages.into_iter().map(published).collect())
+            Maintenance::Done(Event::MakeNext, ages.into_iter().map(published).collect())
         }
         Some(Step::Destroy(slot)) => {
             after.key_mut(slot).private_half = false;
-            Maintenance::Done("a private half is destroyed", vec![after])
+            Maintenance::Done(Event::Destroy, vec![after])
         }
         Some(Step::Remove(slot)) => {
             let gone = Key { removed: true, private_half: false, ..Key::published(0) };
             *after.key_mut(slot) = gone;
-            Maintenance::Done("a key is removed", vec![after])
+            Maintenance::Done(Event::Remove, vec![after])
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::event::Event;
 use super::invariants::Invariant;
 use super::setting::Setting;
 use super::world::{State, World};
@@ -9,6 +10,8 @@ use super::world::{State, World};
 pub(super) struct Exploration {
     pub(super) states: usize,
     pub(super) transitions: usize,
+    /// How many transitions there are of each kind of event.
+    pub(super) events: [usize; Event::KINDS.len()],
     pub(super) depth: usize,
     pub(super) took: Duration,
     pub(super) bytes: usize,
@@ -33,7 +36,7 @@ pub(super) fn explore(setting: Setting, wanted: &[Invariant]) -> Exploration {
     let start = world.start();
     let mut seen = Seen::default();
     seen.insert(start.packed(), 0);
-    let mut transitions = 0;
+    let mut events = [0; Event::KINDS.len()];
     let mut depth = 0;
     let mut end_of_level = 1;
     let mut violation = world.violated(start, wanted).map(|invariant| (invariant, 0));
@@ -46,8 +49,8 @@ pub(super) fn explore(setting: Setting, wanted: &[Invariant]) -> Exploration {
         }
         let state = State::unpacked(seen.states[at]);
         world.successors(state, &mut found);
-        transitions += found.len();
-        for (_, next) in &found {
+        for (event, next) in &found {
+            events[event.kind()] += 1;
             if seen.insert(next.packed(), at)
                 && let Some(invariant) = world.violated(*next, wanted)
             {
@@ -61,7 +64,8 @@ pub(super) fn explore(setting: Setting, wanted: &[Invariant]) -> Exploration {
         .map(|(invariant, state)| Violation { invariant, trace: trace(&mut world, &seen, state) });
     Exploration {
         states: seen.states.len(),
-        transitions,
+        transitions: events.iter().sum(),
+        events,
         depth,
         took: started.elapsed(),
         bytes: seen.bytes(),
@@ -121,7 +125,7 @@ impl Seen {
         let mut hash = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         hash ^= hash >> 31;
-        let mut place = hash as usize & mask;
+        let mut place = usize::try_from(hash).expect("64 bits") & mask;
         loop {
             let entry = self.index[place];
             if entry == 0 || self.states[entry as usize - 1] == state {

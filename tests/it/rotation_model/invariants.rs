@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use runmint::signing::rotation::{Alarm, KeyState, RotationPolicy, alarm};
+use runmint::signing::rotation::{Alarm, KeyLife, KeyState, RotationPolicy, alarm};
 
 use super::replica::Abilities;
 use super::setting::{Schedule, Setting, now, seconds};
@@ -35,6 +35,20 @@ pub(super) enum Invariant {
     I9Alarms,
 }
 
+impl Invariant {
+    pub(super) const ALL: [Self; 9] = [
+        Self::I1SignsWhatIsKnown,
+        Self::I2VerifiesToTheEnd,
+        Self::I3RevocationEnds,
+        Self::I4OneSigner,
+        Self::I5LegalTable,
+        Self::I6ClockBound,
+        Self::I7NeverCold,
+        Self::I8CountsFromCommit,
+        Self::I9Alarms,
+    ];
+}
+
 impl fmt::Display for Invariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
@@ -43,6 +57,7 @@ impl fmt::Display for Invariant {
 
 /// What follows from the table alone, as sets of its slots.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub(super) struct Judgement {
     /// Revoked so long ago that nobody may sign with them, serve them, or have them in a cache.
     pub(super) signs_no_more: Slots,
@@ -66,9 +81,7 @@ impl Judgement {
         let revoked_for = |ticks| table.where_key(|key| key.revoked.is_some_and(|age| age > ticks));
         let oldest_cache = setting.serve_stale + setting.max_age;
         let lives = table.lives();
-        let count = |holds: &dyn Fn(&runmint::signing::rotation::KeyLife) -> bool| {
-            lives.iter().filter(|(_, life)| holds(life)).count()
-        };
+        let count = |holds: &dyn Fn(&KeyLife) -> bool| lives.iter().filter(|(_, life)| holds(life)).count();
         Self {
             signs_no_more: revoked_for(setting.lease),
             served_no_more: revoked_for(setting.serve_stale),

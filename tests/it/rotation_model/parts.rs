@@ -4,6 +4,7 @@
 use runmint::signing::rotation::RotationPolicy;
 
 use super::database::{Maintenance, maintain, promote, recordable, revocations};
+use super::event::Event;
 use super::interned::{Id, Interned};
 use super::invariants::Judgement;
 use super::outside::{Outside, Token};
@@ -39,7 +40,7 @@ pub(super) struct TableFacts {
     waits: Slots,
     /// Keys that can be forgotten once nobody can use them.
     pub(super) past: Slots,
-    maintenance: Option<(&'static str, [Option<Id>; OUTCOMES])>,
+    maintenance: Option<(Event, [Option<Id>; OUTCOMES])>,
     revoked: Option<[Option<Id>; OUTCOMES]>,
     older: Option<Id>,
     /// By clock and acknowledgement: nothing else of a replica survives.
@@ -162,7 +163,7 @@ impl Parts {
         if let Some(older) = self.tables.facts(id).older {
             return older;
         }
-        let older = self.tables.part(id).older(&self.oldest);
+        let older = self.tables.part(id).older(self.oldest);
         let older = self.table(older);
         self.tables.facts_mut(id).older = Some(older);
         older
@@ -172,7 +173,7 @@ impl Parts {
         if let Some(older) = self.replicas.facts(id).older {
             return older;
         }
-        let older = self.replicas.part(id).older(&self.setting, &self.oldest);
+        let older = self.replicas.part(id).older(&self.setting, self.oldest);
         let older = self.replica(older);
         self.replicas.facts_mut(id).older = Some(older);
         older
@@ -196,7 +197,7 @@ impl Parts {
             return known;
         }
         let read = self.replicas.part(replica);
-        let read = read.synchronised(clock, &self.tables.part(table), &self.oldest);
+        let read = read.synchronised(clock, &self.tables.part(table), self.oldest);
         let read = self.replica(read);
         self.tables.facts_mut(table).synchronised.0[place] = read;
         read
@@ -246,16 +247,16 @@ impl Parts {
     }
 
     /// The step that the rules ask for, and the tables that come of it.
-    pub(super) fn maintained(&mut self, id: Id) -> (&'static str, [Option<Id>; OUTCOMES]) {
+    pub(super) fn maintained(&mut self, id: Id) -> (Event, [Option<Id>; OUTCOMES]) {
         if let Some(known) = self.tables.facts(id).maintenance {
             return known;
         }
         let maintained = match maintain(&self.tables.part(id), &self.setting, &self.policy) {
-            Maintenance::Nothing => ("", [None; OUTCOMES]),
+            Maintenance::Nothing => (Event::Tick, [None; OUTCOMES]),
             Maintenance::Done(step, tables) => (step, self.outcomes(tables)),
             Maintenance::OutOfSlots => {
                 self.ran_out_of_slots = true;
-                ("", [None; OUTCOMES])
+                (Event::Tick, [None; OUTCOMES])
             }
         };
         self.tables.facts_mut(id).maintenance = Some(maintained);

@@ -59,7 +59,7 @@ impl Replica {
     pub(super) const STARTING: Self = Self { clock: Clock::Unknown, view: None, acknowledged: None };
 
     /// Reads the keys, renews its lease and acknowledges what it serves now, all in one transaction.
-    pub(super) fn synchronised(&self, clock: Ticks, table: &Table, oldest: &Oldest) -> Self {
+    pub(super) fn synchronised(&self, clock: Ticks, table: &Table, oldest: Oldest) -> Self {
         let read = |key: Key| key.is_published().then(|| key.as_read(oldest));
         let keys = Table { keys: table.keys.map(|key| key.and_then(read)), had_emergency: false };
         let waits = table.slots().any(|(_, key)| key.life().waits());
@@ -70,7 +70,7 @@ impl Replica {
         }
     }
 
-    pub(super) fn older(&self, setting: &Setting, oldest: &Oldest) -> Self {
+    pub(super) fn older(&self, setting: &Setting, oldest: Oldest) -> Self {
         Self {
             view: self.view.and_then(|view| view.older(setting, oldest)),
             acknowledged: self.acknowledged.map(|age| (age + 1).min(setting.max_age)),
@@ -108,7 +108,7 @@ impl Replica {
 }
 
 impl View {
-    fn older(&self, setting: &Setting, oldest: &Oldest) -> Option<Self> {
+    fn older(&self, setting: &Setting, oldest: Oldest) -> Option<Self> {
         let age = self.age + 1;
         if setting.has(Fault::NoLease) {
             return Some(Self { keys: self.keys_older(oldest), age: age.min(oldest.revoked) });
@@ -127,7 +127,7 @@ impl View {
 }
 
 impl View {
-    fn keys_older(&self, oldest: &Oldest) -> Table {
+    fn keys_older(&self, oldest: Oldest) -> Table {
         let keys = self.keys.older(oldest);
         Table { keys: keys.keys.map(|key| Some(key?.as_read(oldest))), ..keys }
     }
@@ -135,7 +135,7 @@ impl View {
 
 impl Key {
     /// Without what makes no difference to one who has read it: states that only differ there are one.
-    fn as_read(self, oldest: &Oldest) -> Self {
+    fn as_read(self, oldest: Oldest) -> Self {
         let waits = self.from.is_none() && self.until.is_none();
         let has_ended = self.until.is_some_and(|age| age > oldest.skew);
         Self {

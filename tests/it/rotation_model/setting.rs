@@ -85,12 +85,12 @@ impl Setting {
     pub(super) fn smallest() -> Self {
         Self {
             max_age: 1,
-            serve_stale: 2,
+            serve_stale: 3,
             lease: 2,
             clock_bound: 1,
             token_life: 1,
             leeway: 1,
-            margin: 2,
+            margin: 0,
             publish_ahead: 0,
             keep_published: 0,
             schedule: Schedule::AnyTime,
@@ -100,6 +100,11 @@ impl Setting {
             faults: Vec::new(),
         }
         .with_floors()
+    }
+
+    /// With the shortest lease, so that there is time for more replicas and events.
+    pub(super) fn smaller() -> Self {
+        Self { serve_stale: 2, lease: 1, ..Self::smallest() }.with_floors()
     }
 
     /// `publish_ahead` and `keep_published` as short as these times allow.

@@ -52,7 +52,7 @@ impl Key {
         }
     }
 
-    fn older(&self, oldest: &Oldest) -> Self {
+    fn older(&self, oldest: Oldest) -> Self {
         Self {
             published: (self.published + 1).min(oldest.published),
             visible: (self.visible + 1).min(oldest.published),
@@ -96,7 +96,7 @@ impl Table {
         self.keys[slot].as_mut().expect("the slot has a key")
     }
 
-    pub(super) fn older(&self, oldest: &Oldest) -> Self {
+    pub(super) fn older(&self, oldest: Oldest) -> Self {
         Self { keys: self.keys.map(|key| Some(key?.older(oldest))), ..*self }
     }
 

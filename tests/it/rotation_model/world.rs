@@ -1,12 +1,13 @@
 //! States, and what can happen in each.
 
+use super::event::Event;
 use super::interned::Id;
 use super::invariants::{Invariant, Seen};
 use super::outside::Outside;
 use super::parts::Parts;
 use super::replica::{Abilities, Clock, Promotion, Replica};
 use super::setting::{Fault, Setting, Ticks};
-use super::table::{Key, Slots, Table};
+use super::table::{Key, Table};
 
 const REPLICAS: usize = 3;
 
@@ -16,18 +17,6 @@ pub(super) struct State {
     table: Id,
     replicas: [Id; REPLICAS],
     outside: Id,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
-    Tick,
-    Synchronise { clock: Ticks },
-    Crash,
-    Fetch { keys: Slots },
-    Mint { clock: Ticks, slot: usize },
-    Promote { clock: Ticks, next: usize, after: Ticks },
-    Maintain(&'static str),
-    Emergency,
 }
 
 pub(super) struct World {
@@ -119,11 +108,11 @@ impl World {
         let (step, tables) = self.parts.maintained(state.table);
         for table in tables.into_iter().flatten() {
             let after = self.state(table, state.replicas, state.outside);
-            found.push((Event::Maintain(step), after));
+            found.push((step, after));
         }
         for table in self.parts.revoked(state.table).into_iter().flatten() {
             let after = self.after_revocation(state, table);
-            found.push((Event::Emergency, after));
+            found.push((Event::Revoke, after));
         }
     }
 
@@ -258,8 +247,8 @@ impl World {
 /// A state as one number. Numbers of parts that do not fit would make two states one, so they are refused.
 impl State {
     const TABLE_BITS: u32 = 13;
-    const REPLICA_BITS: u32 = 13;
-    const OUTSIDE_BITS: u32 = 12;
+    const REPLICA_BITS: u32 = 14;
+    const OUTSIDE_BITS: u32 = 9;
 
     pub(super) fn packed(&self) -> u64 {
         assert!(self.table >> Self::TABLE_BITS == 0 && self.outside >> Self::OUTSIDE_BITS == 0);
@@ -272,7 +261,7 @@ impl State {
     }
 
     pub(super) fn unpacked(packed: u64) -> Self {
-        let part = |shift: u32, bits: u32| (packed >> shift & ((1 << bits) - 1)) as Id;
+        let part = |shift: u32, bits: u32| Id::try_from(packed >> shift & ((1 << bits) - 1)).expect("few bits");
         let replica = |place: u32| part(Self::OUTSIDE_BITS + place * Self::REPLICA_BITS, Self::REPLICA_BITS);
         Self {
             table: part(Self::OUTSIDE_BITS + 3 * Self::REPLICA_BITS, Self::TABLE_BITS),

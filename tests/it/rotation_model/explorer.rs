@@ -60,8 +60,8 @@ pub(super) fn explore(setting: Setting, wanted: &[Invariant]) -> Exploration {
         }
         at += 1;
     }
-    let violation = violation
-        .map(|(invariant, state)| Violation { invariant, trace: trace(&mut world, &seen, state) });
+    let violation =
+        violation.map(|(invariant, state)| Violation { invariant, trace: trace(&mut world, &seen, state) });
     Exploration {
         states: seen.states.len(),
         transitions: events.iter().sum(),

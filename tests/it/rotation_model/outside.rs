@@ -39,7 +39,9 @@ impl Outside {
     pub(super) fn without(&self, slot: usize) -> Self {
         Self {
             cache: self.cache.map(|cache| Cache { keys: without_slot(cache.keys, slot), ..cache }),
-            token: self.token.map(|token| Token { slot: token.slot - usize::from(token.slot > slot), ..token }),
+            token: self
+                .token
+                .map(|token| Token { slot: token.slot - usize::from(token.slot > slot), ..token }),
         }
     }
 }

@@ -3,84 +3,16 @@
 
 use runmint::signing::rotation::RotationPolicy;
 
-use super::database::{Maintenance, maintain, promote, recordable, revocations};
+use super::database::{Maintenance, maintain, promote, revocations};
 use super::event::Event;
+use super::facts::{
+    Known, OUTCOMES, OutsideFacts, ReplicaFacts, TableFacts, place_of_promotion, place_of_token,
+};
 use super::interned::{Id, Interned};
-use super::invariants::Judgement;
 use super::outside::{Outside, Token};
-use super::replica::{Abilities, Clock, Promotion, Replica};
+use super::replica::{Promotion, Replica};
 use super::setting::{Fault, Oldest, Setting, Ticks};
-use super::table::{SLOTS, Slots, Table};
-
-/// Clocks are within so many ticks of the database's.
-const CLOCKS: Ticks = 3;
-const CLOCKS_COUNT: usize = 2 * CLOCKS as usize + 1;
-
-fn place_of(clock: Ticks) -> usize {
-    usize::try_from(clock + CLOCKS).expect("a clock within bounds")
-}
-
-/// What has been found out, by small numbers: a map would cost most of the time of a test build.
-struct Memo(Vec<Id>);
-
-impl Memo {
-    /// No part has that number.
-    const UNKNOWN: Id = Id::MAX;
-    /// What is asked for is not possible.
-    const NOTHING: Id = Id::MAX - 1;
-
-    fn new(places: usize) -> Self {
-        Self(vec![Self::UNKNOWN; places])
-    }
-}
-
-pub(super) struct TableFacts {
-    pub(super) judgement: Judgement,
-    records: [Slots; CLOCKS_COUNT],
-    waits: Slots,
-    /// Keys that can be forgotten once nobody can use them.
-    pub(super) past: Slots,
-    maintenance: Option<(Event, [Option<Id>; OUTCOMES])>,
-    revoked: Option<[Option<Id>; OUTCOMES]>,
-    older: Option<Id>,
-    /// By clock and acknowledgement: nothing else of a replica survives.
-    synchronised: Memo,
-    promoted: Memo,
-    without: Memo,
-}
-
-/// No acknowledgement, or one of any age up to the key set's max-age.
-const ACKNOWLEDGEMENTS: usize = 8;
-
-/// As many different tables can come of one step: one for each clock that may decide, or key that may be
-/// revoked.
-const OUTCOMES: usize = 3;
-
-impl TableFacts {
-    /// The keys with which one whose clock is `clock` from the database's may have a token recorded.
-    pub(super) fn records(&self, clock: Ticks) -> Slots {
-        self.records[place_of(clock)]
-    }
-}
-
-pub(super) struct ReplicaFacts {
-    pub(super) abilities: Abilities,
-    pub(super) clock: Clock,
-    /// As a place in memos.
-    acknowledged: usize,
-    older: Option<Id>,
-    without_acknowledgement: Option<Id>,
-    without: Memo,
-}
-
-pub(super) struct OutsideFacts {
-    pub(super) cached: Option<Slots>,
-    pub(super) token: Slots,
-    older: Option<Id>,
-    fetched: Memo,
-    minted: Memo,
-    without: Memo,
-}
+use super::table::{Slots, Table};
 
 pub(super) struct Parts {
     setting: Setting,
@@ -119,44 +51,16 @@ impl Parts {
 
     pub(super) fn table(&mut self, table: Table) -> Id {
         let Self { setting, policy, oldest, .. } = self;
-        self.tables.id_of(table, |table| TableFacts {
-            judgement: Judgement::of(table, setting, policy),
-            records: std::array::from_fn(|place| {
-                let clock = Ticks::try_from(place).expect("few clocks") - CLOCKS;
-                recordable(table, clock, setting, policy)
-            }),
-            waits: table.where_key(|key| key.life().waits()),
-            past: table.where_key(|key| key.removed || key.revoked == Some(oldest.revoked)),
-            maintenance: None,
-            revoked: None,
-            older: None,
-            synchronised: Memo::new(CLOCKS_COUNT * ACKNOWLEDGEMENTS),
-            promoted: Memo::new(SLOTS * (SLOTS + 1) * CLOCKS_COUNT),
-            without: Memo::new(SLOTS),
-        })
+        self.tables.id_of(table, |table| TableFacts::of(table, setting, policy, *oldest))
     }
 
     pub(super) fn replica(&mut self, replica: Replica) -> Id {
         let Self { setting, policy, .. } = self;
-        self.replicas.id_of(replica, |replica| ReplicaFacts {
-            abilities: replica.abilities(setting, policy),
-            clock: replica.clock,
-            acknowledged: replica.acknowledged.map_or(0, |age| usize::from(age.unsigned_abs()) + 1),
-            older: None,
-            without_acknowledgement: None,
-            without: Memo::new(SLOTS),
-        })
+        self.replicas.id_of(replica, |replica| ReplicaFacts::of(replica, setting, policy))
     }
 
     pub(super) fn outside(&mut self, outside: Outside) -> Id {
-        self.outsides.id_of(outside, |outside| OutsideFacts {
-            cached: outside.cache.map(|cache| cache.keys),
-            token: outside.token.map_or(0, |token| 1 << token.slot),
-            older: None,
-            fetched: Memo::new(1 << SLOTS),
-            minted: Memo::new(SLOTS * CLOCKS_COUNT),
-            without: Memo::new(SLOTS),
-        })
+        self.outsides.id_of(outside, OutsideFacts::of)
     }
 
     pub(super) fn older_table(&mut self, id: Id) -> Id {
@@ -190,42 +94,41 @@ impl Parts {
     }
 
     pub(super) fn synchronised(&mut self, table: Id, replica: Id, clock: Ticks) -> Id {
-        let acknowledged = self.replicas.facts(replica).acknowledged;
-        let place = place_of(clock) * ACKNOWLEDGEMENTS + acknowledged;
-        let known = self.tables.facts(table).synchronised.0[place];
-        if known != Memo::UNKNOWN {
-            return known;
+        let place = self.replicas.facts(replica).place_of_read(clock);
+        if let Known::Part(read) = self.tables.facts(table).synchronised.at(place) {
+            return read;
         }
         let read = self.replicas.part(replica);
         let read = read.synchronised(clock, &self.tables.part(table), self.oldest);
         let read = self.replica(read);
-        self.tables.facts_mut(table).synchronised.0[place] = read;
+        self.tables.facts_mut(table).synchronised.set(place, Some(read));
         read
     }
 
     pub(super) fn fetched(&mut self, outside: Id, keys: Slots) -> Id {
-        let known = self.outsides.facts(outside).fetched.0[usize::from(keys)];
-        if known != Memo::UNKNOWN {
-            return known;
+        let place = usize::from(keys);
+        if let Known::Part(fetched) = self.outsides.facts(outside).fetched.at(place) {
+            return fetched;
         }
         let fetched = self.outsides.part(outside).fetched(keys);
         let fetched = self.outside(fetched);
-        self.outsides.facts_mut(outside).fetched.0[usize::from(keys)] = fetched;
+        self.outsides.facts_mut(outside).fetched.set(place, Some(fetched));
         fetched
     }
 
     /// A token is recorded and signed. `None` while another is followed.
     pub(super) fn minted(&mut self, outside: Id, slot: usize, clock: Ticks) -> Option<Id> {
-        let place = place_of(clock) * SLOTS + slot;
-        let known = self.outsides.facts(outside).minted.0[place];
-        if known != Memo::UNKNOWN {
-            return (known != Memo::NOTHING).then_some(known);
+        let place = place_of_token(slot, clock);
+        match self.outsides.facts(outside).minted.at(place) {
+            Known::Part(known) => return Some(known),
+            Known::Impossible => return None,
+            Known::NotYet => {}
         }
         let left = clock + self.setting.token_life_minted() + self.setting.leeway;
         let before = self.outsides.part(outside);
         let minted = (before.token.is_none() && left >= 0)
             .then(|| self.outside(Outside { token: Some(Token { slot, left }), ..before }));
-        self.outsides.facts_mut(outside).minted.0[place] = minted.unwrap_or(Memo::NOTHING);
+        self.outsides.facts_mut(outside).minted.set(place, minted);
         minted
     }
 
@@ -235,14 +138,14 @@ impl Parts {
         if self.tables.facts(table).waits == 0 && !self.setting.has(Fault::NoCompareAndSwap) {
             return None;
         }
-        let (active, early) = (asked.active.map_or(0, |slot| slot + 1), asked.after - self.lead);
-        let place = (asked.next * (SLOTS + 1) + active) * CLOCKS_COUNT + place_of(early);
-        let known = self.tables.facts(table).promoted.0[place];
-        if known != Memo::UNKNOWN {
-            return (known != Memo::NOTHING).then_some(known);
+        let place = place_of_promotion(asked, asked.after - self.lead);
+        match self.tables.facts(table).promoted.at(place) {
+            Known::Part(known) => return Some(known),
+            Known::Impossible => return None,
+            Known::NotYet => {}
         }
         let promoted = promote(&self.tables.part(table), asked, &self.setting).map(|after| self.table(after));
-        self.tables.facts_mut(table).promoted.0[place] = promoted.unwrap_or(Memo::NOTHING);
+        self.tables.facts_mut(table).promoted.set(place, promoted);
         promoted
     }
 
@@ -298,35 +201,32 @@ impl Parts {
     }
 
     pub(super) fn table_without(&mut self, id: Id, slot: usize) -> Id {
-        let known = self.tables.facts(id).without.0[slot];
-        if known != Memo::UNKNOWN {
+        if let Known::Part(known) = self.tables.facts(id).without.at(slot) {
             return known;
         }
         let without = self.tables.part(id).without(slot);
         let without = self.table(without);
-        self.tables.facts_mut(id).without.0[slot] = without;
+        self.tables.facts_mut(id).without.set(slot, Some(without));
         without
     }
 
     pub(super) fn replica_without(&mut self, id: Id, slot: usize) -> Id {
-        let known = self.replicas.facts(id).without.0[slot];
-        if known != Memo::UNKNOWN {
+        if let Known::Part(known) = self.replicas.facts(id).without.at(slot) {
             return known;
         }
         let without = self.replicas.part(id).without(slot);
         let without = self.replica(without);
-        self.replicas.facts_mut(id).without.0[slot] = without;
+        self.replicas.facts_mut(id).without.set(slot, Some(without));
         without
     }
 
     pub(super) fn outside_without(&mut self, id: Id, slot: usize) -> Id {
-        let known = self.outsides.facts(id).without.0[slot];
-        if known != Memo::UNKNOWN {
+        if let Known::Part(known) = self.outsides.facts(id).without.at(slot) {
             return known;
         }
         let without = self.outsides.part(id).without(slot);
         let without = self.outside(without);
-        self.outsides.facts_mut(id).without.0[slot] = without;
+        self.outsides.facts_mut(id).without.set(slot, Some(without));
         without
     }
 }

@@ -81,8 +81,8 @@ pub(super) enum Emergency {
 }
 
 impl Setting {
-    /// The shortest times that the policy's own check accepts.
-    pub(super) fn smallest() -> Self {
+    /// Times of a few ticks, with the floors that the policy's own check accepts.
+    pub(super) fn small() -> Self {
         Self {
             max_age: 1,
             serve_stale: 3,
@@ -102,9 +102,9 @@ impl Setting {
         .with_floors()
     }
 
-    /// With the shortest lease, so that there is time for more replicas and events.
-    pub(super) fn smaller() -> Self {
-        Self { serve_stale: 2, lease: 1, ..Self::smallest() }.with_floors()
+    /// With the shortest lease: it leaves time for more replicas and events.
+    pub(super) fn smallest() -> Self {
+        Self { serve_stale: 2, lease: 1, ..Self::small() }.with_floors()
     }
 
     /// `publish_ahead` and `keep_published` as short as these times allow.

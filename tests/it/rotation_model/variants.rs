@@ -4,6 +4,10 @@
 
 use super::invariants::Invariant;
 use super::setting::{Emergency, Fault, Setting, Ticks};
+use Invariant::{
+    I1SignsWhatIsKnown as I1, I2VerifiesToTheEnd as I2, I3RevocationEnds as I3, I4OneSigner as I4,
+    I6ClockBound as I6, I8CountsFromCommit as I8,
+};
 
 pub(super) struct Variant {
     pub(super) name: &'static str,
@@ -27,7 +31,11 @@ pub(super) fn sixteen() -> Vec<Variant> {
         variant("no lease", I4, faulty(&[Fault::NoLease, Fault::NoRecordCheck])),
         variant("stale JWKS unbounded", I1, faulty(&[Fault::ServesLonger(None)])),
         // The floor of `publish_ahead` would cover two ticks more: it adds the lease and another clock bound.
-        variant("stale JWKS up to R + 2", I1, emergency(ahead(a + r + s + 1, &[Fault::ServesLonger(Some(2))]))),
+        variant(
+            "stale JWKS up to R + 2",
+            I1,
+            emergency(ahead(a + r + s + 1, &[Fault::ServesLonger(Some(2))])),
+        ),
         // The replica that writes last was let through by acknowledgements before the first wrote.
         variant("no CAS", I4, faulty(&[Fault::NoCompareAndSwap, Fault::NoAcknowledgements])),
         variant("TTL > window", I2, faulty(&[Fault::LongerTokens(base().keep_published)])),
@@ -51,18 +59,13 @@ pub(super) fn more() -> Vec<Variant> {
     ]
 }
 
-use Invariant::{
-    I1SignsWhatIsKnown as I1, I2VerifiesToTheEnd as I2, I3RevocationEnds as I3, I4OneSigner as I4,
-    I6ClockBound as I6, I8CountsFromCommit as I8,
-};
-
 fn variant(name: &'static str, violates: Invariant, setting: Setting) -> Variant {
     Variant { name, setting, violates }
 }
 
 /// Two replicas are enough to find each.
 fn base() -> Setting {
-    Setting { replicas: 2, ..Setting::smallest() }
+    Setting { replicas: 2, ..Setting::small() }
 }
 
 fn faulty(faults: &[Fault]) -> Setting {

@@ -151,13 +151,7 @@ impl World {
         }
     }
 
-    fn synchronise(
-        &mut self,
-        state: State,
-        place: usize,
-        clock: Ticks,
-        found: &mut Vec<(Event, State)>,
-    ) {
+    fn synchronise(&mut self, state: State, place: usize, clock: Ticks, found: &mut Vec<(Event, State)>) {
         let read = self.parts.synchronised(state.table, state.replicas[place], clock);
         if read == state.replicas[place] {
             return;
@@ -246,9 +240,9 @@ impl World {
 
 /// A state as one number. Numbers of parts that do not fit would make two states one, so they are refused.
 impl State {
-    const TABLE_BITS: u32 = 13;
+    const TABLE_BITS: u32 = 14;
     const REPLICA_BITS: u32 = 14;
-    const OUTSIDE_BITS: u32 = 9;
+    const OUTSIDE_BITS: u32 = 8;
 
     pub(super) fn packed(&self) -> u64 {
         assert!(self.table >> Self::TABLE_BITS == 0 && self.outside >> Self::OUTSIDE_BITS == 0);
@@ -261,7 +255,8 @@ impl State {
     }
 
     pub(super) fn unpacked(packed: u64) -> Self {
-        let part = |shift: u32, bits: u32| Id::try_from(packed >> shift & ((1 << bits) - 1)).expect("few bits");
+        let part =
+            |shift: u32, bits: u32| Id::try_from(packed >> shift & ((1 << bits) - 1)).expect("few bits");
         let replica = |place: u32| part(Self::OUTSIDE_BITS + place * Self::REPLICA_BITS, Self::REPLICA_BITS);
         Self {
             table: part(Self::OUTSIDE_BITS + 3 * Self::REPLICA_BITS, Self::TABLE_BITS),

@@ -36,13 +36,23 @@
 //! - I6's readiness: a replica beyond the bound does not sign; nobody here asks whether it is ready.
 //! - Uploaded key sets, static copies, and the revocation of a key that is chosen but does not sign yet.
 //!
-//! Sizes in ticks: A = E = V = S = 1, `publish_ahead` and `keep_published` at the floors that the policy's own
-//! check accepts. All complete, none violated:
+//! Sizes in ticks: A = E = V = S = 1, a margin of 0, `publish_ahead` and `keep_published` at the floors that the
+//! policy's own check accepts. Each exploration is complete and violates nothing:
 //!
-//! SIZES
+//! | replicas | lease | `serve_stale` | rotation | emergency | states | transitions | depth |
+//! |---|---|---|---|---|---|---|---|
+//! | 3 | 2 | 3 | at any moment | none | 4,056,414 | 34,077,661 | 36 |
+//! | 2 | 1 | 2 | at any moment | the active key | 1,426,070 | 9,249,325 | 33 |
+//! | 1 | 1 | 2 | when due | any key | 1,938,538 | 8,572,238 | 50 |
+//! | 3, long | 1 | 2 | at any moment | any key | 31,916,083 | 278,290,649 | 39 |
+//! | 2, long | 1 | 2 | when due | the active key | 10,300,598 | 67,461,818 | 58 |
 //!
-//! The sixteen broken variants of the reference and five more are found, each by the invariant it is about,
-//! within VARIANTS states, as shortest traces. `-- --nocapture` shows states, transitions and times.
+//! The long ones run in `make check-long`: about 5 and 1.5 minutes of one core, and 0.7 GB together. Two replicas
+//! of the same kind are one state however they are numbered. With each age clipped three ticks later there are
+//! more states, and the same verdicts at the same depths.
+//!
+//! The sixteen broken variants of the reference and five more are each found by the invariant that they are
+//! about, within 382,112 states, with a shortest trace. `-- --nocapture` shows states, transitions and traces.
 
 mod database;
 mod event;
@@ -82,7 +92,7 @@ fn two_replicas_survive_an_emergency() {
 #[ignore = "takes minutes"]
 fn three_replicas_survive_an_emergency_with_any_key() {
     let found = holds(Setting { emergency: Emergency::AnyKey, ..emergency(3) });
-    assert!(found.states > 25_000_000, "{} states", found.states);
+    assert!(found.states > 30_000_000, "{} states", found.states);
 }
 
 /// Rotation comes when it is due, keys grow too old, and an alarm says what is wrong.
@@ -96,7 +106,7 @@ fn an_overdue_rotation_is_an_alarm_and_an_old_key_signs_nothing() {
 #[ignore = "takes minutes"]
 fn two_replicas_rotate_when_it_is_due_and_survive_an_emergency() {
     let found = holds(Setting { emergency: Emergency::ActiveKey, ..due(2) });
-    assert!(found.states > 5_000_000, "{} states", found.states);
+    assert!(found.states > 10_000_000, "{} states", found.states);
 }
 
 #[test]

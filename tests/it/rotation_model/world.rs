@@ -245,8 +245,9 @@ impl State {
     const OUTSIDE_BITS: u32 = 8;
 
     pub(super) fn packed(&self) -> u64 {
-        assert!(self.table >> Self::TABLE_BITS == 0 && self.outside >> Self::OUTSIDE_BITS == 0);
-        assert!(self.replicas[REPLICAS - 1] >> Self::REPLICA_BITS == 0);
+        assert!(self.table >> Self::TABLE_BITS == 0, "too many different tables");
+        assert!(self.replicas[REPLICAS - 1] >> Self::REPLICA_BITS == 0, "too many different replicas");
+        assert!(self.outside >> Self::OUTSIDE_BITS == 0, "too many different outsides");
         let mut packed = u64::from(self.table);
         for replica in self.replicas {
             packed = packed << Self::REPLICA_BITS | u64::from(replica);

@@ -30,7 +30,7 @@ pub(super) fn sixteen() -> Vec<Variant> {
         // The record of a token is checked against the key's times by itself.
         variant("no lease", I4, faulty(&[Fault::NoLease, Fault::NoRecordCheck])),
         variant("stale JWKS unbounded", I1, faulty(&[Fault::ServesLonger(None)])),
-        // The floor of `publish_ahead` would cover two ticks more: it adds the lease and another clock bound.
+        // The floor of `publish_ahead` would cover that: it adds the lease and another clock bound.
         variant(
             "stale JWKS up to R + 2",
             I1,
@@ -40,7 +40,7 @@ pub(super) fn sixteen() -> Vec<Variant> {
         variant("no CAS", I4, faulty(&[Fault::NoCompareAndSwap, Fault::NoAcknowledgements])),
         variant("TTL > window", I2, faulty(&[Fault::LongerTokens(base().keep_published)])),
         variant("replica's clock", I1, emergency(ahead(a + r + s + 1, &[Fault::ReplicaClock]))),
-        // As with the lease.
+        // As with the lease: the two differ by more than the clocks only if the record is not checked either.
         variant("zero lead", I4, faulty(&[Fault::NoLead, Fault::NoRecordCheck])),
         variant("cold-key revoke", I1, emergency(faulty(&[Fault::ColdEmergency]))),
         variant("revoke without lease", I3, emergency(faulty(&[Fault::NoLease]))),

@@ -49,8 +49,8 @@
 //! | 3, long, A = E = 2 | 1 | 2 | at any moment | the active key | 13,513,855 | 111,733,734 | 38 |
 //!
 //! The long ones run in `make check-long`: about 4, 1 and 2 minutes of one core, and 1 GB together. In the last
-//! of them clocks are at the bound, not between. Two replicas of the same kind are one state however they are numbered. With each age clipped three ticks later there are
-//! more states, and the same verdicts at the same depths.
+//! of them clocks are at the bound, not between. Replicas have no numbers: states that differ only there are
+//! one. With each age clipped three ticks later the variants are found at the same depths.
 //!
 //! The sixteen broken variants of the reference and five more are each found by the invariant that they are
 //! about, within 382,112 states, with a shortest trace. `-- --nocapture` shows states, transitions and traces.

@@ -23,6 +23,7 @@ mod minting;
 mod organizations;
 mod publishing;
 mod rotation;
+mod rotation_model;
 mod runs;
 mod secrecy;
 mod signing_keys;

@@ -3,12 +3,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::any::AnyArguments;
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Transaction};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::row::{Columns, corrupt};
@@ -16,6 +18,9 @@ use super::{Engine, Store, StoreError};
 use crate::signing::key_store::NewKey;
 use crate::signing::keyring::RingId;
 use crate::signing::rotation::{Hold, KeyLife, RotationPolicy, Step, Wish, emergency_start, promotion};
+
+/// The times that a change writes count from before its commit, and the rules leave a lease for that.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A key on its way into the record.
 #[derive(Clone)]
@@ -222,7 +227,8 @@ impl Store {
     ) -> Result<T, StoreError> {
         self.pass()?;
         let mut connection = self.write.acquire().await?;
-        let done = self.change_on(&mut connection, work).await;
+        let done = timeout(CHANGE_TIMEOUT, self.change_on(&mut connection, work)).await;
+        let done = done.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
         if done.is_err() {
             connection.close_on_drop();
         }

@@ -24,6 +24,8 @@ SETTINGS = Path(__file__).with_name("schemathesis.toml")
 ORGANIZATION = "acme"
 DEPLOYMENT = {"service": "deploy", "attributes": {"project": "website", "stack": "staging", "operation": "update"}}
 PAGE_LIMIT = 200
+# A key is published for a day before it may sign, so this one is always refused here.
+TOO_EARLY = {"POST /api/keys/rotate"}
 UNKNOWN = {"org": "no-such-organization", "id": "00000000-0000-4000-8000-000000000000"}
 
 
@@ -37,7 +39,7 @@ def main() -> int:
 
     passed = run_schemathesis(api)
 
-    for operation in sorted(documented_operations(api) - answered_well):
+    for operation in sorted(documented_operations(api) - answered_well - TOO_EARLY):
         # All its answers fit the document, but an error fits as well as anything: nothing was tested.
         passed = False
         print(f"FAIL  contract: {operation} never succeeded")
@@ -96,6 +98,14 @@ def prepare(api: Api) -> Surroundings:
     def new_token_id() -> str:
         return api.post(f"/api/orgs/{ORGANIZATION}/access-tokens", {"name": "spare", "role": "viewer"})["id"]
 
+    def new_verifier_id() -> str:
+        return api.post("/api/snapshot-verifiers", {"name": f"spare-{uuid.uuid4().hex}"})["id"]
+
+    # The keys of an issuer that nobody needs: without the shared one's no run gets a token.
+    own_issuer = api.post("/api/orgs", {"name": f"own-{uuid.uuid4().hex}", "issuer": "own"})["name"]
+    spare_kid = api.get(f"/api/keys?organization={own_issuer}")["keys"][0]["kid"]
+    keys = {entry["kid"] for entry in api.get("/api/keys")["keys"]}
+
     # Names are never handed out twice.
     spare_organization = api.post("/api/orgs", {"name": f"spare-{uuid.uuid4().hex}"})["name"]
     run = new_run()
@@ -107,11 +117,17 @@ def prepare(api: Api) -> Surroundings:
         "GET /api/access-tokens/{id}": {"id": new_token_id()},
         "DELETE /api/access-tokens/{id}": {"id": new_token_id()},
         "GET /api/runs/{id}": {"id": run["id"]},
+        "POST /api/keys/{id}/revoke": {"id": spare_kid},
+        "GET /api/keys/{id}/id-tokens": {"id": spare_kid},
+        "POST /api/snapshot-verifiers/{id}/acknowledge": {"id": new_verifier_id()},
+        "DELETE /api/snapshot-verifiers/{id}": {"id": new_verifier_id()},
+        "GET /orgs/{org}/oidc/.well-known/openid-configuration": {"org": own_issuer},
+        "GET /orgs/{org}/oidc/.well-known/jwks": {"org": own_issuer},
         "POST /api/runs/{id}/finish": {"id": new_run()["id"]},
         "POST /api/runs/{id}/cancel": {"id": new_run()["id"]},
     }
     spares = {value for parameters in real.values() for value in parameters.values()}
-    return Surroundings(organizations | tokens | spares, real)
+    return Surroundings(organizations | tokens | spares | keys, real)
 
 
 def steer(surroundings: Surroundings) -> None:
@@ -130,7 +146,7 @@ def steer(surroundings: Surroundings) -> None:
         if case.meta and case.meta.generation.mode.is_positive and case.operation.label in surroundings.real:
             case.path_parameters = surroundings.real.pop(case.operation.label)
             return
-        ends_something = case.method == "DELETE" or case.path.endswith(("/finish", "/cancel"))
+        ends_something = case.method == "DELETE" or case.path.endswith(("/finish", "/cancel", "/revoke"))
         if ends_something and surroundings.keep & set(case.path_parameters.values()):
             case.path_parameters = {name: UNKNOWN[name] for name in case.path_parameters}
 

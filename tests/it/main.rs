@@ -22,6 +22,7 @@ mod key_modules;
 mod minting;
 mod organizations;
 mod publishing;
+mod real_rotation;
 mod rotation;
 mod rotation_model;
 mod runs;

@@ -11,6 +11,7 @@ use super::{Answer, Engine, TestDatabase};
 /// What an operator has: a folder, a database, a configuration file. Nothing runs yet.
 pub(crate) struct Installation {
     pub(crate) database: TestDatabase,
+    issuer: String,
     environment: Vec<(String, String)>,
     folder: TempDir,
 }
@@ -28,14 +29,23 @@ impl Installation {
     pub(crate) async fn new(engine: Engine) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = TestDatabase::create(engine, folder.path()).await;
-        let installation = Self { database, environment: Vec::new(), folder };
+        Self::of(database, Self::ISSUER, folder)
+    }
+
+    /// One on this database, under a URL where something passes requests on.
+    pub(crate) fn behind(issuer: &str, database: TestDatabase) -> Self {
+        Self::of(database, issuer, tempfile::tempdir().unwrap())
+    }
+
+    fn of(database: TestDatabase, issuer: &str, folder: TempDir) -> Self {
+        let installation = Self { database, issuer: issuer.to_owned(), environment: Vec::new(), folder };
         installation.configure("")
     }
 
     /// Writes the configuration file, with these lines beside what every service needs. Any free port is
     /// taken, so the issuer's URL is not where the service answers.
     pub(crate) fn configure(self, lines: &str) -> Self {
-        let (issuer, database_url) = (Self::ISSUER, &self.database.url);
+        let (issuer, database_url) = (&self.issuer, &self.database.url);
         let file = format!(
             "issuer = '{issuer}'\nlisten = '127.0.0.1:0'\ndatabase_url = '{database_url}'\n{lines}\n"
         );
@@ -59,6 +69,13 @@ impl Installation {
     pub(crate) fn start(&self, arguments: &[&str]) -> Process {
         let with_config = [arguments, &["--config", "runmint.toml"]].concat();
         Process::start(self.folder(), &with_config, &self.environment)
+    }
+
+    /// The program serving, with this in its environment, too.
+    pub(crate) fn serve_with(&self, variables: &[(String, String)]) -> Service {
+        let environment = [&self.environment, variables].concat();
+        let arguments = ["serve", "--config", "runmint.toml"];
+        Service::of(Process::start(self.folder(), &arguments, &environment))
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Exited {

@@ -1,0 +1,148 @@
+//! What goes wrong, in an order that a seed decides: replicas are killed, the database goes away, and a
+//! replica sleeps through a rotation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runmint::clock::{Clock, SystemClock};
+use serde_json::{Value, json};
+use tokio::task::block_in_place;
+use tokio::time::sleep;
+
+use super::fast::{self, SERVE_STALE};
+use super::load::{Load, Minted};
+use super::postgres::Postgres;
+use super::replicas::{COUNT, Replicas};
+use super::watch::Watch;
+use crate::harness::{DEADLINE, request_path};
+
+/// How long the database stays away, beside what stopping and starting take.
+const AWAY: Duration = Duration::from_secs(1);
+/// Requests that reach a replica while it is paused.
+const WAITING: usize = 5;
+
+pub(super) struct Chaos {
+    pub(super) replicas: Replicas,
+    pub(super) postgres: Postgres,
+    pub(super) load: Arc<Load>,
+    pub(super) watch: Arc<Watch>,
+    /// Whose tokens are asked for at one replica, past what stands before them.
+    pub(super) run: Value,
+    pub(super) seed: u64,
+    pub(super) kills: u64,
+    pub(super) pauses: u64,
+    pub(super) database_stops: u64,
+    pub(super) longest_outage: Duration,
+    /// The keys that took over because somebody asked.
+    pub(super) asked: Vec<String>,
+}
+
+impl Chaos {
+    /// Until so many rotations have been seen. Every other one is asked for, with a replica paused.
+    pub(super) async fn reign(&mut self, rotations: i64) {
+        while self.watch.seen.borrow().rotations < rotations {
+            // One of four, on average.
+            if self.random(4) == 0 || self.kills >= 3 * (self.database_stops + 1) {
+                self.stop_database().await;
+            } else {
+                let number = self.random_replica();
+                self.kill(number).await;
+            }
+            // A rotation waits for a new replica until it has served the next key for max-age.
+            let max_age = fast::timing().jwks_max_age.unsigned_abs();
+            sleep(max_age + Duration::from_millis(500 + self.random(1500))).await;
+            let seen = *self.watch.seen.borrow();
+            if seen.rotations % 2 == 0 && seen.rotation_is_safe_in < 3_000 {
+                sleep(Duration::from_millis(seen.rotation_is_safe_in.max(0).unsigned_abs())).await;
+                self.pause_across_a_rotation().await;
+            }
+        }
+    }
+
+    /// As an orchestrator does, which starts another in its place.
+    async fn kill(&mut self, number: usize) {
+        self.replicas.kill(number);
+        self.kills += 1;
+        sleep(Duration::from_millis(self.random(300))).await;
+        self.replicas.start_again(number);
+    }
+
+    async fn stop_database(&mut self) {
+        let began = std::time::Instant::now();
+        block_in_place(|| self.postgres.stop());
+        self.database_stops += 1;
+        let victim = (self.random(2) == 0).then(|| self.random_replica());
+        if let Some(number) = victim {
+            self.replicas.kill(number);
+            self.kills += 1;
+        }
+        sleep(AWAY).await;
+        block_in_place(|| self.postgres.start_again());
+        self.longest_outage = self.longest_outage.max(began.elapsed());
+        assert!(began.elapsed() < SERVE_STALE, "this machine is too busy: {:?}", began.elapsed());
+        if let Some(number) = victim {
+            self.replicas.start_again(number);
+        }
+    }
+
+    /// A process that sleeps through a rotation does not sign with the old key when it wakes up: neither
+    /// what waited for it meanwhile, nor what comes then.
+    async fn pause_across_a_rotation(&mut self) {
+        let number = self.random_replica();
+        let paused = self.replicas.service(number);
+        paused.process.signal("STOP");
+        self.pauses += 1;
+        let url = format!("http://{}{}", paused.address, request_path(&self.run));
+        let ask = || {
+            let (load, url, run) = (Arc::clone(&self.load), url.clone(), self.run.clone());
+            tokio::spawn(async move { load.ask(&url, &run).await })
+        };
+        let waiting: Vec<_> = (0..WAITING).map(|_| ask()).collect();
+
+        let (kid, signs_from) = self.rotate((number + 1) % COUNT).await;
+        self.asked.push(kid.clone());
+        let in_force = signs_from + fast::timing().grace();
+        sleep(in_force.duration_since(SystemClock.now()).unsigned_abs()).await;
+        assert!(waiting.iter().all(|one| !one.is_finished()), "it slept");
+
+        paused.process.signal("CONT");
+        let at_once: Vec<_> = (0..WAITING).map(|_| ask()).collect();
+        for asked in waiting.into_iter().chain(at_once) {
+            let Some(token) = asked.await.unwrap() else { continue };
+            assert_eq!(Minted::parse(&token).kid, kid, "it signed with the old key");
+            tokio::spawn(Arc::clone(&self.load).show(token));
+        }
+    }
+
+    /// As soon as it is not refused.
+    async fn rotate(&self, number: usize) -> (String, Timestamp) {
+        let service = self.replicas.service(number);
+        let trying = async {
+            loop {
+                let answer = service.post(&self.replicas.admin, "/api/keys/rotate", &json!({})).await;
+                if answer.status.is_success() {
+                    return answer.json();
+                }
+                assert!([409, 503].contains(&answer.status.as_u16()), "{} {}", answer.status, answer.text);
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let rotation = tokio::time::timeout(DEADLINE, trying).await.expect("it becomes safe");
+        let text = |name: &str| rotation[name].as_str().unwrap().to_owned();
+        (text("kid"), text("signs_from").parse().unwrap())
+    }
+
+    fn random_replica(&mut self) -> usize {
+        usize::try_from(self.random(COUNT as u64)).unwrap()
+    }
+
+    /// Below `bound` (SplitMix64).
+    fn random(&mut self, bound: u64) -> u64 {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.seed;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}

@@ -1,0 +1,39 @@
+//! Rotation with a period of seconds: what is a minute in service takes 0.6 s here.
+
+use std::time::Duration;
+
+use runmint::signing::rotation::Timing;
+
+/// Every time that is not a setting takes this part of itself. The lease is 200 ms then, four looks at the
+/// database: as short as a busy machine with two cores can be asked to keep. Where it does not, tokens wait.
+pub(super) const DIVISOR: u32 = 100;
+
+/// The other settings follow from this one, as close to their floors as whole seconds are.
+pub(super) const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
+/// Longer than the database is away.
+pub(super) const SERVE_STALE: Duration = Duration::from_secs(5);
+pub(super) const PUBLISH_AHEAD: Duration = Duration::from_secs(9);
+pub(super) const KEEP_PUBLISHED: Duration = Duration::from_secs(13);
+pub(super) const ROTATE_EVERY: Duration = Duration::from_secs(23);
+
+pub(super) fn timing() -> Timing {
+    Timing::faster(DIVISOR)
+}
+
+/// Lines of the configuration file.
+pub(super) fn settings() -> String {
+    let settings = [
+        ("token_lifetime", TOKEN_LIFETIME),
+        ("token_lifetime_max", TOKEN_LIFETIME),
+        ("serve_stale", SERVE_STALE),
+        ("publish_ahead", PUBLISH_AHEAD),
+        ("keep_published", KEEP_PUBLISHED),
+        ("rotate_every", ROTATE_EVERY),
+    ];
+    settings.map(|(name, duration)| format!("{name} = '{}s'\n", duration.as_secs())).concat()
+}
+
+/// Milliseconds, as the database has them.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap()
+}

@@ -100,6 +100,8 @@ impl Standing {
     }
 
     pub fn may_serve(&self, policy: &RotationPolicy, now: Timestamp) -> bool {
-        self.age(now).is_some_and(|age| age <= policy.serve_stale)
+        // A clock that was set back would keep it in service for as long again.
+        let least = -(policy.timing.clock_bound * 2);
+        self.age(now).is_some_and(|age| least <= age && age <= policy.serve_stale)
     }
 }

@@ -119,7 +119,7 @@ pub struct Timing {
     /// How late a rotation may be before it is an alarm.
     pub alarm_after: SignedDuration,
     /// How many times as fast as in service.
-    divisor: u32,
+    pub divisor: u32,
 }
 
 impl Timing {

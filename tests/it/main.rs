@@ -25,6 +25,7 @@ mod publishing;
 mod real_rotation;
 mod rotation;
 mod rotation_model;
+mod rotation_simulation;
 mod runs;
 mod secrecy;
 mod signing_keys;

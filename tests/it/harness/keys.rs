@@ -41,9 +41,12 @@ impl SharedKeys {
     }
 }
 
+/// How many RSA keys there are.
+pub(crate) const RSA_KEYS: usize = 48;
+
 /// The RSA key of this number.
 pub(crate) fn rsa_key(number: usize) -> &'static PrivateKeyDer {
-    static KEYS: [OnceLock<PrivateKeyDer>; 16] = [const { OnceLock::new() }; 16];
+    static KEYS: [OnceLock<PrivateKeyDer>; RSA_KEYS] = [const { OnceLock::new() }; RSA_KEYS];
     KEYS[number].get_or_init(|| {
         private_key(SigningAlgorithm::Rs256, RsaBits::default(), &SystemEntropy::new()).unwrap()
     })

@@ -10,11 +10,11 @@ mod keys;
 mod process;
 
 pub(crate) use answer::Answer;
-pub(crate) use app::{Setup, TestApp};
+pub(crate) use app::{START, Setup, TestApp};
 pub(crate) use clock::ManualClock;
 pub(crate) use database::{Engine, TestDatabase};
 pub(crate) use installation::{Installation, Service, request_path};
-pub(crate) use keys::{SharedKeys, rsa_key, sealing_key_text};
+pub(crate) use keys::{RSA_KEYS, SharedKeys, rsa_key, sealing_key_text};
 pub(crate) use process::{DEADLINE, Process};
 
 /// Waits until `condition` holds, which something outside this process brings about.

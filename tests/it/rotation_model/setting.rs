@@ -137,6 +137,7 @@ impl Setting {
                 margin: seconds(self.margin),
                 publish_ahead_floor: seconds(0),
                 alarm_after: seconds(alarm_after),
+                divisor: 1,
             },
         }
     }

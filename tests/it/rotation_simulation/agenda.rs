@@ -1,0 +1,66 @@
+//! What is to come, in order.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub(super) enum Event {
+    Mint,
+    /// Somebody shows this token to this verifier.
+    Show {
+        token: usize,
+        verifier: usize,
+    },
+    Poll(usize),
+    /// Something goes wrong, or an operator does something.
+    Trouble(Trouble),
+    /// What went wrong with this machine is over.
+    Recover(usize, Recovery),
+    OutageEnds,
+    /// A thief signs with the revoked key.
+    Forge,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trouble {
+    Crash,
+    Lose,
+    Sleep,
+    Freeze,
+    CutOff,
+    Outage,
+    StepClock,
+    BreakClock,
+    Rotate,
+    Join,
+    Leave,
+    Emergency,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Recovery {
+    Start,
+    Thaw,
+    Mend,
+    SetClock(SignedDuration),
+}
+
+#[derive(Default)]
+pub(super) struct Agenda {
+    entries: BTreeMap<(Timestamp, u64), Event>,
+    count: u64,
+}
+
+impl Agenda {
+    pub(super) fn add(&mut self, at: Timestamp, event: Event) {
+        self.count += 1;
+        self.entries.insert((at, self.count), event);
+    }
+
+    /// The next one, if it is due by then.
+    pub(super) fn take_until(&mut self, until: Timestamp) -> Option<(Timestamp, Event)> {
+        let entry = self.entries.first_entry().filter(|entry| entry.key().0 <= until)?;
+        let (at, _) = *entry.key();
+        Some((at, entry.remove()))
+    }
+}

@@ -1,0 +1,104 @@
+//! The way from one process to the database, and what may happen on it: every access to the records of
+//! keys can be the one that is lost, or the last one of its process, or the one before a long sleep.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use runmint::store::time::Weather;
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
+
+/// What the others do in the meantime.
+pub(super) type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+pub(super) enum Mishap {
+    /// The process ends, before or after what it asked for was done.
+    Crash,
+    /// This one access fails, or its answer does not arrive.
+    Lose,
+    /// The process stands still while the world goes on.
+    Sleep(Meanwhile),
+}
+
+pub(super) struct Line {
+    outage: Arc<AtomicBool>,
+    is_cut: AtomicBool,
+    has_crashed: AtomicBool,
+    /// What happens after this many more accesses.
+    planned: Mutex<Option<(u32, Mishap)>>,
+}
+
+impl Line {
+    /// `outage` is shared by all lines to the same database.
+    pub(super) fn new(outage: Arc<AtomicBool>) -> Self {
+        Self {
+            outage,
+            is_cut: AtomicBool::new(false),
+            has_crashed: AtomicBool::new(false),
+            planned: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn plan(&self, after: u32, mishap: Mishap) {
+        *self.planned.lock().unwrap() = Some((after, mishap));
+    }
+
+    /// What the others were to do is out of date once they have gone on.
+    pub(super) fn forget_sleep(&self) -> bool {
+        let mut planned = self.planned.lock().unwrap();
+        let sleeps = matches!(*planned, Some((_, Mishap::Sleep(_))));
+        if sleeps {
+            *planned = None;
+        }
+        sleeps
+    }
+
+    /// Nothing is wrong with it, and nothing will be.
+    pub(super) fn is_calm(&self) -> bool {
+        self.is_up() && self.planned.lock().unwrap().is_none()
+    }
+
+    /// No more trouble, but for a process that is gone already.
+    pub(super) fn heal(&self) {
+        self.cut(false);
+        *self.planned.lock().unwrap() = None;
+    }
+
+    pub(super) fn cut(&self, is_cut: bool) {
+        self.is_cut.store(is_cut, Ordering::SeqCst);
+    }
+
+    pub(super) fn has_crashed(&self) -> bool {
+        self.has_crashed.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        ![&self.has_crashed, &self.is_cut, &*self.outage].iter().any(|flag| flag.load(Ordering::SeqCst))
+    }
+
+    fn due(&self) -> Option<Mishap> {
+        let mut planned = self.planned.lock().unwrap();
+        match planned.take() {
+            Some((0, mishap)) => Some(mishap),
+            Some((after, mishap)) => {
+                *planned = Some((after - 1, mishap));
+                None
+            }
+            None => None,
+        }
+    }
+}
+
+impl Weather for Line {
+    fn passes(&self) -> bool {
+        match self.due() {
+            Some(Mishap::Crash) => self.has_crashed.store(true, Ordering::SeqCst),
+            Some(Mishap::Lose) => return false,
+            Some(Mishap::Sleep(meanwhile)) => block_in_place(|| Handle::current().block_on(meanwhile)),
+            None => {}
+        }
+        self.is_up()
+    }
+}

@@ -29,7 +29,14 @@ pub async fn keys_to_sign_with(app: &App) -> Result<Arc<Served>, RefreshError> {
     if app.standing.load().bar(&app.rotation, app.clock.now()).is_none() {
         return Ok(app.served.load_full());
     }
-    refresh(app).await
+    match refresh(app).await {
+        // Keys that cannot be read anew leave the ones from before in service, here as at every look: the
+        // others wait for this process to acknowledge new ones, and no token is recorded for a key that may not sign.
+        Err(RefreshError::Load(_)) if app.standing.load().bar(&app.rotation, app.clock.now()).is_none() => {
+            Ok(app.served.load_full())
+        }
+        outcome => outcome,
+    }
 }
 
 /// Asks the database, unless somebody else in this process did since this was called.

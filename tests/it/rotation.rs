@@ -1,15 +1,21 @@
 //! Keys follow one another: by themselves, by hand, and in an emergency.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use jsonwebtoken::jwk::JwkSet;
 use runmint::app::App;
 use runmint::clock::Clock;
 use runmint::entropy::SystemEntropy;
+use runmint::flows::load_keys::load_keys;
 use runmint::flows::refresh_keys::{keys_to_sign_with, refresh};
+use runmint::flows::reseal_keys::reseal_keys;
 use runmint::flows::rotate_keys::look_after_keys;
 use runmint::store::Store;
+use runmint::store::time::Weather;
 use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 
@@ -32,7 +38,7 @@ on_both_engines![
     an_organization_may_have_an_issuer_of_its_own,
     an_issuer_of_a_deleted_organization_fades_away,
     an_audience_may_be_signed_for_with_es256,
-    resealing_moves_every_key_and_can_be_interrupted,
+    resealing_moves_every_key_and_can_be_interrupted_anywhere,
     the_use_of_keys_is_recorded,
 ];
 
@@ -195,6 +201,8 @@ async fn a_process_whose_lease_ran_out_is_not_waited_for_and_does_not_sign(app: 
 }
 
 async fn a_process_whose_clock_is_off_neither_signs_nor_is_ready(app: TestApp) {
+    // Long enough for the first key to sign by a slow clock, too.
+    live(&app, seconds(10)).await;
     let clock = Arc::new(ManualClock::at(app.clock.now()));
     let other = another_process(&app, clock.clone()).await;
     for (offset, allowed) in
@@ -218,7 +226,7 @@ async fn a_revoked_key_leaves_at_once_and_its_tokens_are_listed(app: TestApp) {
     live(&app, DAY).await;
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let run = app.start_run(&json!({})).await;
-    let old = app.mint(&run, "&audience=sts.amazonaws.com&lifetimeSeconds=60").await;
+    let old = app.mint(&run, "&audience=sts.amazonaws.com&lifetime_seconds=60").await;
     app.clock.advance(seconds(61));
     let stolen = app.mint(&run, "&audience=sts.amazonaws.com").await;
     assert_eq!(kid_of(&old), bad);
@@ -354,7 +362,7 @@ async fn an_overdue_rotation_is_loud(app: TestApp) {
     app.database
         .execute(
             "INSERT INTO replicas (id, name, version, sealing_keys, started_at, seen_at, lease_until)
-             VALUES ('r', 'lost/1/dead', '0', '', 0, 0, 9000000000000)",
+             VALUES ('019b8000-0000-7000-8000-000000000000', 'lost/1/dead', '0', '', 0, 0, 9000000000000)",
         )
         .await;
     live(&app, DAY * 30).await;
@@ -368,7 +376,7 @@ async fn an_overdue_rotation_is_loud(app: TestApp) {
     assert!(app.get("", "/metrics").await.text.contains("runmint_rotation_alarms 1"));
     let alarms = app.get(&app.admin, "/api/keys").await.ok()["alarms"].clone();
     assert_eq!(alarms.as_array().unwrap().len(), 1, "{alarms}");
-    app.database.execute("DELETE FROM replicas WHERE id = 'r'").await;
+    app.database.execute("DELETE FROM replicas WHERE name = 'lost/1/dead'").await;
     live(&app, seconds(5)).await;
     live(&app, seconds(30)).await;
     assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
@@ -528,44 +536,68 @@ async fn an_audience_may_be_signed_for_with_es256(app: TestApp) {
     assert_eq!(discovery["id_token_signing_alg_values_supported"], json!(["RS256", "ES256"]));
 }
 
-async fn resealing_moves_every_key_and_can_be_interrupted(app: TestApp) {
-    use base64::Engine as _;
-    let new = base64::engine::general_purpose::STANDARD.encode([43; 32]);
-    let under = "SELECT COUNT(*) FROM signing_keys WHERE private_key LIKE ";
+async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp) {
+    let new = STANDARD.encode([43; 32]);
+    let under = |id: &str| format!("SELECT COUNT(*) FROM signing_keys WHERE private_key LIKE '{id}.%'");
     let settings = app.settings();
-    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
-    let stores = SharedKeys::stores_from(&new, &[sealing_key_text()], 6);
-    let other =
-        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    let process = async |primary: &str, others: &[String], accesses: u32| {
+        let weather = Arc::new(AccessesLeft(AtomicU32::new(accesses)));
+        let store = Store::open(&settings.database_url, 2).await.unwrap();
+        let store = store.with_clock(app.clock.clone()).with_weather(weather);
+        let stores = SharedKeys::stores_from(primary, others, 6);
+        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()))
+    };
+    let both = [sealing_key_text()];
+    let active = kid_in_state(&app, "active").await;
+    let other = process(&new, &both, u32::MAX).await;
     refresh(&other).await.unwrap();
     let new_id = other.key_stores.sealing().primary().id().to_owned();
     // The first process could not start again: it has only the old sealing key.
-    let error = runmint::flows::reseal_keys::reseal_keys(&other).await.err().unwrap().to_string();
+    let error = reseal_keys(&other).await.err().unwrap().to_string();
     assert!(error.contains(&app.inner().replica.name) && error.contains(&new_id), "{error}");
-    assert_eq!(app.database.number(&format!("{under} '{new_id}.%'")).await, 0);
+    assert_eq!(app.database.number(&under(&new_id)).await, 0);
     app.clock.advance(seconds(21));
-    // Half of it is done when it is interrupted: either seal opens.
-    let active = kid_in_state(&app, "active").await;
-    refresh(&other).await.unwrap();
-    app.clock.advance(seconds(21));
-    let resealed = runmint::flows::reseal_keys::reseal_keys(&other).await.unwrap();
-    assert_eq!((resealed.keys, resealed.sealing_key.as_str()), (2, new_id.as_str()));
-    assert_eq!(app.database.number(&format!("{under} '{new_id}.%'")).await, 2);
-    assert_eq!(
-        runmint::flows::reseal_keys::reseal_keys(&other).await.unwrap().keys,
-        0,
-        "again changes nothing"
-    );
-    // With the new sealing key alone everything opens; with the old one alone nothing does.
-    for (text, opens) in [(new, true), (sealing_key_text(), false)] {
-        let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
-        let stores = SharedKeys::stores(&text, &[]);
-        let fresh =
-            App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
-        assert_eq!(runmint::flows::load_keys::load_keys(&fresh).await.is_ok(), opens);
+
+    // Wherever it is interrupted, whoever has both sealing keys has all the keys.
+    let mut halfway = 0;
+    let mut accesses = 0;
+    loop {
+        let interrupted = process(&new, &both, accesses).await;
+        let outcome = reseal_keys(&interrupted).await;
+        app.clock.advance(seconds(21));
+        let resealed = app.database.number(&under(&new_id)).await;
+        halfway += u32::from(resealed == 1);
+        let fresh = process(&sealing_key_text(), std::slice::from_ref(&new), u32::MAX).await;
+        load_keys(&fresh).await.unwrap();
+        if outcome.is_ok() {
+            break;
+        }
+        accesses += 1;
     }
-    // A process that runs has the keys open already and goes on signing.
-    assert_eq!(kid_of(&mint(&app).await), active);
+    assert!(accesses > 4 && halfway > 0, "it was interrupted {accesses} times, {halfway} in the middle");
+    assert_eq!(app.database.number(&under(&new_id)).await, 2);
+    let again = reseal_keys(&other).await.unwrap();
+    assert_eq!((again.keys, again.sealing_key.as_str()), (0, new_id.as_str()), "again changes nothing");
+
+    // With the new sealing key alone everything opens; with the old one alone nothing does.
+    load_keys(&process(&new, &[], u32::MAX).await).await.unwrap();
+    assert!(load_keys(&process(&sealing_key_text(), &[], u32::MAX).await).await.is_err());
+    assert!(keys_to_sign_with(&other).await.is_ok());
+    // The first process slept through it all. It goes on with the keys it has open, and says what it needs.
+    let kid = kid_of(&mint(&app).await);
+    assert_eq!(kid, active);
+    let told = app.get("", "/readyz").await.ok()["checks"]["rotation"].to_string();
+    assert!(told.contains(&new_id), "{told}");
+}
+
+/// A database that answers so many times and then never again.
+struct AccessesLeft(AtomicU32);
+
+impl Weather for AccessesLeft {
+    fn passes(&self) -> bool {
+        let less = |left: u32| if left == u32::MAX { Some(left) } else { left.checked_sub(1) };
+        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+    }
 }
 
 async fn the_use_of_keys_is_recorded(app: TestApp) {

@@ -100,10 +100,14 @@ impl Keyring {
     }
 
     /// The algorithms that really sign: those with a key that does, or will from a moment that is decided.
+    /// Where none does, after an emergency or at the end of an issuer, those of the published keys: the list
+    /// may not be empty (`OpenID` Connect Discovery 1.0 §3).
     pub fn algorithms(&self, issuer: IssuerId) -> Vec<SigningAlgorithm> {
-        let signs = |algorithm: &SigningAlgorithm| {
-            self.keys(RingId { issuer, algorithm: *algorithm }).iter().any(|key| key.life.is_designated())
-        };
-        SigningAlgorithm::ALL.into_iter().filter(signs).collect()
+        let keys = |algorithm| self.keys(RingId { issuer, algorithm });
+        let signs =
+            |algorithm: &SigningAlgorithm| keys(*algorithm).iter().any(|key| key.life.is_designated());
+        let published = |algorithm: &SigningAlgorithm| !keys(*algorithm).is_empty();
+        let sign: Vec<_> = SigningAlgorithm::ALL.into_iter().filter(signs).collect();
+        if sign.is_empty() { SigningAlgorithm::ALL.into_iter().filter(published).collect() } else { sign }
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use runmint::clock::{Clock, SystemClock};
 use runmint::signing::signing_key::SigningKey;
 use serde_json::{Value, json};
@@ -51,14 +51,14 @@ async fn contract(engine: Engine) {
 }
 
 async fn python_check(setup: Setup) {
-    let app = setup.start(SystemClock.now()).run().await;
+    let app = setup.start(two_hours_ago()).run().await;
     let mut command = python("check.py");
     command.arg(write_cases(&app).await);
     run(command).await;
 }
 
 async fn node_check(setup: Setup) {
-    let app = setup.start(SystemClock.now()).run().await;
+    let app = setup.start(two_hours_ago()).run().await;
     let mut command = Command::new("node");
     command.arg(root().join("tests/clients/node/check.mjs")).arg(write_cases(&app).await);
     if let Some(ca_file) = ca_file(&app) {
@@ -92,13 +92,16 @@ fn ca_file(app: &TestApp) -> Option<PathBuf> {
     app.base_url.starts_with("https").then(|| app.folder().join("tls/ca.pem"))
 }
 
+/// When the first token of `write_cases` was good.
+fn two_hours_ago() -> Timestamp {
+    SystemClock.now() - SignedDuration::from_hours(2)
+}
+
 /// The tokens that every client is shown: one that is good, and one for each thing that can be wrong.
 async fn write_cases(app: &TestApp) -> PathBuf {
-    let now = app.clock.now();
-    app.clock.set(now - SignedDuration::from_hours(2));
     let long_ago = app.start_run(&json!({})).await;
     let expired = app.mint(&long_ago, "").await;
-    app.clock.set(now);
+    app.clock.set(SystemClock.now());
     let run = app.start_run(&json!({})).await;
     let good = app.mint(&run, "").await;
     let cases = json!({

@@ -15,6 +15,7 @@ use runmint::flows::refresh_keys::{keys_to_sign_with, refresh};
 use runmint::flows::reseal_keys::reseal_keys;
 use runmint::flows::rotate_keys::look_after_keys;
 use runmint::store::Store;
+use runmint::store::key_changes::Revocation;
 use runmint::store::time::Weather;
 use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ on_both_engines![
     a_process_whose_clock_is_off_neither_signs_nor_is_ready,
     a_revoked_key_leaves_at_once_and_its_tokens_are_listed,
     with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one,
+    revoking_the_next_key_and_then_the_active_one_ends_in_a_key_that_signs,
     a_sleeping_process_cannot_sign_with_a_replaced_key,
     revoking_a_key_that_was_about_to_sign_leaves_the_old_one_in_service,
     rotation_waits_for_verifiers_with_uploaded_key_sets,
@@ -279,6 +281,26 @@ async fn with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one(app: Te
     assert_eq!(kid_of(&app.mint(&run, "").await), next);
 }
 
+async fn revoking_the_next_key_and_then_the_active_one_ends_in_a_key_that_signs(app: TestApp) {
+    live(&app, DAY).await;
+    let (active, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
+    let (store, policy) = (&app.inner().store, app.inner().rotation);
+    let by = app.database.text("SELECT MIN(id) FROM access_tokens").await.parse().unwrap();
+    for kid in [next, active] {
+        // Without a fresh one to wait: the module that makes keys is down.
+        let revoked = store.revoke_key(kid, policy, by, None).await.unwrap();
+        assert!(matches!(revoked, Revocation::Revoked { successor: None, .. }), "{revoked:?}");
+    }
+    live(&app, seconds(1)).await;
+    let fresh = kid_in_state(&app, "next").await;
+    assert_eq!(kids(&jwks(&app).await), [fresh.clone()]);
+    let discovery = app.get("", "/oidc/.well-known/openid-configuration").await.ok();
+    assert_eq!(discovery["id_token_signing_alg_values_supported"], json!(["RS256"]), "it may not be empty");
+    live(&app, DAY).await;
+    live(&app, seconds(30)).await;
+    assert_eq!(kid_of(&mint(&app).await), fresh);
+}
+
 /// It knows nothing of what happened while it slept, and wakes up in the middle of a request. Only the
 /// database's own look at the key, in the statement that records the token, can stop it.
 async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
@@ -477,6 +499,8 @@ async fn an_issuer_of_a_deleted_organization_fades_away(app: TestApp) {
         1,
         "for the tokens it signed"
     );
+    let discovery = app.get("", &path.replace("jwks", "openid-configuration")).await.ok();
+    assert_eq!(discovery["id_token_signing_alg_values_supported"], json!(["RS256"]), "it may not be empty");
     live(&app, DAY).await;
     app.get("", &path).await.problem(404, "not-found");
     let left = "SELECT COUNT(*) FROM signing_keys WHERE issuer <> 'shared' AND private_key IS NOT NULL";

@@ -74,7 +74,7 @@ fn what_kms_says_is_in_the_error() {
     let signer = store.open(&lives::stored(&new, SigningAlgorithm::Rs256)).unwrap();
     assert_eq!(
         signer.sign(b"input").unwrap_err().to_string(),
-        "signing failed: aws_kms refused: Sign: InvalidKeyUsageException: ECC_NIST_P256 does not sign \
+        "signing failed: aws-kms refused: Sign: InvalidKeyUsageException: ECC_NIST_P256 does not sign \
          RSASSA_PKCS1_V1_5_SHA_256 (status 400)"
     );
 }
@@ -86,7 +86,7 @@ fn nobody_at_the_endpoint_is_told() {
     let error = store.generate(SigningAlgorithm::Es256).err().unwrap();
     assert!(matches!(error, KeyStoreError::Unreachable { .. }));
     let shown = error.to_string();
-    assert!(shown.starts_with("aws_kms does not answer: CreateKey: "), "{shown}");
+    assert!(shown.starts_with("aws-kms does not answer: CreateKey: "), "{shown}");
     assert!(shown.contains("Connection refused") && !shown.contains(SECRET_KEY), "{shown}");
 }
 
@@ -96,7 +96,7 @@ fn without_a_region_nothing_starts() {
     let error = runtime.block_on(AwsKmsKeys::connect(settings, runtime.handle().clone())).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "aws_kms refused: no region is known: set it in the configuration or in AWS_REGION"
+        "aws-kms refused: no region is known: set it in the configuration or in AWS_REGION"
     );
 }
 
@@ -104,7 +104,7 @@ fn without_credentials_nothing_is_asked() {
     let runtime = Runtime::new().unwrap();
     let store = connect(&runtime, "http://127.0.0.1:9", RsaBits::Bits2048);
     let error = store.generate(SigningAlgorithm::Es256).err().unwrap().to_string();
-    assert!(error.starts_with("aws_kms does not answer: CreateKey: "), "{error}");
+    assert!(error.starts_with("aws-kms does not answer: CreateKey: "), "{error}");
     assert!(error.contains("credentials"), "{error}");
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::issuer::discovery;
 use crate::issuer::service::Services;
 use crate::issuer::url::IssuerUrl;
+use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, Keyring};
 
 pub struct Publication {
@@ -34,7 +35,8 @@ impl Publication {
         if jwks.keys.is_empty() {
             return None;
         }
-        let algorithms: Vec<&str> = keyring.algorithms(id).into_iter().map(|one| one.as_str()).collect();
+        let algorithms: Vec<&str> =
+            keyring.algorithms(id).into_iter().map(SigningAlgorithm::as_str).collect();
         Some(Self {
             configuration: Document::new(&discovery::document(&issuer, &algorithms, services)),
             jwks: Document::new(&jwks),

@@ -32,10 +32,8 @@ fn every_setting_is_accepted_from_all_three_places_under_its_own_name() {
             ("RUNMINT_PKCS11_TOKEN_LABEL", "l"),
             ("RUNMINT_PKCS11_PIN", "1"),
         ];
-        let pkcs11: Vec<_> = match setting.name.starts_with("pkcs11") {
-            true => pkcs11.into_iter().filter(|(name, _)| *name != setting.variable()).collect(),
-            false => vec![],
-        };
+        let beside = |name: &str| setting.name.starts_with("pkcs11") && name != setting.variable();
+        let pkcs11: Vec<_> = pkcs11.into_iter().filter(|(name, _)| beside(name)).collect();
         let pair = ("RUNMINT_TLS_CERTIFICATE_FILE", "c.pem");
         let other = if setting.name == "tls_private_key_file" { vec![pair] } else { vec![] };
         let pair = ("RUNMINT_TLS_PRIVATE_KEY_FILE", "k.pem");

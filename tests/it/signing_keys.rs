@@ -64,12 +64,17 @@ impl Spare {
         let sealed = sealing_key.seal(rsa_key(self.number).as_bytes(), &purpose, &SystemEntropy::new());
         let attestation = sealing_key.attest(&attested(RING, &self.kid));
         let created = app.clock.now().as_millisecond() + created_after;
-        let columns: String = times.iter().map(|(column, _)| format!(", {column}")).collect();
-        let values: String = times.iter().map(|(_, value)| format!(", {value}")).collect();
+        let columns: Vec<&str> =
+            ["published_at"].into_iter().chain(times.iter().map(|(name, _)| *name)).collect();
+        let values = std::iter::once(created).chain(times.iter().map(|(_, value)| *value));
+        let values: Vec<String> = values.map(|value| value.to_string()).collect();
         let sql = format!(
-            "INSERT INTO signing_keys (kid, algorithm, public_jwk, private_key, attestation, created_at, published_at{columns})
-             VALUES ('{}', 'RS256', '{}', '{sealed}', '{attestation}', {created}, {created}{values})",
-            self.kid, self.public_jwk,
+            "INSERT INTO signing_keys (kid, algorithm, public_jwk, private_key, attestation, created_at, {})
+             VALUES ('{}', 'RS256', '{}', '{sealed}', '{attestation}', {created}, {})",
+            columns.join(", "),
+            self.kid,
+            self.public_jwk,
+            values.join(", "),
         );
         app.database.execute(&sql).await;
     }

@@ -44,7 +44,7 @@ fn timeline(found: &Value) -> String {
     for key in entries(&found["keys"]) {
         if key["issuer"] != *issuer {
             issuer = &key["issuer"];
-            text += &format!("{}\n\n", cell(issuer));
+            text.extend([cell(issuer).as_str(), "\n\n"]);
         }
         text += &describe(key, now);
         text.push('\n');

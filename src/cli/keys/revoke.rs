@@ -75,9 +75,9 @@ fn describe(revoked: &Value) -> String {
     let mut text = format!("Key {} is revoked.\n", cell(&revoked["kid"]));
     if let Some(successor) = revoked["successor"].as_object() {
         let from = moment(&successor["signs_from"], now, "-");
-        text += &format!("Key {} signs from {from}.\n", cell(&successor["kid"]));
+        text.extend(["Key ", &cell(&successor["kid"]), " signs from ", &from, ".\n"]);
     } else {
-        text += "It did not sign any more, or another key signs still.\n";
+        text += "No key takes its place now: it did not sign, or there is none yet (`runmint keys list` tells).\n";
     }
     let tokens: Vec<Vec<String>> = entries(&revoked["id_tokens"])
         .map(|token| {
@@ -90,8 +90,8 @@ fn describe(revoked: &Value) -> String {
             ]
         })
         .collect();
-    text +=
-        &format!("\nTokens of it that are not expired: {}\n", cell(&revoked["unexpired_tokens"]["count"]));
+    let count = cell(&revoked["unexpired_tokens"]["count"]);
+    text.extend(["\nTokens of it that are not expired: ", &count, "\n"]);
     if !tokens.is_empty() {
         text += &table(&["TOKEN", "RUN", "AUDIENCE", "EXPIRES", "SUBJECT"], tokens);
     }

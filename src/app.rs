@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use arc_swap::ArcSwap;
 use jiff::SignedDuration;
@@ -56,15 +57,19 @@ pub struct App {
     /// The keys that the others know to be served here.
     pub acknowledged: Mutex<HashSet<String>>,
     /// What is wrong with the rotation, as the last look found it.
-    pub alarms: ArcSwap<Vec<RingAlarm>>,
+    pub alarms: ArcSwap<Vec<RingNotice>>,
+    /// What an operator has to do before it becomes an alarm.
+    pub reminders: ArcSwap<Vec<RingNotice>>,
+    /// When the scheduler last did all that was due, in milliseconds; 0 where none runs.
+    pub looked_after_at: AtomicI64,
     /// What never changes of runs that asked for tokens lately, by request token. Whether a run is
     /// still active is never cached: the commit of each token's record reads it.
     pub runs: Cache<SecretHash, Arc<Run>>,
 }
 
-/// Something that an operator must be told.
+/// Something that an operator must be told about the keys of one issuer and algorithm.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RingAlarm {
+pub struct RingNotice {
     pub ring: RingId,
     pub what: String,
 }
@@ -114,6 +119,8 @@ impl App {
             refreshing: Mutex::new(()),
             acknowledged: Mutex::default(),
             alarms: ArcSwap::default(),
+            reminders: ArcSwap::default(),
+            looked_after_at: AtomicI64::new(0),
             runs: Cache::new(RUNS_CACHED),
         }
     }

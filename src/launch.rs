@@ -3,14 +3,15 @@
 mod key_stores;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Interval, MissedTickBehavior, timeout};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::App;
@@ -74,6 +75,11 @@ pub async fn open(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Arc<App>, LaunchError> {
+    if settings.keys.rotation.timing.is_faster() {
+        tracing::warn!(
+            "RUNMINT_TEST_TIME_SCALE is set: caches of verifiers outlive the keys, so this is for tests alone. Unset it in service"
+        );
+    }
     let (sealing, store) = match first_keys {
         // The sealing key before the database: a wrong path must not leave an empty database behind.
         FirstKeys::Require => {
@@ -163,29 +169,15 @@ impl Server {
 
     /// Looks after the keys from now on, every few seconds.
     pub fn keep_keys(mut self) -> Self {
-        let app = Arc::clone(&self.app);
+        let app = &self.app;
         let every = app.rotation.timing.refresh_every.unsigned_abs();
-        self.keeping_keys.push(tokio::spawn(async move {
-            let mut looks = interval(every);
-            loop {
-                looks.tick().await;
-                if let Err(error) = look_after_keys(&app).await {
-                    tracing::error!(%error, "the signing keys could not be looked after; trying again");
-                }
-            }
-        }));
+        app.looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed);
+        let looking = Arc::clone(app);
+        self.keeping_keys.push(tokio::spawn(keep_doing(every, move || look(Arc::clone(&looking)))));
         // Beside it: an object store that hangs must not cost this process its lease.
-        let app = Arc::clone(&self.app);
         if !app.publish_to.is_empty() {
-            self.keeping_keys.push(tokio::spawn(async move {
-                let mut looks = interval(every);
-                loop {
-                    looks.tick().await;
-                    if let Err(error) = publish_keys(&app).await {
-                        tracing::error!(%error, "the static copies could not be looked after; trying again");
-                    }
-                }
-            }));
+            let publishing = Arc::clone(app);
+            self.keeping_keys.push(tokio::spawn(keep_doing(every, move || publish(Arc::clone(&publishing)))));
         }
         self
     }
@@ -212,10 +204,32 @@ impl Server {
     }
 }
 
-fn interval(every: Duration) -> Interval {
-    let mut looks = tokio::time::interval(every);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    looks
+async fn look(app: Arc<App>) {
+    match look_after_keys(&app).await {
+        Ok(()) => app.looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed),
+        Err(error) => tracing::error!(%error, "the signing keys could not be looked after; trying again"),
+    }
+}
+
+async fn publish(app: Arc<App>) {
+    if let Err(error) = publish_keys(&app).await {
+        tracing::error!(%error, "the static copies could not be looked after; trying again");
+    }
+}
+
+/// Does `work` every so often, for ever: one that panics is reported and does not end the others.
+async fn keep_doing<W: Future<Output = ()> + Send + 'static>(every: Duration, work: impl Fn() -> W) {
+    let mut times = tokio::time::interval(every);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        times.tick().await;
+        // Ends with this future.
+        let mut one = JoinSet::new();
+        one.spawn(work());
+        if let Some(Err(error)) = one.join_next().await {
+            tracing::error!(%error, "a task of the scheduler ended in a bug; trying again");
+        }
+    }
 }
 
 fn cache_control(app: &App) -> HeaderValue {
@@ -235,5 +249,32 @@ fn certificates(settings: &Settings, app: &App) -> Result<Option<Arc<Certificate
             tracing::info!(ca_file = %files.authority.display(), "serving https with a local certificate authority");
             CertificateFiles::load(&files.certificate, &files.private_key).map(Some)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_panics_is_done_again() {
+        let (done, mut times) = mpsc::unbounded_channel();
+        let count = Arc::new(AtomicU32::new(0));
+        let work = move || {
+            let (done, time) = (done.clone(), count.fetch_add(1, Ordering::Relaxed));
+            async move {
+                assert!(!time.is_multiple_of(2), "every other time");
+                done.send(time).unwrap();
+            }
+        };
+        let keeping = tokio::spawn(keep_doing(Duration::from_millis(1), work));
+        for expected in [1, 3, 5] {
+            assert_eq!(times.recv().await, Some(expected));
+        }
+        keeping.abort();
     }
 }

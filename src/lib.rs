@@ -17,6 +17,7 @@ pub mod launch;
 pub mod publication;
 pub mod publishing;
 pub mod secret;
+pub mod secret_file;
 pub mod served;
 pub mod signing;
 pub mod store;

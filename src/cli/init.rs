@@ -33,8 +33,9 @@ pub(super) struct Init {
     new_admin_token: bool,
     /// Give up the signing keys that no configured sealing key opens, and make others
     ///
-    /// For when the sealing key is lost for good, or a security module. Stop every process first. What the
-    /// lost keys signed stays valid to its end; verifiers refuse new tokens until they fetch the key set again.
+    /// For when the sealing key is lost for good, or a security module. Stop every process first. The lost
+    /// keys leave the key set, so verifiers refuse what they signed, and they refuse new tokens until they
+    /// fetch the key set again.
     #[arg(long)]
     abandon_lost_keys: bool,
     #[command(flatten)]

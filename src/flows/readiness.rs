@@ -1,5 +1,9 @@
 //! Whether this process can mint.
 
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
 use crate::app::App;
 use crate::flows::refresh_keys::keys_to_sign_with;
 use crate::signing::algorithm::SigningAlgorithm;
@@ -20,6 +24,12 @@ impl Readiness {
     }
 }
 
+/// When the scheduler last did its work, if that is too long ago.
+pub fn stopped_looking(app: &App, now: Timestamp) -> Option<Timestamp> {
+    let at = Timestamp::from_millisecond(app.looked_after_at.load(Ordering::Relaxed)).ok()?;
+    (at > Timestamp::UNIX_EPOCH && at + app.rotation.timing.alarm_after <= now).then_some(at)
+}
+
 pub async fn readiness(app: &App) -> Readiness {
     let database = app.store.ping().await.err().map(|_| "the database does not answer");
     let now = app.clock.now();
@@ -37,6 +47,11 @@ pub async fn readiness(app: &App) -> Readiness {
     // Only how many: whose issuers there are is nobody's business.
     if let Some(first) = alarms.iter().find(|alarm| alarm.ring.issuer == IssuerId::Shared) {
         troubles.push(format!("{}: {}", first.ring.algorithm, first.what));
+    }
+    if let Some(at) = stopped_looking(app, now) {
+        troubles.push(format!(
+            "the keys were last looked after at {at}; the log says why, else restart this process"
+        ));
     }
     let own = alarms.iter().filter(|alarm| alarm.ring.issuer != IssuerId::Shared).count();
     if own > 0 {

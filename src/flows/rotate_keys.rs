@@ -6,12 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::app::{App, RingAlarm};
+use crate::app::{App, RingNotice};
 use crate::flows::make_key::{MakeKeyError, destroy_private_key, discard_key, make_key};
 use crate::flows::refresh_keys::{RefreshError, refresh};
 use crate::served::{KeyRef, Served};
 use crate::signing::keyring::{IssuerId, RingId};
-use crate::signing::rotation::{Alarm, Hold, Step, Wish, alarm, next_step};
+use crate::signing::rotation::{Alarm, Hold, Step, Wish, alarm, next_step, uploads_due};
 use crate::store::StoreError;
 use crate::store::key_changes::Promotion;
 
@@ -38,20 +38,24 @@ pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
     let mut served = refresh(app).await?;
     record_use(app, &served).await?;
     end_issuers(app, &served).await?;
-    let mut alarms = Vec::new();
+    let (mut alarms, mut reminders) = (Vec::new(), Vec::new());
     for ring in rings(&served) {
         let trouble = advance(app, ring).await.err();
         if let Some(error) = &trouble {
             tracing::error!(issuer = %ring.issuer, algorithm = %ring.algorithm, %error, "keys cannot be rotated; trying again");
         }
         served = app.served.load_full();
-        if served.wanted.contains(&ring)
-            && let Some(what) = find_alarm(app, &served, ring, trouble.as_ref()).await
-        {
-            alarms.push(RingAlarm { ring, what });
+        if !served.wanted.contains(&ring) {
+            continue;
+        }
+        if let Some(what) = find_alarm(app, &served, ring, trouble.as_ref()).await {
+            alarms.push(RingNotice { ring, what });
+        } else if let Some(what) = find_reminder(app, &served, ring).await? {
+            reminders.push(RingNotice { ring, what });
         }
     }
     report(app, alarms);
+    remind(app, reminders);
     Ok(())
 }
 
@@ -199,9 +203,25 @@ async fn find_alarm(
     Some(format!("{found}{why}"))
 }
 
+/// The key sets that somebody has to upload before the rotation that comes next, once that is near.
+async fn find_reminder(app: &App, served: &Served, ring: RingId) -> Result<Option<String>, StoreError> {
+    let keys = served.lives.get(&ring).map_or(&[][..], Vec::as_slice);
+    let Some((kid, due)) = uploads_due(keys, &app.rotation, app.clock.now()) else { return Ok(None) };
+    let verifiers = app.store.snapshot_verifiers().await?;
+    let without = verifiers.iter().filter(|one| one.issuer == ring.issuer && !one.has.contains(&kid.kid));
+    let names: Vec<&str> = without.map(|one| one.name.as_str()).collect();
+    let reminder = || {
+        let (kid, names) = (&kid.kid, names.join(", "));
+        format!(
+            "key {kid} is to sign from {due} and waits until it is uploaded to: {names} (`runmint keys export --public`, then `runmint keys acknowledge`)"
+        )
+    };
+    Ok((!names.is_empty()).then(reminder))
+}
+
 /// Says each thing once, when it comes up, and once when it is over; `/readyz` and the metrics go on
 /// saying it.
-fn report(app: &App, alarms: Vec<RingAlarm>) {
+fn report(app: &App, alarms: Vec<RingNotice>) {
     let before = app.alarms.load_full();
     for alarm in alarms.iter().filter(|alarm| !before.contains(alarm)) {
         tracing::error!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys: {} (docs/rotation.md says what to do)", alarm.what);
@@ -210,4 +230,12 @@ fn report(app: &App, alarms: Vec<RingAlarm>) {
         tracing::info!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys are in order again");
     }
     app.alarms.store(Arc::new(alarms));
+}
+
+fn remind(app: &App, reminders: Vec<RingNotice>) {
+    let before = app.reminders.load_full();
+    for reminder in reminders.iter().filter(|reminder| !before.contains(reminder)) {
+        tracing::warn!(issuer = %reminder.ring.issuer, algorithm = %reminder.ring.algorithm, "signing keys: {}", reminder.what);
+    }
+    app.reminders.store(Arc::new(reminders));
 }

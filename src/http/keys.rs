@@ -13,6 +13,7 @@ use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
+use crate::app::RingNotice;
 use crate::flows::authorize::Caller;
 use crate::flows::key_timeline::{TimelineKey, key_timeline, own_issuer};
 use crate::flows::reseal_keys::reseal_keys;
@@ -52,19 +53,22 @@ pub async fn list(
             "seen_at": replica.seen_at,
         })
     });
-    let alarms = api.app.alarms.load();
-    let alarms = alarms.iter().map(|alarm| {
-        json!({
-            "issuer": issuer_url(&api, alarm.ring.issuer),
-            "algorithm": alarm.ring.algorithm.as_str(),
-            "what": alarm.what,
-        })
-    });
+    let notices = |notices: &[RingNotice]| -> Vec<Value> {
+        let render = |notice: &RingNotice| {
+            json!({
+                "issuer": issuer_url(&api, notice.ring.issuer),
+                "algorithm": notice.ring.algorithm.as_str(),
+                "what": notice.what,
+            })
+        };
+        notices.iter().map(render).collect()
+    };
     Ok(Json(json!({
         "now": timeline.now,
         "keys": keys,
         "replicas": replicas.collect::<Vec<_>>(),
-        "alarms": alarms.collect::<Vec<_>>(),
+        "alarms": notices(&api.app.alarms.load()),
+        "reminders": notices(&api.app.reminders.load()),
     })))
 }
 

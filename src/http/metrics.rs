@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 
 use super::Api;
 use super::problem::Problem;
-use crate::flows::readiness::readiness;
+use crate::flows::readiness::{readiness, stopped_looking};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::IssuerId;
 use crate::signing::rotation::KeyState;
@@ -41,7 +41,13 @@ pub async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
         "rotation_alarms",
         "Key rings that need an operator; /readyz and the log say why",
         i64::try_from(app.alarms.load().len()).unwrap_or(i64::MAX)
-            + i64::from(app.standing.load().trouble.is_some()),
+            + i64::from(app.standing.load().trouble.is_some())
+            + i64::from(stopped_looking(app, app.clock.now()).is_some()),
+    );
+    gauge(
+        "rotation_reminders",
+        "Key rings whose next key has to be uploaded somewhere soon; `runmint keys list` says where",
+        i64::try_from(app.reminders.load().len()).unwrap_or(i64::MAX),
     );
     let off = app.standing.load().clock_off_by.is_some();
     gauge("clock_off", "1 when this machine's clock is too far from the database's", i64::from(off));

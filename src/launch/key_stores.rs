@@ -1,6 +1,5 @@
 //! The key stores that the settings name.
 
-use std::fs;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -10,6 +9,7 @@ use crate::config::keys::{
     AwsKmsSource, KeySettings, KeyStoreChoice, PinSource, Pkcs11Source, SealingKeySource,
 };
 use crate::entropy::Entropy;
+use crate::secret_file;
 use crate::signing::aws_kms::{AwsKmsKeys, AwsKmsSettings};
 use crate::signing::database_keys::DatabaseKeys;
 use crate::signing::generate::RsaBits;
@@ -63,9 +63,9 @@ async fn pkcs11(source: &Pkcs11Source, rsa_bits: RsaBits) -> Result<Arc<dyn KeyS
     let pin = match &source.pin {
         PinSource::Inline(pin) => pin.clone(),
         PinSource::File(path) => {
-            let read = fs::read_to_string(path).map(Zeroizing::new);
             let why = |error| format!("pkcs11_pin_file {}: {error}", path.display());
-            let text = read.map_err(|error| KeyStoreError::Refused { store: "pkcs11", why: why(error) })?;
+            let text = secret_file::read(path)
+                .map_err(|error| KeyStoreError::Refused { store: "pkcs11", why: why(error) })?;
             Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
         }
     };

@@ -180,6 +180,9 @@ impl Timing {
     }
 }
 
+/// How long before a rotation those who upload key sets are reminded.
+const REMIND_AHEAD: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// What the operator decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RotationPolicy {
@@ -456,6 +459,19 @@ pub fn alarm<K>(keys: &[(K, KeyLife)], policy: &RotationPolicy, now: Timestamp) 
         keys.iter().filter(|(_, key)| key.is_designated()).filter_map(|(_, key)| key.signs_from).max();
     let should_be_there = youngest.is_some_and(|from| from + policy.timing.alarm_after <= now);
     (should_be_there && !keys.iter().any(|(_, key)| key.waits())).then_some(Alarm::NoNext)
+}
+
+/// The next key and when it is to sign, once that is near enough to remind whoever uploads key sets.
+pub fn uploads_due<'k, K>(
+    keys: &'k [(K, KeyLife)],
+    policy: &RotationPolicy,
+    now: Timestamp,
+) -> Option<(&'k K, Timestamp)> {
+    let active = keys.iter().map(|(_, key)| key).find(|key| key.is_designated())?;
+    let (next, _) = keys.iter().find(|(_, key)| key.waits())?;
+    let due = policy.due_at(active)?;
+    let ahead = REMIND_AHEAD.min(policy.rotate_every / 2);
+    (due - ahead <= now).then_some((next, due))
 }
 
 #[cfg(test)]

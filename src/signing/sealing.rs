@@ -4,7 +4,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
 use crate::hex;
+use crate::secret_file::{self, SecretFileError};
 
 const KEY_BYTES: usize = 32;
 
@@ -122,16 +123,15 @@ impl SealingKey {
     }
 
     pub fn from_file(path: &Path) -> Result<Self, SealingError> {
-        let fault = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => SealingError::Missing(path.to_owned()),
-            _ => SealingError::File { path: path.to_owned(), source },
-        };
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(fault)?);
-        let mode = fs::metadata(path).map_err(fault)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(SealingError::Readable { path: path.to_owned(), mode });
+        let path = path.to_owned();
+        match secret_file::read(&path) {
+            Ok(text) => Self::parse(&text),
+            Err(SecretFileError::OpenToOthers { mode }) => Err(SealingError::Readable { path, mode }),
+            Err(SecretFileError::Unreadable(source)) if source.kind() == io::ErrorKind::NotFound => {
+                Err(SealingError::Missing(path))
+            }
+            Err(SecretFileError::Unreadable(source)) => Err(SealingError::File { path, source }),
         }
-        Self::parse(&text)
     }
 
     /// Reads the file, or makes it with a fresh key when there is none. Processes may race: the one
@@ -290,6 +290,8 @@ mod tests {
 
     #[test]
     fn the_file_is_private_made_once_and_refused_when_readable() {
+        use std::os::unix::fs::PermissionsExt;
+
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys/sealing.key");
         let entropy = SystemEntropy::new();

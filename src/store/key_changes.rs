@@ -174,24 +174,18 @@ impl Store {
         .await
     }
 
-    /// Gives up keys whose private halves nobody can open any more: they sign no more and stay published for
-    /// what they signed, under a new attestation. `successors` sign at once.
+    /// Takes keys that nobody can open any more out of the key set, and lets `successors` sign at once.
     pub async fn abandon_keys(
         &self,
-        lost: Vec<(String, String)>,
+        lost: Vec<String>,
         successors: Vec<KeyToPublish>,
     ) -> Result<(), StoreError> {
         self.change_keys(move |change| {
             Box::pin(async move {
                 let now = change.now.as_millisecond();
-                for (kid, attestation) in lost {
-                    let sql = "UPDATE signing_keys SET private_key = NULL, attestation = $1,
-                                   signs_until = CASE WHEN signs_from <= $2 THEN COALESCE(signs_until, $2) ELSE signs_until END,
-                                   removed_at = CASE WHEN signs_from <= $2 THEN removed_at ELSE $2 END
-                               WHERE kid = $3";
-                    // One that never signed need not be published.
-                    change.execute(sqlx::query(sql).bind(attestation).bind(now).bind(kid.clone())).await?;
-                    let sql = "UPDATE signing_keys SET signs_until = $1 WHERE kid = $2 AND signs_from > $1";
+                for kid in lost {
+                    let sql = "UPDATE signing_keys SET private_key = NULL, signs_until = COALESCE(signs_until, $1), removed_at = $1
+                               WHERE kid = $2 AND removed_at IS NULL";
                     change.execute(sqlx::query(sql).bind(now).bind(kid)).await?;
                 }
                 for key in successors {

@@ -9,8 +9,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("entropy", &[]),
     ("hex", &[]),
     ("secret", &["entropy", "hex"]),
+    ("secret_file", &[]),
     ("issuer", &[]),
-    ("signing", &["entropy", "hex"]),
+    ("signing", &["entropy", "hex", "secret_file"]),
     ("trust", &[]),
     ("clouds", &["issuer"]),
     ("config", &["issuer", "signing"]),
@@ -36,7 +37,21 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("http", &["app", "flows", "issuer", "publication", "served", "signing", "store"]),
-    ("launch", &["app", "clock", "config", "entropy", "flows", "http", "publishing", "signing", "store"]),
+    (
+        "launch",
+        &[
+            "app",
+            "clock",
+            "config",
+            "entropy",
+            "flows",
+            "http",
+            "publishing",
+            "secret_file",
+            "signing",
+            "store",
+        ],
+    ),
     (
         "cli",
         &[

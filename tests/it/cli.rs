@@ -1,77 +1,13 @@
 //! The command line as people and scripts use it: the real program against the real service.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use runmint::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use crate::harness::{Engine, Setup, TestApp};
+use crate::harness::{Ended, Engine, Setup, TestApp, run, run_as};
 
 const ATTRIBUTES: [&str; 3] = ["project=website", "stack=it's prod", "operation=update"];
-
-/// How a command ended.
-struct Ended {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ended {
-    /// The result of a command that must have succeeded.
-    #[track_caller]
-    fn ok(self) -> String {
-        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
-        self.stdout
-    }
-
-    #[track_caller]
-    fn json(self) -> Value {
-        serde_json::from_str(&self.ok()).unwrap()
-    }
-
-    #[track_caller]
-    fn fails(self, code: i32, why: &str) {
-        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
-        assert!(self.stderr.contains(why), "{}", self.stderr);
-    }
-}
-
-/// Runs the program with exactly this environment.
-async fn run(environment: Vec<(String, String)>, arguments: &[&str], input: &str) -> Ended {
-    let (arguments, input): (Vec<String>, _) =
-        (arguments.iter().map(|&one| one.to_owned()).collect(), input.to_owned());
-    let run = move || {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_runmint"))
-            .args(arguments)
-            .env_clear()
-            .envs(environment)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A command that reads no input may have ended already.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ended {
-            code: output.status.code().unwrap(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    };
-    tokio::task::spawn_blocking(run).await.unwrap()
-}
-
-/// Runs the program as the bearer of an access token.
-async fn run_as(app: &TestApp, token: &str, arguments: &[&str]) -> Ended {
-    let environment = vec![
-        ("RUNMINT_URL".to_owned(), app.base_url.clone()),
-        ("RUNMINT_ACCESS_TOKEN".to_owned(), token.to_owned()),
-    ];
-    run(environment, arguments, "").await
-}
 
 /// The program reads the machine's clock, so the service does here, too.
 async fn start() -> TestApp {

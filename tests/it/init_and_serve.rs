@@ -182,6 +182,37 @@ async fn the_database_is_for_its_owner_alone() {
     }
 }
 
+/// Each floor, and the verifier that would refuse good tokens below it.
+#[tokio::test]
+async fn a_setting_that_would_break_a_verifier_stops_the_start_and_names_it() {
+    for (lines, setting, verifiers) in [
+        ("serve_stale = '19s'", "serve_stale: is at least 20s", "every verifier"),
+        (
+            "serve_stale = '1m'\npublish_ahead = '14m59s'",
+            "publish_ahead: is at least 15m",
+            "AWS, Azure and Google",
+        ),
+        ("publish_ahead = '12h5m30s'", "publish_ahead: is at least 12h5m31s", "Envoy"),
+        ("keep_published = '74m59s'", "keep_published: is at least 1h15m", "Microsoft.IdentityModel"),
+        ("token_lifetime_max = '2h'\nkeep_published = '75m'", "keep_published: is at least 2h15m", "AWS"),
+        ("rotate_every = '48h'", "rotate_every: is at least 48h25s", "Oracle"),
+        ("max_key_age = '30d'", "max_key_age: is at least 31d", "verifier"),
+        ("[algorithms]\n'api://AzureADTokenExchange' = 'ES256'", "is RS256", "Microsoft Entra"),
+        ("[algorithms]\n'sts.amazonaws.com' = 'EdDSA'", "algorithms.sts.amazonaws.com", "RS256 or ES256"),
+        ("rsa_bits = 1024", "rsa_bits", "2048, 3072 or 4096"),
+    ] {
+        let installation = Installation::new(Engine::Sqlite).await.configure(lines);
+        for command in ["serve", "init"] {
+            let exited = installation.run(&[command]);
+            let line = exited.refusal(3);
+            assert!(line.contains(setting) && line.contains(verifiers), "{setting}, {verifiers}: {line}");
+        }
+    }
+    // What a floor says passes.
+    let lines = "serve_stale = '20s'\npublish_ahead = '15m'\nkeep_published = '75m'";
+    Installation::new(Engine::Sqlite).await.configure(lines).init(&[]).unwrap();
+}
+
 #[tokio::test]
 async fn a_setting_that_makes_no_sense_stops_the_start_with_one_line() {
     let installation = Installation::new(Engine::Sqlite).await;

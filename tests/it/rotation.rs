@@ -35,6 +35,7 @@ on_both_engines![
     revoking_a_key_that_was_about_to_sign_leaves_the_old_one_in_service,
     rotation_waits_for_verifiers_with_uploaded_key_sets,
     an_overdue_rotation_is_loud,
+    a_scheduler_that_stopped_is_loud,
     the_key_set_is_served_stale_only_so_long,
     processes_that_rotate_together_make_one_key,
     an_organization_may_have_an_issuer_of_its_own,
@@ -355,9 +356,21 @@ async fn rotation_waits_for_verifiers_with_uploaded_key_sets(app: TestApp) {
             .await
             .problem(422, "invalid-input");
     }
-    live(&app, DAY * 30).await;
+    // A week ahead there is a reminder, which is no alarm.
+    live(&app, DAY * 23 - ALMOST).await;
+    let reminders = async || app.get(&app.admin, "/api/keys").await.ok()["reminders"].clone();
+    assert_eq!(reminders().await, json!([]));
+    live(&app, ALMOST).await;
+    let next = kid_in_state(&app, "next").await;
+    let told = reminders().await[0]["what"].as_str().unwrap().to_owned();
+    assert!(["gcp/pool", &next, "2026-02-01T03:04:05Z"].iter().all(|part| told.contains(part)), "{told}");
+    assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
+    let metrics = app.get("", "/metrics").await.text;
+    assert!(metrics.contains("runmint_rotation_reminders 1"), "{metrics}");
+    live(&app, DAY * 7).await;
     let due = app.clock.now();
     live(&app, seconds(61)).await;
+    assert_eq!(reminders().await, json!([]), "it is an alarm by now");
     let detail = rotate(&app).await.problem(409, "conflict");
     assert!(detail.contains("gcp/pool") && detail.contains("keys acknowledge"), "{detail}");
     let ready = app.get("", "/readyz").await;
@@ -402,6 +415,18 @@ async fn an_overdue_rotation_is_loud(app: TestApp) {
     live(&app, seconds(5)).await;
     live(&app, seconds(30)).await;
     assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
+}
+
+async fn a_scheduler_that_stopped_is_loud(app: TestApp) {
+    live(&app, DAY).await;
+    // As `serve` writes it down after each look.
+    app.inner().looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed);
+    app.clock.advance(seconds(60) - ALMOST);
+    assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
+    app.clock.advance(ALMOST);
+    let told = app.get("", "/readyz").await.ok()["checks"]["rotation"].to_string();
+    assert!(told.contains("last looked after at 2026-01-03T03:04:05Z"), "{told}");
+    assert!(app.get("", "/metrics").await.text.contains("runmint_rotation_alarms 1"));
 }
 
 async fn the_key_set_is_served_stale_only_so_long(app: TestApp) {

@@ -55,7 +55,10 @@ fn timeline(found: &Value) -> String {
     let replicas: Vec<String> = entries(&found["replicas"]).map(|replica| cell(&replica["name"])).collect();
     text += &fields(&[("processes", if replicas.is_empty() { "none".into() } else { replicas.join(", ") })]);
     for alarm in entries(&found["alarms"]) {
-        text += &fields(&[("ATTENTION", format!("{} {}", cell(&alarm["algorithm"]), cell(&alarm["what"])))]);
+        text += &fields(&[("ATTENTION", notice(alarm))]);
+    }
+    for reminder in entries(&found["reminders"]) {
+        text += &fields(&[("REMINDER", notice(reminder))]);
     }
     text
 }
@@ -95,6 +98,10 @@ fn describe(key: &Value, now: Timestamp) -> String {
     fields(&lines.iter().map(|(label, value)| (label.as_str(), value.clone())).collect::<Vec<_>>())
 }
 
+fn notice(notice: &Value) -> String {
+    format!("{} {}", cell(&notice["algorithm"]), cell(&notice["what"]))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -114,6 +121,7 @@ mod tests {
             }],
             "replicas": [{"name": "a/1/ff"}],
             "alarms": [{"algorithm": "RS256", "what": "rotation is overdue"}],
+            "reminders": [{"algorithm": "ES256", "what": "upload it"}],
         });
         assert_eq!(
             timeline(&found),
@@ -126,7 +134,8 @@ mod tests {
              signatures     0, key set last fetched 30 s ago\n\
              waits for      gcp\n\n\
              processes  a/1/ff\n\
-             ATTENTION  RS256 rotation is overdue\n"
+             ATTENTION  RS256 rotation is overdue\n\
+             REMINDER  ES256 upload it\n"
         );
     }
 }

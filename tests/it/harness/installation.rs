@@ -67,15 +67,18 @@ impl Installation {
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Process {
+        self.start_with(arguments, &[])
+    }
+
+    /// As `start`, with this in its environment, too.
+    pub(crate) fn start_with(&self, arguments: &[&str], variables: &[(String, String)]) -> Process {
         let with_config = [arguments, &["--config", "runmint.toml"]].concat();
-        Process::start(self.folder(), &with_config, &self.environment)
+        Process::start(self.folder(), &with_config, &[&self.environment, variables].concat())
     }
 
     /// The program serving, with this in its environment, too.
     pub(crate) fn serve_with(&self, variables: &[(String, String)]) -> Service {
-        let environment = [&self.environment, variables].concat();
-        let arguments = ["serve", "--config", "runmint.toml"];
-        Service::of(Process::start(self.folder(), &arguments, &environment))
+        Service::of(self.start_with(&["serve"], variables))
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Exited {

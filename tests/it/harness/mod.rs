@@ -4,6 +4,7 @@
 mod answer;
 mod app;
 mod clock;
+mod command;
 mod database;
 mod installation;
 mod keys;
@@ -12,6 +13,7 @@ mod process;
 pub(crate) use answer::Answer;
 pub(crate) use app::{START, Setup, TestApp};
 pub(crate) use clock::ManualClock;
+pub(crate) use command::{Ended, run, run_as};
 pub(crate) use database::{Engine, TestDatabase};
 pub(crate) use installation::{Installation, Service, request_path};
 pub(crate) use keys::{RSA_KEYS, SharedKeys, rsa_key, sealing_key_text};

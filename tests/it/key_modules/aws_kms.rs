@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use crate::key_modules::lives;
 use crate::key_modules::own_process::{Variables, each_in_its_own_process, given};
 
-const ENDPOINT: &str = "RUNMINT_TEST_KMS_ENDPOINT";
+pub(super) const ENDPOINT: &str = "RUNMINT_TEST_KMS_ENDPOINT";
 const SECRET_KEY: &str = "secret-access-key-of-a-test";
 
 mod on_moto {
@@ -118,7 +118,7 @@ fn connect(runtime: &Runtime, endpoint: &str, rsa_bits: RsaBits) -> AwsKmsKeys {
     connected.unwrap_or_else(|error| panic!("{error}"))
 }
 
-struct Moto(Child);
+pub(super) struct Moto(Child);
 
 impl Drop for Moto {
     fn drop(&mut self) {
@@ -127,7 +127,7 @@ impl Drop for Moto {
     }
 }
 
-fn moto() -> (Moto, Variables) {
+pub(super) fn moto() -> (Moto, Variables) {
     start(&[], "http")
 }
 

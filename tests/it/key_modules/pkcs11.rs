@@ -18,9 +18,9 @@ use zeroize::Zeroizing;
 use crate::key_modules::lives;
 use crate::key_modules::own_process::{Variables, each_in_its_own_process, given};
 
-const LABEL: &str = "signing keys";
+pub(super) const LABEL: &str = "signing keys";
 const OTHER_LABEL: &str = "somebody else's";
-const PIN: &str = "correct-pin-734";
+pub(super) const PIN: &str = "correct-pin-734";
 const WRONG_PIN: &str = "wrong-pin-5519";
 const MODULE: &str = "RUNMINT_TEST_PKCS11_MODULE";
 
@@ -251,7 +251,7 @@ fn session() -> Session {
     module.open_rw_session(slots.into_iter().find(ours).unwrap()).unwrap()
 }
 
-fn token() -> (TempDir, Variables) {
+pub(super) fn token() -> (TempDir, Variables) {
     softhsm("")
 }
 
@@ -283,7 +283,7 @@ fn softhsm(more_configuration: &str) -> (TempDir, Variables) {
     (folder, variables)
 }
 
-fn module() -> PathBuf {
+pub(super) fn module() -> PathBuf {
     let folders =
         ["/usr/lib/softhsm", "/usr/lib64/pkcs11", "/opt/homebrew/lib/softhsm", "/usr/local/lib/softhsm"];
     let candidates = folders.map(|folder| Path::new(folder).join("libsofthsm2.so"));

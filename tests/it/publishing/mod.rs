@@ -3,6 +3,7 @@
 mod emulators;
 mod failures;
 mod folder;
+mod in_service;
 mod shelf;
 mod targets;
 

@@ -1,0 +1,68 @@
+//! A database from before keys followed one another, with its key and its record of tokens.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+
+use jiff::Timestamp;
+use runmint::clock::{Clock, SystemClock};
+use runmint::entropy::SystemEntropy;
+use runmint::signing::algorithm::SigningAlgorithm;
+use runmint::signing::sealing::{Purpose, SealingKey};
+use runmint::signing::signing_key::SigningKey;
+use serde_json::json;
+use sqlx::Connection;
+
+use crate::harness::{Installation, eventually, installed_on_both_engines, rsa_key, sealing_key_text};
+
+installed_on_both_engines![the_key_goes_on_signing_and_gets_a_successor];
+
+async fn the_key_goes_on_signing_and_gets_a_successor(installation: Installation) {
+    let installation = installation.variable("RUNMINT_SEALING_KEY", &sealing_key_text());
+    let kid = make_old_database(&installation).await;
+    let admin = installation.init(&["--new-admin-token"]).unwrap();
+    let service = installation.serve();
+    let run = service.first_run(&admin).await;
+    let token = service.ask(&run).await.ok()["value"].as_str().unwrap().to_owned();
+    assert_eq!(jsonwebtoken::decode_header(&token).unwrap().kid.unwrap(), kid);
+    let keys = async || service.get(&admin, "/api/keys").await.ok()["keys"].as_array().unwrap().clone();
+    eventually("it has a successor", async || keys().await.len() == 2).await;
+    let old = &keys().await[0];
+    assert_eq!((&old["kid"], &old["state"]), (&json!(kid), &json!("active")));
+    assert_eq!(old["signs_from"], "2026-11-01T00:00:00Z");
+    // It is vouched for from now on, so nobody can change it unnoticed.
+    let attested = "SELECT COUNT(*) FROM signing_keys WHERE attestation IS NOT NULL";
+    assert_eq!(installation.database.number(attested).await, 2);
+}
+
+/// Returns the id of its key.
+async fn make_old_database(installation: &Installation) -> String {
+    let path = installation.path("runmint.db");
+    if installation.database.url.starts_with("sqlite") {
+        OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).unwrap();
+    }
+    let mut connection = installation.database.connect().await;
+    sqlx::migrate!("src/store/migrations").run_to(1, &mut connection).await.unwrap();
+    connection.close().await.unwrap();
+
+    let der = rsa_key(0);
+    let key = SigningKey::from_der(der, SigningAlgorithm::Rs256).unwrap();
+    let kid = key.kid().to_owned();
+    let sealing_key = SealingKey::parse(&sealing_key_text()).unwrap();
+    let purpose = Purpose { kid: &kid, algorithm: "RS256" };
+    let sealed = sealing_key.seal(der.as_bytes(), &purpose, &SystemEntropy::new());
+    // The id of the sealing key was in a column of its own.
+    let (sealing_key_id, sealed) = sealed.split_once('.').unwrap();
+    let public_jwk = serde_json::to_string(key.public_jwk()).unwrap();
+    let since = "2026-11-01T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
+    assert!(since < SystemClock.now().as_millisecond());
+    installation
+        .database
+        .execute(&format!(
+            "INSERT INTO signing_keys (kid, algorithm, state, public_jwk, sealed_private, sealing_key_id,
+                 created_at, published_at, activated_at)
+             VALUES ('{kid}', 'RS256', 'active', '{public_jwk}', '{sealed}', '{sealing_key_id}',
+                 {since}, {since}, {since})"
+        ))
+        .await;
+    kid
+}

@@ -41,6 +41,7 @@ on_both_engines![
     an_organization_may_have_an_issuer_of_its_own,
     an_issuer_of_a_deleted_organization_fades_away,
     an_audience_may_be_signed_for_with_es256,
+    an_organization_of_the_shared_issuer_may_choose_es256,
     resealing_moves_every_key_and_can_be_interrupted_anywhere,
     the_use_of_keys_is_recorded,
 ];
@@ -583,6 +584,29 @@ async fn an_audience_may_be_signed_for_with_es256(app: TestApp) {
     assert_eq!(kids(&set).len(), 4);
     let discovery = app.get("", "/oidc/.well-known/openid-configuration").await.ok();
     assert_eq!(discovery["id_token_signing_alg_values_supported"], json!(["RS256", "ES256"]));
+}
+
+async fn an_organization_of_the_shared_issuer_may_choose_es256(app: TestApp) {
+    let made = app.post(&app.admin, "/api/orgs", &json!({"name": "hooli", "algorithm": "ES256"})).await.ok();
+    assert_eq!((&made["algorithm"], &made["issuer"]), (&json!("ES256"), &json!(app.issuer)));
+    let body =
+        json!({"service": "deploy", "attributes": {"project": "p", "stack": "s", "operation": "update"}});
+    let start = async || app.post(&app.admin, "/api/orgs/hooli/runs", &body).await.ok();
+    let alg =
+        async |run: &Value, query: &str| jsonwebtoken::decode_header(app.mint(run, query).await).unwrap().alg;
+    // Nobody knows an ES256 key of this issuer yet, so RS256 goes on until one is warm.
+    live(&app, DAY - ALMOST).await;
+    assert_eq!(alg(&start().await, "").await, jsonwebtoken::Algorithm::RS256);
+    live(&app, ALMOST).await;
+    live(&app, seconds(25)).await;
+    let run = start().await;
+    assert_eq!(alg(&run, "").await, jsonwebtoken::Algorithm::ES256);
+    // Azure takes nothing else, whatever the organization would like.
+    let for_azure = "&audience=api://AzureADTokenExchange";
+    assert_eq!(alg(&run, for_azure).await, jsonwebtoken::Algorithm::RS256);
+    let of_acme = app.start_run(&json!({})).await;
+    assert_eq!(alg(&of_acme, "").await, jsonwebtoken::Algorithm::RS256);
+    assert!(verifies(&app, &app.mint(&run, "").await, &jwks(&app).await));
 }
 
 async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp) {

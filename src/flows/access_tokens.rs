@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::entropy::uuid_at;
 use crate::secret::{Secret, SecretKind};
 use crate::store::StoreError;
-use crate::store::access_tokens::{AccessToken, Role};
+use crate::store::access_tokens::{AccessToken, Holder, Role};
 use crate::store::organizations::Organization;
 
 pub const MAX_NAME_CHARS: usize = 100;
@@ -76,6 +76,8 @@ pub async fn create_access_token(
         expires_at: expires_in_seconds.map(|seconds| now + SignedDuration::from_secs(seconds)),
         last_used_at: None,
         revoked_at: None,
+        holder: Holder::Role,
+        origin: None,
     };
     app.store.create_access_token(&token, &secret.hash(), created_by).await?;
     tracing::info!(access_token_id = %token.id, role = role.as_str(), "access token created");

@@ -5,10 +5,12 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::issuer::organization_name::OrganizationName;
+use crate::issuer::service::Attributes;
 use crate::secret::{Secret, SecretKind};
 use crate::store::StoreError;
-use crate::store::access_tokens::{AccessToken, Role};
+use crate::store::access_tokens::{AccessToken, Holder, Role};
 use crate::store::organizations::Organization;
+use crate::store::principals::{Access, PrincipalKind};
 use crate::store::runs::Run;
 
 /// A caller whose access token was checked.
@@ -22,6 +24,8 @@ pub enum AuthorizeError {
     Unauthenticated,
     #[error("this needs an access token of role {needed}; this one is {held}", needed = needed.as_str(), held = held.as_str())]
     Forbidden { needed: Role, held: Role },
+    #[error("the {kind} `{name}` has no right to {what} runs of this project and stack", kind = .kind.as_str(), what = if *.access == Access::Write { "change" } else { "see" })]
+    NotCovered { kind: PrincipalKind, name: String, access: Access },
     #[error("there is no such {0} that this access token may see")]
     NotFound(&'static str),
     #[error(transparent)]
@@ -36,6 +40,10 @@ pub async fn authenticate(app: &App, secret: &str) -> Result<Caller, AuthorizeEr
 }
 
 impl Caller {
+    pub fn token(&self) -> &AccessToken {
+        &self.token
+    }
+
     pub fn token_id(&self) -> Uuid {
         self.token.id
     }
@@ -70,10 +78,13 @@ impl Caller {
         let not_found = || AuthorizeError::NotFound("run");
         let id = Uuid::parse_str(id).map_err(|_| not_found())?;
         let run = app.store.run(id).await?.ok_or_else(not_found)?;
-        if !self.sees(Some(run.organization_id)) {
+        if !self.sees(Some(run.organization_id)) || !self.covers(&run.attributes, Access::Read) {
             return Err(not_found());
         }
         self.require(needed)?;
+        if needed > Role::Viewer {
+            self.require_right(&run.attributes, Access::Write)?;
+        }
         Ok(run)
     }
 
@@ -87,6 +98,22 @@ impl Caller {
         }
         self.require(Role::Owner)?;
         Ok(token)
+    }
+
+    /// Whether the rights of the team or user whose token it is cover runs with these attributes.
+    pub fn covers(&self, attributes: &Attributes, needed: Access) -> bool {
+        let Holder::Principal { rights, .. } = &self.token.holder else { return true };
+        let attribute = |name: &str| attributes.get(name).map(String::as_str);
+        rights.iter().any(|right| right.covers(attribute("project"), attribute("stack"), needed))
+    }
+
+    pub fn require_right(&self, attributes: &Attributes, needed: Access) -> Result<(), AuthorizeError> {
+        match &self.token.holder {
+            Holder::Principal { kind, name, .. } if !self.covers(attributes, needed) => {
+                Err(AuthorizeError::NotCovered { kind: *kind, name: name.clone(), access: needed })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn sees(&self, organization: Option<Uuid>) -> bool {

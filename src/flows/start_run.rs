@@ -10,13 +10,14 @@ use crate::clouds::limits::{self, LimitCheck};
 use crate::config::{DEFAULT_RUN_TTL, MIN_RUN_TTL};
 use crate::entropy::uuid_at;
 use crate::issuer::audience::{Audience, AudienceError};
-use crate::issuer::claims;
+use crate::issuer::claims::{self, Actor};
 use crate::issuer::organization_name::OrganizationName;
 use crate::issuer::service::{AttributeError, Attributes};
 use crate::issuer::subject::MAX_SUBJECT_BYTES;
 use crate::issuer::url::IssuerUrl;
 use crate::secret::{Secret, SecretKind};
 use crate::store::StoreError;
+use crate::store::access_tokens::Origin;
 use crate::store::organizations::{KeyChoice, Organization};
 use crate::store::runs::{Run, RunState};
 
@@ -70,12 +71,9 @@ pub async fn start_run(
     organization: &Organization,
     request: StartRun,
     started_by: Uuid,
+    origin: Option<&Origin>,
 ) -> Result<StartedRun, StartRunError> {
-    let now = app.clock.now();
-    let run = register(app, organization, request, now)?;
-    if run.subject.len() > MAX_SUBJECT_BYTES {
-        return Err(StartRunError::SubjectTooLong { bytes: run.subject.len() });
-    }
+    let run = prepare_run(app, organization, request, origin)?;
     let request_token = Secret::generate(SecretKind::RunRequestToken, app.entropy.as_ref());
     if !app.store.start_run(&run, &request_token.hash(), started_by).await? {
         return Err(StartRunError::OrganizationDeleted);
@@ -84,12 +82,27 @@ pub async fn start_run(
     Ok(StartedRun { run, request_token })
 }
 
+/// A run that nobody has registered yet.
+pub fn prepare_run(
+    app: &App,
+    organization: &Organization,
+    request: StartRun,
+    origin: Option<&Origin>,
+) -> Result<Run, StartRunError> {
+    let run = register(app, organization, request, app.clock.now(), origin)?;
+    if run.subject.len() > MAX_SUBJECT_BYTES {
+        return Err(StartRunError::SubjectTooLong { bytes: run.subject.len() });
+    }
+    Ok(run)
+}
+
 pub fn preview_run(
     app: &App,
     organization: &Organization,
     request: StartRun,
+    origin: Option<&Origin>,
 ) -> Result<Preview, StartRunError> {
-    let run = register(app, organization, request, app.clock.now())?;
+    let run = register(app, organization, request, app.clock.now(), origin)?;
     let audiences = run.audiences.as_deref().unwrap_or(std::slice::from_ref(&run.organization));
     let issuer = issuer_of(app, organization.keys, &run.organization);
     let limits = limits::check(&issuer, &run.subject, audiences);
@@ -127,6 +140,7 @@ fn register(
     organization: &Organization,
     request: StartRun,
     now: Timestamp,
+    origin: Option<&Origin>,
 ) -> Result<Run, StartRunError> {
     let StartRun { service: name, attributes, ttl_seconds, audiences } = request;
     let service = app.services.named(&name).ok_or_else(|| StartRunError::UnknownService {
@@ -145,13 +159,20 @@ fn register(
         service: name,
         attributes,
         subject: identity.subject,
-        claims: claims::of_run(organization.name.as_str(), organization.id, identity.claims, id),
+        claims: claims::of_run(organization.name.as_str(), organization.id, identity.claims, id, actor(origin)),
         audiences,
         created_at: now,
         expires_at: now + ttl,
         ended_at: None,
+        origin: origin.cloned(),
         stored_state: RunState::Active,
     })
+}
+
+/// On whose behalf, where that was another issuer's subject.
+fn actor(origin: Option<&Origin>) -> Option<Actor<'_>> {
+    let Origin { issuer, subject, jti } = origin?;
+    Some(Actor { issuer, subject, jti: jti.as_deref() })
 }
 
 fn ttl(asked: Option<i64>, max: SignedDuration) -> Result<SignedDuration, StartRunError> {

@@ -165,7 +165,7 @@ impl From<AuthorizeError> for Problem {
     fn from(error: AuthorizeError) -> Self {
         match error {
             AuthorizeError::Unauthenticated => Self::unauthorized(),
-            AuthorizeError::Forbidden { .. } => Self::new(ProblemKind::Forbidden, sentence(&error)),
+            AuthorizeError::Forbidden { .. } | AuthorizeError::NotCovered { .. } => Self::new(ProblemKind::Forbidden, sentence(&error)),
             AuthorizeError::NotFound(_) => Self::new(ProblemKind::NotFound, sentence(&error)),
             AuthorizeError::Store(error) => error.into(),
         }

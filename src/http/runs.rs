@@ -22,6 +22,7 @@ use crate::flows::start_run::{self, StartRun, StartedRun, issuer_of, preview_run
 use crate::issuer::service::Attributes;
 use crate::issuer::subject::{MAX_SUBJECT_BYTES, is_attribute_name};
 use crate::store::access_tokens::Role;
+use crate::store::principals::Access;
 use crate::store::runs::{Ending, Run, RunFilter, RunState};
 
 #[derive(Deserialize)]
@@ -49,7 +50,10 @@ pub async fn start(
 ) -> Result<Response, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Orchestrator).await?;
     let body: StartRunBody = body.json(&api).await?;
-    let started = start_run::start_run(&api.app, &organization, body.into(), caller.token_id()).await?;
+    caller.require_right(&body.attributes, Access::Write)?;
+    let token = caller.token();
+    let started =
+        start_run::start_run(&api.app, &organization, body.into(), token.id, token.origin.as_ref()).await?;
     let location = format!("{}/api/runs/{}", api.app.base_url, started.run.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render_started(&api.app, &started)))
         .into_response())
@@ -63,7 +67,8 @@ pub async fn preview(
 ) -> Result<Json<Value>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
     let body: StartRunBody = body.json(&api).await?;
-    let preview = preview_run(&api.app, &organization, body.into())?;
+    caller.require_right(&body.attributes, Access::Read)?;
+    let preview = preview_run(&api.app, &organization, body.into(), caller.token().origin.as_ref())?;
     let limits: Vec<Value> = preview
         .limits
         .iter()
@@ -113,7 +118,8 @@ pub async fn list(
         subject: subject.map(str::to_owned),
     };
     let found = api.app.store.runs(organization.id, &filter, page, api.app.clock.now()).await?;
-    let runs: Vec<Value> = found.items.iter().map(|run| render(&api.app, run)).collect();
+    let visible = found.items.iter().filter(|run| caller.covers(&run.attributes, Access::Read));
+    let runs: Vec<Value> = visible.map(|run| render(&api.app, run)).collect();
     Ok(Json(json!({"runs": runs, "next_cursor": found.next})))
 }
 
@@ -160,6 +166,7 @@ fn render(app: &App, run: &Run) -> Value {
         "audiences": run.audiences,
         "subject": run.subject,
         "claims": unchanging_claims(&issuer_of(app, run.keys, &run.organization), &run.organization, &run.subject, &run.claims),
+        "origin": run.origin,
         "created_at": run.created_at,
         "expires_at": run.expires_at,
         "ended_at": if state == RunState::Expired { Some(run.expires_at) } else { run.ended_at },

@@ -50,17 +50,34 @@ impl<'a> IdTokenClaims<'a> {
     }
 }
 
-/// What every token of a run says beside the registered claims.
+/// The subject of another issuer on whose behalf a run was started.
+pub struct Actor<'a> {
+    pub issuer: &'a str,
+    pub subject: &'a str,
+    pub jti: Option<&'a str>,
+}
+
+/// What every token of a run says beside the registered claims. An actor is the claim `act` (RFC 8693
+/// §4.1), and `actor` where the run says nothing else by that name.
 pub fn of_run(
     organization: &str,
     organization_id: Uuid,
     service_claims: Map<String, Value>,
     run_id: Uuid,
+    actor: Option<Actor<'_>>,
 ) -> Map<String, Value> {
     let mut claims = Map::new();
     claims.insert("org".into(), organization.into());
     claims.insert("org_id".into(), organization_id.to_string().into());
     claims.extend(service_claims);
     claims.insert("run_id".into(), run_id.to_string().into());
+    if let Some(Actor { issuer, subject, jti }) = actor {
+        claims.entry("actor").or_insert_with(|| subject.into());
+        let mut act = Map::new();
+        act.insert("iss".into(), issuer.into());
+        act.insert("sub".into(), subject.into());
+        act.extend(jti.map(|jti| ("jti".to_owned(), jti.into())));
+        claims.insert("act".into(), act.into());
+    }
     claims
 }

@@ -1,10 +1,12 @@
 //! Access tokens of our own API, known only by their hash.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 use super::page::{Page, PageRequest};
+use super::principals::{PrincipalKind, Right};
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
 use crate::issuer::organization_name::OrganizationName;
@@ -47,6 +49,29 @@ pub struct AccessToken {
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    pub holder: Holder,
+    /// The token of another issuer that it was exchanged for.
+    pub origin: Option<Origin>,
+}
+
+/// In whose name a token acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody's but its own: what it may do is its role.
+    Role,
+    /// A team's or a user's, and within their rights.
+    Principal { id: Uuid, kind: PrincipalKind, name: String, rights: Vec<Right> },
+    /// A pool's of runners.
+    Runner(String),
+}
+
+/// Where a token came from that was exchanged: what is known of the other issuer's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub issuer: String,
+    pub subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
 }
 
 impl AccessToken {
@@ -59,8 +84,9 @@ impl AccessToken {
 const LAST_USED_RESOLUTION: SignedDuration = SignedDuration::from_mins(1);
 
 const COLUMNS: &str = "SELECT t.id, t.name, t.role, t.organization_id, o.name AS organization, t.created_at,
-    t.expires_at, t.last_used_at, t.revoked_at
-    FROM access_tokens t LEFT JOIN organizations o ON o.id = t.organization_id ";
+    t.expires_at, t.last_used_at, t.revoked_at, t.principal_id, p.kind, p.name AS principal, p.rights, t.runner, t.origin
+    FROM access_tokens t LEFT JOIN organizations o ON o.id = t.organization_id
+    LEFT JOIN principals p ON p.id = t.principal_id LEFT JOIN trusted_issuers i ON i.id = t.trusted_issuer_id ";
 
 impl Store {
     pub async fn create_access_token(
@@ -86,14 +112,14 @@ impl Store {
         Ok(())
     }
 
-    /// The token with this hash, if it may be used at `now`; its use is recorded. The organization is
-    /// asked too: a token that was being made while it was deleted escaped the revocation.
+    /// The token with this hash, if it may be used at `now`; its use is recorded. Organization, team and
+    /// issuer are asked too: a token that was being made while one was deleted escaped the revocation.
     pub async fn use_access_token(
         &self,
         hash: &SecretHash,
         now: Timestamp,
     ) -> Result<Option<AccessToken>, StoreError> {
-        let sql = select(COLUMNS, "WHERE t.hash = $1 AND o.deleted_at IS NULL");
+        let sql = select(COLUMNS, "WHERE t.hash = $1 AND o.deleted_at IS NULL AND p.deleted_at IS NULL AND i.deleted_at IS NULL");
         let row = sqlx::query(sql).bind(hash.as_str()).fetch_optional(&self.read).await?;
         let Some(token) = row.as_ref().map(read).transpose()?.filter(|token| token.is_valid_at(now)) else {
             return Ok(None);
@@ -183,5 +209,24 @@ fn read(row: &AnyRow) -> Result<AccessToken, StoreError> {
         expires_at: row.optional_time("expires_at")?,
         last_used_at: row.optional_time("last_used_at")?,
         revoked_at: row.optional_time("revoked_at")?,
+        holder: holder(row)?,
+        origin: row
+            .optional_text("origin")?
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|error| corrupt("origin", &error))?,
     })
+}
+
+fn holder(row: &AnyRow) -> Result<Holder, StoreError> {
+    let runner = row.optional_text("runner")?;
+    match (row.optional_uuid("principal_id")?, runner) {
+        (None, None) => Ok(Holder::Role),
+        (None, Some(runner)) => Ok(Holder::Runner(runner)),
+        (Some(id), _) => {
+            let kind = row.text("kind")?;
+            let kind = PrincipalKind::parse(&kind).ok_or_else(|| corrupt("kind", &kind))?;
+            Ok(Holder::Principal { id, kind, name: row.text("principal")?, rights: row.json("rights")? })
+        }
+    }
 }

@@ -4,11 +4,13 @@
 //! migrations, how many connections may write) is in this file.
 
 pub mod access_tokens;
+pub mod exchanges;
 pub mod id_tokens;
 pub mod key_changes;
 pub mod mint_log;
 pub mod organizations;
 pub mod page;
+pub mod principals;
 pub mod publications;
 pub mod replicas;
 pub mod row;
@@ -16,6 +18,7 @@ pub mod runs;
 pub mod signing_keys;
 pub mod snapshot_verifiers;
 pub mod time;
+pub mod trusted_issuers;
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};

@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use sqlx::any::AnyRow;
+use sqlx::Any;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
 use uuid::Uuid;
 
+use super::access_tokens::Origin;
 use super::organizations::KeyChoice;
 use super::page::{Page, PageRequest};
 use super::row::{Columns, corrupt};
@@ -59,6 +62,8 @@ pub struct Run {
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub ended_at: Option<Timestamp>,
+    /// For which token of another issuer its starter's access token was exchanged.
+    pub origin: Option<Origin>,
     /// As it is in the database; `state_at` tells what it is at a moment.
     pub stored_state: RunState,
 }
@@ -94,7 +99,7 @@ impl Ending {
 
 const COLUMNS: &str =
     "SELECT r.id, r.organization_id, o.name AS organization, o.own_issuer, o.algorithm, r.service, r.attributes, r.subject,
-    r.claims, r.audiences, r.state, r.created_at, r.expires_at, r.ended_at
+    r.claims, r.audiences, r.state, r.created_at, r.expires_at, r.ended_at, r.origin
     FROM runs r JOIN organizations o ON o.id = r.organization_id ";
 
 impl Store {
@@ -105,28 +110,8 @@ impl Store {
         request_token_hash: &SecretHash,
         started_by: Uuid,
     ) -> Result<bool, StoreError> {
-        let audiences = run.audiences.as_ref().map(serde_json::to_string).transpose();
-        let done = sqlx::query(
-            "INSERT INTO runs (id, organization_id, service, attributes, subject, claims, audiences, state,
-                request_token_hash, started_by, created_at, expires_at)
-             SELECT $1, o.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
-             FROM organizations o WHERE o.id = $2 AND o.deleted_at IS NULL",
-        )
-        .bind(run.id.to_string())
-        .bind(run.organization_id.to_string())
-        .bind(&run.service)
-        .bind(serde_json::to_string(&run.attributes).map_err(|error| corrupt("attributes", &error))?)
-        .bind(&run.subject)
-        .bind(serde_json::to_string(&run.claims).map_err(|error| corrupt("claims", &error))?)
-        .bind(audiences.map_err(|error| corrupt("audiences", &error))?)
-        .bind(run.stored_state.as_str())
-        .bind(request_token_hash.as_str())
-        .bind(started_by.to_string())
-        .bind(run.created_at.as_millisecond())
-        .bind(run.expires_at.as_millisecond())
-        .execute(&self.write)
-        .await?;
-        Ok(done.rows_affected() == 1)
+        let insert = insert_run(run, request_token_hash, started_by)?;
+        Ok(insert.execute(&self.write).await?.rows_affected() == 1)
     }
 
     pub async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
@@ -196,9 +181,39 @@ impl Store {
     }
 }
 
+/// Inserts nothing when the run's organization was deleted.
+pub(super) fn insert_run(
+    run: &Run,
+    request_token_hash: &SecretHash,
+    started_by: Uuid,
+) -> Result<Query<'static, Any, AnyArguments>, StoreError> {
+    let audiences = run.audiences.as_ref().map(serde_json::to_string).transpose();
+    let origin = run.origin.as_ref().map(serde_json::to_string).transpose();
+    Ok(sqlx::query(
+        "INSERT INTO runs (id, organization_id, service, attributes, subject, claims, audiences, state,
+            request_token_hash, started_by, created_at, expires_at, origin)
+         SELECT $1, o.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+         FROM organizations o WHERE o.id = $2 AND o.deleted_at IS NULL",
+    )
+    .bind(run.id.to_string())
+    .bind(run.organization_id.to_string())
+    .bind(run.service.clone())
+    .bind(serde_json::to_string(&run.attributes).map_err(|error| corrupt("attributes", &error))?)
+    .bind(run.subject.clone())
+    .bind(serde_json::to_string(&run.claims).map_err(|error| corrupt("claims", &error))?)
+    .bind(audiences.map_err(|error| corrupt("audiences", &error))?)
+    .bind(run.stored_state.as_str())
+    .bind(request_token_hash.as_str().to_owned())
+    .bind(started_by.to_string())
+    .bind(run.created_at.as_millisecond())
+    .bind(run.expires_at.as_millisecond())
+    .bind(origin.map_err(|error| corrupt("origin", &error))?))
+}
+
 fn read(row: &AnyRow) -> Result<Run, StoreError> {
     let state = row.text("state")?;
     let audiences = row.optional_text("audiences")?;
+    let origin = row.optional_text("origin")?;
     Ok(Run {
         id: row.uuid("id")?,
         organization_id: row.uuid("organization_id")?,
@@ -215,6 +230,10 @@ fn read(row: &AnyRow) -> Result<Run, StoreError> {
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
         ended_at: row.optional_time("ended_at")?,
+        origin: origin
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|error| corrupt("origin", &error))?,
         stored_state: RunState::parse(&state).ok_or_else(|| corrupt("state", &state))?,
     })
 }

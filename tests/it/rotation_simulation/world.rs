@@ -394,7 +394,7 @@ async fn tenant(replica: &Replica, until: Timestamp) -> (Run, Uuid) {
         ttl_seconds: None,
         audiences: None,
     };
-    let started = start_run(app, &organization, request, operator).await.unwrap();
+    let started = start_run(app, &organization, request, operator, None).await.unwrap();
     (Run { expires_at: until, ..started.run }, operator)
 }
 

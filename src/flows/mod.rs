@@ -9,6 +9,7 @@ pub mod load_keys;
 pub mod make_key;
 pub mod mint_id_token;
 pub mod organizations;
+pub mod principals;
 pub mod publish_keys;
 pub mod readiness;
 pub mod refresh_keys;

@@ -14,12 +14,14 @@ pub mod organizations;
 pub mod path;
 pub mod patience;
 pub mod peer;
+pub mod principals;
 pub mod problem;
 pub mod query;
 pub mod router;
 pub mod runs;
 pub mod snapshot_verifiers;
 pub mod tls;
+pub mod user;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,6 +14,7 @@ use crate::flows::end_run::EndRunError;
 use crate::flows::make_key::MakeKeyError;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::organizations::CreateOrganizationError;
+use crate::flows::principals::PrincipalError;
 use crate::flows::refresh_keys::RefreshError;
 use crate::flows::reseal_keys::ResealError;
 use crate::flows::revoke_key::RevokeError;
@@ -293,6 +294,17 @@ impl From<SnapshotVerifierError> for Problem {
             SnapshotVerifierError::NameTaken(_) => Self::new(ProblemKind::Conflict, sentence(&error)),
             SnapshotVerifierError::NoSuchVerifier => Self::new(ProblemKind::NotFound, sentence(&error)),
             SnapshotVerifierError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PrincipalError> for Problem {
+    fn from(error: PrincipalError) -> Self {
+        match error {
+            PrincipalError::Name | PrincipalError::Rights => Self::invalid_input(sentence(&error)),
+            PrincipalError::NameTaken { .. } => Self::new(ProblemKind::Conflict, sentence(&error)),
+            PrincipalError::NoSuch { .. } => Self::new(ProblemKind::NotFound, sentence(&error)),
+            PrincipalError::Store(error) => error.into(),
         }
     }
 }

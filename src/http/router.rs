@@ -13,9 +13,11 @@ use axum::routing::{MethodRouter, delete, get, post};
 
 use super::problem::Problem;
 use super::{
-    Api, access_tokens, discovery, health, id_token, keys, metrics, organizations, runs, snapshot_verifiers,
+    Api, access_tokens, discovery, health, id_token, keys, metrics, organizations, principals, runs,
+    snapshot_verifiers, user,
 };
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
+use crate::store::principals::PrincipalKind::{Team, User};
 
 pub struct Route {
     pub method: &'static str,
@@ -61,6 +63,17 @@ pub fn routes() -> Vec<Route> {
         route("get", "/api/snapshot-verifiers", get(snapshot_verifiers::list)),
         route("delete", "/api/snapshot-verifiers/{id}", delete(snapshot_verifiers::delete)),
         route("post", "/api/snapshot-verifiers/{id}/acknowledge", post(snapshot_verifiers::acknowledge_keys)),
+        route("get", "/api/user", get(user::show)),
+        route("post", "/api/orgs/{org}/teams", principals::create(Team)),
+        route("get", "/api/orgs/{org}/teams", principals::list(Team)),
+        route("get", "/api/orgs/{org}/teams/{name}", principals::show(Team)),
+        route("patch", "/api/orgs/{org}/teams/{name}", principals::change(Team)),
+        route("delete", "/api/orgs/{org}/teams/{name}", principals::remove(Team)),
+        route("post", "/api/orgs/{org}/users", principals::create(User)),
+        route("get", "/api/orgs/{org}/users", principals::list(User)),
+        route("get", "/api/orgs/{org}/users/{name}", principals::show(User)),
+        route("patch", "/api/orgs/{org}/users/{name}", principals::change(User)),
+        route("delete", "/api/orgs/{org}/users/{name}", principals::remove(User)),
         route("post", "/api/orgs/{org}/runs", post(runs::start)),
         route("get", "/api/orgs/{org}/runs", get(runs::list)),
         route("post", "/api/orgs/{org}/runs/preview", post(runs::preview)),

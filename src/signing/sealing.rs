@@ -6,6 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -186,6 +187,15 @@ impl SealingKey {
         STANDARD.encode(hmac::sign(&self.attestation, content))
     }
 
+    /// Bytes that nobody can make without this sealing key, the same ones for the same `content`.
+    pub fn derive(&self, content: &[u8]) -> Derived {
+        let mut context = hmac::Context::with_key(&self.attestation);
+        context.update(b"runmint/derived/v1\0");
+        context.update(content);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, context.sign().as_ref());
+        Derived { key, block: AtomicU64::new(0) }
+    }
+
     fn attests(&self, content: &[u8], attestation: &str) -> bool {
         STANDARD.decode(attestation).is_ok_and(|tag| hmac::verify(&self.attestation, content, &tag).is_ok())
     }
@@ -203,6 +213,22 @@ impl SealingKey {
             .open_within(Nonce::assume_unique_for_key(nonce), Aad::from(of.bytes()), &mut bytes, NONCE_LEN..)
             .map_err(|_| damaged())?;
         Ok(Zeroizing::new(plain.to_vec()))
+    }
+}
+
+/// HMAC-SHA-256 of a counter, block by block (NIST SP 800-108r1 §4.1).
+pub struct Derived {
+    key: hmac::Key,
+    block: AtomicU64,
+}
+
+impl Entropy for Derived {
+    fn fill(&self, dest: &mut [u8]) {
+        for part in dest.chunks_mut(32) {
+            let number = self.block.fetch_add(1, Ordering::Relaxed);
+            let block = hmac::sign(&self.key, &number.to_be_bytes());
+            part.copy_from_slice(&block.as_ref()[..part.len()]);
+        }
     }
 }
 

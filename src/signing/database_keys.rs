@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::entropy::Entropy;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::generate::{PrivateKeyDer, RsaBits, private_key};
-use crate::signing::key_store::{KeyStore, KeyStoreError, NewKey, Signer, StoredKey};
+use crate::signing::key_store::{KeyStore, KeyStoreError, NewKey, StoredKey};
 use crate::signing::sealing::{Purpose, SealingKeys};
+use crate::signing::signer::Signer;
 use crate::signing::software::SoftwareSigner;
 
 pub struct DatabaseKeys {

@@ -71,7 +71,8 @@ impl Records {
         let policy = &self.policy;
         let mut turns = Vec::new();
         for Record { algorithm, life, .. } in self.keys.iter().filter(|key| key.life.is_published()) {
-            if life.waits() && (eager || self.due_at(algorithm).is_none_or(|due| due <= policy.warm_at(life))) {
+            if life.waits() && (eager || self.due_at(algorithm).is_none_or(|due| due <= policy.warm_at(life)))
+            {
                 turns.push(policy.warm_at(life));
             }
             if life.is_designated() {

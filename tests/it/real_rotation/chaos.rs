@@ -61,8 +61,7 @@ impl Chaos {
     /// Until so many rotations have been seen. Every other one is asked for, with a replica paused.
     pub(super) async fn reign(&mut self, rotations: i64) {
         while self.watch.seen.borrow().rotations < rotations {
-            // One of four, on average.
-            if self.random(4) == 0 || self.counts.kills >= 3 * (self.counts.database_stops + 1) {
+            if self.counts.kills >= 2 * (self.counts.database_stops + 1) {
                 self.stop_database().await;
             } else {
                 let number = self.random_replica();
@@ -70,7 +69,7 @@ impl Chaos {
             }
             // A rotation waits for a new replica until it has served the next key for max-age.
             let max_age = fast::timing().jwks_max_age.unsigned_abs();
-            sleep(max_age + Duration::from_millis(500 + self.random(1500))).await;
+            sleep(max_age + Duration::from_millis(500 + self.random(1000))).await;
             let seen = *self.watch.seen.borrow();
             if seen.rotations % 2 == 0 && seen.rotation_is_safe_in < 3_000 {
                 sleep(Duration::from_millis(seen.rotation_is_safe_in.max(0).unsigned_abs())).await;
@@ -110,7 +109,7 @@ impl Chaos {
     async fn pause_across_a_rotation(&mut self) {
         let number = self.random_replica();
         let paused = self.replicas.service(number);
-        paused.process.signal("STOP");
+        paused.process.pause();
         self.counts.pauses += 1;
         let url = format!("http://{}{}", paused.address, request_path(&self.run));
         let ask = || {

@@ -10,6 +10,7 @@ mod outcome;
 mod postgres;
 mod proxy;
 mod replicas;
+mod sleep;
 mod verifiers;
 mod watch;
 

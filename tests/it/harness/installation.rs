@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -105,7 +106,9 @@ impl Service {
         let port = said.split("127.0.0.1:").nth(1).unwrap();
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
         let address = format!("127.0.0.1:{port}").parse().unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        // The service closes a connection that rests for ten seconds, also while a request is on its way.
+        let rest_at_most = Duration::from_secs(5);
+        let http = reqwest::Client::builder().no_proxy().pool_idle_timeout(rest_at_most).build().unwrap();
         Self { process, address, http }
     }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::fast::{self, DIVISOR};
 use super::load::Minted;
-use crate::harness::{DEADLINE, Engine, Installation, Service, eventually};
+use crate::harness::{Answer, DEADLINE, Engine, Installation, Service, eventually, request_path};
 
 /// Requests that wait for a process that sleeps.
 const WAITING: usize = 20;
@@ -36,10 +36,9 @@ async fn a_process_whose_clock_slept_too_does_not_sign_with_the_old_key() {
     };
     set_back_by(Duration::ZERO);
     let clock = installation.path("clock").display().to_string();
-    let sleeper = Arc::new(installation.serve_with(&with_a_clock_from(&clock)));
+    let sleeper = installation.serve_with(&with_a_clock_from(&clock));
     let run = awake.first_run(&admin).await;
     until_warm(&installation).await;
-    // Not earlier: a connection that rests for long is closed.
     let old = Minted::parse(sleeper.ask(&run).await.ok()["value"].as_str().unwrap()).kid;
     let minted_with_old = format!("SELECT COUNT(*) FROM id_tokens WHERE kid = '{old}'");
 
@@ -51,8 +50,11 @@ async fn a_process_whose_clock_slept_too_does_not_sign_with_the_old_key() {
     let before = installation.database.number(&minted_with_old).await;
     let mut waiting = JoinSet::new();
     for _ in 0..WAITING {
-        let (sleeper, run) = (Arc::clone(&sleeper), run.clone());
-        waiting.spawn(async move { sleeper.ask(&run).await });
+        // Each on a connection of its own: one that rests for long is closed.
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = http.get(format!("http://{}{}", sleeper.address, request_path(&run)));
+        let request = request.bearer_auth(run["request_token"].as_str().unwrap());
+        waiting.spawn(async move { Answer::read(request.send().await.unwrap()).await });
     }
     set_back_by(stopped.elapsed());
     sleeper.process.signal("CONT");

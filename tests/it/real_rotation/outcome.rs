@@ -61,7 +61,7 @@ impl Outcome {
         assert!(kills >= 5 && pauses >= 2 && database_stops >= 2, "{self}");
         assert!(after_pauses > 0, "no process that slept minted again: {self}");
         assert!(self.tokens > 1_000 && self.verifications >= 6 * self.tokens as u64, "{self}");
-        assert!(self.too_late * 20 < self.verifications, "this machine is too busy for it: {self}");
+        assert!(self.too_late * 5 < self.verifications, "this machine is too busy for it: {self}");
     }
 }
 

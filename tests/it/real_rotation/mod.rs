@@ -62,5 +62,6 @@ async fn live_through(rotations: i64, seed: u64) {
     outcome.print();
     outcome.check(rotations);
     chaos.replicas.agree_on_the_key_set().await;
-    watch::check_record(&chaos.replicas.installation.database, &load.tokens.lock().unwrap()).await;
+    let tokens = std::mem::take(&mut *load.tokens.lock().unwrap());
+    watch::check_record(&chaos.replicas.installation.database, &tokens).await;
 }

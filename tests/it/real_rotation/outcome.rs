@@ -28,6 +28,7 @@ pub(super) struct Outcome {
 impl Outcome {
     pub(super) async fn of(chaos: &Chaos, took: Duration) -> Self {
         let (load, watch) = (&chaos.load, &chaos.watch);
+        let keys = succession(&chaos.replicas.installation.database).await;
         Self {
             tokens: load.tokens.lock().unwrap().len(),
             verifications: load.verifications.load(Ordering::Relaxed),
@@ -36,7 +37,7 @@ impl Outcome {
             looks: watch.looks.load(Ordering::Relaxed),
             refusals: load.refusals.lock().unwrap().clone(),
             violations: watch.violations.lock().unwrap().clone(),
-            keys: succession(&chaos.replicas.installation.database).await,
+            keys,
             counts: chaos.counts.clone(),
             seed: chaos.seed,
             took,
@@ -58,7 +59,7 @@ impl Outcome {
         check_succession(&self.keys, &self.counts.asked);
         assert!(i64::try_from(self.rotations()).unwrap() >= rotations);
         let Counts { kills, pauses, after_pauses, database_stops, .. } = self.counts;
-        assert!(kills >= 5 && pauses >= 2 && database_stops >= 2, "{self}");
+        assert!(kills >= 4 && pauses >= 2 && database_stops >= 2, "{self}");
         assert!(after_pauses > 0, "no process that slept minted again: {self}");
         assert!(self.tokens > 1_000 && self.verifications >= 6 * self.tokens as u64, "{self}");
         assert!(self.too_late * 5 < self.verifications, "this machine is too busy for it: {self}");

@@ -13,7 +13,8 @@ use crate::signing::jwk;
 use crate::signing::key_store::{KeyStoreError, KeyStores, StoredKey};
 use crate::signing::keyring::{IssuerId, Keyring, RingId, RingKey};
 use crate::signing::sealing::SealingError;
-use crate::signing::signing_key::{SigningError, SigningKey};
+use crate::signing::signer::SigningError;
+use crate::signing::signing_key::SigningKey;
 use crate::store::StoreError;
 use crate::store::signing_keys::{KeyWish, SigningKeyRecord, Which};
 

@@ -8,7 +8,8 @@ use crate::app::App;
 use crate::flows::load_keys::attested;
 use crate::signing::key_store::{KeyStoreError, NewKey, StoredKey};
 use crate::signing::keyring::RingId;
-use crate::signing::signing_key::{SigningError, SigningKey};
+use crate::signing::signer::SigningError;
+use crate::signing::signing_key::SigningKey;
 use crate::store::StoreError;
 use crate::store::key_changes::KeyToPublish;
 

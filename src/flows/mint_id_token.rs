@@ -14,7 +14,7 @@ use crate::issuer::claims::{IdTokenClaims, Issuance};
 use crate::issuer::lifetime::LifetimeError;
 use crate::secret::{Secret, SecretKind};
 use crate::served::Served;
-use crate::signing::signing_key::SigningError;
+use crate::signing::signer::SigningError;
 use crate::store::StoreError;
 use crate::store::mint_log::{MintRecord, NotRecorded, Recorded};
 use crate::store::runs::{Run, RunState};

@@ -22,7 +22,7 @@ use crate::flows::rotate_keys::RotateError;
 use crate::flows::snapshot_verifiers::SnapshotVerifierError;
 use crate::flows::start_run::StartRunError;
 use crate::signing::key_store::KeyStoreError;
-use crate::signing::signing_key::SigningError;
+use crate::signing::signer::SigningError;
 use crate::store::StoreError;
 
 #[derive(Debug)]

@@ -22,8 +22,8 @@ use tokio::runtime::Handle;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::encodings;
 use crate::signing::generate::RsaBits;
-use crate::signing::key_store::{KeyStore, KeyStoreError, NewKey, Pace, Signer, StoredKey};
-use crate::signing::signing_key::SigningError;
+use crate::signing::key_store::{KeyStore, KeyStoreError, NewKey, StoredKey};
+use crate::signing::signer::{Pace, Signer, SigningError};
 
 const STORE: &str = "aws-kms";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::entropy::Entropy;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::generate::{PrivateKeyDer, RsaBits, private_key};
-use crate::signing::key_store::{KeyStore, KeyStoreError, NewKey, Signer, StoredKey};
+use crate::signing::key_store::{KeyStore, KeyStoreError, NewKey, StoredKey};
 use crate::signing::sealing::{Purpose, SealingKeys};
+use crate::signing::signer::{Signer, SigningError};
 use crate::signing::software::SoftwareSigner;
 
 pub struct DatabaseKeys {
@@ -49,7 +50,7 @@ impl KeyStore for DatabaseKeys {
         let signer = SoftwareSigner::from_der(&der, stored.algorithm).map_err(unusable)?;
         // Sealed as if it belonged: the seal alone does not make it the right key.
         if signer.public_jwk().common.key_id.as_deref() != Some(stored.kid) {
-            let source = crate::signing::signing_key::SigningError::Unusable(stored.algorithm);
+            let source = SigningError::Unusable(stored.algorithm);
             return Err(unusable(source));
         }
         Ok(Box::new(signer))

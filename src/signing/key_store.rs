@@ -8,25 +8,7 @@ use thiserror::Error;
 
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::sealing::SealingKeys;
-use crate::signing::signing_key::SigningError;
-
-/// The private half of a key, able to sign.
-pub trait Signer: Send + Sync {
-    /// The signature of `input` as a JWS carries it (RFC 7518 §3.3 and §3.4): for RS256 as long as the
-    /// modulus, for ES256 64 bytes R ‖ S.
-    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SigningError>;
-
-    /// What a signature costs.
-    fn pace(&self) -> Pace;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// Time of this machine's cores.
-    Computes,
-    /// Mostly waiting for something outside this process.
-    Waits,
-}
+use crate::signing::signer::{Signer, SigningError};
 
 /// Makes, opens and destroys private keys.
 pub trait KeyStore: Send + Sync {

@@ -12,6 +12,7 @@ pub mod keyring;
 pub mod pkcs11;
 pub mod rotation;
 pub mod sealing;
+pub mod signer;
 pub mod signer_pool;
 pub mod signing_key;
 pub mod software;

@@ -16,9 +16,9 @@ use crate::hex;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::encodings;
 use crate::signing::generate::RsaBits;
-use crate::signing::key_store::{KeyStore, KeyStoreError, NewKey, Pace, Signer, StoredKey};
+use crate::signing::key_store::{KeyStore, KeyStoreError, NewKey, StoredKey};
 use crate::signing::pkcs11::sessions::Sessions;
-use crate::signing::signing_key::SigningError;
+use crate::signing::signer::{Pace, Signer, SigningError};
 
 const STORE: &str = "pkcs11";
 /// As other tools list the keys.

@@ -9,8 +9,8 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use crate::signing::key_store::Pace;
-use crate::signing::signing_key::{SigningError, SigningKey};
+use crate::signing::signer::{Pace, SigningError};
+use crate::signing::signing_key::SigningKey;
 
 /// Enough for every connection that may be open by default, so that only an overload is refused.
 const QUEUE: usize = 16_384;

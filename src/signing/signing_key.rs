@@ -8,10 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Header;
 use jsonwebtoken::jwk::Jwk;
 use serde::Serialize;
-use thiserror::Error;
 
 use crate::signing::algorithm::SigningAlgorithm;
-use crate::signing::key_store::{Pace, Signer};
+use crate::signing::signer::{Pace, Signer, SigningError};
 
 /// No `Debug`: it holds a secret.
 pub struct SigningKey {
@@ -23,16 +22,6 @@ pub struct SigningKey {
     header: String,
     /// Not yet added to the key's record.
     signatures: AtomicU64,
-}
-
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum SigningError {
-    #[error("the private key cannot sign {0}")]
-    Unusable(SigningAlgorithm),
-    #[error("signing failed: {0}")]
-    Failed(String),
-    #[error("the signers are busy")]
-    Busy,
 }
 
 impl SigningKey {

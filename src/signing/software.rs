@@ -9,8 +9,8 @@ use jsonwebtoken::jwk::Jwk;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::generate::PrivateKeyDer;
 use crate::signing::jwk;
-use crate::signing::key_store::{Pace, Signer};
-use crate::signing::signing_key::{SigningError, SigningKey};
+use crate::signing::signer::{Pace, Signer, SigningError};
+use crate::signing::signing_key::SigningKey;
 
 /// No `Debug`: it holds a secret.
 pub enum SoftwareSigner {

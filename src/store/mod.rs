@@ -40,6 +40,13 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a path must not have as it is in a URL.
 const IN_URL: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
+/// A process that freezes in the middle of a change (a machine that is suspended, a network that is cut) holds
+/// locks that minting and every other change wait for, and would commit old times when it wakes up. PostgreSQL
+/// ends its transaction after this long; with a change's own time limit that is less than a lease.
+const IDLE_IN_TRANSACTION: &str = "SET idle_in_transaction_session_timeout = '3s'";
+/// What nobody waits for any more must not stand in the queue for a lock: minting would stand behind it.
+const LOCK_WAIT: &str = "SET lock_timeout = '5s'";
+
 /// How long the database may take to answer at the start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -155,14 +162,25 @@ async fn open_postgres(url: &str, connections: u32) -> Result<Store, OpenError> 
     let attempt = timeout(CONNECT_TIMEOUT, AnyConnection::connect(url)).await;
     let probe = attempt.map_err(|_| OpenError::Connect(sqlx::Error::PoolTimedOut))?;
     probe.map_err(OpenError::Connect)?.close().await.map_err(OpenError::Connect)?;
+    let unhurried =
+        AnyPoolOptions::new().max_connections(1).connect(url).await.map_err(OpenError::Connect)?;
+    // Holds an advisory lock while it works. Whoever waits for that waits for as long as it takes.
+    sqlx::migrate!("src/store/migrations").run(&unhurried).await?;
+    unhurried.close().await;
     let pool = AnyPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(connections)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                for limit in [IDLE_IN_TRANSACTION, LOCK_WAIT] {
+                    sqlx::query(limit).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        })
         .connect(url)
         .await
         .map_err(OpenError::Connect)?;
-    // Holds an advisory lock while it works.
-    sqlx::migrate!("src/store/migrations").run(&pool).await?;
     Ok(Store { engine: Engine::Postgres, write: pool.clone(), read: pool, time: Time::default() })
 }
 

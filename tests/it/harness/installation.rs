@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -101,12 +102,16 @@ impl Installation {
 impl Service {
     /// Waits until the process has said where it serves.
     pub(crate) fn of(process: Process) -> Self {
-        // In both forms of the log: listen=127.0.0.1:1234 and "listen":"127.0.0.1:1234".
+        // In both forms of the log: listen=127.0.0.1:1234 and "listen":"127.0.0.1:1234". The issuer, before
+        // it, may be on this machine too.
         let line = process.log_line("listen");
-        let port = line.split("127.0.0.1:").nth(1).unwrap();
+        let said = &line[line.find("listen").unwrap()..];
+        let port = said.split("127.0.0.1:").nth(1).unwrap();
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
         let address = format!("127.0.0.1:{port}").parse().unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        // The service closes a connection that rests for ten seconds, also while a request is on its way.
+        let rest_at_most = Duration::from_secs(5);
+        let http = reqwest::Client::builder().no_proxy().pool_idle_timeout(rest_at_most).build().unwrap();
         Self { process, address, http }
     }
 

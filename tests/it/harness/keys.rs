@@ -10,8 +10,9 @@ use runmint::flows::rotate_keys::look_after_keys;
 use runmint::signing::algorithm::SigningAlgorithm;
 use runmint::signing::database_keys::DatabaseKeys;
 use runmint::signing::generate::{PrivateKeyDer, RsaBits, private_key};
-use runmint::signing::key_store::{KeyStore, KeyStoreError, KeyStores, NewKey, Signer, StoredKey};
+use runmint::signing::key_store::{KeyStore, KeyStoreError, KeyStores, NewKey, StoredKey};
 use runmint::signing::sealing::{SealingKey, SealingKeys};
+use runmint::signing::signer::Signer;
 
 /// The sealing key of every test, in base64.
 pub(crate) fn sealing_key_text() -> String {

@@ -69,6 +69,27 @@ impl Process {
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
     }
 
+    /// Stops it where it is, as if its machine were suspended, until it gets the signal CONT. The signal only
+    /// asks for that: this returns when every thread has stopped.
+    #[track_caller]
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+        let deadline = Instant::now() + DEADLINE;
+        while !self.is_paused() {
+            assert!(Instant::now() < deadline, "it does not stop");
+            std::thread::yield_now();
+        }
+    }
+
+    /// By Linux's list of its threads: `ID (NAME) STATE …`.
+    fn is_paused(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
+    }
+
     /// The first line on standard error that contains `text`, once it is there.
     #[track_caller]
     pub(crate) fn log_line(&self, text: &str) -> String {

@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::JwkSet;
 use runmint::signing::algorithm::SigningAlgorithm;
 use runmint::signing::jwk;
-use runmint::signing::key_store::{KeyStore, KeyStoreError, NewKey, Pace, StoredKey};
-use runmint::signing::signing_key::{SigningError, SigningKey};
+use runmint::signing::key_store::{KeyStore, KeyStoreError, NewKey, StoredKey};
+use runmint::signing::signer::{Pace, SigningError};
+use runmint::signing::signing_key::SigningKey;
 use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 

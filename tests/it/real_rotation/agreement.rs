@@ -47,7 +47,7 @@ async fn what_one_process_ends_the_others_refuse() {
         .post(&admin, "/api/orgs/acme/access-tokens", &json!({"name": "ci", "role": "viewer"}))
         .await
         .ok();
-    let (viewer, id) = (created["token"].as_str().unwrap(), created["id"].as_str().unwrap());
+    let (viewer, id) = (created["access_token"].as_str().unwrap(), created["id"].as_str().unwrap());
     // Each has both in its memory.
     for service in &services {
         service.ask(&run).await.ok();
@@ -58,7 +58,8 @@ async fn what_one_process_ends_the_others_refuse() {
     let path = format!("/api/runs/{}/finish", run["id"].as_str().unwrap());
     services[0].post(&admin, &path, &Value::Null).await.ok();
     let path = format!("/api/access-tokens/{id}");
-    services[0].send(Method::DELETE, &admin, &path, &Value::Null).await.ok();
+    let revoked = services[0].send(Method::DELETE, &admin, &path, &Value::Null).await;
+    assert_eq!(revoked.status, 204);
     for service in &services {
         assert_eq!(service.ask(&run).await.status, 403);
         assert_eq!(service.get(viewer, "/api/orgs/acme").await.status, 401);

@@ -15,7 +15,7 @@ use super::load::{Load, Minted};
 use super::postgres::Postgres;
 use super::replicas::{COUNT, Replicas};
 use super::watch::Watch;
-use crate::harness::{DEADLINE, request_path};
+use crate::harness::{Answer, DEADLINE, Service, request_path};
 
 /// How long the database stays away, beside what stopping and starting take.
 const AWAY: Duration = Duration::from_secs(1);
@@ -28,10 +28,18 @@ pub(super) struct Chaos {
     pub(super) load: Arc<Load>,
     pub(super) watch: Arc<Watch>,
     /// Whose tokens are asked for at one replica, past what stands before them.
-    pub(super) run: Value,
+    run: Value,
     pub(super) seed: u64,
+    random: u64,
+    pub(super) counts: Counts,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Counts {
     pub(super) kills: u64,
     pub(super) pauses: u64,
+    /// Tokens of processes that had slept, asked for before they woke up or just then.
+    pub(super) after_pauses: u64,
     pub(super) database_stops: u64,
     pub(super) longest_outage: Duration,
     /// The keys that took over because somebody asked.
@@ -39,11 +47,21 @@ pub(super) struct Chaos {
 }
 
 impl Chaos {
+    pub(super) fn new(
+        replicas: Replicas,
+        postgres: Postgres,
+        load: Arc<Load>,
+        watch: Arc<Watch>,
+        run: Value,
+        seed: u64,
+    ) -> Self {
+        Self { replicas, postgres, load, watch, run, seed, random: seed, counts: Counts::default() }
+    }
+
     /// Until so many rotations have been seen. Every other one is asked for, with a replica paused.
     pub(super) async fn reign(&mut self, rotations: i64) {
         while self.watch.seen.borrow().rotations < rotations {
-            // One of four, on average.
-            if self.random(4) == 0 || self.kills >= 3 * (self.database_stops + 1) {
+            if self.counts.kills >= 2 * (self.counts.database_stops + 1) {
                 self.stop_database().await;
             } else {
                 let number = self.random_replica();
@@ -51,7 +69,7 @@ impl Chaos {
             }
             // A rotation waits for a new replica until it has served the next key for max-age.
             let max_age = fast::timing().jwks_max_age.unsigned_abs();
-            sleep(max_age + Duration::from_millis(500 + self.random(1500))).await;
+            sleep(max_age + Duration::from_millis(500 + self.random(1000))).await;
             let seen = *self.watch.seen.borrow();
             if seen.rotations % 2 == 0 && seen.rotation_is_safe_in < 3_000 {
                 sleep(Duration::from_millis(seen.rotation_is_safe_in.max(0).unsigned_abs())).await;
@@ -63,7 +81,7 @@ impl Chaos {
     /// As an orchestrator does, which starts another in its place.
     async fn kill(&mut self, number: usize) {
         self.replicas.kill(number);
-        self.kills += 1;
+        self.counts.kills += 1;
         sleep(Duration::from_millis(self.random(300))).await;
         self.replicas.start_again(number);
     }
@@ -71,15 +89,15 @@ impl Chaos {
     async fn stop_database(&mut self) {
         let began = std::time::Instant::now();
         block_in_place(|| self.postgres.stop());
-        self.database_stops += 1;
+        self.counts.database_stops += 1;
         let victim = (self.random(2) == 0).then(|| self.random_replica());
         if let Some(number) = victim {
             self.replicas.kill(number);
-            self.kills += 1;
+            self.counts.kills += 1;
         }
         sleep(AWAY).await;
         block_in_place(|| self.postgres.start_again());
-        self.longest_outage = self.longest_outage.max(began.elapsed());
+        self.counts.longest_outage = self.counts.longest_outage.max(began.elapsed());
         assert!(began.elapsed() < SERVE_STALE, "this machine is too busy: {:?}", began.elapsed());
         if let Some(number) = victim {
             self.replicas.start_again(number);
@@ -91,8 +109,8 @@ impl Chaos {
     async fn pause_across_a_rotation(&mut self) {
         let number = self.random_replica();
         let paused = self.replicas.service(number);
-        paused.process.signal("STOP");
-        self.pauses += 1;
+        paused.process.pause();
+        self.counts.pauses += 1;
         let url = format!("http://{}{}", paused.address, request_path(&self.run));
         let ask = || {
             let (load, url, run) = (Arc::clone(&self.load), url.clone(), self.run.clone());
@@ -100,8 +118,8 @@ impl Chaos {
         };
         let waiting: Vec<_> = (0..WAITING).map(|_| ask()).collect();
 
-        let (kid, signs_from) = self.rotate((number + 1) % COUNT).await;
-        self.asked.push(kid.clone());
+        let (kid, signs_from) = self.rotate(number).await;
+        self.counts.asked.push(kid.clone());
         let in_force = signs_from + fast::timing().grace();
         sleep(in_force.duration_since(SystemClock.now()).unsigned_abs()).await;
         assert!(waiting.iter().all(|one| !one.is_finished()), "it slept");
@@ -111,21 +129,37 @@ impl Chaos {
         for asked in waiting.into_iter().chain(at_once) {
             let Some(token) = asked.await.unwrap() else { continue };
             assert_eq!(Minted::parse(&token).kid, kid, "it signed with the old key");
+            self.counts.after_pauses += 1;
             tokio::spawn(Arc::clone(&self.load).show(token));
         }
     }
 
-    /// As soon as it is not refused.
-    async fn rotate(&self, number: usize) -> (String, Timestamp) {
-        let service = self.replicas.service(number);
+    /// As soon as it is not refused. All but `asleep` are asked at once, and it happens once.
+    async fn rotate(&self, asleep: usize) -> (String, Timestamp) {
+        let awake = (1..COUNT).map(|step| self.replicas.service((asleep + step) % COUNT));
+        let awake: [&Service; COUNT - 1] = awake.collect::<Vec<_>>().try_into().ok().expect("one sleeps");
+        let none = json!({});
         let trying = async {
             loop {
-                let answer = service.post(&self.replicas.admin, "/api/keys/rotate", &json!({})).await;
-                if answer.status.is_success() {
-                    return answer.json();
+                let ask = async |service: &Service| {
+                    service.post(&self.replicas.admin, "/api/keys/rotate", &none).await
+                };
+                let answers = tokio::join!(ask(awake[0]), ask(awake[1]));
+                let (rotated, refused): (Vec<Answer>, Vec<Answer>) =
+                    [answers.0, answers.1].into_iter().partition(|answer| answer.status.is_success());
+                for answer in &refused {
+                    assert!(
+                        [409, 503].contains(&answer.status.as_u16()),
+                        "{} {}",
+                        answer.status,
+                        answer.text
+                    );
                 }
-                assert!([409, 503].contains(&answer.status.as_u16()), "{} {}", answer.status, answer.text);
-                sleep(Duration::from_millis(50)).await;
+                match &rotated[..] {
+                    [] => sleep(Duration::from_millis(50)).await,
+                    [rotation] => return rotation.json(),
+                    both => panic!("two rotations: {} {}", both[0].text, both[1].text),
+                }
             }
         };
         let rotation = tokio::time::timeout(DEADLINE, trying).await.expect("it becomes safe");
@@ -139,8 +173,8 @@ impl Chaos {
 
     /// Below `bound` (SplitMix64).
     fn random(&mut self, bound: u64) -> u64 {
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.seed;
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % bound

@@ -1,20 +1,20 @@
-//! Rotation with a period of seconds: what is a minute in service takes 0.6 s here.
+//! Rotation with a period of seconds: what is a minute in service takes 0.4 s here.
 
 use std::time::Duration;
 
 use runmint::signing::rotation::Timing;
 
-/// Every time that is not a setting takes this part of itself. The lease is 200 ms then, four looks at the
+/// Every time that is not a setting takes this part of itself. The lease is 133 ms then, four looks at the
 /// database: as short as a busy machine with two cores can be asked to keep. Where it does not, tokens wait.
-pub(super) const DIVISOR: u32 = 100;
+pub(super) const DIVISOR: u32 = 150;
 
 /// The other settings follow from this one, as close to their floors as whole seconds are.
 pub(super) const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
 /// Longer than the database is away.
 pub(super) const SERVE_STALE: Duration = Duration::from_secs(5);
-pub(super) const PUBLISH_AHEAD: Duration = Duration::from_secs(9);
-pub(super) const KEEP_PUBLISHED: Duration = Duration::from_secs(13);
-pub(super) const ROTATE_EVERY: Duration = Duration::from_secs(23);
+pub(super) const PUBLISH_AHEAD: Duration = Duration::from_secs(8);
+pub(super) const KEEP_PUBLISHED: Duration = Duration::from_secs(10);
+pub(super) const ROTATE_EVERY: Duration = Duration::from_secs(19);
 
 pub(super) fn timing() -> Timing {
     Timing::faster(DIVISOR)

@@ -6,19 +6,20 @@ mod agreement;
 mod chaos;
 mod fast;
 mod load;
+mod outcome;
 mod postgres;
 mod proxy;
 mod replicas;
+mod sleep;
 mod verifiers;
 mod watch;
 
-use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::chaos::Chaos;
 use self::load::Load;
+use self::outcome::Outcome;
 use self::postgres::Postgres;
 use self::replicas::Replicas;
 use self::watch::Watch;
@@ -50,63 +51,17 @@ async fn live_through(rotations: i64, seed: u64) {
 
     let watching = tokio::spawn(Arc::clone(&watch).keep_looking());
     let asking = load.start(&runs);
-    let mut chaos = Chaos {
-        replicas,
-        postgres,
-        load: Arc::clone(&load),
-        watch: Arc::clone(&watch),
-        run,
-        seed,
-        kills: 0,
-        pauses: 0,
-        database_stops: 0,
-        longest_outage: Duration::ZERO,
-        asked: Vec::new(),
-    };
+    let mut chaos = Chaos::new(replicas, postgres, Arc::clone(&load), Arc::clone(&watch), run, seed);
     chaos.reign(rotations).await;
     load.stop();
     asking.join_all().await;
-    watching.abort();
+    watch.stop();
+    watching.await.unwrap();
 
-    let refusals = load.refusals.lock().unwrap().clone();
-    let violations = watch.violations.lock().unwrap().clone();
+    let outcome = Outcome::of(&chaos, began.elapsed()).await;
+    outcome.print();
+    outcome.check(rotations);
+    chaos.replicas.agree_on_the_key_set().await;
     let tokens = std::mem::take(&mut *load.tokens.lock().unwrap());
-    let verifications = load.verifications.load(Ordering::Relaxed);
-    let too_late = load.too_late.load(Ordering::Relaxed);
-    let database = &chaos.replicas.installation.database;
-    let rotated = watch::check_succession(database, &chaos.asked).await;
-    // Not print!, whose output is kept from whoever runs the tests when they pass.
-    let _ = writeln!(
-        std::io::stderr(),
-        "real rotation: {} tokens, {verifications} verifications ({too_late} too late to count), {} requests without a \
-         token, {rotated} rotations ({} asked for), {} kills, {} pauses, {} database stops ({:.1} s at most), {} looks, \
-         {} refusals, {} violations, {:.0} s, seed {seed}",
-        tokens.len(),
-        load.not_minted.load(Ordering::Relaxed),
-        chaos.asked.len(),
-        chaos.kills,
-        chaos.pauses,
-        chaos.database_stops,
-        chaos.longest_outage.as_secs_f64(),
-        watch.looks.load(Ordering::Relaxed),
-        refusals.len(),
-        violations.len(),
-        began.elapsed().as_secs_f64(),
-    );
-    assert!(
-        refusals.is_empty(),
-        "{} refusals:\n{}",
-        refusals.len(),
-        refusals[..refusals.len().min(20)].join("\n")
-    );
-    assert!(
-        violations.is_empty(),
-        "{} violations:\n{}",
-        violations.len(),
-        violations[..violations.len().min(20)].join("\n")
-    );
-    watch::check_record(database, &tokens).await;
-    assert!(i64::try_from(rotated).unwrap() >= rotations);
-    assert!(chaos.kills >= 3 && chaos.pauses >= 2 && chaos.database_stops >= 2);
-    assert!(tokens.len() > 1_000 && too_late * 20 < verifications, "this machine is too busy for it");
+    watch::check_record(&chaos.replicas.installation.database, &tokens).await;
 }

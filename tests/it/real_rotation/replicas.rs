@@ -6,7 +6,7 @@ use tokio::task::block_in_place;
 use super::fast::{self, DIVISOR};
 use super::postgres::Postgres;
 use super::proxy::Proxy;
-use crate::harness::{Installation, Process, Service};
+use crate::harness::{Answer, Installation, Process, Service, eventually};
 
 pub(super) const COUNT: usize = 3;
 
@@ -66,6 +66,20 @@ impl Replicas {
     pub(super) fn start_again(&mut self, number: usize) {
         self.services[number] = Some(block_in_place(|| self.installation.serve()));
         self.announce(number);
+    }
+
+    /// All of them publish the key that signs, the next one and perhaps the one before, byte for byte.
+    pub(super) async fn agree_on_the_key_set(&self) {
+        eventually("all replicas publish the same keys", async || {
+            let mut sets = Vec::new();
+            for number in 0..COUNT {
+                let Answer { headers, text, .. } =
+                    self.service(number).get("", "/oidc/.well-known/jwks").await;
+                sets.push((headers.get("etag").cloned(), text));
+            }
+            sets.iter().all(|set| *set == sets[0]) && [2, 3].contains(&sets[0].1.matches("\"kid\"").count())
+        })
+        .await;
     }
 
     fn announce(&self, number: usize) {

@@ -1,15 +1,16 @@
 //! What must hold at every moment, looked at all the time; and what must have held, when all is over.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection, Row};
 use tokio::sync::watch;
 
-use super::fast::{self, KEEP_PUBLISHED, ROTATE_EVERY, millis};
+use super::fast::{self, KEEP_PUBLISHED, PUBLISH_AHEAD, ROTATE_EVERY, millis};
 use super::load::Minted;
 use crate::harness::TestDatabase;
 
@@ -39,6 +40,7 @@ pub(super) struct Watch {
     database: TestDatabase,
     jwks_url: String,
     http: reqwest::Client,
+    stopped: AtomicBool,
     pub(super) seen: watch::Sender<Seen>,
     pub(super) looks: AtomicU64,
     pub(super) violations: Mutex<Vec<String>>,
@@ -50,17 +52,18 @@ impl Watch {
             database,
             jwks_url: format!("{issuer}/.well-known/jwks"),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            stopped: AtomicBool::new(false),
             seen: watch::Sender::default(),
             looks: AtomicU64::new(0),
             violations: Mutex::default(),
         })
     }
 
-    /// Until the task is aborted.
+    /// Until `stop`.
     pub(super) async fn keep_looking(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         let mut connection = None;
-        loop {
+        while !self.stopped.load(Ordering::Relaxed) {
             ticks.tick().await;
             self.look_at_key_set().await;
             connection = match connection {
@@ -71,8 +74,12 @@ impl Watch {
         }
     }
 
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
     async fn look_at_database(&self, mut connection: AnyConnection) -> Result<AnyConnection, sqlx::Error> {
-        let query = sqlx::query(KEYS).bind(millis(KEEP_PUBLISHED)).bind(millis(fast::PUBLISH_AHEAD));
+        let query = sqlx::query(KEYS).bind(millis(KEEP_PUBLISHED)).bind(millis(PUBLISH_AHEAD));
         let row = query.fetch_one(&mut connection).await?;
         let number = |name: &str| row.try_get::<i64, _>(name);
         let (designated, signing, published) =
@@ -105,30 +112,67 @@ impl Watch {
     }
 }
 
-/// One key after another, each for its time; `asked` are those whose rotation somebody asked for. Returns
-/// how many rotations there were.
-pub(super) async fn check_succession(database: &TestDatabase, asked: &[String]) -> usize {
-    let mut connection = database.connect().await;
-    let sql = "SELECT kid, signs_from, COALESCE(signs_until, 0) AS signs_until
-               FROM signing_keys WHERE signs_from IS NOT NULL ORDER BY signs_from";
-    let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
-    let keys: Vec<(String, i64, i64)> =
-        rows.iter().map(|row| (row.get("kid"), row.get("signs_from"), row.get("signs_until"))).collect();
-    for pair in keys.windows(2) {
-        let ((_, from, until), (kid, next_from, _)) = (&pair[0], &pair[1]);
-        assert_eq!(until, next_from, "one ends when the next begins: {keys:?}");
-        let least = if asked.contains(kid) { KEEP_PUBLISHED } else { ROTATE_EVERY };
-        assert!(next_from - from >= millis(least), "{kid} came too early: {keys:?}");
-    }
-    keys.len() - 1
+/// A key that signs or did, in the record.
+#[derive(Debug)]
+pub(super) struct Signed {
+    kid: String,
+    published_at: i64,
+    from: i64,
+    until: Option<i64>,
 }
 
-/// Every token that came is in the record as what it is, and none is of a key whose time was over.
+/// The keys in the order in which they signed.
+pub(super) async fn succession(database: &TestDatabase) -> Vec<Signed> {
+    let mut connection = database.connect().await;
+    let sql = "SELECT kid, published_at, signs_from, signs_until FROM signing_keys
+               WHERE signs_from IS NOT NULL ORDER BY signs_from";
+    let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
+    let key = |row: &AnyRow| Signed {
+        kid: row.get("kid"),
+        published_at: row.get("published_at"),
+        from: row.get("signs_from"),
+        until: row.get("signs_until"),
+    };
+    rows.iter().map(key).collect()
+}
+
+/// One key after another, each for its time; `asked` are those whose rotation somebody asked for. However
+/// many processes rotate, a period has one rotation.
+pub(super) fn check_succession(keys: &[Signed], asked: &[String]) {
+    let lead = millis(fast::timing().lead().unsigned_abs());
+    for pair in keys.windows(2) {
+        let [before, next] = pair else { unreachable!("windows of two") };
+        assert_eq!(before.until, Some(next.from), "one ends when the next begins: {keys:?}");
+        assert!(
+            next.from >= next.published_at + millis(PUBLISH_AHEAD) + lead,
+            "it was cold: {next:?} {keys:?}"
+        );
+        if asked.contains(&next.kid) {
+            continue;
+        }
+        let signed_for = next.from - before.from;
+        assert!(signed_for >= millis(ROTATE_EVERY), "{next:?} came too early: {keys:?}");
+        assert!(
+            signed_for < 2 * millis(ROTATE_EVERY),
+            "a period without a rotation before {next:?}: {keys:?}"
+        );
+    }
+    for trio in keys.windows(3) {
+        let [_, before, next] = trio else { unreachable!("windows of three") };
+        let left = before.from + millis(KEEP_PUBLISHED) + lead;
+        assert!(next.from >= left, "a fourth key was published with {next:?}: {keys:?}");
+    }
+    assert_eq!(keys.last().unwrap().until, None, "{keys:?}");
+}
+
+/// Every token that came is in the record as what it is, and each was made in its key's time.
 pub(super) async fn check_record(database: &TestDatabase, tokens: &[Minted]) {
-    let grace = i64::try_from(fast::timing().grace().as_millis()).unwrap();
-    let after_the_end = "SELECT COUNT(*) FROM id_tokens t JOIN signing_keys k ON k.kid = t.kid
-                         WHERE t.minted_at > k.signs_until +";
-    assert_eq!(database.number(&format!("{after_the_end} {grace}")).await, 0);
+    let grace = millis(fast::timing().grace().unsigned_abs());
+    let out_of_time = format!(
+        "SELECT COUNT(*) FROM id_tokens t LEFT JOIN signing_keys k ON k.kid = t.kid
+         WHERE k.kid IS NULL OR t.minted_at < k.signs_from - {grace} OR t.minted_at > k.signs_until + {grace}"
+    );
+    assert_eq!(database.number(&out_of_time).await, 0);
 
     let mut connection = database.connect().await;
     let sql = "SELECT t.jti, t.kid, t.minted_at FROM id_tokens t";

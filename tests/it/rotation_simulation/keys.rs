@@ -7,8 +7,9 @@ use runmint::entropy::SystemEntropy;
 use runmint::signing::algorithm::SigningAlgorithm;
 use runmint::signing::database_keys::DatabaseKeys;
 use runmint::signing::generate::RsaBits;
-use runmint::signing::key_store::{KeyStore, KeyStoreError, KeyStores, NewKey, Signer, StoredKey};
+use runmint::signing::key_store::{KeyStore, KeyStoreError, KeyStores, NewKey, StoredKey};
 use runmint::signing::sealing::{SealingKey, SealingKeys};
+use runmint::signing::signer::Signer;
 
 use crate::harness::{RSA_KEYS, rsa_key, sealing_key_text};
 

@@ -1,6 +1,6 @@
 //! runmint: a self-hosted OpenID Connect issuer for workload identity.
 //!
-//! Arrows point one way: clock, entropy, issuer, trust, publishing → signing, clouds, config → store → app →
+//! Arrows point one way: clock, entropy, issuer, trust, publishing → signing, clouds, config, upstream → store → app →
 //! flows → http → launch → cli → main. A test reads the `use` lines and keeps it so.
 
 pub mod app;
@@ -22,3 +22,4 @@ pub mod served;
 pub mod signing;
 pub mod store;
 pub mod trust;
+pub mod upstream;

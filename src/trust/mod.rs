@@ -1,3 +1,15 @@
 //! Whom we believe, and how far: tokens are unverified until this room says otherwise.
+//!
+//! `token` reads tokens of our own. `foreign_token` reads those of issuers that somebody registered, where
+//! whoever sends the token has chosen every byte of it.
 
+pub mod algorithm;
+pub mod foreign_claims;
+pub mod foreign_refusal;
+pub mod foreign_token;
+mod json_object;
+pub mod key_set;
 pub mod token;
+pub mod verifying_key;
+
+pub(crate) use json_object::object_of;

@@ -11,9 +11,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::{JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, decode_header};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+use crate::trust::object_of;
 
 /// Longer tokens are refused before anything in them is looked at.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -179,42 +180,11 @@ impl VerifiedToken {
     }
 }
 
-/// One part of a token as a JSON object in which no member stands twice (RFC 7515 §4, RFC 7519 §4):
-/// readers differ in which of the two they believe.
+/// One part of a token as a JSON object in which no member stands twice.
 fn object(encoded: &str) -> Result<Map<String, Value>, TokenError> {
     let malformed = |error: &dyn fmt::Display| TokenError::Malformed(error.to_string());
     let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|error| malformed(&error))?;
-    let UniqueMembers(members) = serde_json::from_slice(&bytes).map_err(|error| malformed(&error))?;
-    Ok(members)
-}
-
-struct UniqueMembers(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for UniqueMembers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(UniqueMembersVisitor)
-    }
-}
-
-struct UniqueMembersVisitor;
-
-impl<'de> Visitor<'de> for UniqueMembersVisitor {
-    type Value = UniqueMembers;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueMembers, A::Error> {
-        let mut members = Map::new();
-        while let Some((name, value)) = access.next_entry::<String, Value>()? {
-            if members.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` stands twice")));
-            }
-            members.insert(name, value);
-        }
-        Ok(UniqueMembers(members))
-    }
+    object_of(&bytes).map_err(|error| malformed(&error))
 }
 
 /// `exp` and `iat` are required, `nbf` is checked when present; all are whole numbers of seconds.

@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("issuer", &[]),
     ("signing", &["entropy", "hex", "secret_file"]),
     ("trust", &[]),
+    ("upstream", &["clock", "hex", "trust"]),
     ("clouds", &["issuer"]),
     ("config", &["issuer", "signing"]),
     ("publication", &["issuer", "signing"]),

@@ -1,0 +1,281 @@
+//! The one way out: one document of a source that nobody vouches for.
+//!
+//! The host is resolved first, every address is checked after that, and the connection goes to these addresses:
+//! a name that leads elsewhere a moment later leads nowhere (DNS rebinding). Redirects are not followed and
+//! proxies not asked, time and size are bounded, and only JSON with status 200 is an answer.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::dns::{Addrs, Name, Resolve};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, Response, StatusCode};
+use rustls::client::danger::ServerCertVerifier;
+use rustls_pki_types::{CertificateDer, ServerName};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+use super::address::{AddressRules, Forbidden};
+use super::freshness;
+use super::resolver::Resolver;
+use super::source_url::{PlainHttp, SourceUrl, SourceUrlError};
+use super::thumbprint::Thumbprint;
+use super::tls::{self, Accepted, LeafVerifier};
+
+/// What the operator decides about fetching.
+#[derive(Clone, Debug)]
+pub struct FetchSettings {
+    /// Ranges beside the public ones that may be connected to.
+    pub allowed_ranges: Vec<IpNet>,
+    pub plain_http: PlainHttp,
+    /// Authorities beside those of this machine.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// For everything that one refresh of an issuer's keys needs, from the first name to the last byte.
+    pub time: Duration,
+    /// For one document.
+    pub max_bytes: usize,
+}
+
+impl Default for FetchSettings {
+    fn default() -> Self {
+        Self {
+            allowed_ranges: Vec::new(),
+            plain_http: PlainHttp::Never,
+            authorities: Vec::new(),
+            time: Duration::from_secs(5),
+            max_bytes: 1024 * 1024,
+        }
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum FetchError {
+    #[error("the URL cannot be used: {0}")]
+    Url(#[from] SourceUrlError),
+    #[error("the name `{host}` cannot be resolved")]
+    Resolve { host: String, source: io::Error },
+    #[error("the name `{0}` has no address")]
+    NoAddress(String),
+    #[error("`{host}` leads to {address}, which is {kind}; the operator can allow the range")]
+    Forbidden { host: String, address: IpAddr, kind: Forbidden },
+    #[error("http is for loopback, and `{host}` leads to {address}")]
+    PlainHttp { host: String, address: IpAddr },
+    #[error("there was no whole answer within {} ms", .0.as_millis())]
+    TooSlow(Duration),
+    #[error("the server presents the certificate {0}, which is not pinned")]
+    NotPinned(Thumbprint),
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+    #[error("the connection failed")]
+    Connection(#[source] io::Error),
+    #[error("the request failed")]
+    Request(#[source] reqwest::Error),
+    #[error("the answer is a redirect ({0}); redirects are not followed")]
+    Redirect(StatusCode),
+    #[error("the answer has status {0}")]
+    Status(StatusCode),
+    #[error("the answer is `{0}`, not JSON")]
+    NotJson(String),
+    #[error("the answer has more than {0} bytes")]
+    TooLarge(usize),
+    #[error("the host cannot be named in TLS")]
+    ServerName,
+    #[error("http has no certificate")]
+    NoCertificate,
+}
+
+/// A document as it came.
+#[derive(Debug)]
+pub struct Document {
+    pub body: Vec<u8>,
+    /// How long it may be used, within bounds.
+    pub fresh_for: Duration,
+}
+
+pub struct Fetcher {
+    settings: FetchSettings,
+    rules: AddressRules,
+    resolver: Arc<dyn Resolver>,
+    /// Read from the disk at first need: a machine without authorities can run, and fetch what is pinned.
+    authorities: OnceLock<Arc<dyn ServerCertVerifier>>,
+}
+
+impl Fetcher {
+    pub fn new(settings: FetchSettings, resolver: Arc<dyn Resolver>) -> Self {
+        let rules = AddressRules::allowing(settings.allowed_ranges.clone());
+        Self { settings, rules, resolver, authorities: OnceLock::new() }
+    }
+
+    pub fn settings(&self) -> &FetchSettings {
+        &self.settings
+    }
+
+    /// When what begins now must have ended.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.settings.time
+    }
+
+    /// The document at `url`. With `pins`, the server must present one of them, and no authority counts.
+    pub async fn fetch(
+        &self,
+        url: &SourceUrl,
+        pins: &[Thumbprint],
+        deadline: Instant,
+    ) -> Result<Document, FetchError> {
+        let fetched = timeout_at(deadline, self.fetch_whole(url, pins)).await;
+        fetched.unwrap_or(Err(FetchError::TooSlow(self.settings.time)))
+    }
+
+    /// The certificate that the server at `url` presents, whoever signed it: for registering it. Nothing is
+    /// asked of the server, and nothing is believed.
+    pub async fn leaf_thumbprint(&self, url: &SourceUrl) -> Result<Thumbprint, FetchError> {
+        let found = timeout_at(self.deadline(), self.shake_hands(url)).await;
+        found.unwrap_or(Err(FetchError::TooSlow(self.settings.time)))
+    }
+
+    async fn fetch_whole(&self, url: &SourceUrl, pins: &[Thumbprint]) -> Result<Document, FetchError> {
+        let addresses = self.checked_addresses(url).await?;
+        let pinned = (!pins.is_empty()).then(|| LeafVerifier::new(Accepted::OneOf(pins.to_vec())));
+        let client = self.client(addresses, pinned.clone())?;
+        let request = client.get(url.url().clone()).header(ACCEPT, "application/json");
+        let answered = request.send().await.map_err(|error| {
+            match pinned.as_ref().and_then(|verifier| verifier.refused()) {
+                Some(refused) => FetchError::NotPinned(refused),
+                None => FetchError::Request(error.without_url()),
+            }
+        })?;
+        self.read(answered).await
+    }
+
+    /// The addresses of the host, all of which may be connected to. One that may not be spoils the others:
+    /// no honest name mixes them.
+    async fn checked_addresses(&self, url: &SourceUrl) -> Result<Vec<SocketAddr>, FetchError> {
+        let host = url.host().to_string();
+        let addresses = match url.host() {
+            Host::Ipv4(address) => vec![IpAddr::V4(address)],
+            Host::Ipv6(address) => vec![IpAddr::V6(address)],
+            Host::Domain(name) => self
+                .resolver
+                .resolve(name)
+                .await
+                .map_err(|source| FetchError::Resolve { host: host.clone(), source })?,
+        };
+        if addresses.is_empty() {
+            return Err(FetchError::NoAddress(host));
+        }
+        for &address in &addresses {
+            self.rules.check(address).map_err(|kind| FetchError::Forbidden {
+                host: host.clone(),
+                address,
+                kind,
+            })?;
+            if !url.is_https() && !address.is_loopback() {
+                return Err(FetchError::PlainHttp { host, address });
+            }
+        }
+        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, url.port())).collect())
+    }
+
+    /// For one request: the next one has addresses of its own.
+    fn client(
+        &self,
+        addresses: Vec<SocketAddr>,
+        pinned: Option<Arc<LeafVerifier>>,
+    ) -> Result<Client, FetchError> {
+        let verifier = match pinned {
+            Some(pinned) => pinned,
+            None => self.authorities()?,
+        };
+        Client::builder()
+            .user_agent(concat!("runmint/", env!("CARGO_PKG_VERSION")))
+            .tls_backend_preconfigured(tls::client(verifier).map_err(FetchError::Tls)?)
+            .dns_resolver(Arc::new(Checked(addresses)))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            // A proxy would resolve the name once more, and connect to what it likes.
+            .no_proxy()
+            .referer(false)
+            .http1_only()
+            .pool_max_idle_per_host(0)
+            .build()
+            .map_err(FetchError::Request)
+    }
+
+    fn authorities(&self) -> Result<Arc<dyn ServerCertVerifier>, FetchError> {
+        if let Some(authorities) = self.authorities.get() {
+            return Ok(Arc::clone(authorities));
+        }
+        let authorities = tls::authorities(&self.settings.authorities).map_err(FetchError::Tls)?;
+        Ok(Arc::clone(self.authorities.get_or_init(|| authorities)))
+    }
+
+    async fn read(&self, mut answer: Response) -> Result<Document, FetchError> {
+        let status = answer.status();
+        if status.is_redirection() {
+            return Err(FetchError::Redirect(status));
+        }
+        if status != StatusCode::OK {
+            return Err(FetchError::Status(status));
+        }
+        check_type(answer.headers())?;
+        let most = self.settings.max_bytes;
+        if answer.content_length().is_some_and(|length| length > most as u64) {
+            return Err(FetchError::TooLarge(most));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(FetchError::Request)? {
+            if body.len() + chunk.len() > most {
+                return Err(FetchError::TooLarge(most));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Document { body, fresh_for: freshness::of(answer.headers()) })
+    }
+
+    async fn shake_hands(&self, url: &SourceUrl) -> Result<Thumbprint, FetchError> {
+        if !url.is_https() {
+            return Err(FetchError::NoCertificate);
+        }
+        let name = match url.host() {
+            Host::Domain(name) => {
+                ServerName::try_from(name.to_owned()).map_err(|_| FetchError::ServerName)?
+            }
+            Host::Ipv4(address) => ServerName::IpAddress(address.into()),
+            Host::Ipv6(address) => ServerName::IpAddress(address.into()),
+        };
+        let addresses = self.checked_addresses(url).await?;
+        let verifier = LeafVerifier::new(Accepted::Any);
+        let config = tls::client(verifier.clone()).map_err(FetchError::Tls)?;
+        let stream = TcpStream::connect(&addresses[..]).await.map_err(FetchError::Connection)?;
+        let connector = TlsConnector::from(Arc::new(config));
+        connector.connect(name, stream).await.map_err(FetchError::Connection)?;
+        verifier.presented().ok_or(FetchError::ServerName)
+    }
+}
+
+/// The addresses that were checked, whatever name is asked for.
+struct Checked(Vec<SocketAddr>);
+
+impl Resolve for Checked {
+    fn resolve(&self, _: Name) -> reqwest::dns::Resolving {
+        let addresses: Addrs = Box::new(self.0.clone().into_iter());
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
+/// `application/json` or one of its kind, such as `application/jwk-set+json` (RFC 7517 §8.5.2).
+fn check_type(headers: &HeaderMap) -> Result<(), FetchError> {
+    let named = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let essence = named.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    Err(FetchError::NotJson(essence.chars().take(100).flat_map(char::escape_debug).collect()))
+}

@@ -27,6 +27,10 @@ use crate::store::Store;
 use crate::store::mint_log::MintLog;
 use crate::store::replicas::Replica;
 use crate::store::runs::Run;
+use crate::upstream::fetch::{FetchSettings, Fetcher};
+use crate::upstream::issuer_keys::IssuerKeys;
+use crate::upstream::resolver::SystemResolver;
+use crate::upstream::source_url::PlainHttp;
 
 /// Runs kept in memory, about two kilobytes each.
 const RUNS_CACHED: usize = 20_000;
@@ -50,6 +54,8 @@ pub struct App {
     pub publish_to: Vec<Target>,
     /// The keys that are in all of them.
     pub published: ArcSwap<HashSet<String>>,
+    /// The keys of issuers whose tokens are exchanged.
+    pub issuer_keys: IssuerKeys,
     pub served: ArcSwap<Served>,
     pub standing: ArcSwap<Standing>,
     /// Held while the keys are read anew, so that one process asks once however many requests wait.
@@ -84,6 +90,13 @@ impl App {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
+        let fetching = FetchSettings {
+            allowed_ranges: settings.trust.allowed_ranges.clone(),
+            plain_http: if settings.trust.plain_http { PlainHttp::OnLoopback } else { PlainHttp::Never },
+            ..FetchSettings::default()
+        };
+        let fetcher = Fetcher::new(fetching, Arc::new(SystemResolver));
+        let issuer_keys = IssuerKeys::new(fetcher, Arc::clone(&clock));
         let signers = SignerPool::start();
         let backlog = signers.backlog();
         let started_at = clock.now();
@@ -114,6 +127,7 @@ impl App {
             replica,
             publish_to,
             published: ArcSwap::default(),
+            issuer_keys,
             served: ArcSwap::default(),
             standing: ArcSwap::default(),
             refreshing: Mutex::new(()),

@@ -4,6 +4,7 @@
 pub mod duration;
 pub mod keys;
 pub mod setting;
+pub mod trust;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use thiserror::Error;
 use self::duration::TextDuration;
 use self::keys::{KeySecrets, KeySettings};
 use self::setting::{SETTINGS, Setting};
+use self::trust::TrustSettings;
 use crate::issuer::lifetime::{LifetimePolicy, MIN_LIFETIME};
 use crate::issuer::service::{ScopeRule, ServiceDefinition, Services};
 use crate::issuer::url::IssuerUrl;
@@ -36,6 +38,7 @@ pub struct Settings {
     pub database_url: String,
     pub database_connections: u32,
     pub keys: KeySettings,
+    pub trust: TrustSettings,
     pub transport: Transport,
     pub services: Services,
     pub lifetime: LifetimePolicy,
@@ -178,6 +181,10 @@ struct Raw {
     aws_kms_region: Option<String>,
     #[serde(default)]
     publish_to: String,
+    #[serde(default)]
+    trust_allowed_ranges: String,
+    #[serde(default)]
+    trust_plain_http: bool,
     #[serde(default)]
     algorithms: IndexMap<String, String>,
     #[serde(default)]
@@ -363,6 +370,7 @@ fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
     };
     Ok(Settings {
         transport: transport(&raw, listen)?,
+        trust: trust::check(&raw)?,
         keys: keys::check(&raw, secrets, timing, token_lifetime_max)?,
         issuer,
         base_url,

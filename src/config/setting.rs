@@ -88,6 +88,18 @@ pub const SETTINGS: &[Setting] = &[
         "static copies of discovery and key set, by commas: file://, s3://, gs:// or az://",
     ),
     setting(
+        "trust_allowed_ranges",
+        Kind::Text,
+        "",
+        "private addresses that issuers' keys may be fetched from, by commas: 10.0.0.0/8",
+    ),
+    setting(
+        "trust_plain_http",
+        Kind::Switch,
+        "false",
+        "let issuers on loopback be asked by plain http, for trying things out",
+    ),
+    setting(
         "behind_tls_proxy",
         Kind::Switch,
         "false",

@@ -18,3 +18,4 @@ pub mod revoke_key;
 pub mod rotate_keys;
 pub mod snapshot_verifiers;
 pub mod start_run;
+pub mod trusted_issuers;

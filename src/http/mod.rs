@@ -21,6 +21,7 @@ pub mod router;
 pub mod runs;
 pub mod snapshot_verifiers;
 pub mod tls;
+pub mod trusted_issuers;
 pub mod user;
 
 use std::sync::Arc;

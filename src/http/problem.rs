@@ -21,6 +21,7 @@ use crate::flows::revoke_key::RevokeError;
 use crate::flows::rotate_keys::RotateError;
 use crate::flows::snapshot_verifiers::SnapshotVerifierError;
 use crate::flows::start_run::StartRunError;
+use crate::flows::trusted_issuers::TrustedIssuerError;
 use crate::signing::key_store::KeyStoreError;
 use crate::signing::signer::SigningError;
 use crate::store::StoreError;
@@ -305,6 +306,25 @@ impl From<PrincipalError> for Problem {
             PrincipalError::NameTaken { .. } => Self::new(ProblemKind::Conflict, sentence(&error)),
             PrincipalError::NoSuch { .. } => Self::new(ProblemKind::NotFound, sentence(&error)),
             PrincipalError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TrustedIssuerError> for Problem {
+    fn from(error: TrustedIssuerError) -> Self {
+        match error {
+            TrustedIssuerError::Name
+            | TrustedIssuerError::Url(_)
+            | TrustedIssuerError::Thumbprints
+            | TrustedIssuerError::MaxExpiration
+            | TrustedIssuerError::Jwks(_)
+            | TrustedIssuerError::Unreachable(_) => Self::invalid_input(sentence(&error)),
+            TrustedIssuerError::StaticKeys => Self::bad_request(sentence(&error)),
+            TrustedIssuerError::TooMany | TrustedIssuerError::Taken => {
+                Self::new(ProblemKind::Conflict, sentence(&error))
+            }
+            TrustedIssuerError::NoSuchIssuer => Self::new(ProblemKind::NotFound, sentence(&error)),
+            TrustedIssuerError::Store(error) => error.into(),
         }
     }
 }

@@ -9,12 +9,12 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 
 use super::problem::Problem;
 use super::{
     Api, access_tokens, discovery, health, id_token, keys, metrics, organizations, principals, runs,
-    snapshot_verifiers, user,
+    snapshot_verifiers, trusted_issuers, user,
 };
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
 use crate::store::principals::PrincipalKind::{Team, User};
@@ -64,6 +64,16 @@ pub fn routes() -> Vec<Route> {
         route("delete", "/api/snapshot-verifiers/{id}", delete(snapshot_verifiers::delete)),
         route("post", "/api/snapshot-verifiers/{id}/acknowledge", post(snapshot_verifiers::acknowledge_keys)),
         route("get", "/api/user", get(user::show)),
+        route("post", "/api/orgs/{org}/oidc/issuers", post(trusted_issuers::register)),
+        route("get", "/api/orgs/{org}/oidc/issuers", get(trusted_issuers::list)),
+        route("get", "/api/orgs/{org}/oidc/issuers/{id}", get(trusted_issuers::show)),
+        route("patch", "/api/orgs/{org}/oidc/issuers/{id}", patch(trusted_issuers::update)),
+        route("delete", "/api/orgs/{org}/oidc/issuers/{id}", delete(trusted_issuers::delete)),
+        route(
+            "post",
+            "/api/orgs/{org}/oidc/issuers/{id}/regenerate-thumbprints",
+            post(trusted_issuers::regenerate),
+        ),
         route("post", "/api/orgs/{org}/teams", principals::create(Team)),
         route("get", "/api/orgs/{org}/teams", principals::list(Team)),
         route("get", "/api/orgs/{org}/teams/{name}", principals::show(Team)),

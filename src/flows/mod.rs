@@ -3,12 +3,14 @@
 pub mod access_tokens;
 pub mod authorize;
 pub mod end_run;
+pub mod exchange_token;
 pub mod initialize;
 pub mod key_timeline;
 pub mod load_keys;
 pub mod make_key;
 pub mod mint_id_token;
 pub mod organizations;
+pub mod policies;
 pub mod principals;
 pub mod publish_keys;
 pub mod readiness;

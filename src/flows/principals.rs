@@ -94,7 +94,8 @@ fn is_name(name: &str) -> bool {
 }
 
 fn check(rights: &[Right]) -> Result<(), PrincipalError> {
-    let is_named = |name: &str| (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.chars().any(char::is_control);
+    let is_named =
+        |name: &str| (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.chars().any(char::is_control);
     let all_named = rights.iter().all(|right| is_named(&right.project) && is_named(&right.stack));
     if rights.len() <= MAX_RIGHTS && all_named { Ok(()) } else { Err(PrincipalError::Rights) }
 }

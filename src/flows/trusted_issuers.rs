@@ -39,7 +39,9 @@ pub enum TrustedIssuerError {
     Name,
     #[error("url: {0}")]
     Url(#[from] SourceUrlError),
-    #[error("thumbprints has at most {MAX_THUMBPRINTS} entries, each a SHA-256 in 64 hexadecimal digits without colons")]
+    #[error(
+        "thumbprints has at most {MAX_THUMBPRINTS} entries, each a SHA-256 in 64 hexadecimal digits without colons"
+    )]
     Thumbprints,
     #[error("maxExpiration is {min} to {max} seconds", min = MIN_EXPIRATION.as_secs(), max = DEFAULT_MAX_EXPIRATION.as_secs())]
     MaxExpiration,

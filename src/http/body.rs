@@ -10,10 +10,13 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use tokio::time::timeout;
+use url::form_urlencoded;
 
 use super::Api;
 use super::problem::{Problem, ProblemKind};
+use crate::trust::object_of;
 
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
@@ -38,6 +41,40 @@ impl UnreadBody {
             .map_err(|_| Problem::new(ProblemKind::RequestTimeout, "The body took too long to arrive."))??;
         parse(&bytes)
     }
+
+    /// Reads it as the fields of a form or as the members of a JSON object, as `Content-Type` says. What is
+    /// no string in JSON is its JSON text. Inside, why they cannot be read: nothing may stand twice.
+    pub async fn fields(self, api: &Api) -> Result<Result<BTreeMap<String, String>, String>, Problem> {
+        let (parts, body) = self.0.into_parts();
+        let is_form = is_of_type(&parts.headers, "application/x-www-form-urlencoded");
+        if !is_form {
+            require_json(&parts.headers)?;
+        }
+        let bytes = timeout(api.body_timeout, collect(&parts.headers, body))
+            .await
+            .map_err(|_| Problem::new(ProblemKind::RequestTimeout, "The body took too long to arrive."))??;
+        Ok(if is_form { fields_of_form(&bytes) } else { fields_of_json(&bytes) })
+    }
+}
+
+fn fields_of_form(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
+    let mut fields = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(bytes) {
+        if fields.insert(name.to_string(), value.into_owned()).is_some() {
+            return Err(format!("`{name}` stands twice"));
+        }
+    }
+    Ok(fields)
+}
+
+fn fields_of_json(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
+    let members = object_of(bytes).map_err(|error| format!("the body is no JSON object: {error}"))?;
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    Ok(members.into_iter().map(|(name, value)| (name, text(value))).collect())
 }
 
 /// Well-formed first, and only then what it says: else how far a reader gets would decide between 400
@@ -57,10 +94,13 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })
 }
 
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+fn is_of_type(headers: &HeaderMap, expected: &str) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(expected)
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    if is_of_type(headers, "application/json") {
         return Ok(());
     }
     Err(Problem::new(

@@ -11,9 +11,11 @@ use serde_json::json;
 use crate::flows::access_tokens::CreateAccessTokenError;
 use crate::flows::authorize::AuthorizeError;
 use crate::flows::end_run::EndRunError;
+use crate::flows::exchange_token::ExchangeError;
 use crate::flows::make_key::MakeKeyError;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::organizations::CreateOrganizationError;
+use crate::flows::policies::PolicyFlowError;
 use crate::flows::principals::PrincipalError;
 use crate::flows::refresh_keys::RefreshError;
 use crate::flows::reseal_keys::ResealError;
@@ -167,7 +169,9 @@ impl From<AuthorizeError> for Problem {
     fn from(error: AuthorizeError) -> Self {
         match error {
             AuthorizeError::Unauthenticated => Self::unauthorized(),
-            AuthorizeError::Forbidden { .. } | AuthorizeError::NotCovered { .. } => Self::new(ProblemKind::Forbidden, sentence(&error)),
+            AuthorizeError::Forbidden { .. } | AuthorizeError::NotCovered { .. } => {
+                Self::new(ProblemKind::Forbidden, sentence(&error))
+            }
             AuthorizeError::NotFound(_) => Self::new(ProblemKind::NotFound, sentence(&error)),
             AuthorizeError::Store(error) => error.into(),
         }
@@ -325,6 +329,34 @@ impl From<TrustedIssuerError> for Problem {
             }
             TrustedIssuerError::NoSuchIssuer => Self::new(ProblemKind::NotFound, sentence(&error)),
             TrustedIssuerError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PolicyFlowError> for Problem {
+    fn from(error: PolicyFlowError) -> Self {
+        match error {
+            PolicyFlowError::Form(_)
+            | PolicyFlowError::Policies(_)
+            | PolicyFlowError::Saving(_)
+            | PolicyFlowError::Role { .. } => Self::invalid_input(sentence(&error)),
+            PolicyFlowError::NoSuchPolicy => Self::new(ProblemKind::NotFound, sentence(&error)),
+            PolicyFlowError::Changed => Self::new(ProblemKind::Conflict, sentence(&error)),
+            PolicyFlowError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// For those that are no refusals of the exchange itself: those have a form of their own.
+impl From<ExchangeError> for Problem {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Run(error) => error.into(),
+            ExchangeError::Mint(error) => error.into(),
+            // Policies that were saved and cannot be read.
+            ExchangeError::Policies(error) => Self::internal(&error),
+            ExchangeError::Store(error) => error.into(),
+            other => Self::bad_request(sentence(&other)),
         }
     }
 }

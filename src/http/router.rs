@@ -13,8 +13,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post};
 
 use super::problem::Problem;
 use super::{
-    Api, access_tokens, discovery, health, id_token, keys, metrics, organizations, principals, runs,
-    snapshot_verifiers, trusted_issuers, user,
+    Api, access_tokens, discovery, health, id_token, keys, metrics, oauth, organizations, policies,
+    principals, runs, snapshot_verifiers, trusted_issuers, user,
 };
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
 use crate::store::principals::PrincipalKind::{Team, User};
@@ -63,7 +63,13 @@ pub fn routes() -> Vec<Route> {
         route("get", "/api/snapshot-verifiers", get(snapshot_verifiers::list)),
         route("delete", "/api/snapshot-verifiers/{id}", delete(snapshot_verifiers::delete)),
         route("post", "/api/snapshot-verifiers/{id}/acknowledge", post(snapshot_verifiers::acknowledge_keys)),
+        route("post", "/api/oauth/token", post(oauth::token)),
         route("get", "/api/user", get(user::show)),
+        route("get", "/api/orgs/{org}/auth/policies/oidcissuers/{id}", get(policies::of_issuer)),
+        route("get", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/exchanges", get(policies::exchanges)),
+        route("post", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/explain", post(policies::explain)),
+        route("post", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/replay", post(policies::replay)),
+        route("patch", "/api/orgs/{org}/auth/policies/{id}", patch(policies::replace)),
         route("post", "/api/orgs/{org}/oidc/issuers", post(trusted_issuers::register)),
         route("get", "/api/orgs/{org}/oidc/issuers", get(trusted_issuers::list)),
         route("get", "/api/orgs/{org}/oidc/issuers/{id}", get(trusted_issuers::show)),

@@ -175,7 +175,7 @@ fn render(app: &App, run: &Run) -> Value {
 
 /// The run, and what its runner needs in its environment to ask for tokens. `request_url` holds a `?`
 /// already, since clients of GitHub's protocol append `&audience=`.
-fn render_started(app: &App, started: &StartedRun) -> Value {
+pub(super) fn render_started(app: &App, started: &StartedRun) -> Value {
     let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.base_url, started.run.id);
     let request_token = started.request_token.expose();
     let mut body = render(app, &started.run);

@@ -85,6 +85,11 @@ impl SealingKeys {
         &self.keys[0]
     }
 
+    /// All of them, the sealing one first.
+    pub fn all(&self) -> impl Iterator<Item = &SealingKey> {
+        self.keys.iter()
+    }
+
     /// The ids of all, the sealing one first.
     pub fn ids(&self) -> Vec<&str> {
         self.keys.iter().map(SealingKey::id).collect()

@@ -119,7 +119,10 @@ impl Store {
         hash: &SecretHash,
         now: Timestamp,
     ) -> Result<Option<AccessToken>, StoreError> {
-        let sql = select(COLUMNS, "WHERE t.hash = $1 AND o.deleted_at IS NULL AND p.deleted_at IS NULL AND i.deleted_at IS NULL");
+        let sql = select(
+            COLUMNS,
+            "WHERE t.hash = $1 AND o.deleted_at IS NULL AND p.deleted_at IS NULL AND i.deleted_at IS NULL",
+        );
         let row = sqlx::query(sql).bind(hash.as_str()).fetch_optional(&self.read).await?;
         let Some(token) = row.as_ref().map(read).transpose()?.filter(|token| token.is_valid_at(now)) else {
             return Ok(None);

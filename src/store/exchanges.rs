@@ -72,7 +72,12 @@ pub struct Gained<'g> {
 pub enum Spent {
     Now,
     /// It was used before, for the same request or for another.
-    Before { same_request: bool, at: Timestamp, access_token_id: Uuid, run_id: Option<Uuid> },
+    Before {
+        same_request: bool,
+        at: Timestamp,
+        access_token_id: Uuid,
+        run_id: Option<Uuid>,
+    },
     /// The issuer, its policies or the organization changed meanwhile.
     Changed,
 }

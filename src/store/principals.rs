@@ -61,7 +61,8 @@ impl Right {
     /// Whether it covers `needed` for runs of this project and stack. A run that has none of them is
     /// covered by nothing.
     pub fn covers(&self, project: Option<&str>, stack: Option<&str>, needed: Access) -> bool {
-        let is = |allowed: &str, found: Option<&str>| found.is_some_and(|one| allowed == "*" || allowed == one);
+        let is =
+            |allowed: &str, found: Option<&str>| found.is_some_and(|one| allowed == "*" || allowed == one);
         self.access >= needed && is(&self.project, project) && is(&self.stack, stack)
     }
 }

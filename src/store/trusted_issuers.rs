@@ -44,7 +44,8 @@ pub enum Registered {
     Taken,
 }
 
-const SELECT: &str = "SELECT t.id, t.organization_id, t.name, t.url, t.thumbprints, t.jwks, t.max_expiration, t.created_at,
+const SELECT: &str =
+    "SELECT t.id, t.organization_id, t.name, t.url, t.thumbprints, t.jwks, t.max_expiration, t.created_at,
     t.modified_at, t.last_used_at, t.policy_id, t.policy_version, t.policies, t.policies_modified_at
     FROM trusted_issuers t JOIN organizations o ON o.id = t.organization_id AND o.deleted_at IS NULL
     WHERE t.deleted_at IS NULL ";
@@ -98,7 +99,11 @@ impl Store {
     }
 
     /// The issuer of exactly this URL in the organization of this name.
-    pub async fn issuer_at(&self, organization: &str, url: &str) -> Result<Option<TrustedIssuer>, StoreError> {
+    pub async fn issuer_at(
+        &self,
+        organization: &str,
+        url: &str,
+    ) -> Result<Option<TrustedIssuer>, StoreError> {
         let sql = [SELECT, "AND o.name = $1 AND t.url = $2"].concat();
         let query = sqlx::query(AssertSqlSafe(sql)).bind(organization.to_owned()).bind(url.to_owned());
         query.fetch_optional(&self.read).await?.as_ref().map(read).transpose()

@@ -50,6 +50,18 @@ impl<'t> ForeignToken<'t> {
         &self.issuer
     }
 
+    /// What it says, which anybody may have written.
+    pub fn claimed(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// For whom it is, by its own account: strings of `aud`, if it has any.
+    pub fn claimed_audiences(&self) -> impl Iterator<Item = &str> {
+        let audience = self.claims.get("aud");
+        let several = audience.and_then(Value::as_array).into_iter().flatten();
+        audience.into_iter().filter(|one| one.is_string()).chain(several).filter_map(Value::as_str)
+    }
+
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }

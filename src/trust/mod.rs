@@ -4,11 +4,14 @@
 //! whoever sends the token has chosen every byte of it.
 
 pub mod algorithm;
+pub mod claim_path;
 pub mod foreign_claims;
 pub mod foreign_refusal;
 pub mod foreign_token;
 mod json_object;
 pub mod key_set;
+pub mod pattern;
+pub mod policy;
 pub mod token;
 pub mod verifying_key;
 

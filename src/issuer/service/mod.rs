@@ -6,7 +6,7 @@ mod claim_name;
 mod definition;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -210,6 +210,21 @@ impl Service {
             return Err(ServiceError::SubjectWithoutOrganization);
         }
         Ok(())
+    }
+
+    /// The attributes that its subjects depend on, directly, through a derived value or through a default.
+    pub fn subject_attributes(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut names: Vec<&str> = self.subject.names().collect();
+        while let Some(name) = names.pop() {
+            if let Some(derived) = self.derived.get(name) {
+                names.push(&derived.from);
+            } else if self.attributes.contains_key(name) && found.insert(name.to_owned()) {
+                let defaults = self.defaults.iter().filter(|(of, _)| of == name);
+                names.extend(defaults.flat_map(|(_, text)| text.names()));
+            }
+        }
+        found
     }
 
     /// The word that tells this service's subjects from every other service's.

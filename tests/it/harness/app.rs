@@ -91,7 +91,7 @@ impl TestApp {
     /// A second process's worth of service on the same database, with the same tokens and clock.
     pub(crate) async fn replica(&self) -> Self {
         let (database, clock) = (self.database.clone(), Arc::clone(&self.clock));
-        let mut replica = Self::serve("", database, clock, Arc::clone(&self.folder)).await;
+        let mut replica = Self::serve(&self.config, database, clock, Arc::clone(&self.folder)).await;
         for (ours, theirs) in [
             (&mut replica.admin, &self.admin),
             (&mut replica.owner, &self.owner),
@@ -215,6 +215,10 @@ impl TestApp {
 
     pub(crate) async fn post_ok(&self, token: &str, path: &str, body: &Value) -> Value {
         self.post(token, path, body).await.ok()
+    }
+
+    pub(crate) async fn patch(&self, token: &str, path: &str, body: &Value) -> Answer {
+        self.send(Method::PATCH, token, path, body).await
     }
 
     pub(crate) async fn delete(&self, token: &str, path: &str) -> Answer {

@@ -1,0 +1,366 @@
+//! A token of another issuer becomes one of ours (RFC 8693), where policies say so.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use ring::digest::{SHA256, digest};
+use serde_json::json;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::entropy::uuid_at;
+use crate::flows::mint_id_token::{MintError, MintRequest, mint_id_token};
+use crate::flows::policies::{PolicyFlowError, audiences_of, for_audience, outcome, role, saved};
+use crate::flows::start_run::{StartRun, StartRunError, prepare_run};
+use crate::flows::trusted_issuers::registered;
+use crate::hex;
+use crate::issuer::organization_name::OrganizationName;
+use crate::secret::{Secret, SecretKind};
+use crate::store::StoreError;
+use crate::store::access_tokens::{AccessToken, Holder, Origin, Role};
+use crate::store::exchanges::{Exchange, Gained, Outcome, Spent, Use};
+use crate::store::organizations::Organization;
+use crate::store::principals::PrincipalKind;
+use crate::store::runs::Run;
+use crate::store::trusted_issuers::TrustedIssuer;
+use crate::trust::foreign_token::{Expectations, ForeignToken, ForeignTokenError, VerifiedClaims};
+use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Verdict, decide};
+use crate::trust::policy::{Grant, Policy};
+use crate::trust::token::LEEWAY;
+use crate::upstream::discovery::DiscoveryError;
+use crate::upstream::issuer_keys::NotVerified;
+
+/// What is given when nobody asks for a shorter or longer life.
+pub const DEFAULT_EXPIRATION_SECONDS: i64 = 7_200;
+const MIN_EXPIRATION_SECONDS: i64 = 60;
+/// For so long the same request gets the same answer: the first one may have been lost on its way.
+const RETRY_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// A request whose form was checked.
+pub struct TokenRequest {
+    /// As it stands in `audience`, after `urn:…:org:`.
+    pub organization: String,
+    pub subject_token: String,
+    pub asked: Asked,
+    /// Whether the answer speaks of `urn:pulumi` or of `urn:runmint`.
+    pub dialect: &'static str,
+    pub expiration_seconds: Option<i64>,
+    /// The caller's network address.
+    pub caller: String,
+}
+
+/// What the caller gets.
+pub struct Exchanged {
+    pub expires_in_seconds: i64,
+    pub gain: Gain,
+}
+
+pub enum Gain {
+    AccessToken(Secret),
+    /// A run that was started, its request token, and its first ID token.
+    Run {
+        run: Box<Run>,
+        request_token: Secret,
+        id_token: String,
+    },
+}
+
+#[derive(Debug, Error)]
+pub enum ExchangeError {
+    /// The organization, too, may be the one that is unknown: which is nobody's business.
+    #[error("no issuer of this URL is registered with this organization")]
+    IssuerUnknown,
+    #[error("the issuer's keys cannot be had right now")]
+    DiscoveryUnreachable(std::sync::Arc<DiscoveryError>),
+    #[error("the subject token: {0}")]
+    Token(#[from] ForeignTokenError),
+    #[error("no policy lets this token become what was asked for")]
+    NoPolicyMatched,
+    #[error("a policy denies this token what was asked for")]
+    DeniedByPolicy,
+    #[error("the subject token was used already; get a new one")]
+    Reused,
+    #[error("expiration is {MIN_EXPIRATION_SECONDS} seconds or more")]
+    Expiration,
+    #[error("there is no {kind} `{name}` in this organization", kind = .kind.as_str())]
+    NoSuchPrincipal { kind: PrincipalKind, name: String },
+    #[error("the issuer or its policies changed a moment ago; try again")]
+    Changed,
+    #[error(transparent)]
+    Run(#[from] StartRunError),
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    #[error(transparent)]
+    Policies(#[from] PolicyFlowError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub async fn exchange_token(app: &App, request: TokenRequest) -> Result<Exchanged, ExchangeError> {
+    let now = app.clock.now();
+    let token = ForeignToken::parse(&request.subject_token)?;
+    if request.expiration_seconds.is_some_and(|seconds| seconds < MIN_EXPIRATION_SECONDS) {
+        return Err(ExchangeError::Expiration);
+    }
+    let (organization, issuer) = find(app, &request.organization, token.claimed_issuer()).await?;
+    let policies = saved(&issuer)?;
+    let claims = verify(app, &organization, &issuer, &policies, &token, now).await?;
+    let policies = for_audience(policies, claims.all(), organization.name.as_str());
+    let compiled = CompiledPolicies::compile(&policies).map_err(PolicyFlowError::from)?;
+    let verdict = decide(&compiled, claims.all(), &request.asked);
+    let exchange = Exchange {
+        id: uuid_at(now, app.entropy.as_ref()),
+        issuer_id: issuer.id,
+        at: now,
+        asked: json!(request.asked),
+        claims: claims.all().clone(),
+        outcome: outcome(verdict),
+        policy_version: issuer.policy.version,
+        caller: request.caller.clone(),
+    };
+    let Verdict::Allowed { policy } = verdict else {
+        return Err(refuse(app, &organization, &exchange).await);
+    };
+    let policy = &policies[policy];
+    Exchanging { app, now, request: &request, organization, issuer, claims, exchange }.carry_out(policy).await
+}
+
+async fn find(
+    app: &App,
+    organization: &str,
+    issuer: &str,
+) -> Result<(Organization, TrustedIssuer), ExchangeError> {
+    let name = OrganizationName::parse(organization).map_err(|_| ExchangeError::IssuerUnknown)?;
+    let issuer = app.store.issuer_at(name.as_str(), issuer).await?.ok_or(ExchangeError::IssuerUnknown)?;
+    let organization = app.store.organization_named(&name).await?.ok_or(ExchangeError::IssuerUnknown)?;
+    Ok((organization, issuer))
+}
+
+/// The token may be for this organization, or for whomever a policy names.
+async fn verify(
+    app: &App,
+    organization: &Organization,
+    issuer: &TrustedIssuer,
+    policies: &[Policy],
+    token: &ForeignToken<'_>,
+    now: Timestamp,
+) -> Result<VerifiedClaims, ExchangeError> {
+    let mut audiences = audiences_of(organization.name.as_str()).to_vec();
+    let by_policy = policies.iter().filter(|policy| policy.allows()).filter_map(|policy| policy.rule("aud"));
+    let by_policy: Vec<_> = by_policy.collect();
+    let named = token.claimed_audiences();
+    audiences.extend(
+        named.filter(|one| by_policy.iter().any(|rule| rule.pattern.matches(one))).map(str::to_owned),
+    );
+    let expected = Expectations {
+        issuer: &issuer.url,
+        audiences: &audiences,
+        max_lifetime: crate::trust::foreign_claims::DEFAULT_MAX_LIFETIME,
+        now,
+    };
+    app.issuer_keys.verify(token, &registered(issuer), &expected).await.map_err(|error| match error {
+        NotVerified::Token(error) => error.into(),
+        NotVerified::Keys(error) => ExchangeError::DiscoveryUnreachable(error),
+    })
+}
+
+async fn refuse(app: &App, organization: &Organization, exchange: &Exchange) -> ExchangeError {
+    tracing::info!(organization = %organization.name, issuer_id = %exchange.issuer_id, outcome = exchange.outcome.as_str(), "exchange refused");
+    if let Err(error) = app.store.record_refusal(exchange).await {
+        return error.into();
+    }
+    match exchange.outcome {
+        Outcome::Denied => ExchangeError::DeniedByPolicy,
+        _ => ExchangeError::NoPolicyMatched,
+    }
+}
+
+/// An exchange that policies allow.
+struct Exchanging<'x> {
+    app: &'x App,
+    now: Timestamp,
+    request: &'x TokenRequest,
+    organization: Organization,
+    issuer: TrustedIssuer,
+    claims: VerifiedClaims,
+    exchange: Exchange,
+}
+
+impl Exchanging<'_> {
+    async fn carry_out(&self, policy: &Policy) -> Result<Exchanged, ExchangeError> {
+        let secret = self.derive(0, SecretKind::AccessToken);
+        let mut token = self.access_token(policy).await?;
+        let run = match (&self.request.asked, policy.grant()) {
+            (Asked::Run(asked), Grant::Run(grant)) => {
+                // It was found to grant the run a moment ago, by the same claims.
+                let attributes = grant.attributes_of(asked, self.claims.all());
+                let attributes = attributes.map_err(|_| ExchangeError::NoPolicyMatched)?;
+                Some(self.run(attributes, asked.service.clone(), grant.audiences())?)
+            }
+            _ => None,
+        };
+        // Nobody ever sees the token in whose name a run is started.
+        let hash = match &run {
+            Some(run) => {
+                token.expires_at = Some(run.expires_at);
+                Secret::generate(SecretKind::AccessToken, self.app.entropy.as_ref()).hash()
+            }
+            None => secret.hash(),
+        };
+        let request_token = self.derive(0, SecretKind::RunRequestToken);
+        let request_hash = request_token.hash();
+        let gained =
+            Gained { token: &token, secret: &hash, run: run.as_ref().map(|run| (run, &request_hash)) };
+        match self.app.store.exchange(&self.exchange, &self.usage(), gained).await? {
+            Spent::Now => {
+                tracing::info!(
+                    organization = %self.organization.name, issuer = self.issuer.url, subject = self.claims.subject(),
+                    access_token_id = %token.id, asked = self.request.asked.token_type(), "token exchanged"
+                );
+                match run {
+                    Some(run) => self.answer_run(run, request_token).await,
+                    None => Ok(self.answer(&token, secret)),
+                }
+            }
+            Spent::Changed => Err(ExchangeError::Changed),
+            Spent::Before { same_request, at, run_id, .. } => {
+                let again = same_request && self.now.duration_since(at).abs() <= RETRY_FOR;
+                if again { self.repeat(run_id).await } else { Err(ExchangeError::Reused) }
+            }
+        }
+    }
+
+    /// The answer that the same request got a moment ago, by whichever process.
+    async fn repeat(&self, run_id: Option<Uuid>) -> Result<Exchanged, ExchangeError> {
+        for index in 0..self.app.key_stores.sealing().ids().len() {
+            if let Some(run_id) = run_id {
+                let request_token = self.derive(index, SecretKind::RunRequestToken);
+                let run = self.app.store.run_of_request_token(&request_token.hash()).await?;
+                if let Some(run) = run.filter(|run| run.id == run_id) {
+                    return self.answer_run(run, request_token).await;
+                }
+            } else {
+                let secret = self.derive(index, SecretKind::AccessToken);
+                if let Some(token) = self.app.store.use_access_token(&secret.hash(), self.now).await? {
+                    return Ok(self.answer(&token, secret));
+                }
+            }
+        }
+        Err(ExchangeError::Reused)
+    }
+
+    async fn access_token(&self, policy: &Policy) -> Result<AccessToken, ExchangeError> {
+        let (asked, holder, role) = match &self.request.asked {
+            Asked::Organization { admin: true } => ("organization".to_owned(), Holder::Role, Role::Owner),
+            Asked::Organization { admin: false } => {
+                ("organization".to_owned(), Holder::Role, role(policy).unwrap_or(Role::Viewer))
+            }
+            Asked::Team { name } => {
+                (format!("team {name}"), self.principal(PrincipalKind::Team, name).await?, Role::Orchestrator)
+            }
+            Asked::Personal { name } => {
+                (format!("user {name}"), self.principal(PrincipalKind::User, name).await?, Role::Orchestrator)
+            }
+            Asked::Runner { name } => {
+                (format!("runner {name}"), Holder::Runner(name.clone()), Role::Orchestrator)
+            }
+            Asked::Run(_) => ("run".to_owned(), Holder::Role, Role::Viewer),
+        };
+        let seconds = self.request.expiration_seconds.unwrap_or(DEFAULT_EXPIRATION_SECONDS);
+        let seconds = seconds.min(self.issuer.max_expiration_seconds);
+        Ok(AccessToken {
+            id: uuid_at(self.now, self.app.entropy.as_ref()),
+            name: format!("{asked}, exchanged by {}", self.issuer.name),
+            role,
+            organization: Some((self.organization.id, self.organization.name.clone())),
+            created_at: self.now,
+            expires_at: Some(self.now + SignedDuration::from_secs(seconds)),
+            last_used_at: None,
+            revoked_at: None,
+            holder,
+            origin: Some(self.origin()),
+        })
+    }
+
+    async fn principal(&self, kind: PrincipalKind, name: &str) -> Result<Holder, ExchangeError> {
+        let found = self.app.store.principal(self.organization.id, kind, name).await?;
+        let missing = || ExchangeError::NoSuchPrincipal { kind, name: name.to_owned() };
+        let found = found.ok_or_else(missing)?;
+        Ok(Holder::Principal { id: found.id, kind, name: found.name, rights: found.rights })
+    }
+
+    fn run(
+        &self,
+        attributes: BTreeMap<String, String>,
+        service: String,
+        audiences: Option<&[String]>,
+    ) -> Result<Run, ExchangeError> {
+        let request =
+            StartRun { service, attributes, ttl_seconds: None, audiences: audiences.map(<[String]>::to_vec) };
+        Ok(prepare_run(self.app, &self.organization, request, Some(&self.origin()))?)
+    }
+
+    async fn answer_run(&self, run: Run, request_token: Secret) -> Result<Exchanged, ExchangeError> {
+        let Asked::Run(asked) = &self.request.asked else { return Err(ExchangeError::Reused) };
+        let request = MintRequest {
+            audience: asked.audiences.first().map(String::as_str),
+            lifetime_seconds: self.request.expiration_seconds,
+            caller: self.request.caller.clone(),
+        };
+        let id_token = mint_id_token(self.app, &run, request).await?;
+        let lives = self.app.lifetime.expiry(self.now, run.expires_at, self.request.expiration_seconds);
+        let expires_at = lives.map_err(MintError::from)?;
+        Ok(Exchanged {
+            expires_in_seconds: expires_at.duration_since(self.now).as_secs(),
+            gain: Gain::Run { run: Box::new(run), request_token, id_token },
+        })
+    }
+
+    fn answer(&self, token: &AccessToken, secret: Secret) -> Exchanged {
+        let expires_at = token.expires_at.unwrap_or(self.now);
+        Exchanged {
+            expires_in_seconds: expires_at.duration_since(self.now).as_secs(),
+            gain: Gain::AccessToken(secret),
+        }
+    }
+
+    fn origin(&self) -> Origin {
+        Origin {
+            issuer: self.issuer.url.clone(),
+            subject: self.claims.subject().to_owned(),
+            jti: self.claims.token_id().map(str::to_owned),
+        }
+    }
+
+    fn usage(&self) -> Use {
+        let token = match self.claims.token_id() {
+            Some(jti) => ["jti\0", jti].concat().into_bytes(),
+            None => [b"token\0".as_slice(), self.claims.digest()].concat(),
+        };
+        Use {
+            token_hash: sha256(&token),
+            request_hash: self.request_hash(),
+            expires_at: self.claims.expires_at() + LEEWAY,
+        }
+    }
+
+    fn request_hash(&self) -> String {
+        let TokenRequest { organization, asked, dialect, expiration_seconds, .. } = self.request;
+        let digest = hex::encode(self.claims.digest());
+        sha256(json!([organization, asked, dialect, expiration_seconds, digest]).to_string().as_bytes())
+    }
+
+    /// The secret for this request and no other, which every process with the same sealing key finds again:
+    /// so that a repeated request can have the same answer, and no secret needs to be stored for that.
+    fn derive(&self, sealing_key: usize, kind: SecretKind) -> Secret {
+        let sealing = self.app.key_stores.sealing();
+        let key = sealing.all().nth(sealing_key).unwrap_or(sealing.primary());
+        let content = format!("exchange\0{}\0{}", self.issuer.id, self.request_hash());
+        Secret::generate(kind, &key.derive(content.as_bytes()))
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(digest(&SHA256, bytes).as_ref())
+}

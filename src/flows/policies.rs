@@ -1,0 +1,172 @@
+//! The policies of a trusted issuer: what its tokens may become.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::store::StoreError;
+use crate::store::access_tokens::Role;
+use crate::store::exchanges::{Exchange, Outcome};
+use crate::store::organizations::Organization;
+use crate::store::trusted_issuers::{PolicyRecord, TrustedIssuer};
+use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Evaluation, Verdict, decide, evaluate};
+use crate::trust::policy::saving::{SavingError, check_for_saving};
+use crate::trust::policy::{Grant, PoliciesError, Policy, PolicyDocument, parse_policies};
+
+/// The last exchanges that a draft is tried on, at most.
+pub const MAX_REPLAYED: i64 = 1_000;
+
+#[derive(Debug, Error)]
+pub enum PolicyFlowError {
+    #[error("policies: {0}")]
+    Form(#[from] serde_json::Error),
+    #[error(transparent)]
+    Policies(#[from] PoliciesError),
+    #[error(transparent)]
+    Saving(#[from] SavingError),
+    #[error(
+        "policies[{index}]: roleID is viewer, orchestrator or owner, and goes with tokenType `organization`"
+    )]
+    Role { index: usize },
+    #[error("there is no such policy")]
+    NoSuchPolicy,
+    #[error("somebody else changed these policies meanwhile: read them again")]
+    Changed,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One exchange that a draft would decide otherwise.
+pub struct Difference {
+    pub exchange: Exchange,
+    pub before: Outcome,
+    pub after: Outcome,
+}
+
+pub struct Replay {
+    pub replayed: usize,
+    pub differences: Vec<Difference>,
+}
+
+/// The issuer whose policies have this id.
+pub async fn find_policy(
+    app: &App,
+    organization: &Organization,
+    id: &str,
+) -> Result<TrustedIssuer, PolicyFlowError> {
+    let id = Uuid::parse_str(id).map_err(|_| PolicyFlowError::NoSuchPolicy)?;
+    app.store.issuer_of_policy(organization.id, id).await?.ok_or(PolicyFlowError::NoSuchPolicy)
+}
+
+/// Puts these in the place of all that were there.
+pub async fn replace_policies(
+    app: &App,
+    issuer: TrustedIssuer,
+    policies: Value,
+    by: Uuid,
+) -> Result<TrustedIssuer, PolicyFlowError> {
+    let parsed = parse(app, policies)?;
+    let policies = serde_json::to_value(&parsed)?;
+    let now = app.clock.now();
+    if !app.store.replace_policies(issuer.id, issuer.policy.version, &policies, now).await? {
+        return Err(PolicyFlowError::Changed);
+    }
+    let version = issuer.policy.version + 1;
+    tracing::info!(url = issuer.url, version, policies = parsed.len(), %by, "policies replaced");
+    let policy = PolicyRecord { version, policies, modified_at: now, ..issuer.policy };
+    Ok(TrustedIssuer { policy, ..issuer })
+}
+
+/// Policies that may be saved.
+pub fn parse(app: &App, policies: Value) -> Result<Vec<Policy>, PolicyFlowError> {
+    let documents: Vec<PolicyDocument> = Vec::deserialize(policies)?;
+    let policies = parse_policies(documents)?;
+    check_for_saving(&policies, |service| Some(app.services.named(service)?.subject_attributes()))?;
+    for (index, policy) in policies.iter().enumerate() {
+        if policy.role().is_some() && role(policy).is_none() {
+            return Err(PolicyFlowError::Role { index });
+        }
+    }
+    Ok(policies)
+}
+
+/// What an organization's token may do under this policy: `roleID`, or else start runs. A policy that
+/// grants `admin` makes an owner of whoever asks for it.
+pub fn role(policy: &Policy) -> Option<Role> {
+    match (policy.grant(), policy.role()) {
+        (Grant::Organization { .. }, Some(name)) => Role::parse(name).filter(|role| *role != Role::Admin),
+        (_, Some(_)) => None,
+        (_, None) => Some(Role::Orchestrator),
+    }
+}
+
+/// The policies in force, as they were saved.
+pub fn saved(issuer: &TrustedIssuer) -> Result<Vec<Policy>, PolicyFlowError> {
+    let documents: Vec<PolicyDocument> = Vec::deserialize(issuer.policy.policies.clone())?;
+    Ok(parse_policies(documents)?)
+}
+
+/// The audiences that a token for this organization names, unless a policy asks for others.
+pub fn audiences_of(organization: &str) -> [String; 2] {
+    [format!("urn:runmint:org:{organization}"), format!("urn:pulumi:org:{organization}")]
+}
+
+/// Of `policies` those that may speak of a token with these claims: a token that is for nobody here is
+/// let in only by a policy that says for whom it is.
+pub fn for_audience(policies: Vec<Policy>, claims: &Map<String, Value>, organization: &str) -> Vec<Policy> {
+    let ours = audiences_of(organization);
+    let is_ours = match claims.get("aud") {
+        Some(Value::String(one)) => ours.contains(one),
+        Some(Value::Array(several)) => {
+            several.iter().filter_map(Value::as_str).any(|one| ours.iter().any(|our| our == one))
+        }
+        _ => false,
+    };
+    policies
+        .into_iter()
+        .filter(|policy| is_ours || !policy.allows() || policy.rule("aud").is_some())
+        .collect()
+}
+
+/// Why `policies` decide as they do.
+pub fn explain(
+    policies: &[Policy],
+    claims: &Map<String, Value>,
+    asked: &Asked,
+) -> Result<Evaluation, PolicyFlowError> {
+    Ok(evaluate(&CompiledPolicies::compile(policies)?, claims, asked))
+}
+
+/// Decides the last exchanges of the issuer anew, by a draft.
+pub async fn replay(
+    app: &App,
+    organization: &Organization,
+    issuer: &TrustedIssuer,
+    draft: Value,
+    last: i64,
+) -> Result<Replay, PolicyFlowError> {
+    let draft = parse(app, draft)?;
+    let exchanges = app.store.exchanges(issuer.id, last.clamp(1, MAX_REPLAYED)).await?;
+    let replayed = exchanges.len();
+    let mut differences = Vec::new();
+    for exchange in exchanges {
+        let Ok(asked) = serde_json::from_value::<Asked>(exchange.asked.clone()) else { continue };
+        let policies = for_audience(draft.clone(), &exchange.claims, organization.name.as_str());
+        let verdict = decide(&CompiledPolicies::compile(&policies)?, &exchange.claims, &asked);
+        let after = outcome(verdict);
+        if after != exchange.outcome {
+            differences.push(Difference { before: exchange.outcome, after, exchange });
+        }
+    }
+    Ok(Replay { replayed, differences })
+}
+
+pub fn outcome(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Allowed { .. } => Outcome::Allowed,
+        Verdict::DeniedByPolicy { .. } => Outcome::Denied,
+        Verdict::NoMatch => Outcome::NoMatch,
+    }
+}

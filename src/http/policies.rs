@@ -1,0 +1,162 @@
+//! `/api/orgs/{org}/auth/policies`, in the form of Pulumi Cloud's API; explaining and replaying are ours.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Api;
+use super::body::UnreadBody;
+use super::credentials::Authenticated;
+use super::path::TwoSegments;
+use super::problem::Problem;
+use super::query::Query;
+use crate::flows::policies;
+use crate::flows::trusted_issuers::find_issuer;
+use crate::store::access_tokens::Role;
+use crate::store::exchanges::Exchange;
+use crate::store::trusted_issuers::TrustedIssuer;
+use crate::trust::foreign_token::ForeignToken;
+use crate::trust::policy::evaluation::Asked;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replace {
+    policies: Value,
+}
+
+/// Either a token, whose signature does not matter here, or claims.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    token: Option<String>,
+    claims: Option<Map<String, Value>>,
+    asked: Asked,
+    /// Others than those in force.
+    policies: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    policies: Value,
+    last: Option<i64>,
+}
+
+pub async fn of_issuer(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    TwoSegments(org, id): TwoSegments,
+) -> Result<Json<Value>, Problem> {
+    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
+    Ok(Json(render(&find_issuer(&api.app, &organization, &id).await?)))
+}
+
+pub async fn replace(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    TwoSegments(org, id): TwoSegments,
+    body: UnreadBody,
+) -> Result<Json<Value>, Problem> {
+    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
+    let issuer = policies::find_policy(&api.app, &organization, &id).await?;
+    let Replace { policies } = body.json(&api).await?;
+    let issuer = policies::replace_policies(&api.app, issuer, policies, caller.token_id()).await?;
+    Ok(Json(render(&issuer)))
+}
+
+pub async fn explain(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    TwoSegments(org, id): TwoSegments,
+    body: UnreadBody,
+) -> Result<Json<Value>, Problem> {
+    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
+    let issuer = find_issuer(&api.app, &organization, &id).await?;
+    let Explain { token, claims, asked, policies: draft } = body.json(&api).await?;
+    let claims = match (token, claims) {
+        (Some(token), None) => {
+            let token = ForeignToken::parse(&token)
+                .map_err(|error| Problem::invalid_input(format!("`token`: {error}.")))?;
+            token.claimed().clone()
+        }
+        (None, Some(claims)) => claims,
+        _ => return Err(Problem::invalid_input("Give either `token` or `claims`.")),
+    };
+    let chosen = match draft {
+        Some(draft) => policies::parse(&api.app, draft)?,
+        None => policies::saved(&issuer)?,
+    };
+    let count = chosen.len();
+    let org = organization.name.as_str();
+    let speaking = policies::for_audience(chosen, &claims, org);
+    let left_out = count - speaking.len();
+    let explained = policies::explain(&speaking, &claims, &asked)?;
+    let mut body = json!(explained);
+    body["not_for_audience"] =
+        json!({"policies": left_out, "expected": policies::audiences_of(org), "found": claims.get("aud")});
+    body["issuer_matches"] = claims.get("iss").is_some_and(|found| *found == issuer.url.as_str()).into();
+    Ok(Json(body))
+}
+
+pub async fn replay(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    TwoSegments(org, id): TwoSegments,
+    body: UnreadBody,
+) -> Result<Json<Value>, Problem> {
+    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
+    let issuer = find_issuer(&api.app, &organization, &id).await?;
+    let Replay { policies: draft, last } = body.json(&api).await?;
+    let last = last.unwrap_or(policies::MAX_REPLAYED);
+    let replay = policies::replay(&api.app, &organization, &issuer, draft, last).await?;
+    let differences: Vec<Value> = replay
+        .differences
+        .iter()
+        .map(|one| {
+            let mut shown = render_exchange(&one.exchange);
+            shown["before"] = one.before.as_str().into();
+            shown["after"] = one.after.as_str().into();
+            shown
+        })
+        .collect();
+    Ok(Json(json!({"replayed": replay.replayed, "differences": differences})))
+}
+
+pub async fn exchanges(
+    State(api): State<Arc<Api>>,
+    Authenticated(caller): Authenticated,
+    TwoSegments(org, id): TwoSegments,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
+    let issuer = find_issuer(&api.app, &organization, &id).await?;
+    let limit = Query::parse(query.as_deref(), &["limit"])?.page()?.limit;
+    let found = api.app.store.exchanges(issuer.id, limit.into()).await?;
+    Ok(Json(json!({"exchanges": found.iter().map(render_exchange).collect::<Vec<_>>()})))
+}
+
+fn render(issuer: &TrustedIssuer) -> Value {
+    let policy = &issuer.policy;
+    json!({
+        "id": policy.id,
+        "version": policy.version,
+        "created": issuer.created_at,
+        "modified": policy.modified_at,
+        "policies": policy.policies,
+    })
+}
+
+fn render_exchange(exchange: &Exchange) -> Value {
+    json!({
+        "id": exchange.id,
+        "at": exchange.at,
+        "asked": exchange.asked,
+        "claims": exchange.claims,
+        "outcome": exchange.outcome.as_str(),
+        "policy_version": exchange.policy_version,
+        "caller": exchange.caller,
+    })
+}

@@ -1,0 +1,338 @@
+//! Tokens of other issuers become tokens of ours, where policies say so.
+
+use runmint::clock::Clock;
+use runmint::trust::token::UnverifiedToken;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Engine, Setup, TestApp};
+
+/// Makes every test of this file one on each engine.
+macro_rules! with_another_issuer {
+    ($($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::Scene::set($crate::harness::Engine::Sqlite).await).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::Scene::set($crate::harness::Engine::Postgres).await).await;
+            })*
+        }
+    };
+}
+
+with_another_issuer![
+    a_token_of_another_runmint_becomes_an_access_token_and_starts_a_run,
+    every_refusal_has_its_reason,
+    a_token_is_good_for_one_exchange_and_its_repetition,
+    a_team_may_do_what_its_rights_cover,
+    a_platform_token_starts_a_run_and_gets_its_id_token_at_once,
+    what_an_issuer_brought_goes_with_it,
+    drafts_are_explained_and_replayed,
+];
+
+const ORG_TOKEN: &str = "urn:runmint:token-type:access_token:organization";
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+
+/// A service whose organization `acme` trusts another service: its runs are the foreign tokens.
+struct Scene {
+    app: TestApp,
+    foreign: TestApp,
+    issuer: Value,
+}
+
+impl Scene {
+    async fn set(engine: Engine) -> Self {
+        let foreign = Setup::new(Engine::Sqlite).run().await;
+        let app = Setup::new(engine)
+            .config("trust_plain_http = true\ntrust_allowed_ranges = '127.0.0.0/8'")
+            .run()
+            .await;
+        let body = json!({"name": "elsewhere", "url": foreign.issuer});
+        let issuer = app.post(&app.owner, "/api/orgs/acme/oidc/issuers", &body).await;
+        assert_eq!(issuer.status, 201, "{}", issuer.text);
+        Self { issuer: issuer.json(), app, foreign }
+    }
+
+    async fn policies(&self, policies: Value) -> Answer {
+        let path =
+            format!("/api/orgs/acme/auth/policies/oidcissuers/{}", self.issuer["id"].as_str().unwrap());
+        let current = self.app.get(&self.app.owner, &path).await.ok();
+        let path = format!("/api/orgs/acme/auth/policies/{}", current["id"].as_str().unwrap());
+        self.app.patch(&self.app.owner, &path, &json!({"policies": policies})).await
+    }
+
+    /// A token of a run elsewhere.
+    async fn token(&self) -> String {
+        let run = self.foreign.start_run(&json!({})).await;
+        self.foreign.mint(&run, "&audience=urn:runmint:org:acme").await
+    }
+
+    async fn exchange(&self, token: &str, more: &[(&str, &str)]) -> Answer {
+        let mut form = vec![
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("audience", "urn:runmint:org:acme"),
+            ("subject_token_type", ID_TOKEN),
+            ("requested_token_type", ORG_TOKEN),
+            ("subject_token", token),
+        ];
+        for (name, value) in more {
+            form.retain(|(other, _)| other != name);
+            form.push((name, value));
+        }
+        let url = format!("{}/api/oauth/token", self.app.base_url);
+        Answer::read(self.app.http.post(url).form(&form).send().await.unwrap()).await
+    }
+
+    async fn refused(&self, token: &str, more: &[(&str, &str)]) -> String {
+        let answer = self.exchange(token, more).await;
+        assert_eq!(answer.status, 400, "{}", answer.text);
+        let body = answer.json();
+        assert!(body["error_description"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
+        body["reason"].as_str().unwrap().to_owned()
+    }
+}
+
+fn allow(more: Value) -> Value {
+    let mut policy = json!({
+        "decision": "allow",
+        "tokenType": "organization",
+        "rules": {"sub": "runmint:deploy:org:acme:project:website:*"},
+    });
+    for (name, value) in more.as_object().unwrap() {
+        policy[name] = value.clone();
+    }
+    policy
+}
+
+async fn a_token_of_another_runmint_becomes_an_access_token_and_starts_a_run(scene: Scene) {
+    let app = &scene.app;
+    scene.policies(json!([allow(json!({}))])).await.ok();
+    let token = scene.token().await;
+    let exchanged = scene.exchange(&token, &[]).await.ok();
+    assert_eq!(exchanged["token_type"], "token");
+    assert_eq!(exchanged["issued_token_type"], ORG_TOKEN);
+    assert_eq!((&exchanged["expires_in"], &exchanged["scope"]), (&json!(7_200), &json!("")));
+    let access_token = exchanged["access_token"].as_str().unwrap();
+    let user = app.get(access_token, "/api/user").await.ok();
+    assert_eq!(user["organizations"][0]["githubLogin"], "acme");
+    let subject = user["origin"]["subject"].as_str().unwrap().to_owned();
+    assert!(subject.starts_with("runmint:deploy:org:acme:project:website:"), "{subject}");
+    // What is started with it says who was behind it, to the last token.
+    let body =
+        json!({"service": "deploy", "attributes": {"project": "p", "stack": "s", "operation": "update"}});
+    let run = app.post(access_token, "/api/orgs/acme/runs", &body).await.ok();
+    let id_token = app.mint(&run, "").await;
+    let set = serde_json::from_value(app.get("", "/oidc/.well-known/jwks").await.ok()).unwrap();
+    let verified =
+        UnverifiedToken::parse(&id_token).unwrap().verify(&set, &app.issuer, app.clock.now()).unwrap();
+    let claims = verified.claims();
+    assert_eq!(claims["act"]["iss"], scene.foreign.issuer);
+    assert_eq!((&claims["act"]["sub"], &claims["actor"]), (&json!(subject), &json!(subject)));
+    assert_eq!(claims["act"]["jti"], user["origin"]["jti"]);
+    // It is no owner's.
+    app.get(access_token, "/api/orgs/acme/access-tokens").await.problem(403, "forbidden");
+    app.clock.advance(jiff::SignedDuration::from_secs(7_201));
+    app.get(access_token, "/api/user").await.problem(401, "unauthorized");
+}
+
+async fn every_refusal_has_its_reason(scene: Scene) {
+    let token = scene.token().await;
+    assert_eq!(scene.refused(&token, &[]).await, "no_policy_matched");
+    scene
+        .policies(json!([allow(json!({})), allow(json!({"decision": "deny", "rules": {"stack": "prod"}}))]))
+        .await
+        .ok();
+    assert_eq!(scene.refused(&token, &[("scope", "admin")]).await, "no_policy_matched");
+    assert_eq!(scene.refused(&token, &[("audience", "urn:runmint:org:nobody")]).await, "issuer_unknown");
+    assert_eq!(scene.refused(&token, &[("audience", "acme")]).await, "audience");
+    assert_eq!(scene.refused(&token, &[("grant_type", "password")]).await, "unsupported_grant_type");
+    assert_eq!(scene.refused(&token, &[("subject_token_type", "jwt")]).await, "form");
+    assert_eq!(scene.refused(&token, &[("surprise", "1")]).await, "form");
+    assert_eq!(scene.refused(&token, &[("expiration", "soon")]).await, "form");
+    assert_eq!(scene.refused(&token, &[("scope", "root")]).await, "scope");
+    assert_eq!(scene.refused("x.y.z", &[]).await, "malformed");
+    let run = scene.foreign.start_run(&json!({})).await;
+    let for_others = scene.foreign.mint(&run, "&audience=sts.amazonaws.com").await;
+    assert_eq!(scene.refused(&for_others, &[]).await, "audience_mismatch");
+    let forged = format!("{}AAAA", &token[..token.len() - 4]);
+    assert_eq!(scene.refused(&forged, &[]).await, "signature");
+    // One of ours is not of a registered issuer; and denied is denied, in whatever order.
+    let run = scene.app.start_run(&json!({})).await;
+    let ours = scene.app.mint(&run, "&audience=urn:runmint:org:acme").await;
+    assert_eq!(scene.refused(&ours, &[]).await, "issuer_unknown");
+    let prod = json!({"attributes": {"project": "website", "stack": "prod", "operation": "update"}});
+    let run = scene.foreign.start_run(&prod).await;
+    let denied = scene.foreign.mint(&run, "&audience=urn:runmint:org:acme").await;
+    assert_eq!(scene.refused(&denied, &[]).await, "denied_by_policy");
+    scene.app.clock.advance(jiff::SignedDuration::from_hours(2));
+    assert_eq!(scene.refused(&token, &[]).await, "expired");
+}
+
+async fn a_token_is_good_for_one_exchange_and_its_repetition(scene: Scene) {
+    scene.policies(json!([allow(json!({"authorizedPermissions": ["admin"]}))])).await.ok();
+    let token = scene.token().await;
+    let first = scene.exchange(&token, &[]).await.ok();
+    let replica = scene.app.replica().await;
+    let elsewhere =
+        Scene { app: replica, foreign: TestApp::start(Engine::Sqlite).await, issuer: Value::Null };
+    // The same request has the same answer, on every process.
+    assert_eq!(scene.exchange(&token, &[]).await.ok()["access_token"], first["access_token"]);
+    assert_eq!(elsewhere.exchange(&token, &[]).await.ok()["access_token"], first["access_token"]);
+    for other in [("scope", "admin"), ("expiration", "600")] {
+        assert_eq!(scene.refused(&token, &[other]).await, "token_reused");
+    }
+    scene.app.clock.advance(jiff::SignedDuration::from_secs(61));
+    assert_eq!(scene.refused(&token, &[]).await, "token_reused");
+    // A hundred at once: one token.
+    let token = scene.token().await;
+    let asked = (0..20).map(|_| scene.exchange(&token, &[]));
+    let mut answers = Vec::new();
+    for answer in asked {
+        answers.push(answer.await.ok()["access_token"].clone());
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(
+        scene.app.database.number("SELECT COUNT(*) FROM access_tokens WHERE origin IS NOT NULL").await,
+        2
+    );
+}
+
+async fn a_team_may_do_what_its_rights_cover(scene: Scene) {
+    let app = &scene.app;
+    let team = json!({"name": "web", "rights": [
+        {"project": "website", "stack": "staging", "access": "write"},
+        {"project": "website", "stack": "*", "access": "read"},
+    ]});
+    app.post(&app.owner, "/api/orgs/acme/teams", &team).await.ok();
+    scene.policies(json!([allow(json!({"tokenType": "team", "teamName": "web"}))])).await.ok();
+    let asked = [("requested_token_type", "urn:pulumi:token-type:access_token:team"), ("scope", "team:web")];
+    assert_eq!(
+        scene.refused(&scene.token().await, &[asked[0], ("scope", "team:others")]).await,
+        "no_policy_matched"
+    );
+    let exchanged = scene.exchange(&scene.token().await, &asked).await.ok();
+    assert_eq!(
+        (&exchanged["scope"], &exchanged["issued_token_type"]),
+        (&json!("team:web"), &json!(asked[0].1))
+    );
+    let token = exchanged["access_token"].as_str().unwrap();
+    assert_eq!(app.get(token, "/api/user").await.ok()["tokenInfo"]["team"], "web");
+    let start = async |stack: &str| {
+        let attributes = json!({"project": "website", "stack": stack, "operation": "update"});
+        app.post(token, "/api/orgs/acme/runs", &json!({"service": "deploy", "attributes": attributes})).await
+    };
+    let staging = start("staging").await.ok();
+    start("prod").await.problem(403, "forbidden");
+    let others = json!({"attributes": {"project": "billing", "stack": "prod", "operation": "update"}});
+    let billing = app.start_run(&others).await["id"].as_str().unwrap().to_owned();
+    let prod = json!({"attributes": {"project": "website", "stack": "prod", "operation": "update"}});
+    let prod = app.start_run(&prod).await["id"].as_str().unwrap().to_owned();
+    app.get(token, &format!("/api/runs/{billing}")).await.problem(404, "not-found");
+    app.get(token, &format!("/api/runs/{prod}")).await.ok();
+    app.post(token, &format!("/api/runs/{prod}/finish"), &Value::Null).await.problem(403, "forbidden");
+    let seen = app.get(token, "/api/orgs/acme/runs").await.ok();
+    assert_eq!(seen["runs"].as_array().unwrap().len(), 2, "staging and prod: {seen}");
+    // Less is less at the next request; and without the team there is no token.
+    app.patch(&app.owner, "/api/orgs/acme/teams/web", &json!({"rights": []})).await.ok();
+    let path = format!("/api/runs/{}", staging["id"].as_str().unwrap());
+    app.get(token, &path).await.problem(404, "not-found");
+    assert_eq!(app.delete(&app.owner, "/api/orgs/acme/teams/web").await.status, 204);
+    app.get(token, "/api/user").await.problem(401, "unauthorized");
+    assert_eq!(scene.refused(&scene.token().await, &asked).await, "no_such_principal");
+}
+
+async fn a_platform_token_starts_a_run_and_gets_its_id_token_at_once(scene: Scene) {
+    let app = &scene.app;
+    let grant = |project: Value| {
+        let run = json!({
+            "service": "deploy",
+            "attributes": {
+                "project": project,
+                "stack": {"claim": "stack"},
+                "operation": {"value": "preview"},
+                "deployment": {"choose": "any"},
+            },
+            "audiences": ["sts.amazonaws.com"],
+        });
+        json!([allow(json!({"tokenType": "run", "run": run}))])
+    };
+    let detail = scene.policies(grant(json!({"choose": "any"}))).await.problem(422, "invalid-input");
+    assert!(detail.contains("project") && detail.contains("subject"), "{detail}");
+    scene.policies(grant(json!({"claim": "project"}))).await.ok();
+    let asked = [
+        ("requested_token_type", ID_TOKEN),
+        ("id_token_audience", "sts.amazonaws.com"),
+        ("attributes", r#"{"deployment": "42"}"#),
+    ];
+    let token = scene.token().await;
+    let first = scene.exchange(&token, &asked).await.ok();
+    assert_eq!((&first["token_type"], &first["issued_token_type"]), (&json!("N_A"), &json!(ID_TOKEN)));
+    assert_eq!(
+        first["run"]["subject"],
+        "runmint:deploy:org:acme:project:website:stack:staging:operation:preview:scope:read"
+    );
+    let claims =
+        UnverifiedToken::parse(first["access_token"].as_str().unwrap()).unwrap().unverified_claims().clone();
+    assert_eq!((&claims["aud"], &claims["deployment"]), (&json!("sts.amazonaws.com"), &json!("42")));
+    assert_eq!(claims["act"]["iss"], scene.foreign.issuer);
+    // Repeated, it is the same run, which goes on asking for itself.
+    let again = scene.exchange(&token, &asked).await.ok();
+    assert_eq!(again["run"]["id"], first["run"]["id"]);
+    assert_eq!(again["run"]["request_token"], first["run"]["request_token"]);
+    app.mint(&first["run"], "&audience=sts.amazonaws.com").await;
+    for other in [
+        ("attributes", r#"{"project": "billing"}"#),
+        ("attributes", r#"{"operation": "update"}"#),
+        ("id_token_audience", "api://AzureADTokenExchange"),
+        ("service", "environment"),
+    ] {
+        let mut asked = asked.to_vec();
+        asked.retain(|(name, _)| *name != other.0);
+        asked.push(other);
+        assert_eq!(scene.refused(&scene.token().await, &asked).await, "no_policy_matched", "{other:?}");
+    }
+}
+
+async fn what_an_issuer_brought_goes_with_it(scene: Scene) {
+    let app = &scene.app;
+    scene.policies(json!([allow(json!({}))])).await.ok();
+    let exchanged = scene.exchange(&scene.token().await, &[]).await.ok();
+    let token = exchanged["access_token"].as_str().unwrap();
+    app.get(token, "/api/user").await.ok();
+    let path = format!("/api/orgs/acme/oidc/issuers/{}", scene.issuer["id"].as_str().unwrap());
+    assert!(app.get(&app.owner, &path).await.ok()["lastUsed"].is_string());
+    assert_eq!(app.delete(&app.owner, &path).await.status, 204);
+    app.get(token, "/api/user").await.problem(401, "unauthorized");
+    assert_eq!(scene.refused(&scene.token().await, &[]).await, "issuer_unknown");
+    app.get(&app.owner, &path).await.problem(404, "not-found");
+}
+
+async fn drafts_are_explained_and_replayed(scene: Scene) {
+    let app = &scene.app;
+    scene.policies(json!([allow(json!({}))])).await.ok();
+    let token = scene.token().await;
+    scene.exchange(&token, &[]).await.ok();
+    let path = format!("/api/orgs/acme/auth/policies/oidcissuers/{}", scene.issuer["id"].as_str().unwrap());
+    let asked = json!({"token_type": "organization", "admin": false});
+    let explained =
+        app.post(&app.owner, &format!("{path}/explain"), &json!({"token": token, "asked": asked})).await.ok();
+    assert_eq!(explained["decision"]["outcome"], "allowed");
+    assert_eq!(explained["explanation"][0]["rules"][0]["matched"], true);
+    let draft = json!([allow(json!({"rules": {"sub": "runmint:deploy:org:acme:project:billing:*"}}))]);
+    let replayed = app.post(&app.owner, &format!("{path}/replay"), &json!({"policies": draft})).await.ok();
+    assert_eq!((&replayed["replayed"], replayed["differences"].as_array().unwrap().len()), (&json!(1), 1));
+    let difference = &replayed["differences"][0];
+    assert_eq!((&difference["before"], &difference["after"]), (&json!("allowed"), &json!("no_match")));
+    assert!(!replayed.to_string().contains(&token));
+    assert_eq!(app.database.dump().await.matches(&token).count(), 0, "tokens are never kept");
+    for other in [&app.viewer, &app.orchestrator] {
+        app.post(other, &format!("{path}/explain"), &json!({"token": token, "asked": asked}))
+            .await
+            .problem(403, "forbidden");
+    }
+}

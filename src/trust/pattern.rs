@@ -116,7 +116,7 @@ fn regex_of(text: &str, syntax: Syntax) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -130,7 +130,7 @@ mod tests {
     }
 
     /// Says what a pattern means by trying everything.
-    fn naive(pattern: &[char], text: &[char], syntax: Syntax) -> bool {
+    pub(in crate::trust) fn naive(pattern: &[char], text: &[char], syntax: Syntax) -> bool {
         let Some((first, rest)) = pattern.split_first() else { return text.is_empty() };
         match first {
             '*' => (0..=text.len()).any(|skipped| naive(rest, &text[skipped..], syntax)),
@@ -229,7 +229,8 @@ mod tests {
 
         #[test]
         fn any_text_without_wildcards_matches_itself_alone(text in any::<String>(), other in any::<String>()) {
-            prop_assume!(!text.contains(['*', '?']) && text.len() <= MAX_PATTERN_BYTES);
+            let text = text.replace(['*', '?'], "");
+            prop_assume!(text.len() <= MAX_PATTERN_BYTES);
             let pattern = strict(&text);
             prop_assert!(pattern.matches(&text) && pattern.is_literal());
             prop_assert_eq!(pattern.matches(&other), text == other);

@@ -48,14 +48,6 @@ impl Platform {
         }
     }
 
-    /// Whether everybody on the internet gets tokens of this issuer. An enterprise's own is another one,
-    /// with a path behind the host.
-    pub(super) fn is_shared(self, issuer_url: &str) -> bool {
-        let (host, path) = host_and_path(issuer_url);
-        matches!(host, "token.actions.githubusercontent.com" | "gitlab.com" | "agent.buildkite.com")
-            && path.is_empty()
-    }
-
     /// Claims that name the customer, or something that only one customer has.
     pub(super) fn tenant_claims(self) -> &'static [&'static str] {
         match self {
@@ -154,6 +146,14 @@ impl Platform {
             _ => "customer of this issuer",
         }
     }
+}
+
+/// Whether everybody on the internet gets tokens of this issuer. An enterprise's own is another one, with a
+/// path behind the host.
+pub(super) fn is_shared(issuer_url: &str) -> bool {
+    let (host, path) = host_and_path(issuer_url);
+    matches!(host, "token.actions.githubusercontent.com" | "gitlab.com" | "agent.buildkite.com")
+        && path.is_empty()
 }
 
 /// Of an https URL, both as they would be compared; the path without slashes at its ends.

@@ -56,7 +56,7 @@ pub enum Code {
 /// What is risky about `policies` of the issuer at `issuer_url`: refusals first, then in their order.
 pub fn lint(policies: &[Policy], issuer_url: &str) -> Vec<Finding> {
     let platform = Platform::of(issuer_url, policies);
-    let shared = platform.is_shared(issuer_url);
+    let shared = issuers::is_shared(issuer_url);
     let mut findings = Vec::new();
     for (index, policy) in policies.iter().enumerate() {
         let mut about = Findings { policy: index, found: &mut findings };

@@ -25,12 +25,12 @@ pub(super) fn lint(
         findings.refuse(subject, Code::AnyTenant, reason);
     }
     match subject {
-        Some(rule) => {
-            wildcard_first(rule, policy, platform, findings);
-            pull_requests(rule, policy, all, platform, findings);
-        }
+        Some(rule) => wildcard_first(rule, policy, platform, findings),
         None if !stranger => no_subject(policy, platform, findings),
         None => {}
+    }
+    if platform == Platform::Github && !stranger {
+        pull_requests(policy, all, findings);
     }
 }
 
@@ -75,49 +75,43 @@ fn wildcard_first(rule: &Rule, policy: &Policy, platform: Platform, findings: &m
 }
 
 /// `repo:acme/*:pull_request` and what contains it.
-fn pull_requests(
-    rule: &Rule,
-    policy: &Policy,
-    all: &[Policy],
-    platform: Platform,
-    findings: &mut Findings<'_>,
-) {
-    let pattern = &rule.pattern;
-    if platform != Platform::Github
-        || !pattern.as_str().starts_with("repo:")
-        || denies_pull_requests(all, policy)
-    {
+fn pull_requests(policy: &Policy, all: &[Policy], findings: &mut Findings<'_>) {
+    let subject = policy.rule("sub").filter(|rule| !rule.pattern.is_all_wildcards());
+    if denies_pull_requests(all, policy) {
         return;
     }
-    let says_where =
-        ["ref", "environment", "workflow_ref", "event_name"].iter().any(|name| bound(policy, name));
-    if pattern.as_str().ends_with(":pull_request") {
-        let one_repository =
-            is_one_repository(pattern) || bound(policy, "repository") || bound(policy, "repository_id");
-        if one_repository {
-            let reason = "a pull request's workflow is the one that its author wrote: whoever may open one from a branch gets this token before anybody reviews it";
-            findings.warn(Some(rule), Code::PullRequest, reason);
-        } else {
-            let reason = "it takes pull requests of many repositories, and a pull request's workflow is the one that its author wrote: whoever may push a branch to the least of them gets this token";
-            findings.refuse(Some(rule), Code::AnyRepositoryPullRequest, reason);
+    match subject {
+        Some(rule) if rule.pattern.as_str().ends_with(":pull_request") => {
+            let pattern = &rule.pattern;
+            if is_one_repository(pattern) || bound(policy, "repository") || bound(policy, "repository_id") {
+                findings.warn(Some(rule), Code::PullRequest, "a pull request's workflow is the one that its author wrote: whoever may open one from a branch gets this token before anybody reviews it");
+            } else {
+                findings.refuse(Some(rule), Code::AnyRepositoryPullRequest, "it takes pull requests of many repositories, and a pull request's workflow is the one that its author wrote: whoever may push a branch to the least of them gets this token");
+            }
         }
-    } else if !pattern.is_literal() && !says_where && takes_pull_requests(pattern) {
-        let reason = "it takes every branch and pull requests too, whose workflow is the one that their author wrote: say the `environment` or the `ref`, or deny `event_name` `pull_request*`";
-        findings.warn(Some(rule), Code::PullRequest, reason);
+        _ if takes_pull_requests(policy, subject) => {
+            findings.warn(subject, Code::PullRequest, "it takes every branch and pull requests too, whose workflow is the one that their author wrote: say the `environment` or the `ref`, or deny `event_name` `pull_request*`");
+        }
+        _ => {}
     }
+}
+
+/// Whether neither the subject nor another rule says which of a repository's workflows it is about.
+fn takes_pull_requests(policy: &Policy, subject: Option<&Rule>) -> bool {
+    let open_end = subject.is_none_or(|rule| {
+        let pattern = rule.pattern.as_str();
+        pattern.ends_with('*') && !pattern.contains(":ref:") && !pattern.contains(":environment:")
+    });
+    let other_event = policy.rule("event_name").is_some_and(|rule| {
+        !rule.pattern.matches("pull_request") && !rule.pattern.matches("pull_request_target")
+    });
+    open_end && !other_event && !["ref", "environment", "workflow_ref"].iter().any(|name| bound(policy, name))
 }
 
 /// Up to the first separator after the owner, all is literal.
 fn is_one_repository(pattern: &Pattern) -> bool {
     let name = pattern.literal_prefix().split_once('/').map(|(_, rest)| rest);
     name.is_some_and(|rest| rest.contains(':'))
-}
-
-/// Whether the pattern's last wildcard can be `pull_request`: nothing else that is literal follows it.
-fn takes_pull_requests(pattern: &Pattern) -> bool {
-    pattern.as_str().ends_with("*")
-        && !pattern.as_str().contains(":ref:")
-        && !pattern.as_str().contains(":environment:")
 }
 
 /// Whether another policy denies this kind of token to pull requests altogether.

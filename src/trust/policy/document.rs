@@ -3,12 +3,9 @@
 //! Member names are the wire's. Nothing unknown is read over, and nothing may be said twice: which of the
 //! two would count is not for a parser to decide.
 
-use std::fmt;
-use std::marker::PhantomData;
+use serde::{Deserialize, Serialize};
 
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
+use super::entries::Entries;
 use super::run::{AttributeSource, Choice, RunGrant, RunGrantError};
 use super::{
     ClaimPath, Decision, Grant, MAX_NAME_BYTES, MAX_RULES, NoPermissions, Pattern, Policy, PolicyError, Rule,
@@ -30,8 +27,8 @@ pub struct PolicyDocument {
     #[serde(default, rename = "roleID", skip_serializing_if = "Option::is_none")]
     pub role_id: Option<String>,
     /// Absent, `null`, `[]` or `["admin"]`; all but the last mean the same.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub authorized_permissions: Option<Option<Vec<String>>>,
+    #[serde(default, skip_serializing_if = "PermissionsDocument::is_absent")]
+    pub authorized_permissions: PermissionsDocument,
     /// Absent means strict. Written only where it is not.
     #[serde(default, skip_serializing_if = "is_strict")]
     pub syntax: Syntax,
@@ -48,6 +45,16 @@ pub enum TokenType {
     Personal,
     Runner,
     Run,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "authorizedPermissions is an array of strings, or null")]
+pub enum PermissionsDocument {
+    #[default]
+    #[serde(skip)]
+    Absent,
+    Null(()),
+    List(Vec<String>),
 }
 
 /// `{"service": "deploy", "attributes": {…}, "audiences": […]}`. A denying policy has only `service`.
@@ -90,29 +97,27 @@ enum Any {
     Any,
 }
 
-/// A JSON object in its order. No name stands twice in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entries<V>(pub Vec<(String, V)>);
-
 impl TryFrom<PolicyDocument> for Policy {
     type Error = PolicyError;
 
     fn try_from(mut document: PolicyDocument) -> Result<Self, PolicyError> {
-        let permissions = document.authorized_permissions.take();
+        let permissions = std::mem::take(&mut document.authorized_permissions);
         let role = document.role_id.take();
         let (decision, syntax) = (document.decision, document.syntax);
         let rules = parse_rules(std::mem::take(&mut document.rules), syntax)?;
         let mut grant = parse_grant(document)?;
         let mut written_as = NoPermissions::Absent;
-        match permissions.as_ref().map(Option::as_deref) {
-            None => {}
-            Some(None) => written_as = NoPermissions::Null,
-            Some(Some([])) => written_as = NoPermissions::Empty,
-            Some(Some([only])) if only == "admin" => match &mut grant {
-                Grant::Organization { admin } => *admin = true,
-                other => return Err(PolicyError::Permission(other.token_type().to_owned())),
+        match permissions {
+            PermissionsDocument::Absent => {}
+            PermissionsDocument::Null(()) => written_as = NoPermissions::Null,
+            PermissionsDocument::List(list) => match (list.as_slice(), &mut grant) {
+                ([], _) => written_as = NoPermissions::Empty,
+                ([only], Grant::Organization { admin }) if only == "admin" => *admin = true,
+                ([only], other) if only == "admin" => {
+                    return Err(PolicyError::Permission(other.token_type().to_owned()));
+                }
+                (several, _) => return Err(PolicyError::Permission(several.join(", "))),
             },
-            Some(Some(several)) => return Err(PolicyError::Permission(several.join(", "))),
         }
         if decision == Decision::Allow && rules.is_empty() {
             return Err(PolicyError::NoRules);
@@ -191,10 +196,10 @@ impl From<Policy> for PolicyDocument {
     fn from(policy: Policy) -> Self {
         let Policy { decision, grant, role, syntax, rules, written_as } = policy;
         let authorized_permissions = match (&grant, written_as) {
-            (Grant::Organization { admin: true }, _) => Some(Some(vec!["admin".to_owned()])),
-            (_, NoPermissions::Absent) => None,
-            (_, NoPermissions::Null) => Some(None),
-            (_, NoPermissions::Empty) => Some(Some(Vec::new())),
+            (Grant::Organization { admin: true }, _) => PermissionsDocument::List(vec!["admin".to_owned()]),
+            (_, NoPermissions::Absent) => PermissionsDocument::Absent,
+            (_, NoPermissions::Null) => PermissionsDocument::Null(()),
+            (_, NoPermissions::Empty) => PermissionsDocument::List(Vec::new()),
         };
         let rules = rules
             .into_iter()
@@ -301,57 +306,10 @@ impl TokenType {
     }
 }
 
-impl<V> Entries<V> {
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+impl PermissionsDocument {
+    fn is_absent(&self) -> bool {
+        *self == Self::Absent
     }
-}
-
-impl<V> Default for Entries<V> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<V: Serialize> Serialize for Entries<V> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
-}
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder<V>(PhantomData<V>);
-
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for InOrder<V> {
-            type Value = Entries<V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::<(String, V)>::new();
-                while let Some((name, value)) = members.next_entry::<String, V>()? {
-                    if entries.iter().any(|(taken, _)| *taken == name) {
-                        return Err(A::Error::custom(format_args!("`{name}` stands there twice")));
-                    }
-                    // What comes after is refused as too many; here it only must not take long.
-                    if entries.len() <= MAX_RULES {
-                        entries.push((name, value));
-                    }
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        deserializer.deserialize_map(InOrder(PhantomData))
-    }
-}
-
-/// Tells a member that is `null` from one that is absent.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Vec<String>>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::explanation::{PolicyExplanation, RuleExplanation};
 use super::run::{RunMismatch, RunRequest};
-use super::{Decision, Grant, MAX_POLICIES, MAX_TEXT_BYTES, PoliciesError, Policy, Rule};
+use super::{Decision, Grant, PoliciesError, Policy, Rule, check_bounds};
 use crate::trust::pattern::Pattern;
 
 /// What the caller wants the token to become.
@@ -71,13 +71,8 @@ pub enum Inapplicable {
 impl CompiledPolicies {
     /// Patterns are compiled when a policy is read; this checks the bounds of all together.
     pub fn compile(policies: &[Policy]) -> Result<Self, PoliciesError> {
-        if policies.len() > MAX_POLICIES {
-            return Err(PoliciesError::TooMany(policies.len()));
-        }
-        match policies.iter().map(Policy::text_bytes).sum() {
-            ..=MAX_TEXT_BYTES => Ok(Self { policies: policies.to_vec() }),
-            bytes => Err(PoliciesError::TooMuchText(bytes)),
-        }
+        check_bounds(policies)?;
+        Ok(Self { policies: policies.to_vec() })
     }
 
     /// The policy that a verdict counts.

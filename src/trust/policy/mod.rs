@@ -5,6 +5,7 @@
 //! [`evaluation`] decides.
 
 mod document;
+mod entries;
 pub mod evaluation;
 pub mod explanation;
 pub mod run;
@@ -15,7 +16,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use self::document::{AttributeDocument, Entries, PolicyDocument, RunDocument, TokenType};
+pub use self::document::{AttributeDocument, PermissionsDocument, PolicyDocument, RunDocument, TokenType};
+pub use self::entries::Entries;
 use self::run::{RunGrant, RunGrantError};
 use super::claim_path::{ClaimPath, ClaimPathError};
 use super::pattern::{Pattern, PatternError, Syntax};
@@ -194,8 +196,16 @@ pub fn parse_policies(documents: Vec<PolicyDocument>) -> Result<Vec<Policy>, Pol
             Policy::try_from(document).map_err(|source| PoliciesError::Policy { index, source })
         })
         .collect::<Result<Vec<_>, _>>()?;
+    check_bounds(&policies)?;
+    Ok(policies)
+}
+
+fn check_bounds(policies: &[Policy]) -> Result<(), PoliciesError> {
+    if policies.len() > MAX_POLICIES {
+        return Err(PoliciesError::TooMany(policies.len()));
+    }
     match policies.iter().map(Policy::text_bytes).sum() {
-        ..=MAX_TEXT_BYTES => Ok(policies),
+        ..=MAX_TEXT_BYTES => Ok(()),
         bytes => Err(PoliciesError::TooMuchText(bytes)),
     }
 }

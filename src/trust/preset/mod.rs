@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::pattern::Syntax;
-use super::policy::{Decision, Entries, Policy, PolicyDocument, PolicyError, TokenType};
+use super::policy::{Decision, Entries, PermissionsDocument, Policy, PolicyDocument, PolicyError, TokenType};
 
 static PRESETS: LazyLock<IndexMap<String, Definition>> =
     LazyLock::new(|| toml::from_str(include_str!("presets.toml")).expect("the presets parse"));
@@ -189,7 +189,7 @@ impl PresetGrant {
             user_login: None,
             runner_id: None,
             role_id: None,
-            authorized_permissions: Some(Some(Vec::new())),
+            authorized_permissions: PermissionsDocument::List(Vec::new()),
             syntax: Syntax::Strict,
             run: None,
             rules: Entries(rules),
@@ -197,7 +197,7 @@ impl PresetGrant {
         match self {
             // What is denied is denied to all tokens of the organization, an admin's or not.
             Self::Organization { admin } if *admin && decision == Decision::Allow => {
-                document.authorized_permissions = Some(Some(vec!["admin".to_owned()]));
+                document.authorized_permissions = PermissionsDocument::List(vec!["admin".to_owned()]);
             }
             Self::Organization { .. } => {}
             Self::Team(name) => {

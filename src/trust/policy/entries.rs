@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// More are read over: whoever takes entries has a lower bound, and refuses them for their number.
+/// What comes after is not kept: whoever takes entries has a smaller limit, and refuses so many anyway.
 const MAX_ENTRIES: usize = 128;
 
 /// A JSON object in its order. No name stands twice in it.

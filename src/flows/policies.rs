@@ -64,7 +64,7 @@ pub async fn find_policy(
 pub async fn replace_policies(
     app: &App,
     issuer: TrustedIssuer,
-    policies: Value,
+    policies: Vec<PolicyDocument>,
     by: Uuid,
 ) -> Result<TrustedIssuer, PolicyFlowError> {
     let parsed = parse(app, policies)?;
@@ -80,8 +80,7 @@ pub async fn replace_policies(
 }
 
 /// Policies that may be saved.
-pub fn parse(app: &App, policies: Value) -> Result<Vec<Policy>, PolicyFlowError> {
-    let documents: Vec<PolicyDocument> = Vec::deserialize(policies)?;
+pub fn parse(app: &App, documents: Vec<PolicyDocument>) -> Result<Vec<Policy>, PolicyFlowError> {
     let policies = parse_policies(documents)?;
     check_for_saving(&policies, |service| Some(app.services.named(service)?.subject_attributes()))?;
     for (index, policy) in policies.iter().enumerate() {
@@ -144,7 +143,7 @@ pub async fn replay(
     app: &App,
     organization: &Organization,
     issuer: &TrustedIssuer,
-    draft: Value,
+    draft: Vec<PolicyDocument>,
     last: i64,
 ) -> Result<Replay, PolicyFlowError> {
     let draft = parse(app, draft)?;

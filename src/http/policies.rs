@@ -19,12 +19,14 @@ use crate::store::access_tokens::Role;
 use crate::store::exchanges::Exchange;
 use crate::store::trusted_issuers::TrustedIssuer;
 use crate::trust::foreign_token::ForeignToken;
+use crate::trust::lint::lint;
+use crate::trust::policy::PolicyDocument;
 use crate::trust::policy::evaluation::Asked;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replace {
-    policies: Value,
+    policies: Vec<PolicyDocument>,
 }
 
 /// Either a token, whose signature does not matter here, or claims.
@@ -35,13 +37,13 @@ pub struct Explain {
     claims: Option<Map<String, Value>>,
     asked: Asked,
     /// Others than those in force.
-    policies: Option<Value>,
+    policies: Option<Vec<PolicyDocument>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
-    policies: Value,
+    policies: Vec<PolicyDocument>,
     last: Option<i64>,
 }
 
@@ -51,7 +53,7 @@ pub async fn of_issuer(
     TwoSegments(org, id): TwoSegments,
 ) -> Result<Json<Value>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    Ok(Json(render(&find_issuer(&api.app, &organization, &id).await?)))
+    Ok(Json(render(&find_issuer(&api.app, &organization, &id).await?)?))
 }
 
 pub async fn replace(
@@ -64,7 +66,7 @@ pub async fn replace(
     let issuer = policies::find_policy(&api.app, &organization, &id).await?;
     let Replace { policies } = body.json(&api).await?;
     let issuer = policies::replace_policies(&api.app, issuer, policies, caller.token_id()).await?;
-    Ok(Json(render(&issuer)))
+    Ok(Json(render(&issuer)?))
 }
 
 pub async fn explain(
@@ -138,15 +140,17 @@ pub async fn exchanges(
     Ok(Json(json!({"exchanges": found.iter().map(render_exchange).collect::<Vec<_>>()})))
 }
 
-fn render(issuer: &TrustedIssuer) -> Value {
+fn render(issuer: &TrustedIssuer) -> Result<Value, Problem> {
     let policy = &issuer.policy;
-    json!({
+    let findings = lint(&policies::saved(issuer)?, &issuer.url);
+    Ok(json!({
         "id": policy.id,
         "version": policy.version,
         "created": issuer.created_at,
         "modified": policy.modified_at,
         "policies": policy.policies,
-    })
+        "findings": findings,
+    }))
 }
 
 fn render_exchange(exchange: &Exchange) -> Value {

@@ -3,6 +3,7 @@
 use runmint::clock::Clock;
 use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use crate::harness::{Answer, Engine, Setup, TestApp};
 
@@ -84,7 +85,9 @@ impl Scene {
             form.push((name, value));
         }
         let url = format!("{}/api/oauth/token", self.app.base_url);
-        Answer::read(self.app.http.post(url).form(&form).send().await.unwrap()).await
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self.app.http.post(url).header("content-type", "application/x-www-form-urlencoded");
+        Answer::read(request.body(body).send().await.unwrap()).await
     }
 
     async fn refused(&self, token: &str, more: &[(&str, &str)]) -> String {

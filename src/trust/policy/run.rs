@@ -1,0 +1,260 @@
+//! Policies that let a platform's token start a run: where the run's attributes come from.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::{ClaimPath, ClaimPathError, Decision, RunDocument};
+
+/// As many as a service has.
+pub const MAX_ATTRIBUTES: usize = 32;
+/// Of names of services and attributes.
+const MAX_WORD_BYTES: usize = 63;
+/// Of values and prefixes, as for runs that are started otherwise.
+const MAX_VALUE_BYTES: usize = 255;
+const MAX_CHOICES: usize = 64;
+const MAX_AUDIENCES: usize = 32;
+const MAX_AUDIENCE_BYTES: usize = 256;
+
+/// What a run policy grants. One that denies has only the service, and denies every run of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunGrant {
+    pub(super) service: String,
+    /// In the order in which they were written, each name once.
+    pub(super) attributes: Vec<(String, AttributeSource)>,
+    /// `None` means any. Never empty.
+    pub(super) audiences: Option<Vec<String>>,
+}
+
+/// Where the value of an attribute comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributeSource {
+    /// The verified claim, which must have exactly one value, without the prefix, which it must have.
+    Claim { path: ClaimPath, strip_prefix: Option<String> },
+    /// The policy itself.
+    Value(String),
+    /// The caller, who may also leave it out.
+    Chosen(Choice),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    Any,
+    OneOf(Vec<String>),
+}
+
+/// What a caller asks for who asks for a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRequest {
+    pub service: String,
+    /// The audiences that its ID tokens are to be for.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Why this is not what a policy can grant.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum RunGrantError {
+    #[error("`{0}` is no name: 1 to {MAX_WORD_BYTES} lower-case letters, digits and underscores")]
+    Word(String),
+    #[error("there are at most {MAX_ATTRIBUTES} attributes")]
+    TooManyAttributes,
+    #[error(
+        "attribute `{0}` needs exactly one of `claim`, `value` and `choose`; `stripPrefix` goes with `claim`"
+    )]
+    Source(String),
+    #[error("claim path `{path}`: {reason}")]
+    Path { path: String, reason: ClaimPathError },
+    #[error(
+        "attribute `{0}`: a value has 1 to {MAX_VALUE_BYTES} bytes, and a choice 1 to {MAX_CHOICES} values"
+    )]
+    Value(String),
+    #[error(
+        "there are 1 to {MAX_AUDIENCES} audiences of 1 to {MAX_AUDIENCE_BYTES} bytes; leave them out for any"
+    )]
+    Audiences,
+    #[error("a denying policy denies every run of its service: it has no attributes and no audiences")]
+    DenyingTooMuch,
+}
+
+/// Why a policy does not grant the run that was asked for.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum RunMismatch {
+    #[error("it is for runs of `{policy}`, asked was `{asked}`")]
+    Service { policy: String, asked: String },
+    #[error("it does not permit the audience `{0}`")]
+    Audience(String),
+    #[error("it permits certain audiences only, and none was asked for")]
+    NoAudience,
+    #[error("it does not let the caller choose attribute `{0}`")]
+    NotToChoose(String),
+    #[error("attribute `{name}` is one of {allowed}, not `{asked}`")]
+    NotAChoice { name: String, allowed: String, asked: String },
+    #[error("attribute `{name}` comes from claim `{claim}`, which has {found} values; it needs exactly one")]
+    ClaimValues { name: String, claim: String, found: usize },
+    #[error("attribute `{name}` comes from claim `{claim}`, whose value does not continue after `{prefix}`")]
+    Prefix { name: String, claim: String, prefix: String },
+    #[error("attribute `{name}` comes from claim `{claim}`, which is empty")]
+    EmptyClaim { name: String, claim: String },
+}
+
+impl RunGrant {
+    pub(super) fn parse(document: RunDocument, decision: Decision) -> Result<Self, RunGrantError> {
+        let RunDocument { service, attributes, audiences } = document;
+        if !is_word(&service) {
+            return Err(RunGrantError::Word(service));
+        }
+        if decision == Decision::Deny && !(attributes.is_empty() && audiences.is_none()) {
+            return Err(RunGrantError::DenyingTooMuch);
+        }
+        if attributes.0.len() > MAX_ATTRIBUTES {
+            return Err(RunGrantError::TooManyAttributes);
+        }
+        let mut sources = Vec::with_capacity(attributes.0.len());
+        for (name, attribute) in attributes.0 {
+            if !is_word(&name) {
+                return Err(RunGrantError::Word(name));
+            }
+            let Some(source) = attribute.into_source() else { return Err(RunGrantError::Source(name)) };
+            let source = source?;
+            if !source.is_bounded() {
+                return Err(RunGrantError::Value(name));
+            }
+            sources.push((name, source));
+        }
+        if let Some(audiences) = &audiences {
+            let bounded = |audience: &String| (1..=MAX_AUDIENCE_BYTES).contains(&audience.len());
+            if !(1..=MAX_AUDIENCES).contains(&audiences.len()) || !audiences.iter().all(bounded) {
+                return Err(RunGrantError::Audiences);
+            }
+        }
+        Ok(Self { service, attributes: sources, audiences })
+    }
+
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    pub fn attributes(&self) -> &[(String, AttributeSource)] {
+        &self.attributes
+    }
+
+    pub fn audiences(&self) -> Option<&[String]> {
+        self.audiences.as_deref()
+    }
+
+    /// The attributes of the run that was asked for, by verified `claims`; or why this does not grant it.
+    /// What the service itself demands of its attributes is not looked at.
+    pub fn attributes_of(
+        &self,
+        asked: &RunRequest,
+        claims: &Map<String, Value>,
+    ) -> Result<BTreeMap<String, String>, RunMismatch> {
+        self.check_service(asked)?;
+        self.check_audiences(&asked.audiences)?;
+        let mut attributes = BTreeMap::new();
+        for (name, source) in &self.attributes {
+            let chosen = asked.attributes.get(name);
+            if let Some(value) = source.value(name, chosen, claims)? {
+                attributes.insert(name.clone(), value.into_owned());
+            }
+        }
+        // Saying what is so anyway is no choice.
+        match asked.attributes.iter().find(|(name, value)| attributes.get(*name) != Some(*value)) {
+            Some((name, _)) => Err(RunMismatch::NotToChoose(name.clone())),
+            None => Ok(attributes),
+        }
+    }
+
+    pub(super) fn check_service(&self, asked: &RunRequest) -> Result<(), RunMismatch> {
+        if self.service == asked.service {
+            return Ok(());
+        }
+        Err(RunMismatch::Service { policy: self.service.clone(), asked: asked.service.clone() })
+    }
+
+    fn check_audiences(&self, asked: &[String]) -> Result<(), RunMismatch> {
+        let Some(permitted) = &self.audiences else { return Ok(()) };
+        if asked.is_empty() {
+            return Err(RunMismatch::NoAudience);
+        }
+        match asked.iter().find(|audience| !permitted.contains(audience)) {
+            Some(foreign) => Err(RunMismatch::Audience(foreign.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl AttributeSource {
+    fn value<'v>(
+        &'v self,
+        name: &str,
+        chosen: Option<&'v String>,
+        claims: &'v Map<String, Value>,
+    ) -> Result<Option<Cow<'v, str>>, RunMismatch> {
+        match self {
+            Self::Value(value) => Ok(Some(Cow::Borrowed(value))),
+            Self::Chosen(Choice::Any) => Ok(chosen.map(|value| Cow::Borrowed(value.as_str()))),
+            Self::Chosen(Choice::OneOf(values)) => match chosen {
+                Some(value) if !values.contains(value) => Err(RunMismatch::NotAChoice {
+                    name: name.to_owned(),
+                    allowed: values.join(", "),
+                    asked: value.clone(),
+                }),
+                chosen => Ok(chosen.map(|value| Cow::Borrowed(value.as_str()))),
+            },
+            Self::Claim { path, strip_prefix } => {
+                let claim_value = claim_value(name, path, strip_prefix.as_deref(), claims)?;
+                Ok(Some(Cow::Owned(claim_value)))
+            }
+        }
+    }
+
+    fn is_bounded(&self) -> bool {
+        let bounded = |text: &String| (1..=MAX_VALUE_BYTES).contains(&text.len());
+        match self {
+            Self::Claim { strip_prefix, .. } => strip_prefix.as_ref().is_none_or(bounded),
+            Self::Value(value) => bounded(value),
+            Self::Chosen(Choice::Any) => true,
+            Self::Chosen(Choice::OneOf(values)) => {
+                (1..=MAX_CHOICES).contains(&values.len()) && values.iter().all(bounded)
+            }
+        }
+    }
+}
+
+fn claim_value(
+    name: &str,
+    path: &ClaimPath,
+    strip_prefix: Option<&str>,
+    claims: &Map<String, Value>,
+) -> Result<String, RunMismatch> {
+    let (name, claim) = (name.to_owned(), path.as_str().to_owned());
+    let mut values = path.values(claims);
+    // Of several, which one is meant would depend on their order.
+    if values.len() != 1 {
+        return Err(RunMismatch::ClaimValues { name, claim, found: values.len() });
+    }
+    let value = values.remove(0);
+    if value.is_empty() {
+        return Err(RunMismatch::EmptyClaim { name, claim });
+    }
+    let Some(prefix) = strip_prefix else { return Ok(value.into_owned()) };
+    match value.strip_prefix(prefix) {
+        Some(rest) if !rest.is_empty() => Ok(rest.to_owned()),
+        _ => Err(RunMismatch::Prefix { name, claim, prefix: prefix.to_owned() }),
+    }
+}
+
+/// As services and attributes are named: `[a-z][a-z0-9_]{0,62}`.
+fn is_word(text: &str) -> bool {
+    let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    (1..=MAX_WORD_BYTES).contains(&text.len())
+        && text.as_bytes()[0].is_ascii_lowercase()
+        && text.bytes().all(rest)
+}

@@ -20,7 +20,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("publishing", &[]),
     ("store", &["clock", "issuer", "secret", "signing"]),
     ("served", &["issuer", "publication", "signing"]),
-    ("app", &["clock", "config", "entropy", "issuer", "publishing", "secret", "served", "signing", "store"]),
+    (
+        "app",
+        &[
+            "clock",
+            "config",
+            "entropy",
+            "issuer",
+            "publishing",
+            "secret",
+            "served",
+            "signing",
+            "store",
+            "upstream",
+        ],
+    ),
     (
         "flows",
         &[
@@ -33,11 +47,14 @@ const ROOMS: &[(&str, &[&str])] = &[
             "publishing",
             "secret",
             "served",
+            "hex",
             "signing",
             "store",
+            "trust",
+            "upstream",
         ],
     ),
-    ("http", &["app", "flows", "issuer", "publication", "served", "signing", "store"]),
+    ("http", &["app", "flows", "issuer", "publication", "served", "signing", "store", "trust"]),
     (
         "launch",
         &[

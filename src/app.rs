@@ -1,11 +1,11 @@
 //! What every request shares.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwap;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
 
@@ -31,6 +31,9 @@ use crate::upstream::fetch::{FetchSettings, Fetcher};
 use crate::upstream::issuer_keys::IssuerKeys;
 use crate::upstream::resolver::SystemResolver;
 use crate::upstream::source_url::PlainHttp;
+
+/// Refused exchanges that a process records in a minute.
+const RECORDED_REFUSALS: u32 = 60;
 
 /// Runs kept in memory, about two kilobytes each.
 const RUNS_CACHED: usize = 20_000;
@@ -66,11 +69,36 @@ pub struct App {
     pub alarms: ArcSwap<Vec<RingNotice>>,
     /// What an operator has to do before it becomes an alarm.
     pub reminders: ArcSwap<Vec<RingNotice>>,
+    /// How many refused exchanges are still recorded in which minute: anybody may ask for more of them.
+    pub refusals: Budget,
     /// When the scheduler last did all that was due, in milliseconds; 0 where none runs.
     pub looked_after_at: AtomicI64,
     /// What never changes of runs that asked for tokens lately, by request token. Whether a run is
     /// still active is never cached: the commit of each token's record reads it.
     pub runs: Cache<SecretHash, Arc<Run>>,
+}
+
+/// So much in a minute, and no more.
+pub struct Budget {
+    in_a_minute: u32,
+    spent: std::sync::Mutex<(i64, u32)>,
+}
+
+impl Budget {
+    fn new(in_a_minute: u32) -> Self {
+        Self { in_a_minute, spent: std::sync::Mutex::default() }
+    }
+
+    /// Whether there is one left at `now`.
+    pub fn spend(&self, now: Timestamp) -> bool {
+        let minute = now.as_second() / 60;
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.0 != minute {
+            *spent = (minute, 0);
+        }
+        spent.1 += 1;
+        spent.1 <= self.in_a_minute
+    }
 }
 
 /// Something that an operator must be told about the keys of one issuer and algorithm.
@@ -134,6 +162,7 @@ impl App {
             acknowledged: Mutex::default(),
             alarms: ArcSwap::default(),
             reminders: ArcSwap::default(),
+            refusals: Budget::new(RECORDED_REFUSALS),
             looked_after_at: AtomicI64::new(0),
             runs: Cache::new(RUNS_CACHED),
         }

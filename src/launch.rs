@@ -34,6 +34,8 @@ use crate::signing::sealing::SealingError;
 use crate::store::signing_keys::Which;
 use crate::store::{OpenError, Store, StoreError};
 
+/// How often what is not needed any more is forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// How long closing the database may take at the end, after shutdown_timeout.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -174,6 +176,9 @@ impl Server {
         app.looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed);
         let looking = Arc::clone(app);
         self.keeping_keys.push(tokio::spawn(keep_doing(every, move || look(Arc::clone(&looking)))));
+        let forgetting = Arc::clone(app);
+        self.keeping_keys
+            .push(tokio::spawn(keep_doing(FORGET_EVERY, move || forget(Arc::clone(&forgetting)))));
         // Beside it: an object store that hangs must not cost this process its lease.
         if !app.publish_to.is_empty() {
             let publishing = Arc::clone(app);
@@ -208,6 +213,12 @@ async fn look(app: Arc<App>) {
     match look_after_keys(&app).await {
         Ok(()) => app.looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed),
         Err(error) => tracing::error!(%error, "the signing keys could not be looked after; trying again"),
+    }
+}
+
+async fn forget(app: Arc<App>) {
+    if let Err(error) = app.store.forget_old_exchanges(app.clock.now()).await {
+        tracing::warn!(%error, "old exchanges could not be forgotten; trying again");
     }
 }
 

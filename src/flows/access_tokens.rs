@@ -2,7 +2,6 @@
 
 use jiff::SignedDuration;
 use thiserror::Error;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::entropy::uuid_at;
@@ -20,7 +19,8 @@ pub struct NewAccessToken {
     pub name: String,
     pub scope: Scope,
     pub expires_in_seconds: Option<i64>,
-    pub created_by: Option<Uuid>,
+    /// Who makes it; `None` for the program itself.
+    pub created_by: Option<AccessToken>,
 }
 
 /// Where the token is valid.
@@ -66,6 +66,13 @@ pub async fn create_access_token(
         Scope::Organization(organization, role) => (role, Some((organization.id, organization.name))),
     };
     let now = app.clock.now();
+    let asked = expires_in_seconds.map(|seconds| now + SignedDuration::from_secs(seconds));
+    // Whoever came for an hour must not leave something that stays.
+    let exchanged = created_by.as_ref().filter(|creator| creator.origin.is_some());
+    let expires_at = match exchanged.and_then(|creator| creator.expires_at) {
+        Some(end) => Some(asked.map_or(end, |asked| asked.min(end))),
+        None => asked,
+    };
     let secret = Secret::generate(SecretKind::AccessToken, app.entropy.as_ref());
     let token = AccessToken {
         id: uuid_at(now, app.entropy.as_ref()),
@@ -73,12 +80,13 @@ pub async fn create_access_token(
         role,
         organization,
         created_at: now,
-        expires_at: expires_in_seconds.map(|seconds| now + SignedDuration::from_secs(seconds)),
+        expires_at,
         last_used_at: None,
         revoked_at: None,
         holder: Holder::Role,
-        origin: None,
+        origin: exchanged.and_then(|creator| creator.origin.clone()),
     };
+    let created_by = created_by.as_ref().map(|creator| creator.id);
     app.store.create_access_token(&token, &secret.hash(), created_by).await?;
     tracing::info!(access_token_id = %token.id, role = role.as_str(), "access token created");
     Ok(CreatedAccessToken { token, secret })

@@ -167,7 +167,10 @@ async fn verify(
 
 async fn refuse(app: &App, organization: &Organization, exchange: &Exchange) -> ExchangeError {
     tracing::info!(organization = %organization.name, issuer_id = %exchange.issuer_id, outcome = exchange.outcome.as_str(), "exchange refused");
-    if let Err(error) = app.store.record_refusal(exchange).await {
+    // Anybody may have a token of a platform that everybody uses: refusals must not cost much.
+    if app.refusals.spend(exchange.at)
+        && let Err(error) = app.store.record_refusal(exchange).await
+    {
         return error.into();
     }
     match exchange.outcome {

@@ -65,7 +65,7 @@ async fn create(
     scope: Scope,
     expires_in_seconds: Option<i64>,
 ) -> Result<Response, Problem> {
-    let new = NewAccessToken { name, scope, expires_in_seconds, created_by: Some(caller.token_id()) };
+    let new = NewAccessToken { name, scope, expires_in_seconds, created_by: Some(caller.token().clone()) };
     let created = create_access_token(&api.app, new).await?;
     let mut body = render(&created.token);
     body["access_token"] = created.secret.expose().into();

@@ -89,6 +89,7 @@ const COLUMNS: &str = "SELECT t.id, t.name, t.role, t.organization_id, o.name AS
     LEFT JOIN principals p ON p.id = t.principal_id LEFT JOIN trusted_issuers i ON i.id = t.trusted_issuer_id ";
 
 impl Store {
+    /// What a token that was exchanged makes came from the same issuer, and goes with it.
     pub async fn create_access_token(
         &self,
         token: &AccessToken,
@@ -96,8 +97,11 @@ impl Store {
         created_by: Option<Uuid>,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO access_tokens (id, hash, name, role, organization_id, created_by, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO access_tokens (id, hash, name, role, organization_id, created_by, created_at, expires_at,
+                 trusted_issuer_id, origin)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+                 (SELECT c.trusted_issuer_id FROM access_tokens c WHERE c.id = $6),
+                 (SELECT c.origin FROM access_tokens c WHERE c.id = $6))",
         )
         .bind(token.id.to_string())
         .bind(hash.as_str())

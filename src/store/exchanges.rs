@@ -11,7 +11,8 @@ use super::runs::{Run, insert_run};
 use super::{Store, StoreError};
 use crate::secret::SecretHash;
 
-/// How many are kept for each issuer.
+/// How many are kept for each issuer and outcome: strangers whose tokens are refused must not push out what
+/// was granted.
 const KEPT: i64 = 1_000;
 
 /// An exchange that policies decided.
@@ -141,12 +142,13 @@ impl Store {
     }
 
     /// Forgets what is not needed any more: uses of tokens that expired, and exchanges beyond the last
-    /// thousand of each issuer.
+    /// thousand of each issuer and outcome.
     pub async fn forget_old_exchanges(&self, now: Timestamp) -> Result<(), StoreError> {
         let sql = "DELETE FROM used_tokens WHERE expires_at < $1";
         sqlx::query(sql).bind(now.as_millisecond()).execute(&self.write).await?;
         let sql = "DELETE FROM exchanges WHERE id < (SELECT e.id FROM exchanges e
-                       WHERE e.trusted_issuer_id = exchanges.trusted_issuer_id ORDER BY e.id DESC LIMIT 1 OFFSET $1)";
+                       WHERE e.trusted_issuer_id = exchanges.trusted_issuer_id AND e.outcome = exchanges.outcome
+                       ORDER BY e.id DESC LIMIT 1 OFFSET $1)";
         sqlx::query(sql).bind(KEPT - 1).execute(&self.write).await?;
         Ok(())
     }

@@ -32,6 +32,8 @@ with_another_issuer![
     a_team_may_do_what_its_rights_cover,
     a_platform_token_starts_a_run_and_gets_its_id_token_at_once,
     what_an_issuer_brought_goes_with_it,
+    what_an_exchanged_token_makes_does_not_outlive_it,
+    old_exchanges_are_forgotten,
     drafts_are_explained_and_replayed,
 ];
 
@@ -313,6 +315,45 @@ async fn what_an_issuer_brought_goes_with_it(scene: Scene) {
     app.get(token, "/api/user").await.problem(401, "unauthorized");
     assert_eq!(scene.refused(&scene.token().await, &[]).await, "issuer_unknown");
     app.get(&app.owner, &path).await.problem(404, "not-found");
+}
+
+async fn what_an_exchanged_token_makes_does_not_outlive_it(scene: Scene) {
+    let app = &scene.app;
+    scene.policies(json!([allow(json!({"authorizedPermissions": ["admin"]}))])).await.ok();
+    let exchanged =
+        scene.exchange(&scene.token().await, &[("scope", "admin"), ("expiration", "600")]).await.ok();
+    let token = exchanged["access_token"].as_str().unwrap();
+    let body = json!({"name": "for ever", "role": "owner"});
+    let made = app.post(token, "/api/orgs/acme/access-tokens", &body).await.ok();
+    let origin = app.get(token, "/api/user").await.ok()["origin"].clone();
+    let left_behind = made["access_token"].as_str().unwrap();
+    assert_eq!(app.get(left_behind, "/api/user").await.ok()["origin"], origin);
+    assert_eq!(made["expires_at"], app.get(token, "/api/user").await.ok()["expires_at"]);
+    let path = format!("/api/orgs/acme/oidc/issuers/{}", scene.issuer["id"].as_str().unwrap());
+    assert_eq!(app.delete(&app.owner, &path).await.status, 204);
+    app.get(left_behind, "/api/user").await.problem(401, "unauthorized");
+}
+
+async fn old_exchanges_are_forgotten(scene: Scene) {
+    let store = &scene.app.inner().store;
+    scene.policies(json!([allow(json!({}))])).await.ok();
+    scene.exchange(&scene.token().await, &[]).await.ok();
+    // Strangers whose tokens are refused cost a bounded number of records.
+    for _ in 0..70 {
+        scene.refused(&scene.token().await, &[("scope", "admin")]).await;
+    }
+    let count = async |sql: &str| scene.app.database.number(sql).await;
+    assert_eq!(count("SELECT COUNT(*) FROM exchanges WHERE outcome = 'no_match'").await, 60);
+    store.forget_old_exchanges(scene.app.clock.now()).await.unwrap();
+    assert_eq!(count("SELECT COUNT(*) FROM exchanges").await, 61);
+    assert_eq!(
+        count("SELECT COUNT(*) FROM used_tokens").await,
+        1,
+        "it is good for another exchange otherwise"
+    );
+    let later = scene.app.clock.now() + jiff::SignedDuration::from_hours(2);
+    store.forget_old_exchanges(later).await.unwrap();
+    assert_eq!(count("SELECT COUNT(*) FROM used_tokens").await, 0);
 }
 
 async fn drafts_are_explained_and_replayed(scene: Scene) {

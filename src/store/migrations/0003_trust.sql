@@ -70,6 +70,7 @@ CREATE TABLE exchanges (
 );
 
 CREATE INDEX exchanges_by_issuer ON exchanges (trusted_issuer_id, id);
+CREATE INDEX exchanges_by_outcome ON exchanges (trusted_issuer_id, outcome, id);
 
 -- Tokens that were exchanged and have not expired: each is good for one exchange.
 CREATE TABLE used_tokens (

@@ -219,9 +219,9 @@ impl Records {
         for (kid, signs_from) in self.promoted_since(before) {
             let decided_at = signs_from - self.policy.timing.lead();
             let since = decided_at - self.policy.timing.jwks_max_age;
-            // Of one that has looked since, nobody knows whether it had a lease then.
+            // Of one that has looked again, nobody knows whether it had a lease then.
             let sql = format!(
-                "SELECT COUNT(*) FROM replicas r WHERE r.seen_at <= {decided} AND r.lease_until > {decided} AND NOT EXISTS (
+                "SELECT COUNT(*) FROM replicas r WHERE r.seen_at < {decided} AND r.lease_until > {decided} AND NOT EXISTS (
                      SELECT 1 FROM key_servings s WHERE s.kid = '{kid}' AND s.since <= {since} AND s.served_by = r.id)",
                 decided = decided_at.as_millisecond(),
                 since = since.as_millisecond(),

@@ -66,8 +66,11 @@ async fn look(app: &App) -> Result<(), RefreshError> {
     let timing = app.rotation.timing;
     let asked_at = app.clock.now();
     let heartbeat = app.store.renew_lease(&app.replica, timing.lease).await?;
-    let clock_off_by = off_by(asked_at, app.clock.now(), heartbeat.now, timing.clock_bound);
+    let trip = Trip { asked_at, answered_at: app.clock.now(), database: heartbeat.now };
     let before = app.standing.load_full();
+    // A slow answer may explain what a quick one found, and does not disprove it.
+    let still = before.clock_off_by.filter(|_| !trip.proves_within(timing.clock_bound));
+    let clock_off_by = trip.off_by(timing.clock_bound).or(still);
     // From before the question: by then the database had not granted anything.
     let mut standing = Standing { seen_at: Some(asked_at), clock_off_by, ..Standing::clone(&before) };
     report_clock(&before, &standing);
@@ -110,20 +113,30 @@ async fn acknowledge(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How far this clock is from the database's, if it is further than `bound` whenever between asking and
-/// answer the database looked at its own.
-fn off_by(
+/// A question to the database: when it was asked and answered by this clock, and what the database's own said
+/// at some moment between.
+struct Trip {
     asked_at: Timestamp,
     answered_at: Timestamp,
     database: Timestamp,
-    bound: SignedDuration,
-) -> Option<SignedDuration> {
-    if asked_at > database + bound {
-        Some(asked_at.duration_since(database))
-    } else if answered_at + bound < database {
-        Some(answered_at.duration_since(database))
-    } else {
-        None
+}
+
+impl Trip {
+    /// How far this clock is from the database's, if it is further than `bound` whichever moment that was.
+    fn off_by(&self, bound: SignedDuration) -> Option<SignedDuration> {
+        let Self { asked_at, answered_at, database } = *self;
+        if asked_at > database + bound {
+            Some(asked_at.duration_since(database))
+        } else if answered_at + bound < database {
+            Some(answered_at.duration_since(database))
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is within `bound` whichever moment that was.
+    fn proves_within(&self, bound: SignedDuration) -> bool {
+        self.answered_at <= self.database + bound && self.asked_at + bound >= self.database
     }
 }
 
@@ -144,14 +157,28 @@ mod tests {
 
     #[test]
     fn a_clock_is_off_only_if_no_moment_of_the_trip_explains_it() {
-        let at = |second| Timestamp::from_second(second).unwrap();
         let bound = SignedDuration::from_secs(5);
-        assert_eq!(off_by(at(100), at(101), at(100), bound), None);
-        assert_eq!(off_by(at(100), at(101), at(95), bound), None);
-        assert_eq!(off_by(at(100), at(101), at(94), bound), Some(SignedDuration::from_secs(6)));
-        assert_eq!(off_by(at(100), at(101), at(106), bound), None);
-        assert_eq!(off_by(at(100), at(101), at(107), bound), Some(SignedDuration::from_secs(-6)));
+        assert_eq!(trip(100, 101, 100).off_by(bound), None);
+        assert_eq!(trip(100, 101, 95).off_by(bound), None);
+        assert_eq!(trip(100, 101, 94).off_by(bound), Some(SignedDuration::from_secs(6)));
+        assert_eq!(trip(100, 101, 106).off_by(bound), None);
+        assert_eq!(trip(100, 101, 107).off_by(bound), Some(SignedDuration::from_secs(-6)));
         // A slow answer is no reason.
-        assert_eq!(off_by(at(100), at(130), at(129), bound), None);
+        assert_eq!(trip(100, 130, 129).off_by(bound), None);
+    }
+
+    #[test]
+    fn a_clock_is_right_again_only_if_every_moment_of_the_trip_says_so() {
+        let bound = SignedDuration::from_secs(5);
+        assert!(trip(100, 101, 100).proves_within(bound));
+        assert!(trip(100, 101, 96).proves_within(bound));
+        assert!(trip(100, 101, 105).proves_within(bound));
+        assert!(!trip(100, 106, 100).proves_within(bound));
+        assert!(!trip(100, 106, 106).proves_within(bound));
+    }
+
+    fn trip(asked_at: i64, answered_at: i64, database: i64) -> Trip {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        Trip { asked_at: at(asked_at), answered_at: at(answered_at), database: at(database) }
     }
 }

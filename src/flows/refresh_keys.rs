@@ -1,9 +1,12 @@
 //! Keeping up with the database: renewing this process's lease, and reading the keys when they changed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::flows::load_keys::{LoadKeysError, load_keys};
@@ -12,6 +15,11 @@ use crate::store::StoreError;
 
 /// How often strangers can make this process ask the database about keys that it does not know.
 pub const SPACING: SignedDuration = SignedDuration::from_millis(100);
+
+/// A database that takes longer is as good as none.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(3);
+/// What requests that can be answered without the database wait for it.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Error)]
 pub enum RefreshError {
@@ -39,12 +47,15 @@ pub async fn keys_to_sign_with(app: &App) -> Result<Arc<Served>, RefreshError> {
     }
 }
 
-/// Asks the database, unless somebody else in this process did since this was called.
+/// Asks the database, unless somebody else in this process did since this was called: whoever waited for
+/// a look that failed does not wait for another.
 pub async fn refresh(app: &App) -> Result<Arc<Served>, RefreshError> {
-    let before = app.standing.load_full();
+    let before = app.looks.load(Ordering::Acquire);
     let _one_at_a_time = app.refreshing.lock().await;
-    if Arc::ptr_eq(&before, &app.standing.load_full()) {
-        look(app).await?;
+    if app.looks.load(Ordering::Acquire) == before {
+        let looked = look(app).await;
+        app.looks.fetch_add(1, Ordering::Release);
+        looked?;
     }
     match app.standing.load().bar(&app.rotation, app.clock.now()) {
         None => Ok(app.served.load_full()),
@@ -57,7 +68,8 @@ pub async fn refresh_if_older(app: &App, spacing: SignedDuration) -> Arc<Served>
     let now = app.clock.now();
     let fresh = app.standing.load().seen_at.is_some_and(|seen| seen <= now && now < seen + spacing);
     if !fresh {
-        let _ = refresh(app).await;
+        // Whoever is asked about things that nobody knows answers soon, whatever the database does.
+        let _ = timeout(ANSWER_WITHIN, refresh(app)).await;
     }
     app.served.load_full()
 }
@@ -65,7 +77,9 @@ pub async fn refresh_if_older(app: &App, spacing: SignedDuration) -> Arc<Served>
 async fn look(app: &App) -> Result<(), RefreshError> {
     let timing = app.rotation.timing;
     let asked_at = app.clock.now();
-    let heartbeat = app.store.renew_lease(&app.replica, timing.lease).await?;
+    let renewed = timeout(LEASE_TIMEOUT, app.store.renew_lease(&app.replica, timing.lease)).await;
+    let hangs = |_| StoreError::Unavailable(sqlx::Error::PoolTimedOut);
+    let heartbeat = renewed.map_err(hangs)??;
     let trip = Trip { asked_at, answered_at: app.clock.now(), database: heartbeat.now };
     let before = app.standing.load_full();
     // A slow answer may explain what a quick one found, and does not disprove it.

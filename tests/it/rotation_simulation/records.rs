@@ -153,6 +153,7 @@ impl Records {
                     signs_from: at("signs_from"),
                     signs_until: at("signs_until"),
                     removed_at: at("removed_at"),
+                    kept_until: None,
                     revoked_at: at("revoked_at"),
                     has_private_half: row.get::<i64, _>("has_private_half") == 1,
                 },

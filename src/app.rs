@@ -1,10 +1,10 @@
 //! What every request shares.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::{SignedDuration, Timestamp};
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
@@ -63,6 +63,8 @@ pub struct App {
     pub standing: ArcSwap<Standing>,
     /// Held while the keys are read anew, so that one process asks once however many requests wait.
     pub refreshing: Mutex<()>,
+    /// Counts the looks at the database, those that failed with the others.
+    pub looks: AtomicU64,
     /// The keys that the others know to be served here.
     pub acknowledged: Mutex<HashSet<String>>,
     /// What is wrong with the rotation, as the last look found it.
@@ -71,6 +73,11 @@ pub struct App {
     pub reminders: ArcSwap<Vec<RingNotice>>,
     /// How many refused exchanges are still recorded in which minute: anybody may ask for more of them.
     pub refusals: Budget,
+    /// The key of which the database last recorded no token, as long as that is so: whoever believes that it
+    /// signs is not ready.
+    pub refused_key: ArcSwapOption<String>,
+    /// Keys that this process saw leave for good.
+    pub taken_out: std::sync::Mutex<HashSet<String>>,
     /// When the scheduler last did all that was due, in milliseconds; 0 where none runs.
     pub looked_after_at: AtomicI64,
     /// What never changes of runs that asked for tokens lately, by request token. Whether a run is
@@ -163,6 +170,9 @@ impl App {
             alarms: ArcSwap::default(),
             reminders: ArcSwap::default(),
             refusals: Budget::new(RECORDED_REFUSALS),
+            refused_key: ArcSwapOption::default(),
+            taken_out: std::sync::Mutex::default(),
+            looks: AtomicU64::new(0),
             looked_after_at: AtomicI64::new(0),
             runs: Cache::new(RUNS_CACHED),
         }

@@ -1,7 +1,7 @@
 //! Bringing the keys from the database into memory, opened and proven to be ours.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use thiserror::Error;
 
@@ -38,6 +38,10 @@ pub enum LoadKeysError {
         "signing key {0} was published and is gone from the database without a record of its removal: verifiers still need it, so the key set from before is served on. Restore its row from a backup"
     )]
     Vanished(String),
+    #[error(
+        "signing key {0} was revoked or removed and is published again, which nothing here does: somebody changed its record. Set it right"
+    )]
+    Returned(String),
     #[error("opening the keys was interrupted")]
     Interrupted,
     #[error(transparent)]
@@ -48,6 +52,7 @@ pub enum LoadKeysError {
 /// Otherwise what is in service stays.
 pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
     let (revision, records) = app.store.signing_keys(Which::Published).await?;
+    let first_of_all = records.iter().all(|record| record.attestation.is_none());
     let wishes = app.store.key_wishes().await?;
     let before = app.served.load_full();
     refuse_losses(app, &before, &records).await?;
@@ -62,7 +67,8 @@ pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
         };
         lives.entry(record.ring).or_default().push((reference, record.life.clone()));
         if record.life.is_published() {
-            let signing_key = prove(app, &before, &record).await?;
+            refuse_return(app, &record.kid)?;
+            let signing_key = prove(app, &before, &record, first_of_all).await?;
             let (kid, life, jwk) = (record.kid, record.life, record.public_jwk);
             rings.entry(record.ring).or_default().push(RingKey { kid, life, jwk, signing_key });
         }
@@ -102,12 +108,26 @@ async fn refuse_losses(
     before: &Served,
     records: &[SigningKeyRecord],
 ) -> Result<(), LoadKeysError> {
-    for (_, key) in before.keyring.all() {
-        if !records.iter().any(|record| record.kid == key.kid) && !app.store.was_taken_out(&key.kid).await? {
+    for (ring, key) in before.keyring.all() {
+        // A key of another issuer is another key.
+        let stays = |record: &SigningKeyRecord| {
+            record.kid == key.kid && record.ring == ring && record.life.is_published()
+        };
+        if records.iter().any(stays) {
+            continue;
+        }
+        if !app.store.was_taken_out(&key.kid).await? {
             return Err(LoadKeysError::Vanished(key.kid.clone()));
         }
+        app.taken_out.lock().unwrap_or_else(PoisonError::into_inner).insert(key.kid.clone());
     }
     Ok(())
+}
+
+/// What was revoked or removed never comes back, whatever the database says later.
+fn refuse_return(app: &App, kid: &str) -> Result<(), LoadKeysError> {
+    let taken_out = app.taken_out.lock().unwrap_or_else(PoisonError::into_inner);
+    if taken_out.contains(kid) { Err(LoadKeysError::Returned(kid.to_owned())) } else { Ok(()) }
 }
 
 /// What is published verifies tokens everywhere, so whoever can write to the database must not be able
@@ -116,6 +136,7 @@ async fn prove(
     app: &App,
     before: &Served,
     record: &SigningKeyRecord,
+    first_of_all: bool,
 ) -> Result<Option<Arc<SigningKey>>, LoadKeysError> {
     let kid = &record.kid;
     if !jwk::is_named_by(&record.public_jwk, record.ring.algorithm, kid) {
@@ -125,8 +146,9 @@ async fn prove(
     match &record.attestation {
         Some(attestation) if app.key_stores.sealing().attests(&content, attestation) => {}
         Some(_) => return Err(unproven(app, record)),
-        // Made before there were attestations: its private half, which opens below, is the proof.
-        None if record.private_key.is_some() => {}
+        // Made before there were any attestations, when there was one issuer and no module: its private half,
+        // which opens below, is the proof. Beside a key that has one, a missing one was taken away.
+        None if first_of_all && record.is_of_the_first_version() => {}
         None => return Err(LoadKeysError::Unproven(kid.clone())),
     }
     let key = if record.private_key.is_some() { Some(open(app, before, record).await?) } else { None };
@@ -143,7 +165,7 @@ async fn prove(
 
 /// Whether nothing that is configured opens the key. A store that does not answer proves nothing.
 pub async fn is_lost(app: &App, record: &SigningKeyRecord) -> Result<bool, LoadKeysError> {
-    match prove(app, &Served::default(), record).await {
+    match prove(app, &Served::default(), record, true).await {
         Ok(_) => Ok(false),
         Err(
             LoadKeysError::Unproven(_)

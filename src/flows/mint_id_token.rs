@@ -14,6 +14,7 @@ use crate::issuer::claims::{IdTokenClaims, Issuance};
 use crate::issuer::lifetime::LifetimeError;
 use crate::secret::{Secret, SecretKind};
 use crate::served::Served;
+use crate::signing::keyring::{RingId, RingKey};
 use crate::signing::signer::SigningError;
 use crate::store::StoreError;
 use crate::store::mint_log::{MintRecord, NotRecorded, Recorded};
@@ -108,9 +109,13 @@ async fn sign_with(
         caller: admitted.caller.clone(),
     };
     match app.mint_log.record(record).await? {
-        Recorded::Recorded => {}
+        Recorded::Recorded if app.refused_key.load().is_none() => {}
+        Recorded::Recorded => app.refused_key.store(None),
         Recorded::RunEnded(state) => refuse_ended(run, state)?,
-        Recorded::KeyDoesNotSign => return Err(MintError::KeyReplaced),
+        Recorded::KeyDoesNotSign => {
+            app.refused_key.store(Some(Arc::new(key.kid().to_owned())));
+            return Err(MintError::KeyReplaced);
+        }
     }
 
     let issuance = Issuance {
@@ -122,7 +127,21 @@ async fn sign_with(
         expires_at,
     };
     let input = key.signing_input(&IdTokenClaims::new(&issuance, &run.claims))?;
-    Ok(app.signers.sign(Arc::clone(key), input).await?)
+    let token = app.signers.sign(Arc::clone(key), input).await?;
+    require_still_signs(app, ring, key.kid()).await?;
+    Ok(token)
+}
+
+/// This process may have stood still since the record was made, while the key was replaced or revoked: then
+/// nobody gets what it signed. Asks the database only when the lease ran out meanwhile.
+async fn require_still_signs(app: &App, ring: RingId, kid: &str) -> Result<(), MintError> {
+    let served = keys_to_sign_with(app).await?;
+    let (now, grace) = (app.clock.now(), app.rotation.timing.grace());
+    let signs = |key: &RingKey| key.life.signs_until.is_none_or(|until| now < until + grace);
+    match served.keyring.keys(ring).iter().find(|key| key.kid == kid) {
+        Some(key) if signs(key) => Ok(()),
+        _ => Err(MintError::KeyReplaced),
+    }
 }
 
 /// The run that `request_token` belongs to, if it is the one asked about.

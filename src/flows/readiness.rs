@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use crate::app::App;
-use crate::flows::refresh_keys::keys_to_sign_with;
+use crate::flows::refresh_keys::{ANSWER_WITHIN, keys_to_sign_with};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 
@@ -31,14 +32,21 @@ pub fn stopped_looking(app: &App, now: Timestamp) -> Option<Timestamp> {
 }
 
 pub async fn readiness(app: &App) -> Readiness {
-    let database = app.store.ping().await.err().map(|_| "the database does not answer");
+    let answered = timeout(ANSWER_WITHIN, app.store.ping()).await.is_ok_and(|answer| answer.is_ok());
+    let database = (!answered).then_some("the database does not answer");
     let now = app.clock.now();
-    let signing_key = match keys_to_sign_with(app).await {
-        Err(error) => Some(error.to_string()),
-        Ok(served) => {
+    let signing_key = match timeout(ANSWER_WITHIN, keys_to_sign_with(app)).await {
+        Err(_) => Some("the database has not answered in time".to_owned()),
+        Ok(Err(error)) => Some(error.to_string()),
+        Ok(Ok(served)) => {
             let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
-            let signs = served.keyring.signer(shared, &app.rotation, now).is_some();
-            (!signs).then(|| "no key signs at the moment".to_owned())
+            match served.keyring.signer(shared, &app.rotation, now) {
+                None => Some("no key signs at the moment".to_owned()),
+                Some(key) if app.refused_key.load().as_deref().is_some_and(|kid| kid == key.kid()) => {
+                    Some("the database records no token of the key that signs here".to_owned())
+                }
+                Some(_) => None,
+            }
         }
     };
     let standing = app.standing.load();

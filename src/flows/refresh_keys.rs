@@ -1,9 +1,12 @@
 //! Keeping up with the database: renewing this process's lease, and reading the keys when they changed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::flows::load_keys::{LoadKeysError, load_keys};
@@ -12,6 +15,11 @@ use crate::store::StoreError;
 
 /// How often strangers can make this process ask the database about keys that it does not know.
 pub const SPACING: SignedDuration = SignedDuration::from_millis(100);
+
+/// A database that takes longer is as good as none.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(3);
+/// What requests that can be answered without the database wait for it.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Error)]
 pub enum RefreshError {
@@ -39,12 +47,15 @@ pub async fn keys_to_sign_with(app: &App) -> Result<Arc<Served>, RefreshError> {
     }
 }
 
-/// Asks the database, unless somebody else in this process did since this was called.
+/// Asks the database, unless somebody else in this process did since this was called: whoever waited for
+/// a look that failed does not wait for another.
 pub async fn refresh(app: &App) -> Result<Arc<Served>, RefreshError> {
-    let before = app.standing.load_full();
+    let before = app.looks.load(Ordering::Acquire);
     let _one_at_a_time = app.refreshing.lock().await;
-    if Arc::ptr_eq(&before, &app.standing.load_full()) {
-        look(app).await?;
+    if app.looks.load(Ordering::Acquire) == before {
+        let looked = look(app).await;
+        app.looks.fetch_add(1, Ordering::Release);
+        looked?;
     }
     match app.standing.load().bar(&app.rotation, app.clock.now()) {
         None => Ok(app.served.load_full()),
@@ -57,7 +68,8 @@ pub async fn refresh_if_older(app: &App, spacing: SignedDuration) -> Arc<Served>
     let now = app.clock.now();
     let fresh = app.standing.load().seen_at.is_some_and(|seen| seen <= now && now < seen + spacing);
     if !fresh {
-        let _ = refresh(app).await;
+        // Whoever is asked about things that nobody knows answers soon, whatever the database does.
+        let _ = timeout(ANSWER_WITHIN, refresh(app)).await;
     }
     app.served.load_full()
 }
@@ -65,9 +77,14 @@ pub async fn refresh_if_older(app: &App, spacing: SignedDuration) -> Arc<Served>
 async fn look(app: &App) -> Result<(), RefreshError> {
     let timing = app.rotation.timing;
     let asked_at = app.clock.now();
-    let heartbeat = app.store.renew_lease(&app.replica, timing.lease).await?;
-    let clock_off_by = off_by(asked_at, app.clock.now(), heartbeat.now, timing.clock_bound);
+    let renewed = timeout(LEASE_TIMEOUT, app.store.renew_lease(&app.replica, timing.lease)).await;
+    let hangs = |_| StoreError::Unavailable(sqlx::Error::PoolTimedOut);
+    let heartbeat = renewed.map_err(hangs)??;
+    let trip = Trip { asked_at, answered_at: app.clock.now(), database: heartbeat.now };
     let before = app.standing.load_full();
+    // A slow answer may explain what a quick one found, and does not disprove it.
+    let still = before.clock_off_by.filter(|_| !trip.proves_within(timing.clock_bound));
+    let clock_off_by = trip.off_by(timing.clock_bound).or(still);
     // From before the question: by then the database had not granted anything.
     let mut standing = Standing { seen_at: Some(asked_at), clock_off_by, ..Standing::clone(&before) };
     report_clock(&before, &standing);
@@ -110,20 +127,30 @@ async fn acknowledge(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How far this clock is from the database's, if it is further than `bound` whenever between asking and
-/// answer the database looked at its own.
-fn off_by(
+/// A question to the database: when it was asked and answered by this clock, and what the database's own said
+/// at some moment between.
+struct Trip {
     asked_at: Timestamp,
     answered_at: Timestamp,
     database: Timestamp,
-    bound: SignedDuration,
-) -> Option<SignedDuration> {
-    if asked_at > database + bound {
-        Some(asked_at.duration_since(database))
-    } else if answered_at + bound < database {
-        Some(answered_at.duration_since(database))
-    } else {
-        None
+}
+
+impl Trip {
+    /// How far this clock is from the database's, if it is further than `bound` whichever moment that was.
+    fn off_by(&self, bound: SignedDuration) -> Option<SignedDuration> {
+        let Self { asked_at, answered_at, database } = *self;
+        if asked_at > database + bound {
+            Some(asked_at.duration_since(database))
+        } else if answered_at + bound < database {
+            Some(answered_at.duration_since(database))
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is within `bound` whichever moment that was.
+    fn proves_within(&self, bound: SignedDuration) -> bool {
+        self.answered_at <= self.database + bound && self.asked_at + bound >= self.database
     }
 }
 
@@ -144,14 +171,28 @@ mod tests {
 
     #[test]
     fn a_clock_is_off_only_if_no_moment_of_the_trip_explains_it() {
-        let at = |second| Timestamp::from_second(second).unwrap();
         let bound = SignedDuration::from_secs(5);
-        assert_eq!(off_by(at(100), at(101), at(100), bound), None);
-        assert_eq!(off_by(at(100), at(101), at(95), bound), None);
-        assert_eq!(off_by(at(100), at(101), at(94), bound), Some(SignedDuration::from_secs(6)));
-        assert_eq!(off_by(at(100), at(101), at(106), bound), None);
-        assert_eq!(off_by(at(100), at(101), at(107), bound), Some(SignedDuration::from_secs(-6)));
+        assert_eq!(trip(100, 101, 100).off_by(bound), None);
+        assert_eq!(trip(100, 101, 95).off_by(bound), None);
+        assert_eq!(trip(100, 101, 94).off_by(bound), Some(SignedDuration::from_secs(6)));
+        assert_eq!(trip(100, 101, 106).off_by(bound), None);
+        assert_eq!(trip(100, 101, 107).off_by(bound), Some(SignedDuration::from_secs(-6)));
         // A slow answer is no reason.
-        assert_eq!(off_by(at(100), at(130), at(129), bound), None);
+        assert_eq!(trip(100, 130, 129).off_by(bound), None);
+    }
+
+    #[test]
+    fn a_clock_is_right_again_only_if_every_moment_of_the_trip_says_so() {
+        let bound = SignedDuration::from_secs(5);
+        assert!(trip(100, 101, 100).proves_within(bound));
+        assert!(trip(100, 101, 96).proves_within(bound));
+        assert!(trip(100, 101, 105).proves_within(bound));
+        assert!(!trip(100, 106, 100).proves_within(bound));
+        assert!(!trip(100, 106, 106).proves_within(bound));
+    }
+
+    fn trip(asked_at: i64, answered_at: i64, database: i64) -> Trip {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        Trip { asked_at: at(asked_at), answered_at: at(answered_at), database: at(database) }
     }
 }

@@ -79,8 +79,12 @@ async fn reseal(app: &App, record: &SigningKeyRecord) -> Result<bool, ResealErro
         }
         _ => record.private_key.clone(),
     };
-    let proven = app.served.load().keyring.find(&record.kid).is_some();
-    if to == record.private_key && (record.attestation.as_ref() == Some(&attestation) || !proven) {
+    // By what this process proved, not by what the record says of itself.
+    let proven = app.served.load().keyring.find(&record.kid).is_some_and(|(ring, _)| ring == record.ring);
+    if !proven {
+        return Ok(false);
+    }
+    if to == record.private_key && record.attestation.as_ref() == Some(&attestation) {
         return Ok(false);
     }
     let (kid, from) = (record.kid.clone(), record.private_key.clone());

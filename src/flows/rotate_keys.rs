@@ -120,9 +120,13 @@ async fn promote(app: &App, ring: RingId) -> Result<bool, RotateError> {
 }
 
 async fn destroy(app: &App, ring: RingId, key: &KeyRef) -> Result<bool, RotateError> {
+    // What this process remembers may be old, and destroying is for good.
+    if !app.store.has_signed_its_last(&key.kid, &app.rotation).await? {
+        return Ok(false);
+    }
     let private_key = key.private_key.as_deref().unwrap_or_default();
     destroy_private_key(app, &key.kid, ring, &key.kept_in, private_key).await?;
-    app.store.forget_private_key(key.kid.clone()).await?;
+    app.store.forget_private_key(key.kid.clone(), &app.rotation).await?;
     tracing::info!(kid = key.kid, "private half destroyed: the key signs no more");
     Ok(true)
 }

@@ -54,6 +54,9 @@ pub struct KeyLife {
     pub signs_until: Option<Timestamp>,
     pub removed_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    /// Published at least so long, by the settings of when its end was decided: later ones may be shorter,
+    /// and what it signed lives as long as it does.
+    pub kept_until: Option<Timestamp>,
     /// Whether the private half still exists.
     pub has_private_half: bool,
 }
@@ -66,6 +69,7 @@ impl KeyLife {
             signs_until: None,
             removed_at: None,
             revoked_at: None,
+            kept_until: None,
             has_private_half: true,
         }
     }
@@ -261,7 +265,8 @@ impl RotationPolicy {
 
     /// When a key that signs no more leaves the key set.
     pub fn leaves_at(&self, key: &KeyLife) -> Option<Timestamp> {
-        Some(key.signs_until? + self.keep_published)
+        let by_now = key.signs_until? + self.keep_published;
+        Some(key.kept_until.map_or(by_now, |kept| kept.max(by_now)))
     }
 
     /// When the next key should take over from the one that signs.

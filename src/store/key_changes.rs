@@ -121,9 +121,10 @@ impl Store {
         self.change_keys(move |change| {
             Box::pin(async move {
                 if engine == Engine::Postgres {
-                    // Waits for the records of tokens that are on their way to be committed; those that
-                    // begin later see the revocation. SQLite has one writer.
-                    change.execute(sqlx::query("LOCK TABLE id_tokens IN SHARE MODE")).await?;
+                    // Waits for the records of its tokens that are on their way to be committed, and for
+                    // nothing else; those that begin later see the revocation. SQLite has one writer.
+                    let sql = "SELECT kid FROM signing_keys WHERE kid = $1 FOR UPDATE";
+                    change.execute(sqlx::query(sql).bind(kid.clone())).await?;
                 }
                 change.revoke(&kid, &policy, by, fresh.as_ref()).await
             })
@@ -131,15 +132,28 @@ impl Store {
         .await
     }
 
-    /// Records that the private half of a key is destroyed.
-    pub async fn forget_private_key(&self, kid: String) -> Result<(), StoreError> {
+    /// Whether the key will never sign again, by the database's clock and whatever a process believes. What
+    /// is so once stays so: an end that has passed is not taken back.
+    pub async fn has_signed_its_last(&self, kid: &str, policy: &RotationPolicy) -> Result<bool, StoreError> {
+        self.pass()?;
+        let sql = format!("SELECT 1 AS one FROM signing_keys WHERE kid = $1 AND {}", self.over(policy));
+        let found = sqlx::query(AssertSqlSafe(sql)).bind(kid.to_owned()).fetch_optional(&self.write).await?;
+        Ok(found.is_some())
+    }
+
+    /// Records that the private half of a key that will never sign again is destroyed.
+    pub async fn forget_private_key(&self, kid: String, policy: &RotationPolicy) -> Result<(), StoreError> {
+        let sql =
+            format!("UPDATE signing_keys SET private_key = NULL WHERE kid = $1 AND {}", self.over(policy));
         self.change_keys(move |change| {
-            Box::pin(async move {
-                let sql = "UPDATE signing_keys SET private_key = NULL WHERE kid = $1";
-                change.execute(sqlx::query(sql).bind(kid)).await.map(drop)
-            })
+            Box::pin(async move { change.execute(sqlx::query(AssertSqlSafe(sql)).bind(kid)).await.map(drop) })
         })
         .await
+    }
+
+    fn over(&self, policy: &RotationPolicy) -> String {
+        let (now, grace) = (self.now_sql(), policy.timing.grace().as_millis());
+        format!("(revoked_at IS NOT NULL OR removed_at IS NOT NULL OR signs_until + {grace} <= {now})")
     }
 
     /// Takes a key that signs no more out of the key set.
@@ -148,7 +162,8 @@ impl Store {
             Box::pin(async move {
                 let latest_end = (change.now - policy.keep_published).as_millisecond();
                 let sql = "UPDATE signing_keys SET removed_at = $1
-                           WHERE kid = $2 AND signs_until <= $3 AND removed_at IS NULL AND revoked_at IS NULL";
+                           WHERE kid = $2 AND signs_until <= $3 AND removed_at IS NULL AND revoked_at IS NULL
+                             AND (kept_until IS NULL OR kept_until <= $1)";
                 let now = change.now.as_millisecond();
                 change.keep_if_one(sqlx::query(sql).bind(now).bind(kid).bind(latest_end)).await
             })
@@ -318,7 +333,7 @@ impl KeyChange<'_> {
             return Ok(Promotion::Held(hold));
         }
         if let Some(active) = active {
-            self.end(&active, at).await?;
+            self.end(&active, at, policy).await?;
         }
         self.begin(&next, at).await?;
         self.keep = true;
@@ -421,7 +436,7 @@ impl KeyChange<'_> {
             return Ok(None);
         } else if let Some((before, _)) = keys.iter().find(|(_, key)| key.is_published() && ends_later(key)) {
             // It was to follow a key that signs still, and goes on.
-            let sql = "UPDATE signing_keys SET signs_until = NULL WHERE kid = $1";
+            let sql = "UPDATE signing_keys SET signs_until = NULL, kept_until = NULL WHERE kid = $1";
             self.must_change_one(sqlx::query(sql).bind(before.clone())).await?;
             return Ok(None);
         } else {
@@ -437,10 +452,12 @@ impl KeyChange<'_> {
         self.must_change_one(sqlx::query(sql).bind(at.as_millisecond()).bind(kid.to_owned())).await
     }
 
-    async fn end(&mut self, kid: &str, at: Timestamp) -> Result<(), StoreError> {
-        let sql = "UPDATE signing_keys SET signs_until = $1
+    async fn end(&mut self, kid: &str, at: Timestamp, policy: &RotationPolicy) -> Result<(), StoreError> {
+        let sql = "UPDATE signing_keys SET signs_until = $1, kept_until = $3
                    WHERE kid = $2 AND signs_from IS NOT NULL AND signs_until IS NULL AND revoked_at IS NULL";
-        self.must_change_one(sqlx::query(sql).bind(at.as_millisecond()).bind(kid.to_owned())).await
+        let kept_until = (at + policy.keep_published).as_millisecond();
+        let query = sqlx::query(sql).bind(at.as_millisecond()).bind(kid.to_owned()).bind(kept_until);
+        self.must_change_one(query).await
     }
 
     async fn must_change_one(&mut self, statement: Statement<'_>) -> Result<(), StoreError> {
@@ -458,7 +475,7 @@ impl KeyChange<'_> {
     }
 
     async fn ring_with_history(&mut self, ring: RingId) -> Result<Vec<(String, KeyLife)>, StoreError> {
-        let sql = "SELECT kid, published_at, signs_from, signs_until, removed_at, revoked_at,
+        let sql = "SELECT kid, published_at, signs_from, signs_until, removed_at, revoked_at, kept_until,
                        CASE WHEN private_key IS NULL THEN 0 ELSE 1 END AS has_private_half
                    FROM signing_keys WHERE issuer = $1 AND algorithm = $2 ORDER BY created_at, kid";
         let query = sqlx::query(sql).bind(ring.issuer.to_string()).bind(ring.algorithm.as_str());

@@ -215,10 +215,13 @@ async fn insert_if_allowed(
          JOIN runs r ON r.id = v.column3 AND r.state = 'active' AND r.expires_at > v.column2
          JOIN organizations o ON o.id = r.organization_id AND o.deleted_at IS NULL
          JOIN signing_keys k ON k.kid = v.column7 AND k.revoked_at IS NULL
-            AND k.signs_from <= {now} + {grace} AND (k.signs_until IS NULL OR k.signs_until > {now} - {grace})",
+            AND k.signs_from <= {now} + {grace} AND (k.signs_until IS NULL OR k.signs_until > {now} - {grace})
+         {lock}",
         values.join(","),
         now = store.now_sql(),
         grace = key_grace.as_millis(),
+        // A revocation waits for those that hold it, and those that wait for a revocation see it.
+        lock = if store.engine == Engine::Postgres { "FOR KEY SHARE OF k" } else { "" },
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for row in 0..rows {

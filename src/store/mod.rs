@@ -136,7 +136,9 @@ async fn open_sqlite(path: &str, connections: u32) -> Result<Store, OpenError> {
     make_private_file(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
     let url = format!("sqlite://{}", utf8_percent_encode(&path.to_string_lossy(), IN_URL));
     let options = || {
-        AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).after_connect(|connection, _| {
+        // A file does not hang up: asking first whether it is there would only wake its thread twice.
+        let pool = AnyPoolOptions::new().test_before_acquire(false).acquire_timeout(ACQUIRE_TIMEOUT);
+        pool.after_connect(|connection, _| {
             Box::pin(async move {
                 for pragma in [
                     "PRAGMA busy_timeout = 5000",

@@ -46,6 +46,13 @@ pub enum Which {
     All,
 }
 
+impl SigningKeyRecord {
+    /// Whether it may have been made before there were attestations.
+    pub fn is_of_the_first_version(&self) -> bool {
+        self.kept_in == "database" && self.private_key.is_some() && self.ring.issuer == IssuerId::Shared
+    }
+}
+
 impl Store {
     /// Keys in the order in which they were made, and the revision that they are at least as new as.
     pub async fn signing_keys(&self, which: Which) -> Result<(i64, Vec<SigningKeyRecord>), StoreError> {
@@ -55,7 +62,7 @@ impl Store {
         let revision = row.integer("revision")?;
         let rows = sqlx::query(
             "SELECT kid, issuer, algorithm, public_jwk, kept_in, private_key, attestation, created_at, published_at,
-                signs_from, signs_until, removed_at, revoked_at, revoked_by, signatures, last_fetched_at,
+                signs_from, signs_until, removed_at, revoked_at, kept_until, revoked_by, signatures, last_fetched_at,
                 CASE WHEN private_key IS NULL THEN 0 ELSE 1 END AS has_private_half
              FROM signing_keys
              WHERE $1 = 1 OR (removed_at IS NULL AND revoked_at IS NULL) OR private_key IS NOT NULL
@@ -162,6 +169,7 @@ pub(super) fn life_of(row: &AnyRow) -> Result<KeyLife, StoreError> {
         signs_until: row.optional_time("signs_until")?,
         removed_at: row.optional_time("removed_at")?,
         revoked_at: row.optional_time("revoked_at")?,
+        kept_until: row.optional_time("kept_until")?,
         has_private_half: row.integer("has_private_half")? == 1,
     })
 }

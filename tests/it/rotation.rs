@@ -35,6 +35,7 @@ on_both_engines![
     revoking_a_key_that_was_about_to_sign_leaves_the_old_one_in_service,
     rotation_waits_for_verifiers_with_uploaded_key_sets,
     an_overdue_rotation_is_loud,
+    what_a_key_signed_outlives_shorter_settings,
     a_scheduler_that_stopped_is_loud,
     the_key_set_is_served_stale_only_so_long,
     processes_that_rotate_together_make_one_key,
@@ -416,6 +417,25 @@ async fn an_overdue_rotation_is_loud(app: TestApp) {
     live(&app, seconds(5)).await;
     live(&app, seconds(30)).await;
     assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
+}
+
+async fn what_a_key_signed_outlives_shorter_settings(app: TestApp) {
+    live(&app, DAY).await;
+    let old = mint(&app).await;
+    rotate(&app).await.ok();
+    live(&app, seconds(30)).await;
+    // Another start, with an hour and a quarter instead of a day.
+    let settings = app.settings_with("keep_published = '75m'");
+    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
+    let other =
+        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    app.clock.advance(SignedDuration::from_hours(2));
+    look_after_keys(&other).await.unwrap();
+    assert!(kids(&jwks(&app).await).contains(&kid_of(&old)), "by the settings that it signed under");
+    app.clock.advance(DAY);
+    look_after_keys(&other).await.unwrap();
+    assert!(!kids(&jwks(&app).await).contains(&kid_of(&old)));
 }
 
 async fn a_scheduler_that_stopped_is_loud(app: TestApp) {

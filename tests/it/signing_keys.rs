@@ -28,7 +28,9 @@ on_both_engines![
     a_damaged_key_is_never_replaced_by_a_new_one,
     one_key_signs_and_one_waits_for_an_algorithm,
     a_whole_row_that_nobody_vouched_for_is_not_published,
-    a_key_without_an_attestation_gets_one_when_it_opens,
+    keys_from_before_there_were_attestations_get_one_when_they_open,
+    what_was_revoked_does_not_come_back,
+    a_key_is_not_moved_to_another_issuer,
     a_key_that_vanished_without_a_record_stays_published,
     next_active_and_previous_are_published_and_no_other,
     only_the_active_key_signs,
@@ -282,12 +284,49 @@ async fn a_whole_row_that_nobody_vouched_for_is_not_published(app: TestApp) {
 }
 
 /// Keys that were made before there were attestations are vouched for when they open.
-async fn a_key_without_an_attestation_gets_one_when_it_opens(app: TestApp) {
-    let active = active_kid(&app).await;
+/// As the first version left it: no key has one.
+async fn keys_from_before_there_were_attestations_get_one_when_they_open(app: TestApp) {
+    let (active, next) = (active_kid(&app).await, next_kid(&app).await);
     let good = column(&app, &active, "attestation").await;
-    set(&app, &active, "attestation", "NULL").await;
+    for kid in [&active, &next] {
+        set(&app, kid, "attestation", "NULL").await;
+    }
     loads(&app).await;
     assert_eq!(column(&app, &active, "attestation").await, good);
+    // Beside others that have one, somebody took it away.
+    set(&app, &next, "attestation", "NULL").await;
+    refuses_to_load(&app, &next).await;
+}
+
+async fn what_was_revoked_does_not_come_back(app: TestApp) {
+    let (active, next) = (active_kid(&app).await, next_kid(&app).await);
+    let attestation = column(&app, &active, "attestation").await;
+    let body = json!({"compromised": true});
+    app.post(&app.admin, &format!("/api/keys/{active}/revoke"), &body).await.ok();
+    let published = jwks(&app).await;
+    // Whoever stole the key can write to the database, too.
+    for (column, value) in
+        [("revoked_at", "NULL"), ("revoked_by", "NULL"), ("attestation", &format!("'{attestation}'"))]
+    {
+        set(&app, &active, column, value).await;
+    }
+    let error = load_keys(app.inner()).await.unwrap_err();
+    assert!(matches!(&error, LoadKeysError::Returned(kid) if *kid == active), "{error}");
+    assert_eq!(jwks(&app).await, published);
+    assert!(kids(&app).await.contains(&next));
+}
+
+async fn a_key_is_not_moved_to_another_issuer(app: TestApp) {
+    app.post(&app.admin, "/api/orgs", &json!({"name": "globex", "issuer": "own"})).await.ok();
+    load_keys(app.inner()).await.unwrap();
+    let own = app.database.text("SELECT MIN(kid) FROM signing_keys WHERE issuer <> 'shared'").await;
+    let before = jwks(&app).await;
+    set(&app, &own, "signs_from", "1").await;
+    set(&app, &own, "signs_until", "9000000000000").await;
+    set(&app, &own, "issuer", "'shared'").await;
+    set(&app, &own, "attestation", "NULL").await;
+    refuses_to_load(&app, &own).await;
+    assert_eq!(jwks(&app).await, before);
 }
 
 /// Sealed as if it belonged: the seal alone does not make it the right key.

@@ -15,6 +15,8 @@ ALTER TABLE signing_keys RENAME COLUMN sealed_private TO private_key;
 ALTER TABLE signing_keys ADD COLUMN attestation TEXT;
 ALTER TABLE signing_keys ADD COLUMN signs_from BIGINT;
 ALTER TABLE signing_keys ADD COLUMN signs_until BIGINT;
+-- Published at least so long.
+ALTER TABLE signing_keys ADD COLUMN kept_until BIGINT;
 ALTER TABLE signing_keys ADD COLUMN removed_at BIGINT;
 ALTER TABLE signing_keys ADD COLUMN revoked_at BIGINT;
 ALTER TABLE signing_keys ADD COLUMN revoked_by TEXT REFERENCES access_tokens (id);

@@ -43,6 +43,7 @@ impl Key {
     /// As the real rules know it.
     pub(super) fn life(&self) -> KeyLife {
         KeyLife {
+            kept_until: None,
             published_at: ago(self.published),
             signs_from: self.from.map(ago),
             signs_until: self.until.map(ago),

@@ -28,6 +28,7 @@ pub(super) enum Trouble {
     Sleep,
     Freeze,
     CutOff,
+    Blind,
     Outage,
     StepClock,
     BreakClock,
@@ -42,6 +43,7 @@ pub(super) enum Recovery {
     Start,
     Thaw,
     Mend,
+    See,
     SetClock(SignedDuration),
 }
 

@@ -1,7 +1,8 @@
 //! Keys for many small worlds: RSA keys were found before, and no world gets one twice.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use runmint::entropy::SystemEntropy;
 use runmint::signing::algorithm::SigningAlgorithm;
@@ -9,20 +10,55 @@ use runmint::signing::database_keys::DatabaseKeys;
 use runmint::signing::generate::RsaBits;
 use runmint::signing::key_store::{KeyStore, KeyStoreError, KeyStores, NewKey, StoredKey};
 use runmint::signing::sealing::{SealingKey, SealingKeys};
-use runmint::signing::signer::Signer;
+use runmint::signing::signer::{Pace, Signer, SigningError};
 
 use crate::harness::{RSA_KEYS, rsa_key, sealing_key_text};
 
 struct WorldsKeys {
     keys: DatabaseKeys,
     given: Arc<AtomicUsize>,
+    is_blind: Arc<AtomicBool>,
 }
 
-/// `given` counts the RSA keys of this world, whichever process made them.
-pub(super) fn key_stores(given: Arc<AtomicUsize>) -> KeyStores {
+/// `given` counts the RSA keys of this world, whichever process made them. While it `is_blind` a process opens
+/// no key, and yet is in touch with the database.
+pub(super) fn key_stores(given: Arc<AtomicUsize>, is_blind: Arc<AtomicBool>) -> KeyStores {
     let sealing = Arc::new(SealingKeys::new(SealingKey::parse(&sealing_key_text()).unwrap(), Vec::new()));
     let keys = DatabaseKeys::new(Arc::clone(&sealing), Arc::new(SystemEntropy::new()), RsaBits::default());
-    KeyStores::new(sealing, Arc::new(WorldsKeys { keys, given }), Vec::new())
+    KeyStores::new(sealing, Arc::new(WorldsKeys { keys, given, is_blind }), Vec::new())
+}
+
+/// Knows its probe's signature from other worlds, whose processes opened the same key: RSA signs the same
+/// with the same (RFC 8017 §8.2).
+struct Remembering {
+    signer: Box<dyn Signer>,
+    kid: String,
+}
+
+/// By key id and what was signed.
+type Signatures = BTreeMap<(String, Vec<u8>), Vec<u8>>;
+
+/// Tokens are longer.
+const PROBE_LENGTH_MAX: usize = 32;
+
+impl Signer for Remembering {
+    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SigningError> {
+        static PROBES: Mutex<Signatures> = Mutex::new(BTreeMap::new());
+        if input.len() > PROBE_LENGTH_MAX {
+            return self.signer.sign(input);
+        }
+        let probe = (self.kid.clone(), input.to_vec());
+        if let Some(known) = PROBES.lock().unwrap().get(&probe) {
+            return Ok(known.clone());
+        }
+        let signature = self.signer.sign(input)?;
+        PROBES.lock().unwrap().insert(probe, signature.clone());
+        Ok(signature)
+    }
+
+    fn pace(&self) -> Pace {
+        self.signer.pace()
+    }
 }
 
 impl KeyStore for WorldsKeys {
@@ -42,7 +78,15 @@ impl KeyStore for WorldsKeys {
     }
 
     fn open(&self, stored: &StoredKey<'_>) -> Result<Box<dyn Signer>, KeyStoreError> {
-        self.keys.open(stored)
+        if self.is_blind.load(Ordering::SeqCst) {
+            let why = "it is out of order".to_owned();
+            return Err(KeyStoreError::Refused { store: self.name(), why });
+        }
+        let signer = self.keys.open(stored)?;
+        match stored.algorithm {
+            SigningAlgorithm::Rs256 => Ok(Box::new(Remembering { signer, kid: stored.kid.to_owned() })),
+            SigningAlgorithm::Es256 => Ok(signer),
+        }
     }
 
     fn destroy(&self, stored: &StoredKey<'_>) -> Result<(), KeyStoreError> {

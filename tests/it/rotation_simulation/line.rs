@@ -3,12 +3,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use runmint::store::time::Weather;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
+
+use super::totals::Totals;
 
 /// What the others do in the meantime.
 pub(super) type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -28,6 +30,10 @@ pub(super) struct Line {
     has_crashed: AtomicBool,
     /// What happens after this many more accesses.
     planned: Mutex<Option<(u32, Mishap)>>,
+    /// What happened since this was asked last.
+    accesses: AtomicU64,
+    lost: AtomicU64,
+    sleeps: AtomicU64,
 }
 
 impl Line {
@@ -38,7 +44,21 @@ impl Line {
             is_cut: AtomicBool::new(false),
             has_crashed: AtomicBool::new(false),
             planned: Mutex::new(None),
+            accesses: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            sleeps: AtomicU64::new(0),
         }
+    }
+
+    /// How often it slept since that was counted.
+    pub(super) fn sleeps(&self) -> u64 {
+        self.sleeps.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn count(&self, totals: &mut Totals) {
+        totals.accesses += self.accesses.swap(0, Ordering::SeqCst);
+        totals.lost += self.lost.swap(0, Ordering::SeqCst);
+        totals.sleeps += self.sleeps.swap(0, Ordering::SeqCst);
     }
 
     pub(super) fn plan(&self, after: u32, mishap: Mishap) {
@@ -93,10 +113,17 @@ impl Line {
 
 impl Weather for Line {
     fn passes(&self) -> bool {
+        self.accesses.fetch_add(1, Ordering::SeqCst);
         match self.due() {
             Some(Mishap::Crash) => self.has_crashed.store(true, Ordering::SeqCst),
-            Some(Mishap::Lose) => return false,
-            Some(Mishap::Sleep(meanwhile)) => block_in_place(|| Handle::current().block_on(meanwhile)),
+            Some(Mishap::Lose) => {
+                self.lost.fetch_add(1, Ordering::SeqCst);
+                return false;
+            }
+            Some(Mishap::Sleep(meanwhile)) => {
+                self.sleeps.fetch_add(1, Ordering::SeqCst);
+                block_in_place(|| Handle::current().block_on(meanwhile));
+            }
             None => {}
         }
         self.is_up()

@@ -13,6 +13,16 @@ pub(super) struct Regime {
     pub(super) watched: SignedDuration,
     /// How often a verifier that never fetches on demand fetches.
     pub(super) poll_every: SignedDuration,
+    pub(super) polls_through: Balancer,
+}
+
+/// Which processes a load balancer sends requests to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Balancer {
+    /// Those that say that they are ready, and so are in touch with the database.
+    HeedsReadiness,
+    /// Also those that were cut off from it.
+    HeedsNothing,
 }
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -37,7 +47,9 @@ fn as_it_comes(chance: &mut Chance) -> Regime {
         serve_stale: HOUR * 12,
         timing: Timing::REAL,
     };
-    Regime { policy, watched: chance.duration(DAY * 65, DAY * 130), poll_every: DAY }
+    // `publish_ahead` is as long as the pause between polls and leaves nothing for an answer that is old.
+    let polls_through = Balancer::HeedsReadiness;
+    Regime { policy, watched: chance.duration(DAY * 65, DAY * 130), poll_every: DAY, polls_through }
 }
 
 /// Nothing to spare anywhere.
@@ -67,6 +79,7 @@ fn at_the_floors(chance: &mut Chance) -> Regime {
         policy,
         watched: rotate_every * 5 + chance.duration(HOUR, HOUR * 6),
         poll_every: timing.jwks_max_age,
+        polls_through: Balancer::HeedsNothing,
     }
 }
 
@@ -84,5 +97,6 @@ fn in_between(chance: &mut Chance) -> Regime {
         serve_stale,
         timing: Timing::REAL,
     };
-    Regime { policy, watched: rotate_every * 3 + DAY, poll_every: DAY }
+    let polls_through = Balancer::HeedsNothing;
+    Regime { policy, watched: rotate_every * 3 + DAY, poll_every: DAY, polls_through }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use runmint::signing::rotation::{KeyLife, RotationPolicy};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use uuid::Uuid;
 
 use super::journal::Journal;
 
@@ -21,21 +22,30 @@ pub(super) struct Records {
     journal: Arc<Journal>,
     policy: RotationPolicy,
     revision: i64,
+    /// The keys were as they are here then.
+    known_at: Timestamp,
     pub(super) keys: Vec<Record>,
     named: HashMap<String, usize>,
 }
 
 impl Records {
     pub(super) fn new(connection: AnyConnection, journal: Arc<Journal>, policy: RotationPolicy) -> Self {
-        Self { connection, journal, policy, revision: 0, keys: Vec::new(), named: HashMap::new() }
+        let known_at = Timestamp::UNIX_EPOCH;
+        Self { connection, journal, policy, revision: 0, known_at, keys: Vec::new(), named: HashMap::new() }
     }
 
     pub(super) fn revision(&self) -> i64 {
         self.revision
     }
 
+    /// Somebody read the revision then, and it had not changed.
+    pub(super) fn are_known_at(&mut self, now: Timestamp) {
+        self.known_at = now;
+    }
+
     /// Reads what changed, and whether it may have.
     pub(super) async fn check(&mut self, now: Timestamp) {
+        let known_at = std::mem::replace(&mut self.known_at, now);
         let revision = self.number("SELECT revision FROM key_revision WHERE id = 1").await;
         if revision == self.revision {
             return;
@@ -45,7 +55,8 @@ impl Records {
         let before = std::mem::replace(&mut self.keys, found);
         self.name_new_keys();
         self.tell_changes(&before);
-        self.history_is_kept(&before, now);
+        self.history_is_kept(&before, known_at, now);
+        self.changes_were_acknowledged(&before).await;
         for algorithm in ["RS256", "ES256"] {
             self.ring_is_in_order(algorithm);
         }
@@ -104,6 +115,20 @@ impl Records {
         self.number(&format!("SELECT COUNT(*) FROM id_tokens WHERE kid = '{kid}'")).await
     }
 
+    /// What the processes would have done themselves.
+    pub(super) async fn renew_leases(&mut self, replicas: &[Uuid], now: Timestamp) {
+        if replicas.is_empty() {
+            return;
+        }
+        let ids: Vec<String> = replicas.iter().map(|id| format!("'{id}'")).collect();
+        let (seen_at, until) = (now.as_millisecond(), (now + self.policy.timing.lease).as_millisecond());
+        let sql = format!(
+            "UPDATE replicas SET seen_at = {seen_at}, lease_until = {until} WHERE id IN ({})",
+            ids.join(",")
+        );
+        self.execute(&sql).await;
+    }
+
     pub(super) async fn execute(&mut self, sql: &str) {
         sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut self.connection).await.unwrap();
     }
@@ -128,6 +153,7 @@ impl Records {
                     signs_from: at("signs_from"),
                     signs_until: at("signs_until"),
                     removed_at: at("removed_at"),
+                    kept_until: None,
                     revoked_at: at("revoked_at"),
                     has_private_half: row.get::<i64, _>("has_private_half") == 1,
                 },
@@ -167,13 +193,13 @@ impl Records {
         }
     }
 
-    /// What was true of the past stays so, and no key comes back.
-    fn history_is_kept(&self, before: &[Record], now: Timestamp) {
+    /// What was past when the records were known last stays so, and no key comes back.
+    fn history_is_kept(&self, before: &[Record], known_at: Timestamp, now: Timestamp) {
         for old in before {
             let name = self.journal.name(&old.kid);
             let Some(new) = self.find(&old.kid) else { self.journal.wrong(format_args!("{name} vanished")) };
             let (old, new) = (&old.life, &new.life);
-            let past = |time: Option<Timestamp>| time.filter(|time| *time <= now);
+            let past = |time: Option<Timestamp>| time.filter(|time| *time <= known_at);
             let kept = old.published_at == new.published_at
                 && (old.removed_at.is_none() || new.removed_at == old.removed_at)
                 && (old.revoked_at.is_none() || new.revoked_at == old.revoked_at)
@@ -187,6 +213,36 @@ impl Records {
             let almost = ended || new.signs_until.is_some_and(|until| until <= now);
             self.journal.must(!early || almost, || format!("{name} was destroyed while it signs"));
         }
+    }
+
+    /// Whoever has a lease had the key long enough when it was decided that it will sign.
+    async fn changes_were_acknowledged(&mut self, before: &[Record]) {
+        for (kid, signs_from) in self.promoted_since(before) {
+            let decided_at = signs_from - self.policy.timing.lead();
+            let since = decided_at - self.policy.timing.jwks_max_age;
+            // Of one that has looked again, nobody knows whether it had a lease then.
+            let sql = format!(
+                "SELECT COUNT(*) FROM replicas r WHERE r.seen_at < {decided} AND r.lease_until > {decided} AND NOT EXISTS (
+                     SELECT 1 FROM key_servings s WHERE s.kid = '{kid}' AND s.since <= {since} AND s.served_by = r.id)",
+                decided = decided_at.as_millisecond(),
+                since = since.as_millisecond(),
+            );
+            let without = self.number(&sql).await;
+            self.journal.must(without == 0, || {
+                format!("{} is to sign, and {without} processes have not served it", self.journal.name(&kid))
+            });
+        }
+    }
+
+    /// Keys that are to sign from some moment, and waited before. In an emergency nobody is asked.
+    fn promoted_since(&self, before: &[Record]) -> Vec<(String, Timestamp)> {
+        let emergency = |algorithm: &str| self.ring(algorithm).any(|key| key.life.revoked_at.is_some());
+        let waited = |kid: &str| before.iter().any(|old| old.kid == kid && old.life.waits());
+        self.keys
+            .iter()
+            .filter(|key| waited(&key.kid) && !emergency(&key.algorithm))
+            .filter_map(|key| Some((key.kid.clone(), key.life.signs_from?)))
+            .collect()
     }
 
     fn ring_is_in_order(&self, algorithm: &str) {

@@ -11,6 +11,7 @@ use runmint::entropy::SystemEntropy;
 use runmint::flows::refresh_keys::{RefreshError, SPACING, refresh, refresh_if_older};
 use runmint::flows::rotate_keys::look_after_keys;
 use runmint::publication::Publication;
+use runmint::served::Standing;
 use runmint::signing::keyring::IssuerId;
 use runmint::signing::rotation::RotationPolicy;
 use runmint::store::Store;
@@ -76,7 +77,8 @@ impl Site {
     /// A process that has not looked yet.
     pub(super) fn process(&self, store: &Store, clock: &Arc<SkewedClock>) -> Replica {
         let line = Arc::new(Line::new(Arc::clone(&self.outage)));
-        let stores = key_stores(Arc::clone(&self.rsa_keys_given));
+        let is_blind = Arc::<AtomicBool>::default();
+        let stores = key_stores(Arc::clone(&self.rsa_keys_given), Arc::clone(&is_blind));
         let app = App::new(
             &self.settings,
             store.clone().with_weather(line.clone()),
@@ -85,13 +87,15 @@ impl Site {
             clock.clone(),
             Arc::new(SystemEntropy::new()),
         );
-        Replica { app, line, clock: Arc::clone(clock), heard: Mutex::default() }
+        Replica { app, is_blind, line, clock: Arc::clone(clock), heard: Mutex::default() }
     }
 }
 
 pub(super) struct Replica {
     pub(super) app: App,
     pub(super) line: Arc<Line>,
+    /// Its key store opens no key.
+    pub(super) is_blind: Arc<AtomicBool>,
     pub(super) clock: Arc<SkewedClock>,
     /// When the database last confirmed what is served, by this clock and in truth.
     heard: Mutex<Option<(Timestamp, Timestamp)>>,
@@ -114,6 +118,15 @@ impl Replica {
         let done = look_after_keys(&self.app).await.is_ok();
         self.listen();
         done
+    }
+
+    /// As if it had looked a moment ago and had found nothing new.
+    pub(super) fn keep_up(&self) {
+        let now = Some(self.clock.now());
+        let before = self.app.standing.load_full();
+        let standing = Standing { seen_at: now, confirmed_at: now, ..Standing::clone(&before) };
+        self.app.standing.store(Arc::new(standing));
+        self.listen();
     }
 
     pub(super) async fn renew(&self) {

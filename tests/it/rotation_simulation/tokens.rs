@@ -1,12 +1,15 @@
 //! Tokens, from the process that signs them to the verifiers that are shown them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use runmint::flows::mint_id_token::{MintError, MintRequest, mint_id_token};
+use runmint::flows::readiness::readiness;
 use runmint::trust::token::{LEEWAY, UnverifiedToken};
 
 use super::agenda::Event;
+use super::policy::Balancer;
 use super::replica::Replica;
 use super::verifier::{Caching, Fetched, KeySet, Lookup, Then};
 use super::world::{MINUTE, SECOND, World};
@@ -52,9 +55,13 @@ impl World {
             2 => self.chance.between(60, 3_600),
             _ => 1_800,
         };
+        let sleeps = self.perhaps_sleep_before_record(number, replica);
+        let slept = replica.line.sleeps();
         let now = self.now();
         let certain = self.records.certain_signer(algorithm, now).is_some();
-        let calm = replica.line.is_calm() && self.is_within_bound(number);
+        // One that lost the answer when it read the keys waits for a moment before it asks again.
+        let reads = replica.app.standing.load().trouble.is_none() && !replica.is_blind.load(Ordering::SeqCst);
+        let calm = reads && replica.line.is_calm() && self.is_within_bound(number);
         let must_refuse = self.machines[number].must_refuse;
         let request =
             MintRequest { audience: Some(audience), lifetime_seconds: Some(lifetime), caller: String::new() };
@@ -74,6 +81,9 @@ impl World {
                     .as_ref()
                     .is_some_and(|emergency| emergency.kid == token.kid && emergency.at <= now);
                 self.journal.must(!revoked, || format!("{name} signs with {kid}, which was revoked"));
+                if sleeps || slept == replica.line.sleeps() {
+                    self.key_signs_now(number, &token.kid).await;
+                }
                 self.totals.tokens += 1;
                 self.will_be_shown(&token);
                 self.tokens.push(token);
@@ -81,12 +91,26 @@ impl World {
             Err(error) => {
                 self.journal.note(format_args!("{name} gives no token: {error}"));
                 self.journal.must(!(calm && certain), || format!("{name} gives no token: {error}"));
-                let barred = matches!(error, MintError::Keys(_));
                 self.totals.refused_mints += 1;
-                self.totals.barred += u64::from(must_refuse && barred);
+                if must_refuse && matches!(error, MintError::Keys(_)) {
+                    self.count_barred(number);
+                }
             }
         }
         self.settle(number);
+    }
+
+    /// A process may be mistaken about its key. The record of the token is not, by the database's clock.
+    async fn key_signs_now(&mut self, number: usize, kid: &str) {
+        let now = self.now();
+        self.records.check(now).await;
+        let grace = self.regime.policy.timing.grace();
+        let life = &self.records.find(kid).expect("what signs is recorded").life;
+        let begun = life.signs_from.is_some_and(|from| from <= now + grace);
+        let ended = life.signs_until.is_some_and(|until| until <= now - grace);
+        self.journal.must(begun && !ended && life.revoked_at.is_none(), || {
+            format!("{} signed with {} outside its time", self.machines[number].name, self.journal.name(kid))
+        });
     }
 
     fn will_be_shown(&mut self, token: &Token) {
@@ -138,7 +162,7 @@ impl World {
                 }
                 return lookup;
             };
-            let fetched = self.fetch().await;
+            let fetched = self.fetch(Balancer::HeedsNothing).await;
             decided = fetched.is_none() || then == Then::Decide;
             self.verifiers[verifier].take(fetched, now);
         }
@@ -160,6 +184,7 @@ impl World {
     }
 
     fn accepted(&mut self, verifier: usize, kid: &str, fetched: &Fetched) {
+        *self.totals.accepted_by(self.verifiers[verifier].caching) += 1;
         if let Some(trusted_until) = self.trusted_until(verifier, kid) {
             let (verifier, now) = (&self.verifiers[verifier], self.now());
             self.journal.must(now <= trusted_until || verifier.last_fetch_failed, || {
@@ -195,19 +220,20 @@ impl World {
 
     pub(super) async fn poll(&mut self, number: usize) {
         let Caching::Poller(every) = self.verifiers[number].caching else { return };
-        let fetched = self.fetch().await;
+        let fetched = self.fetch(self.regime.polls_through).await;
         let again = if fetched.is_some() { every } else { (MINUTE * 10).min(every) };
         let now = self.now();
         self.verifiers[number].take(fetched, now);
         self.agenda.add(now + again, Event::Poll(number));
     }
 
-    /// From the first process that answers, as through a load balancer.
-    pub(super) async fn fetch(&mut self) -> Option<Fetched> {
+    /// From the first process that answers.
+    async fn fetch(&mut self, through: Balancer) -> Option<Fetched> {
         let mut numbers: Vec<usize> = (0..self.machines.len()).collect();
         self.chance.shuffle(&mut numbers);
         for number in numbers {
             if let Some(replica) = self.ask(number).await
+                && self.is_chosen(through, number, &replica).await
                 && let Some(fetched) = self.fetch_from(number, &replica).await
             {
                 self.totals.fetches += 1;
@@ -216,6 +242,18 @@ impl World {
         }
         self.totals.unanswered_fetches += 1;
         None
+    }
+
+    async fn is_chosen(&mut self, through: Balancer, number: usize, replica: &Replica) -> bool {
+        match through {
+            Balancer::HeedsNothing => true,
+            Balancer::HeedsReadiness => {
+                let is_ready = readiness(&replica.app).await.is_ready();
+                replica.listen();
+                self.settle(number);
+                is_ready && !replica.line.has_crashed()
+            }
+        }
     }
 
     pub(super) async fn fetch_from(&mut self, number: usize, replica: &Arc<Replica>) -> Option<Fetched> {

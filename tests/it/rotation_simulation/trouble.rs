@@ -41,6 +41,7 @@ impl World {
             Trouble::Crash,
             Trouble::Freeze,
             Trouble::CutOff,
+            Trouble::Blind,
             Trouble::StepClock,
             Trouble::BreakClock,
             Trouble::Outage,
@@ -70,6 +71,16 @@ impl World {
         };
         self.journal.note(format_args!("{}: {trouble:?} in {after} accesses", self.machines[number].name));
         replica.line.plan(after, mishap);
+    }
+
+    /// In the middle of the next token: after the key was chosen, before its use is recorded.
+    pub(super) fn perhaps_sleep_before_record(&mut self, number: usize, replica: &Replica) -> bool {
+        if !replica.line.is_calm() || !self.chance.percent(20) {
+            return false;
+        }
+        let meanwhile = self.meanwhile(number);
+        replica.line.plan(0, Mishap::Sleep(meanwhile));
+        true
     }
 
     /// What the others do while this one stands still in the middle of something.
@@ -119,6 +130,11 @@ impl World {
                 self.machines[number].running.as_ref().unwrap().line.cut(true);
                 self.for_a_while(number, Recovery::Mend);
             }
+            Trouble::Blind => {
+                self.totals.blind += 1;
+                self.machines[number].running.as_ref().unwrap().is_blind.store(true, Ordering::SeqCst);
+                self.for_a_while(number, Recovery::See);
+            }
             Trouble::Outage => {
                 if !self.site.outage.swap(true, Ordering::SeqCst) {
                     self.totals.outages += 1;
@@ -129,7 +145,9 @@ impl World {
             Trouble::StepClock => {
                 let bound = self.regime.policy.timing.clock_bound;
                 let off_by = self.chance.duration(-bound, bound);
-                self.set_clock(number, off_by);
+                if self.may_step(number, off_by) {
+                    self.set_clock(number, off_by);
+                }
             }
             Trouble::BreakClock => {
                 let bound = self.regime.policy.timing.clock_bound;
@@ -241,6 +259,11 @@ impl World {
                     replica.line.cut(false);
                 }
             }
+            Recovery::See => {
+                if let Some(replica) = &self.machines[number].running {
+                    replica.is_blind.store(false, Ordering::SeqCst);
+                }
+            }
             Recovery::SetClock(off_by) => {
                 if self.may_step(number, off_by) {
                     self.set_clock(number, off_by);
@@ -255,13 +278,15 @@ impl World {
         }
     }
 
-    /// A process that cannot ask the database cannot know that its clock was set back, and so would serve
-    /// without news for longer by as much. These two faults at once are beyond what is promised.
+    /// A process that gets no news cannot know that its clock was set back, or does not heed it, and so would
+    /// serve without them for longer by as much. These two faults at once are beyond what is promised.
     fn may_step(&self, number: usize, off_by: SignedDuration) -> bool {
         let machine = &self.machines[number];
         let back = machine.clock.off_by() - off_by;
-        let hears = machine.running.as_ref().is_none_or(|replica| replica.line.is_up() && !machine.frozen);
-        hears || back <= self.forgiven()
+        let hears = |replica: &Arc<Replica>| {
+            replica.line.is_up() && !replica.is_blind.load(Ordering::SeqCst) && !machine.frozen
+        };
+        machine.running.as_ref().is_none_or(hears) || back <= self.forgiven()
     }
 
     /// It was away for a while, does not know it, and is asked before it looks.
@@ -292,6 +317,7 @@ impl World {
             machine.running = Some(replica);
             machine.frozen = false;
             machine.stepped = false;
+            machine.in_order = false;
             machine.looked_at = Some(now);
             machine.next_look = now;
         } else {
@@ -308,6 +334,7 @@ impl World {
         for number in 0..self.machines.len() {
             let machine = &mut self.machines[number];
             let Some(replica) = &machine.running else { continue };
+            replica.line.count(&mut self.totals);
             let heard = replica.heard_at();
             if heard.is_some_and(|at| at >= self.site.truth.now() - SECOND) {
                 machine.stepped = false;
@@ -340,13 +367,21 @@ impl World {
             replica.listen();
             self.journal
                 .must(refuses, || format!("{} would sign with its clock", self.machines[number].name));
-            self.totals.barred += 1;
+            self.count_barred(number);
         }
         let served = replica.app.served.load();
         let publication = served.publication_of(IssuerId::Shared).expect("it serves");
         let (revision, etag) = (served.revision, publication.jwks.etag.clone());
         let same = self.etags.entry(revision).or_insert_with(|| etag.clone());
         self.journal.must(*same == etag, || format!("revision {revision} is not the same everywhere"));
+    }
+
+    pub(super) fn count_barred(&mut self, number: usize) {
+        if self.machines[number].clock.off_by().is_negative() {
+            self.totals.barred_behind += 1;
+        } else {
+            self.totals.barred_ahead += 1;
+        }
     }
 
     /// The end of all trouble.
@@ -359,6 +394,7 @@ impl World {
             self.start(number).await;
             if let Some(replica) = &self.machines[number].running {
                 replica.line.heal();
+                replica.is_blind.store(false, Ordering::SeqCst);
             }
         }
     }

@@ -1,9 +1,7 @@
 //! A database, processes that serve, and verifiers that believe them, for months.
 //!
 //! All time is the truth's, which moves from event to event. Around everything that happens it moves by
-//! seconds. Where nothing is due for longer it leaps, and looks that could not be told from their absence
-//! are left out: every process looks right after a leap, before anything else happens, and just before it
-//! is asked for anything on the way, as it would have done all along.
+//! seconds, and every process looks when it is its time. Where nothing is due for longer it leaps.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -44,6 +42,7 @@ pub(super) const AFTER_TROUBLE: SignedDuration = SignedDuration::from_secs(12);
 const LEAP: SignedDuration = SignedDuration::from_hours(24 * 4);
 
 /// Where a process runs.
+#[expect(clippy::struct_excessive_bools, reason = "any of these facts may hold beside any other")]
 pub(super) struct Machine {
     pub(super) name: String,
     pub(super) store: Store,
@@ -58,6 +57,8 @@ pub(super) struct Machine {
     pub(super) must_refuse: bool,
     /// Its clock stepped since it heard from the database.
     pub(super) stepped: bool,
+    /// Its last look came to its end and nothing was wrong.
+    pub(super) in_order: bool,
 }
 
 pub(super) struct World {
@@ -167,6 +168,7 @@ impl World {
             next_look: self.now(),
             must_refuse: false,
             stepped: false,
+            in_order: false,
         });
         self.journal.note(format_args!("replica {number} joins, its clock off by {off_by:#}"));
         self.start(number).await;
@@ -186,6 +188,7 @@ impl World {
             Trouble::Lose,
             Trouble::Freeze,
             Trouble::CutOff,
+            Trouble::Blind,
             Trouble::Outage,
             Trouble::StepClock,
             Trouble::BreakClock,
@@ -242,13 +245,14 @@ impl World {
 
     async fn leap(&mut self) {
         let now = self.now();
+        self.records.check(now).await;
         let next = self.records.turns(self.eager > 0).into_iter().filter(|turn| *turn > now).min();
         let until = next.map_or(self.end, |turn| turn - BEFORE).min(self.end);
         // Where something waits for somebody, every look may be the one that does it.
-        let longest = if self.records.is_late(now) { MINUTE * 2 } else { LEAP };
-        let until = until.min(now + longest);
+        let waits = self.records.is_late(now);
+        let until = until.min(now + if waits { MINUTE * 2 } else { LEAP });
         self.walk(until.max(now + SECOND)).await;
-        self.everybody_looks().await;
+        if waits { self.everybody_looks().await } else { self.everybody_keeps_up().await }
     }
 
     /// Lets time pass, with what is on the agenda; ends early where something happens.
@@ -258,7 +262,7 @@ impl World {
             self.site.truth.set(at.max(self.now()));
             let quiet = matches!(event, Event::Mint | Event::Show { .. } | Event::Poll(_) | Event::Forge);
             if !quiet && leaping {
-                self.everybody_looks().await;
+                self.everybody_keeps_up().await;
             }
             self.happens(event).await;
             if !quiet && leaping {
@@ -280,82 +284,22 @@ impl World {
         }
     }
 
-    /// First the leases, which nobody would have let run out, and then what is due.
-    pub(super) async fn everybody_looks(&mut self) {
-        let mut numbers: Vec<usize> =
-            (0..self.machines.len()).filter(|&number| self.is_late(number)).collect();
-        self.chance.shuffle(&mut numbers);
-        for &number in &numbers {
-            self.renew(number).await;
-        }
-        if let Some(first) = numbers.first() {
-            self.look(*first).await;
-        }
-    }
-
-    async fn renew(&mut self, number: usize) {
-        let now = self.now();
-        let soon = self.chance.duration(SECOND, self.regime.policy.timing.refresh_every);
-        let machine = &mut self.machines[number];
-        (machine.looked_at, machine.next_look) = (Some(now), now + soon);
-        if let Some(replica) = machine.running.clone() {
-            replica.renew().await;
-            self.settle(number);
-            self.check_replica(number).await;
-        }
-    }
-
-    /// Whether it would have looked since, and did not because of a leap.
-    fn is_late(&self, number: usize) -> bool {
-        let machine = &self.machines[number];
-        let late = machine.looked_at.is_none_or(|at| self.now() > at + SECOND * 7);
-        machine.running.is_some() && !machine.frozen && late
-    }
-
-    /// The process of a machine, if it answers.
-    pub(super) async fn ask(&mut self, number: usize) -> Option<Arc<Replica>> {
-        if self.is_late(number) {
-            self.look(number).await;
-        }
-        let machine = &self.machines[number];
-        machine.running.clone().filter(|_| !machine.frozen)
-    }
-
-    pub(super) async fn look(&mut self, number: usize) {
-        let now = self.now();
-        let pause =
-            self.regime.policy.timing.refresh_every + self.chance.duration(SignedDuration::ZERO, SECOND);
-        let machine = &mut self.machines[number];
-        machine.next_look = now + pause;
-        machine.looked_at = Some(now);
-        if machine.frozen {
-            return;
-        }
-        let Some(replica) = machine.running.clone() else { return };
-        self.totals.looks += 1;
-        replica.look().await;
-        self.settle(number);
-        self.notice_changes(&replica).await;
-        self.check_replica(number).await;
-    }
-
-    pub(super) async fn notice_changes(&mut self, replica: &Replica) {
-        if replica.app.served.load().revision != self.records.revision() {
-            let now = self.now();
-            self.records.check(now).await;
-        }
-    }
-
     /// All is well for a while: then everybody agrees, and nothing is left over.
     async fn come_to_rest(&mut self) {
         self.heal().await;
-        for _ in 0..4 {
+        let mut revision = -1;
+        let mut rounds = 0;
+        while std::mem::replace(&mut revision, self.records.revision()) != self.records.revision() {
+            rounds += 1;
+            self.journal.must(rounds < 10, || "the keys change on and on".into());
             let at = self.now() + SECOND * 12;
             self.site.truth.set(at);
-            self.everybody_looks().await;
+            for number in 0..self.machines.len() {
+                self.look(number).await;
+            }
+            self.records.check(at).await;
         }
         let now = self.now();
-        self.records.check(now).await;
         for machine in &self.machines {
             let Some(replica) = &machine.running else { continue };
             let served = replica.app.served.load();

@@ -77,11 +77,7 @@ const TABLE: &[(&str, &str, [u16; 7])] = &[
     ("patch", "/api/orgs/{org}/oidc/issuers/{id}", [401, 401, 403, 403, 200, 404, 200]),
     ("delete", "/api/orgs/{org}/oidc/issuers/{id}", [401, 401, 403, 403, 204, 404, 204]),
     // Its keys are given: nothing to ask for a certificate.
-    (
-        "post",
-        "/api/orgs/{org}/oidc/issuers/{id}/regenerate-thumbprints",
-        [401, 401, 403, 403, 400, 404, 400],
-    ),
+    ("post", "/api/orgs/{org}/oidc/issuers/{id}/regenerate-thumbprints", [401, 401, 403, 403, 400, 404, 400]),
     ("get", "/api/orgs/{org}/auth/policies/oidcissuers/{id}", [401, 401, 403, 403, 200, 404, 200]),
     ("get", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/exchanges", [401, 401, 403, 403, 200, 404, 200]),
     ("post", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/explain", [401, 401, 403, 403, 200, 404, 200]),

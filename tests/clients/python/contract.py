@@ -186,6 +186,7 @@ def prepare(api: Api) -> Surroundings:
             for operation in (
                 "GET /api/orgs/{org}/oidc/issuers/{id}",
                 "PATCH /api/orgs/{org}/oidc/issuers/{id}",
+                "POST /api/orgs/{org}/oidc/issuers/{id}/regenerate-thumbprints",
                 f"GET {policies}",
                 f"GET {policies}/exchanges",
                 f"POST {policies}/explain",

@@ -110,17 +110,20 @@ fn method(name: &str) -> Method {
 /// A body that succeeds where one is needed.
 fn body(method: &str, path: &str) -> Value {
     match (method, path) {
-        ("post", "/api/orgs") => json!({"name": "another"}),
+        ("post", "/api/orgs" | "/api/orgs/{org}/teams" | "/api/orgs/{org}/users") => {
+            json!({"name": "another"})
+        }
         ("post", "/api/orgs/{org}/access-tokens") => json!({"name": "t", "role": "viewer"}),
         ("post", "/api/access-tokens") => json!({"name": "t"}),
         ("post", "/api/orgs/{org}/runs" | "/api/orgs/{org}/runs/preview") => json!({
             "service": "deploy",
             "attributes": {"project": "website", "stack": "staging", "operation": "update"},
         }),
-        ("post", "/api/keys/rotate" | "/api/snapshot-verifiers/{id}/acknowledge") => json!({}),
+        ("post", "/api/keys/rotate" | "/api/snapshot-verifiers/{id}/acknowledge" | "/api/oauth/token") => {
+            json!({})
+        }
         ("post", "/api/keys/{id}/revoke") => json!({"compromised": true}),
         ("post", "/api/snapshot-verifiers") => json!({"name": "verifier"}),
-        ("post", "/api/oauth/token") => json!({}),
         ("post", "/api/orgs/{org}/oidc/issuers") => new_issuer("another"),
         ("patch", "/api/orgs/{org}/oidc/issuers/{id}") => json!({"name": "its"}),
         ("post", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/explain") => {
@@ -132,7 +135,6 @@ fn body(method: &str, path: &str) -> Value {
         ) => {
             json!({"policies": []})
         }
-        ("post", "/api/orgs/{org}/teams" | "/api/orgs/{org}/users") => json!({"name": "another"}),
         ("patch", "/api/orgs/{org}/teams/{name}" | "/api/orgs/{org}/users/{name}") => json!({"rights": []}),
         _ => Value::Null,
     }

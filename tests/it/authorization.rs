@@ -67,6 +67,32 @@ const TABLE: &[(&str, &str, [u16; 7])] = &[
     ("post", "/api/runs/{id}/cancel", [401, 401, 403, 200, 200, 404, 200]),
     // The run's own credential and no other, not even an admin's.
     ("get", "/api/runs/{id}/id-token", [401, 200, 401, 401, 401, 401, 401]),
+    // Whose credential is the token in the body; here is none.
+    ("post", "/api/oauth/token", [400, 400, 400, 400, 400, 400, 400]),
+    ("get", "/api/user", [401, 401, 200, 200, 200, 200, 200]),
+    // The owner was first: the name is taken. So it is with teams and users.
+    ("post", "/api/orgs/{org}/oidc/issuers", [401, 401, 403, 403, 201, 404, 409]),
+    ("get", "/api/orgs/{org}/oidc/issuers", [401, 401, 403, 403, 200, 404, 200]),
+    ("get", "/api/orgs/{org}/oidc/issuers/{id}", [401, 401, 403, 403, 200, 404, 200]),
+    ("patch", "/api/orgs/{org}/oidc/issuers/{id}", [401, 401, 403, 403, 200, 404, 200]),
+    ("delete", "/api/orgs/{org}/oidc/issuers/{id}", [401, 401, 403, 403, 204, 404, 204]),
+    // Its keys are given: nothing to ask for a certificate.
+    ("post", "/api/orgs/{org}/oidc/issuers/{id}/regenerate-thumbprints", [401, 401, 403, 403, 400, 404, 400]),
+    ("get", "/api/orgs/{org}/auth/policies/oidcissuers/{id}", [401, 401, 403, 403, 200, 404, 200]),
+    ("get", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/exchanges", [401, 401, 403, 403, 200, 404, 200]),
+    ("post", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/explain", [401, 401, 403, 403, 200, 404, 200]),
+    ("post", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/replay", [401, 401, 403, 403, 200, 404, 200]),
+    ("patch", "/api/orgs/{org}/auth/policies/{id}", [401, 401, 403, 403, 200, 404, 200]),
+    ("post", "/api/orgs/{org}/teams", [401, 401, 403, 403, 201, 404, 409]),
+    ("get", "/api/orgs/{org}/teams", [401, 401, 200, 200, 200, 404, 200]),
+    ("get", "/api/orgs/{org}/teams/{name}", [401, 401, 200, 200, 200, 404, 200]),
+    ("patch", "/api/orgs/{org}/teams/{name}", [401, 401, 403, 403, 200, 404, 200]),
+    ("delete", "/api/orgs/{org}/teams/{name}", [401, 401, 403, 403, 204, 404, 204]),
+    ("post", "/api/orgs/{org}/users", [401, 401, 403, 403, 201, 404, 409]),
+    ("get", "/api/orgs/{org}/users", [401, 401, 200, 200, 200, 404, 200]),
+    ("get", "/api/orgs/{org}/users/{name}", [401, 401, 200, 200, 200, 404, 200]),
+    ("patch", "/api/orgs/{org}/users/{name}", [401, 401, 403, 403, 200, 404, 200]),
+    ("delete", "/api/orgs/{org}/users/{name}", [401, 401, 403, 403, 204, 404, 204]),
     ("delete", "/api/orgs/{org}", [401, 401, 403, 403, 403, 404, 204]),
 ];
 
@@ -84,18 +110,39 @@ fn method(name: &str) -> Method {
 /// A body that succeeds where one is needed.
 fn body(method: &str, path: &str) -> Value {
     match (method, path) {
-        ("post", "/api/orgs") => json!({"name": "another"}),
+        ("post", "/api/orgs" | "/api/orgs/{org}/teams" | "/api/orgs/{org}/users") => {
+            json!({"name": "another"})
+        }
         ("post", "/api/orgs/{org}/access-tokens") => json!({"name": "t", "role": "viewer"}),
         ("post", "/api/access-tokens") => json!({"name": "t"}),
         ("post", "/api/orgs/{org}/runs" | "/api/orgs/{org}/runs/preview") => json!({
             "service": "deploy",
             "attributes": {"project": "website", "stack": "staging", "operation": "update"},
         }),
-        ("post", "/api/keys/rotate" | "/api/snapshot-verifiers/{id}/acknowledge") => json!({}),
+        ("post", "/api/keys/rotate" | "/api/snapshot-verifiers/{id}/acknowledge" | "/api/oauth/token") => {
+            json!({})
+        }
         ("post", "/api/keys/{id}/revoke") => json!({"compromised": true}),
         ("post", "/api/snapshot-verifiers") => json!({"name": "verifier"}),
+        ("post", "/api/orgs/{org}/oidc/issuers") => new_issuer("another"),
+        ("patch", "/api/orgs/{org}/oidc/issuers/{id}") => json!({"name": "its"}),
+        ("post", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/explain") => {
+            json!({"claims": {}, "asked": {"token_type": "organization", "admin": false}})
+        }
+        (
+            "post" | "patch",
+            "/api/orgs/{org}/auth/policies/oidcissuers/{id}/replay" | "/api/orgs/{org}/auth/policies/{id}",
+        ) => {
+            json!({"policies": []})
+        }
+        ("patch", "/api/orgs/{org}/teams/{name}" | "/api/orgs/{org}/users/{name}") => json!({"rights": []}),
         _ => Value::Null,
     }
+}
+
+/// One that nobody needs to be asked about.
+fn new_issuer(name: &str) -> Value {
+    json!({"name": name, "url": format!("https://{name}.example"), "jwks": {"keys": []}})
 }
 
 /// Credentials that were never valid, or are so no longer.
@@ -126,7 +173,8 @@ async fn owner_elsewhere(app: &TestApp) -> String {
     app.make_token("elsewhere", "owner").await
 }
 
-/// `path` with the organization, or with a run or token of it that was made for this one request.
+/// `path` with the organization, or with something of it: a run or a token that was made for this one
+/// request; an issuer, a team or a user that was made for the first, and again after each deletion.
 async fn concrete(app: &TestApp, path: &str) -> (String, Value) {
     let mut thing = Value::Null;
     if path.starts_with("/api/runs/") {
@@ -134,9 +182,28 @@ async fn concrete(app: &TestApp, path: &str) -> (String, Value) {
     } else if path.starts_with("/api/access-tokens/") {
         let new = json!({"name": "its", "role": "viewer"});
         thing = app.post_ok(&app.admin, "/api/orgs/acme/access-tokens", &new).await;
+    } else if path.contains("/oidc/issuers/") || path.contains("/auth/policies/") {
+        thing = its_issuer(app).await;
+        if path.ends_with("/auth/policies/{id}") {
+            let policies = format!("/api/orgs/acme/auth/policies/oidcissuers/{}", id(&thing));
+            thing = app.get(&app.admin, &policies).await.ok();
+        }
+    } else if let Some(all) = path.strip_suffix("/{name}") {
+        // 409 where it is there still.
+        app.post(&app.admin, &all.replace("{org}", "acme"), &json!({"name": "its"})).await;
     }
     let id = thing["id"].as_str().unwrap_or("none needed");
-    (path.replace("{org}", "acme").replace("{id}", id), thing)
+    (path.replace("{org}", "acme").replace("{id}", id).replace("{name}", "its"), thing)
+}
+
+async fn its_issuer(app: &TestApp) -> Value {
+    let path = "/api/orgs/acme/oidc/issuers";
+    let all = app.get(&app.admin, path).await.ok();
+    let its = all["oidcIssuers"].as_array().unwrap().iter().find(|issuer| issuer["name"] == "its");
+    match its {
+        Some(issuer) => issuer.clone(),
+        None => app.post_ok(&app.admin, path, &new_issuer("its")).await,
+    }
 }
 
 fn is_the_refusal(answer: &Answer) -> bool {
@@ -204,7 +271,7 @@ async fn who_is_nobody_learns_nothing_of_what_exists(app: TestApp) {
             ("%00", "A%2Fb"),
         ] {
             for id in [there, absent] {
-                let target = path.replace("{org}", id).replace("{id}", id);
+                let target = path.replace("{org}", id).replace("{id}", id).replace("{name}", id);
                 for (kind, token) in &nobodies {
                     // A body, a query or a type that would be refused must not be looked at first.
                     for suffix in ["", "?limit=x&audience="] {
@@ -241,9 +308,10 @@ async fn another_organizations_things_are_as_unknown_ones(app: TestApp) {
             continue;
         }
         let (there, _) = concrete(&app, path).await;
-        let unknown = path.replace("{org}", "nowhere").replace("{id}", UNKNOWN_ID);
-        let impossible = path.replace("{org}", "NOT%20A%20NAME").replace("{id}", "not-an-id");
-        let deleted = path.replace("{org}", "gone").replace("{id}", "%ff");
+        let with = |org: &str, id: &str| path.replace("{org}", org).replace("{id}", id).replace("{name}", id);
+        let unknown = with("nowhere", UNKNOWN_ID);
+        let impossible = with("NOT%20A%20NAME", "not-an-id");
+        let deleted = with("gone", "%ff");
         let expected = app.send(method(name), &elsewhere, &unknown, &body(name, path)).await;
         expected.problem(404, "not-found");
         for target in [there, impossible, deleted] {

@@ -17,6 +17,7 @@ mod clients;
 mod contract;
 mod dev;
 mod discovery;
+mod docs_trust;
 mod exchange;
 mod init_and_serve;
 mod key_modules;

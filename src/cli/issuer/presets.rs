@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::arguments::attribute;
 use crate::cli::failure::Failure;
-use crate::cli::output::safe;
+use crate::cli::table::{fields, indented};
 use crate::issuer::organization_name::OrganizationName;
 use crate::trust::preset::{FilledPreset, Preset, PresetGrant, PresetInputs};
 
@@ -87,16 +87,13 @@ pub(super) fn all() -> Value {
     json!({"presets": Preset::all().map(one).collect::<Vec<_>>()})
 }
 
+/// A paragraph for each preset: its inputs, and how to find its URL where it has none of its own.
 pub(super) fn described() -> String {
-    let mut text = String::new();
-    for preset in Preset::all() {
-        text.push_str(&format!("{}: {}\n", preset.key(), preset.title()));
-        if let Some(hint) = preset.url_hint() {
-            text.push_str(&format!("  {:22}{hint}\n", "--url"));
-        }
-        for input in preset.inputs() {
-            text.push_str(&format!("  {:22}{}\n", input.name, input.help));
-        }
-    }
-    text.lines().map(|line| safe(line) + "\n").collect()
+    let paragraph = |preset: Preset| {
+        let hint = preset.url_hint().map(|hint| ("--url", hint.to_owned()));
+        let inputs = preset.inputs().map(|input| (input.name, input.help.to_owned()));
+        let rows: Vec<_> = hint.into_iter().chain(inputs).collect();
+        format!("{}: {}\n{}", preset.key(), preset.title(), indented(&fields(&rows)))
+    };
+    Preset::all().map(paragraph).collect::<Vec<_>>().join("\n")
 }

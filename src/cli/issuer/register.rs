@@ -51,7 +51,7 @@ pub(in crate::cli) struct Register {
     #[arg(long)]
     dry_run: bool,
     /// Show the presets and what each is filled in with
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = ["name", "preset", "url", "policies"])]
     list_presets: bool,
 }
 
@@ -79,19 +79,14 @@ impl Register {
         body["name"] = plan.name.as_str().into();
         body["url"] = plan.url.as_str().into();
         let mut issuer = client.post(&format!("/api/orgs/{org}/oidc/issuers"), Some(&body)).await?;
-        let findings = match &plan.policies {
+        let next = format!("\nNext:  runmint policy set {} --org {org} --file FILE", cell(&issuer["id"]));
+        let afterwards = match &plan.policies {
             Some(policies) => self.put(&client, org, &mut issuer, policies).await?,
-            None => {
-                remark(
-                    output,
-                    &format!("Next:  runmint policy set {} --org {org} --file FILE\n", cell(&issuer["id"])),
-                );
-                String::new()
-            }
+            None => next,
         };
         output::print(output, &issuer, describe)?;
-        if !findings.is_empty() {
-            remark(output, &format!("\n{findings}"));
+        if !afterwards.is_empty() {
+            remark(output, &afterwards);
         }
         Ok(())
     }
@@ -122,7 +117,7 @@ impl Register {
         })?;
         let findings = findings_text(&saved["findings"]);
         issuer["policies"] = take_policies(&mut saved);
-        Ok(findings)
+        Ok(if findings.is_empty() { findings } else { format!("\n{findings}") })
     }
 }
 

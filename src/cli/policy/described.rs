@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::output::{Colour, paint, safe};
-use crate::cli::table::{cell, fields};
+use crate::cli::table::{cell, fields, indented};
 
 /// A paragraph for each policy.
 pub(in crate::cli) fn policies_text(policies: &Value) -> String {
@@ -22,13 +22,12 @@ fn policy_text((index, policy): (usize, &Value)) -> String {
     let head = safe(&format!("policies[{index}]  {}  {}", cell(&policy["decision"]), grant(policy)));
     let rules = policy["rules"].as_object().into_iter().flatten();
     let rules: Vec<(&str, String)> = rules.map(|(claim, pattern)| (claim.as_str(), cell(pattern))).collect();
-    let rules: String = fields(&rules).lines().map(|line| format!("  {line}\n")).collect();
-    format!("{head}\n{rules}")
+    format!("{head}\n{}", indented(&fields(&rules)))
 }
 
 fn grant(policy: &Value) -> String {
     let named = |kind: &str, member: &str| format!("{kind} {}", cell(&policy[member]));
-    let mut text = match policy["tokenType"].as_str() {
+    let whom = match policy["tokenType"].as_str() {
         Some("team") => named("team", "teamName"),
         Some("personal") => named("user", "userLogin"),
         Some("runner") => named("runner", "runnerID"),
@@ -38,13 +37,9 @@ fn grant(policy: &Value) -> String {
         }
         _ => cell(&policy["tokenType"]),
     };
-    if let Some(role) = policy["roleID"].as_str() {
-        text.push_str(&format!(", role {role}"));
-    }
-    if let Some(syntax) = policy["syntax"].as_str() {
-        text.push_str(&format!(", {syntax} syntax"));
-    }
-    text
+    let role = policy["roleID"].as_str().map(|role| format!(", role {role}"));
+    let syntax = policy["syntax"].as_str().map(|syntax| format!(", {syntax} syntax"));
+    format!("{whom}{}{}", role.unwrap_or_default(), syntax.unwrap_or_default())
 }
 
 fn finding_text(finding: &Value) -> String {

@@ -82,10 +82,10 @@ impl Test {
             (_, Some(path), _) => foreign_token::of_file(path)?,
             (_, _, Some(path)) => {
                 let claims = json_of(path)?;
-                return match claims.is_object() {
-                    true => Ok(json!({"claims": claims})),
-                    false => Err(Failure::usage(format!("{} holds no JSON object", path.display()))),
-                };
+                if !claims.is_object() {
+                    return Err(Failure::usage(format!("{} holds no JSON object", path.display())));
+                }
+                return Ok(json!({"claims": claims}));
             }
             (None, None, None) => return Err(Failure::usage("give a token or claims")),
         };
@@ -95,10 +95,10 @@ impl Test {
     fn request(self) -> Result<(Chosen, Asked), Failure> {
         let Self { chosen, asked, attributes, audiences, .. } = self;
         let Asked::Run(run) = asked else {
-            return match attributes.is_empty() && audiences.is_empty() {
-                true => Ok((chosen, asked)),
-                false => Err(Failure::usage("--attribute and --audience go with --as run")),
-            };
+            if attributes.is_empty() && audiences.is_empty() {
+                return Ok((chosen, asked));
+            }
+            return Err(Failure::usage("--attribute and --audience go with --as run"));
         };
         let mut map = BTreeMap::new();
         for (key, value) in attributes {

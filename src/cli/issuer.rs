@@ -74,7 +74,7 @@ pub(super) struct Update {
 /// What may be said about an issuer besides name and URL.
 #[derive(Args)]
 struct Details {
-    /// How long what is exchanged for its tokens may live, e.g. 2h [default: 25h]
+    /// How long what is exchanged for its tokens may live, e.g. 2h [25h unless said]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_expiration: Option<TextDuration>,
     /// SHA-256 of a certificate that its servers may present, in hexadecimal; may be repeated

@@ -37,20 +37,22 @@ use crate::trust::policy::evaluation::Asked;
 #[command(after_help = "Examples:
   read -rs TOKEN && printf %s \"$TOKEN\" | runmint login https://id.example.com
   runmint login https://id.example.com --oidc-auto --oidc-org acme
-  runmint login https://id.example.com --oidc-token file:///run/job/token --oidc-org acme --oidc-team web
+  runmint login https://id.example.com --oidc-token file://token.jwt --oidc-org acme --oidc-team web
 
 What --oidc-auto finds, the first of:
-  RUNMINT_OIDC_TOKEN         a token that the job's definition put there: id_tokens of GitLab, CircleCI, Buildkite
-  a run of runmint           RUNMINT_ID_TOKEN_REQUEST_URL and …_TOKEN
-  GitHub Actions             ACTIONS_ID_TOKEN_REQUEST_URL and …_TOKEN: permissions: id-token: write
-  GitLab                     GITLAB_OIDC_TOKEN, from id_tokens
-  Azure DevOps               SYSTEM_OIDCREQUESTURI and SYSTEM_ACCESSTOKEN, which a step has to be given; with
-                             AZURESUBSCRIPTION_SERVICE_CONNECTION_ID as that service connection
-  Kubernetes                 /var/run/secrets/tokens/runmint, or else the service account's usual token
+  RUNMINT_OIDC_TOKEN  the token itself, as a job's definition may put it there: GitLab (id_tokens),
+                      CircleCI, Buildkite
+  a run of runmint    RUNMINT_ID_TOKEN_REQUEST_URL, RUNMINT_ID_TOKEN_REQUEST_TOKEN
+  GitHub Actions      ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN: there with
+                      `permissions: id-token: write`
+  GitLab              GITLAB_OIDC_TOKEN, from `id_tokens:`
+  Azure DevOps        SYSTEM_OIDCREQUESTURI, SYSTEM_ACCESSTOKEN (to be handed to the step), and for
+                      a service connection's token AZURESUBSCRIPTION_SERVICE_CONNECTION_ID
+  Kubernetes          /var/run/secrets/tokens/runmint, or else the service account's usual token
 
-Other users of this machine can read arguments: prefer file://PATH, or - for standard input. A token given as it
-is says its organization itself, where its audience is urn:runmint:org:ORG alone; of one in a file:// nothing is
-read.")]
+Other users of this machine can read arguments: prefer file://PATH, or - for standard input. Of a
+token in a file:// nothing is read; one given otherwise may name the organization itself (by an
+audience urn:runmint:org:ORG) and the team or user (by a scope).")]
 pub(super) struct Login {
     /// The server's base URL
     #[arg(env = "RUNMINT_URL")]

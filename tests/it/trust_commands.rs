@@ -238,7 +238,7 @@ async fn a_job_of_github_actions_finds_its_token_by_itself() {
     let plain = [("ACTIONS_ID_TOKEN_REQUEST_URL", "http://id.example.com/x"), github[1]];
     let refused = scene.person(&plain, &auto, "").await;
     assert!(!refused.stderr.contains(request_token), "{}", refused.stderr);
-    refused.fails(2, "not https");
+    refused.fails(2, "the token of GitHub Actions cannot be had: id.example.com is not https");
     scene.person(&[("GITHUB_ACTIONS", "true")], &auto, "").await.fails(2, "id-token: write");
 }
 
@@ -288,6 +288,14 @@ async fn issuers_are_registered_shown_changed_and_deleted() {
         assert!(scene.owner(&["issuer", "show", other]).await.ok().contains("2 h"));
     }
     scene.owner(&["issuer", "register", "again", "--url", &url]).await.fails(1, "already");
+    scene.owner(&["issuer", "delete", "elsewhere"]).await.ok();
+    let unknown =
+        json!([allow(json!({"tokenType": "run", "run": {"service": "nothing", "attributes": {}}}))]);
+    let unknown = scene.file("unknown.json", &unknown.to_string());
+    let register = ["issuer", "register", "elsewhere", "--url", &url, "--max-expiration", "2h"];
+    let refused = scene.owner(&[&register[..], &["--policies", &unknown]].concat()).await;
+    assert!(refused.stderr.contains("no service `nothing`"), "{}", refused.stderr);
+    refused.fails(1, "the issuer is registered, but without policies");
     scene.owner(&["issuer", "show", "rmat_secret"]).await.fails(1, "there is no such issuer");
     // Plain http has no certificates.
     let regenerated = scene.owner(&["issuer", "regenerate-thumbprints", "elsewhere"]).await;

@@ -25,10 +25,11 @@ use crate::trust::policy::Policy;
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint issuer register --org acme --preset github --repo acme/website
-  runmint issuer register --org acme --preset github --repo acme/website --set branch=main --team web --dry-run
-  runmint issuer register --org acme --preset eks --url https://oidc.eks.eu-west-1.amazonaws.com/id/0123 \\
+  runmint issuer register --org acme --preset github --repo acme/website --set branch=main \\
+    --team web --dry-run
+  runmint issuer register cluster --org acme --preset kubernetes --url https://k8s.example.com \\
     --set namespace=ci --set service_account=runner
-  runmint issuer register cluster --org acme --url https://issuer.example.com --policies policies.json
+  runmint issuer register own --org acme --url https://issuer.example.com --policies policies.json
   runmint issuer register --list-presets")]
 pub(in crate::cli) struct Register {
     /// What people shall know it by [default: the preset's title]
@@ -110,9 +111,9 @@ impl Register {
         policies: &[Policy],
     ) -> Result<String, Failure> {
         let mut saved = put(client, org, issuer, policies).await.map_err(|failure| {
-            Failure::failed(format!(
-                "the issuer is registered, and trusted with nothing yet: its policies are refused: {failure}; then: runmint policy set {} --org {org} --file FILE",
-                safe(&cell(&issuer["id"]))
+            let id = safe(&cell(&issuer["id"]));
+            failure.because(format!(
+                "the issuer is registered, but without policies (runmint policy set {id} --org {org} --file FILE)"
             ))
         })?;
         let findings = findings_text(&saved["findings"]);

@@ -52,14 +52,21 @@ impl Platform {
 
     /// A token for this organization, where the platform lets its jobs choose.
     pub(super) async fn token(self, organization: &OrganizationName) -> Result<Zeroizing<String>, Failure> {
-        match self.source {
-            Source::Value(token) => Ok(token),
-            Source::File(path) => foreign_token::of_file(path),
-            Source::Request { url, token } => {
+        let token = self.source.token(organization).await;
+        token.map_err(|failure| failure.because(format!("the token of {} cannot be had", self.name)))
+    }
+}
+
+impl Source {
+    async fn token(self, organization: &OrganizationName) -> Result<Zeroizing<String>, Failure> {
+        match self {
+            Self::Value(token) => Ok(token),
+            Self::File(path) => foreign_token::of_file(path),
+            Self::Request { url, token } => {
                 let url = with(&url, &[("audience", &format!("urn:runmint:org:{organization}"))])?;
                 taken(&Client::of_platform(&url, token.to_string())?.get(&url).await?, "value")
             }
-            Source::AzureDevops { url, token, service_connection } => {
+            Self::AzureDevops { url, token, service_connection } => {
                 let mut pairs = vec![("api-version", "7.1")];
                 pairs.extend(service_connection.as_deref().map(|id| ("serviceConnectionId", id)));
                 let url = with(&url, &pairs)?;

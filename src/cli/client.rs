@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::output::safe;
+use super::session::Session;
 
 /// What takes longer or is larger is nothing that this program asked for.
 #[derive(Clone, Copy)]
@@ -32,18 +33,20 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// The server of `RUNMINT_URL` as the owner of `RUNMINT_ACCESS_TOKEN`.
+    /// The server and the identity that variables or a login say; see [`Session`].
     pub(super) fn from_environment() -> Result<Self, Failure> {
-        let url = variable("RUNMINT_URL").ok_or_else(|| {
-            Failure::usage("RUNMINT_URL is not set: the server's base URL, e.g. https://id.example.com")
-        })?;
-        let token = access_token()?;
-        Self::new(&url, Some(token), variable("RUNMINT_CA_FILE").as_deref().map(Path::new))
+        Session::find()?.client()
     }
 
-    /// A run's way to its tokens: `url` is the one that it got with `request_token`.
-    pub(super) fn of_run(url: &str, request_token: String) -> Result<Self, Failure> {
-        Self::new(url, Some(request_token), variable("RUNMINT_CA_FILE").as_deref().map(Path::new))
+    /// The server at `base`.
+    pub(super) fn at(base: &str, credential: Option<String>) -> Result<Self, Failure> {
+        Self::new(base, credential, variable("RUNMINT_CA_FILE").as_deref().map(Path::new))
+    }
+
+    /// A job's way to the tokens of its platform: little time, small answers.
+    pub(super) fn of_platform(url: &str, request_token: String) -> Result<Self, Failure> {
+        let ca_file = variable("RUNMINT_CA_FILE");
+        Self::bounded(url, Some(request_token), ca_file.as_deref().map(Path::new), OF_DISCOVERY)
     }
 
     /// For the discovery document of an issuer that nobody vouches for: little time, small answers.
@@ -94,6 +97,10 @@ impl Client {
         self.send(Method::POST, path, body).await
     }
 
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(Method::PATCH, path, Some(body)).await
+    }
+
     pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.send(Method::DELETE, path, None).await.map(drop)
     }
@@ -122,21 +129,6 @@ impl Client {
     }
 }
 
-/// `RUNMINT_ACCESS_TOKEN`, or what is in the file that `RUNMINT_ACCESS_TOKEN_FILE` names.
-fn access_token() -> Result<String, Failure> {
-    if let Some(token) = variable("RUNMINT_ACCESS_TOKEN") {
-        return Ok(token);
-    }
-    let path = variable("RUNMINT_ACCESS_TOKEN_FILE").ok_or_else(|| {
-        Failure::usage(
-            "RUNMINT_ACCESS_TOKEN is not set: an access token of that server (or RUNMINT_ACCESS_TOKEN_FILE, a file with one)",
-        )
-    })?;
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| Failure::usage(format!("RUNMINT_ACCESS_TOKEN_FILE {path}: {error}")))?;
-    Ok(text.trim().to_owned())
-}
-
 /// A variable that is set and not empty.
 #[expect(clippy::disallowed_methods, reason = "the one place of the command line that reads its environment")]
 pub(super) fn variable(name: &str) -> Option<String> {
@@ -153,7 +145,8 @@ pub(super) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     format!("{path}{separator}{query}")
 }
 
-fn is_safe(url: &Url) -> bool {
+/// Whether a token may travel there.
+pub(super) fn is_safe(url: &Url) -> bool {
     url.scheme() == "https" || is_loopback(url)
 }
 
@@ -222,9 +215,14 @@ fn with_causes(error: &reqwest::Error) -> String {
     text
 }
 
-/// What a problem document says, or the status where there is none.
+/// What a problem document says, or a refusal of RFC 6749 §5.2, or the status where there is neither.
 fn refusal(status: reqwest::StatusCode, body: &[u8]) -> String {
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+    if let (Some(error), Some(description)) =
+        (problem["error"].as_str(), problem["error_description"].as_str())
+    {
+        return safe(&format!("{description} ({})", problem["reason"].as_str().unwrap_or(error)));
+    }
     match (problem["title"].as_str(), problem["detail"].as_str()) {
         (Some(title), Some(detail)) => safe(&format!("{title}: {detail}")),
         _ if status.is_redirection() => {

@@ -48,6 +48,11 @@ impl Failure {
         Self::new(6, message)
     }
 
+    /// The same, with what it means for the command.
+    pub(super) fn because(self, what: impl Display) -> Self {
+        Self { message: format!("{what}: {self}"), ..self }
+    }
+
     /// Says on standard error what happened.
     pub(super) fn report(self) -> ExitCode {
         eprintln!("runmint: {self}");

@@ -42,7 +42,7 @@ impl IdToken {
             })?,
         };
         let url = self.request(&url)?;
-        let answer = Client::of_run(&url, request_token)?.get(&url).await?;
+        let answer = Client::at(&url, Some(request_token))?.get(&url).await?;
         let token = answer["value"].as_str();
         let token =
             token.ok_or_else(|| Failure::failed("the answer holds no token: is this the right URL?"))?;

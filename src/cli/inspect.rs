@@ -98,7 +98,7 @@ impl Inspect {
 }
 
 /// One part of a JWT as the object that it should be.
-fn part(token: &str, index: usize) -> Option<Map<String, Value>> {
+pub(super) fn part(token: &str, index: usize) -> Option<Map<String, Value>> {
     if token.len() > MAX_TOKEN_BYTES {
         return None;
     }

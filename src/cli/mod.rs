@@ -4,23 +4,33 @@ mod access_token;
 mod arguments;
 mod client;
 mod completions;
+mod credentials;
 mod dev;
 mod failure;
+mod foreign_token;
 mod health;
 mod id_token;
 mod init;
 mod inspect;
+mod issuer;
 mod keys;
 mod limits;
 mod logging;
+mod login;
+mod logout;
 mod organization;
 mod output;
 mod pages;
+mod policy;
+mod principal;
 mod run;
 mod serve;
+mod server_url;
+mod session;
 mod settings;
 mod span;
 mod table;
+mod whoami;
 
 use std::process::ExitCode;
 
@@ -28,13 +38,14 @@ use clap::{Parser, Subcommand};
 
 use self::failure::Failure;
 use self::output::Format;
+use crate::store::principals::PrincipalKind;
 
 const AFTER_HELP: &str = "\
 First time here?  runmint dev
 
 Talking to a server: RUNMINT_URL says where it is and RUNMINT_ACCESS_TOKEN who you are (or
-RUNMINT_ACCESS_TOKEN_FILE names a file with it); RUNMINT_CA_FILE names an extra certificate
-authority to trust. Secrets are never taken as flags.
+RUNMINT_ACCESS_TOKEN_FILE names a file with it); without them, `runmint login` does. RUNMINT_CA_FILE
+names an extra certificate authority to trust.
 
 Exit codes:
   0  done                             4  the sealing key is wrong or cannot be read
@@ -60,12 +71,27 @@ enum Command {
     Dev(dev::Dev),
     Init(init::Init),
     Serve(serve::Serve),
+    Login(login::Login),
+    Logout(logout::Logout),
+    Whoami(whoami::Whoami),
     /// Organizations
     #[command(subcommand)]
     Org(organization::Command),
     /// Access tokens for this API
     #[command(subcommand)]
     AccessToken(access_token::Command),
+    /// Issuers whose tokens an organization takes in exchange for its own
+    #[command(subcommand)]
+    Issuer(issuer::Command),
+    /// What the tokens of trusted issuers may become
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Teams: names with rights to projects and stacks
+    #[command(subcommand)]
+    Team(principal::Command),
+    /// Users: names with rights to projects and stacks
+    #[command(subcommand)]
+    User(principal::Command),
     /// Runs: start, follow and end them
     #[command(subcommand)]
     Run(run::Command),
@@ -99,8 +125,15 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Dev(dev) => dev.execute(output).await,
         Command::Init(init) => init.execute(output).await,
         Command::Serve(serve) => serve.execute().await,
+        Command::Login(login) => login.execute(output).await,
+        Command::Logout(logout) => logout.execute(output),
+        Command::Whoami(whoami) => whoami.execute(output).await,
         Command::Org(command) => command.execute(output).await,
         Command::AccessToken(command) => command.execute(output).await,
+        Command::Issuer(command) => command.execute(output).await,
+        Command::Policy(command) => command.execute(output).await,
+        Command::Team(command) => command.execute(PrincipalKind::Team, output).await,
+        Command::User(command) => command.execute(PrincipalKind::User, output).await,
         Command::Run(command) => command.execute(output).await,
         Command::IdToken(id_token) => id_token.execute(output).await,
         Command::Keys(command) => command.execute(output).await,

@@ -29,6 +29,11 @@ pub(super) fn cell(value: &Value) -> String {
     }
 }
 
+/// The same lines, a step further right.
+pub(super) fn indented(lines: &str) -> String {
+    lines.lines().flat_map(|line| ["  ", line, "\n"]).collect()
+}
+
 fn columns(rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|text| safe(text)).collect()).collect();
     let count = rows.iter().map(Vec::len).max().unwrap_or_default();

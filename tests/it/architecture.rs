@@ -83,6 +83,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "launch",
             "publishing",
             "secret",
+            "secret_file",
             "store",
             "signing",
             "trust",

@@ -35,4 +35,5 @@ mod secrecy;
 mod signing_keys;
 mod stopping;
 mod tls;
+mod trust_commands;
 mod upgrading;

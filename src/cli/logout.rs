@@ -1,0 +1,45 @@
+//! `runmint logout`
+
+use clap::Args;
+use serde_json::json;
+
+use super::credentials::Credentials;
+use super::failure::Failure;
+use super::output::{self, Format, remark};
+use super::server_url::ServerUrl;
+
+/// Forget the login at a server
+///
+/// The file with the access token is removed from this machine. The token itself works until it expires, or
+/// until an owner revokes it.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  runmint logout                            the last login
+  runmint logout https://id.example.com")]
+pub(super) struct Logout {
+    /// The server's base URL [default: that of the last login]
+    #[arg(env = "RUNMINT_URL")]
+    url: Option<String>,
+}
+
+impl Logout {
+    pub(super) fn execute(self, output: Format) -> Result<(), Failure> {
+        let logins = Credentials::required()?;
+        let server = match self.url {
+            Some(url) => ServerUrl::parse(&url)?,
+            None => logins.current()?.ok_or_else(|| Failure::usage("there is no login"))?,
+        };
+        let existed = logins.forget(&server)?;
+        output::print(output, &json!({"server": server.as_str(), "logged_out": existed}), |_| {
+            if existed {
+                format!("Logged out of {server}.\n")
+            } else {
+                format!("There was no login at {server}.\n")
+            }
+        })?;
+        if existed {
+            remark(output, "The token itself works until it expires or an owner revokes it.");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! `runmint whoami`
+
+use clap::Args;
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::output::{self, Format};
+use super::session::Session;
+use super::span::moment;
+use super::table::{cell, fields};
+use crate::clock::{Clock, SystemClock};
+
+/// Show as whom commands speak to which server, and what that may do
+#[derive(Args)]
+#[command(after_help = "Examples:
+  runmint whoami
+  runmint whoami --output json | jq -r .origin.subject")]
+pub(super) struct Whoami {}
+
+impl Whoami {
+    pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
+        let session = Session::find()?;
+        let mut user = session.client()?.get("/api/user").await?;
+        if !user.is_object() {
+            return Err(Failure::failed("the answer names nobody: is this runmint?"));
+        }
+        user["server"] = session.url.trim_end_matches('/').into();
+        user["credential"] = session.found_in.into();
+        output::print(output, &user, describe)
+    }
+}
+
+fn describe(user: &Value) -> String {
+    let token = &user["tokenInfo"];
+    let organization = match token["organization"].as_str() {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => "every one".to_owned(),
+    };
+    let mut rows = vec![
+        ("server", cell(&user["server"])),
+        ("credential", cell(&user["credential"])),
+        ("token", format!("{} ({})", cell(&token["name"]), cell(&user["id"]))),
+        ("organization", organization),
+    ];
+    rows.extend(holder(user));
+    rows.push(("role", cell(&user["role"])));
+    let rights = user["rights"].as_array().into_iter().flatten();
+    rows.extend(rights.map(|right| ("right", right_text(right))));
+    rows.push(("expires", moment(&user["expires_at"], SystemClock.now(), "never")));
+    for (name, member) in [("issuer", "issuer"), ("subject", "subject"), ("jti", "jti")] {
+        if let Some(text) = user["origin"][member].as_str() {
+            rows.push((name, text.to_owned()));
+        }
+    }
+    fields(&rows)
+}
+
+/// Whom the token stands for, if not for a role in the organization alone.
+fn holder(user: &Value) -> Option<(&'static str, String)> {
+    let (token, login) = (&user["tokenInfo"], &user["githubLogin"]);
+    if let Some(team) = token["team"].as_str() {
+        return Some(("team", team.to_owned()));
+    }
+    if user["rights"].is_array() {
+        return Some(("user", cell(login)));
+    }
+    let plain = [&token["organization"], &Value::from("admin")].contains(&login);
+    (!plain).then(|| ("runner", cell(login)))
+}
+
+/// As `--right` takes it.
+pub(super) fn right_text(right: &Value) -> String {
+    let text = |name: &str| cell(&right[name]);
+    format!("{}/{}:{}", text("project"), text("stack"), text("access"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whoever_it_is_is_named_by_kind() {
+        let user = |login: &str, more: Value| {
+            let mut user = json!({"githubLogin": login, "tokenInfo": {"organization": "acme"}});
+            for (name, value) in more.as_object().unwrap() {
+                user[name] = value.clone();
+            }
+            holder(&user).map(|(kind, name)| format!("{kind} {name}"))
+        };
+        assert_eq!(user("acme", json!({})), None);
+        assert_eq!(user("admin", json!({"tokenInfo": {"organization": ""}})), None);
+        let team = json!({"tokenInfo": {"organization": "acme", "team": "web"}, "rights": []});
+        assert_eq!(user("acme", team).as_deref(), Some("team web"));
+        assert_eq!(user("ada", json!({"rights": []})).as_deref(), Some("user ada"));
+        assert_eq!(user("pool-1", json!({})).as_deref(), Some("runner pool-1"));
+    }
+}

@@ -1,0 +1,170 @@
+//! What an answer may be: bounded in time and size, from the server itself, and JSON.
+
+use std::future::pending;
+use std::time::Duration;
+
+use runmint::upstream::discovery::DiscoveryError;
+use runmint::upstream::fetch::{FetchError, FetchSettings};
+use runmint::upstream::resolver::Resolving;
+use serde_json::json;
+
+use super::*;
+use crate::foreign_issuer::{Reply, key_set};
+
+/// Why the discovery document was refused, and why the keys were, when that is the answer of the server.
+async fn refusals(world: &World, issuer: &ForeignIssuer, reply: &Reply) -> [FetchError; 2] {
+    let registered = registered(issuer);
+    let mut both = Vec::new();
+    for answered in [ForeignIssuer::discovery, ForeignIssuer::keys] {
+        issuer.is_called(&issuer.url);
+        answered(issuer, reply.clone());
+        world.keys.forget(&registered.id);
+        let refused = world.keys.keys(&registered).await.unwrap_err();
+        match Arc::try_unwrap(refused) {
+            Ok(DiscoveryError::Document(error)) => both.push(error),
+            Ok(DiscoveryError::Keys(error)) => both.push(error),
+            // The slot still has it.
+            Err(shared) => {
+                world.keys.forget(&registered.id);
+                match Arc::into_inner(shared).unwrap() {
+                    DiscoveryError::Document(error) | DiscoveryError::Keys(error) => both.push(error),
+                    other => panic!("{other:?}"),
+                }
+            }
+            Ok(other) => panic!("{other:?}"),
+        }
+    }
+    both.try_into().unwrap()
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let key = ForeignKey::es256("k");
+    let issuer = ForeignIssuer::start(&[&key]).await;
+    let elsewhere = ForeignIssuer::start(&[&key]).await;
+    elsewhere.is_called(&issuer.url);
+    let world = World::new();
+    for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent", "300 Choose"]
+    {
+        for target in [&elsewhere.url, &issuer.url] {
+            for path in ["/keys", "/.well-known/openid-configuration", ""] {
+                let reply = Reply::redirect(status, &format!("{target}{path}"));
+                for refused in refusals(&world, &issuer, &reply).await {
+                    assert!(matches!(refused, FetchError::Redirect(_)), "{status}: {refused:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[tokio::test]
+async fn only_ok_is_an_answer() {
+    let issuer = ForeignIssuer::start(&[]).await;
+    let world = World::new();
+    for status in ["201 C", "202 A", "204 N", "206 P", "400 B", "401 U", "404 N", "429 T", "500 I", "503 S"] {
+        for refused in refusals(&world, &issuer, &Reply::status(status)).await {
+            assert!(matches!(refused, FetchError::Status(_)), "{status}: {refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_json_is_read() {
+    let key = ForeignKey::es256("k");
+    let issuer = ForeignIssuer::start(&[&key]).await;
+    let world = World::new();
+    let body = key_set(&[&key]).to_string();
+    for wrong in ["text/html", "text/plain; a=application/json", "application/jsonp", "image/svg+json", ""] {
+        let reply = Reply::with_head("200 OK", &[&format!("content-type: {wrong}")], &body);
+        for refused in refusals(&world, &issuer, &reply).await {
+            assert!(matches!(refused, FetchError::NotJson(_)), "{wrong}: {refused:?}");
+        }
+    }
+    for refused in refusals(&world, &issuer, &Reply::with_head("200 OK", &[], &body)).await {
+        assert!(matches!(refused, FetchError::NotJson(_)), "{refused:?}");
+    }
+    issuer.is_called(&issuer.url);
+    for right in ["application/json", "Application/JSON;charset=utf-8", "application/jwk-set+json"] {
+        issuer.keys(Reply::with_head("200 OK", &[&format!("content-type: {right}")], &body));
+        world.keys.forget(&registered(&issuer).id);
+        world.keys.keys(&registered(&issuer)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_off_or_is_no_http_is_no_answer() {
+    let issuer = ForeignIssuer::start(&[]).await;
+    let world = World::new();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    for raw in [
+        String::new(),
+        "\0\u{1}\u{2}garbage\r\n\r\n".to_owned(),
+        "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
+        format!("{head}content-length: 100\r\n\r\n{{}}"),
+        format!("{head}transfer-encoding: chunked\r\n\r\nffffffffffffffff1\r\n{{}}"),
+        format!("{head}transfer-encoding: chunked\r\n\r\n2\r\n{{}}"),
+        format!("{head}{}\r\n\r\n{{}}", "x: y\r\n".repeat(10_000)),
+        format!("{head}x: {}\r\n\r\n{{}}", "y".repeat(1 << 20)),
+    ] {
+        for refused in refusals(&world, &issuer, &Reply::Raw(raw.clone().into_bytes())).await {
+            assert!(matches!(refused, FetchError::Request(_)), "{:.60}: {refused:?}", raw);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_body_is_read_beyond_its_bound() {
+    let key = ForeignKey::es256("k");
+    let issuer = ForeignIssuer::start(&[&key]).await;
+    let world = World::new();
+    let bound = FetchSettings::default().max_bytes;
+    assert_eq!(bound, 1024 * 1024);
+    let too_large = Reply::text(&" ".repeat(bound + 1));
+    // Without a length in the head, too, and with a length that is a lie.
+    let no_length = Reply::Endless;
+    for reply in [too_large, no_length] {
+        for refused in refusals(&world, &issuer, &reply).await {
+            assert!(matches!(refused, FetchError::TooLarge(most) if most == bound), "{refused:?}");
+        }
+    }
+    issuer.is_called(&issuer.url);
+    let body = key_set(&[&key]).to_string();
+    issuer.keys(Reply::text(&format!("{body}{}", " ".repeat(bound - body.len()))));
+    world.keys.forget(&registered(&issuer).id);
+    world.keys.keys(&registered(&issuer)).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_the_time_there_is() {
+    assert_eq!(FetchSettings::default().time, Duration::from_secs(5));
+    let issuer = ForeignIssuer::start(&[]).await;
+    let hasty = FetchSettings { time: Duration::from_millis(100), ..on_loopback() };
+    let world = World::with(hasty.clone());
+    for reply in [Reply::Silence, Reply::Drip] {
+        for refused in refusals(&world, &issuer, &reply).await {
+            assert!(matches!(refused, FetchError::TooSlow(_)), "{refused:?}");
+        }
+    }
+
+    struct NeverResolves;
+    impl Resolver for NeverResolves {
+        fn resolve<'a>(&'a self, _: &'a str) -> Resolving<'a> {
+            Box::pin(pending())
+        }
+    }
+    let world = World::resolving(hasty, Arc::new(NeverResolves), Arc::default());
+    let refused = world.keys.keys(&registered_at("https://slow.test")).await.unwrap_err();
+    assert!(matches!(&*refused, DiscoveryError::Document(FetchError::TooSlow(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_good_answer_is_used() {
+    let key = ForeignKey::es256("k");
+    let issuer = ForeignIssuer::start(&[&key]).await;
+    let world = World::new();
+    let verified = world.verify(&world.token(&issuer, &key), &registered(&issuer)).await.unwrap();
+    assert_eq!(verified.subject(), "repo:acme/website");
+    assert_eq!(verified.all()["aud"], json!(AUDIENCE));
+    assert_eq!(issuer.requests(), ["/.well-known/openid-configuration", "/keys"]);
+}

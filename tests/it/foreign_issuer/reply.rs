@@ -40,7 +40,7 @@ impl Reply {
     }
 
     pub(crate) fn with_head(status: &str, headers: &[&str], body: &str) -> Self {
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let headers = headers.iter().fold(String::new(), |all, header| all + header + "\r\n");
         let length = body.len();
         Self::Raw(
             format!(

@@ -38,7 +38,7 @@ impl Attack {
 
 #[test]
 fn every_attack_is_refused_for_its_own_reason() {
-    let mut total = 0;
+    let (mut total, mut wrong) = (0, Vec::new());
     for (group, attacks) in [
         ("algorithms", algorithms::attacks()),
         ("headers", headers::attacks()),
@@ -48,17 +48,17 @@ fn every_attack_is_refused_for_its_own_reason() {
     ] {
         for attack in &attacks {
             match verify(&attack.token, &attack.keys) {
-                Ok(claims) => panic!("{group}, {}: accepted {claims:?}", attack.name),
-                Err(refusal) => {
-                    assert_eq!(refusal.class(), attack.expected, "{group}, {}: {refusal}", attack.name);
-                }
+                Err(refusal) if refusal.class() == attack.expected => {}
+                Err(refusal) => wrong.push(format!("{group}, {}: refused, but {refusal}", attack.name)),
+                Ok(_) => wrong.push(format!("{group}, {}: ACCEPTED", attack.name)),
             }
         }
         eprintln!("attacks refused, {group}: {}", attacks.len());
         total += attacks.len();
     }
     eprintln!("attacks on verification refused: {total}");
-    assert!(total > 500, "{total}");
+    assert!(wrong.is_empty(), "{} of them:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(total > 1_000, "{total}");
 }
 
 #[test]

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use runmint::trust::verifying_key::{UnusableKey, VerifyingKey};
 
 use super::*;
-use crate::foreign_issuer::encode;
+use crate::foreign_issuer::{encode, signing_input};
 
 /// Good tokens, and key sets from which the one key was taken, made ambiguous or spoiled.
 pub(super) fn attacks() -> Vec<Attack> {
-    let mut attacks = Vec::new();
+    let mut attacks = small_order();
     for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
         let key = ForeignKey::new("k", algorithm, 0);
         let token = key.token(&claims());
@@ -46,6 +46,29 @@ pub(super) fn attacks() -> Vec<Attack> {
             &key_set(&[&key, &other]),
             RefusalClass::Signature,
         ));
+    }
+    attacks
+}
+
+/// A key of small order, and a signature that its equation holds for, whatever is signed.
+fn small_order() -> Vec<Attack> {
+    let mut one = [0; 32];
+    one[0] = 1;
+    let mut minus_one = [0xff; 32];
+    (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+    let mut attacks = Vec::new();
+    for (name, point) in [("1", one), ("0", [0; 32]), ("-1", minus_one)] {
+        for sign in [0, 0x80] {
+            let mut point = point;
+            point[31] |= sign;
+            let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": encode(point)});
+            for nonce in [one, [0; 32], minus_one] {
+                let input = signing_input(r#"{"alg":"EdDSA","kid":"k"}"#, &claims().to_string());
+                let token = format!("{input}.{}", encode([nonce, [0; 32]].concat()));
+                let name = format!("Ed25519 key with y = {name}");
+                attacks.push(Attack::new(name, token, &json!({"keys": [jwk]}), RefusalClass::UnknownKey));
+            }
+        }
     }
     attacks
 }

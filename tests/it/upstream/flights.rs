@@ -46,6 +46,23 @@ async fn a_hundred_unknown_keys_at_once_ask_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_by_a_new_key_at_once_ask_once_and_all_are_believed() {
+    let (old, new) = (ForeignKey::es256("old"), ForeignKey::es256("new"));
+    let issuer = ForeignIssuer::start(&[&old]).await;
+    let world = Arc::new(World::new());
+    world.verify(&world.token(&issuer, &old), &registered(&issuer)).await.unwrap();
+    issuer.publish(&[&old, &new]);
+    world.advance(30);
+    let mut waiting = JoinSet::new();
+    for _ in 0..100 {
+        let (world, token, issuer) = (Arc::clone(&world), world.token(&issuer, &new), registered(&issuer));
+        waiting.spawn(async move { world.verify(&token, &issuer).await.unwrap() });
+    }
+    waiting.join_all().await;
+    assert_eq!((issuer.discovery_requests(), issuer.key_requests()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_that_fail_at_once_ask_once() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;

@@ -51,13 +51,16 @@ async fn a_hundred_by_a_new_key_at_once_ask_once_and_all_are_believed() {
     let issuer = ForeignIssuer::start(&[&old]).await;
     let world = Arc::new(World::new());
     world.verify(&world.token(&issuer, &old), &registered(&issuer)).await.unwrap();
-    issuer.publish(&[&old, &new]);
+    let gate = Gate::closed();
+    issuer.keys(Reply::json(&crate::foreign_issuer::key_set(&[&old, &new])).behind(&gate));
     world.advance(30);
     let mut waiting = JoinSet::new();
     for _ in 0..100 {
         let (world, token, issuer) = (Arc::clone(&world), world.token(&issuer, &new), registered(&issuer));
         waiting.spawn(async move { world.verify(&token, &issuer).await.unwrap() });
     }
+    eventually("the keys are asked for again", async || issuer.key_requests() == 2).await;
+    gate.open();
     waiting.join_all().await;
     assert_eq!((issuer.discovery_requests(), issuer.key_requests()), (2, 2));
 }

@@ -9,17 +9,10 @@ use super::*;
 use crate::foreign_issuer::{encode, signing_input};
 
 pub(super) fn attacks() -> Vec<Attack> {
-    [none(), shared_secrets(), other_algorithms(), wrong_signatures(), elliptic_signatures()].concat_all()
-}
-
-trait ConcatAll {
-    fn concat_all(self) -> Vec<Attack>;
-}
-
-impl<const N: usize> ConcatAll for [Vec<Attack>; N] {
-    fn concat_all(self) -> Vec<Attack> {
-        self.into_iter().flatten().collect()
-    }
+    [none(), shared_secrets(), other_algorithms(), wrong_signatures(), elliptic_signatures()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// `none` in all sixteen spellings, and what is near it; unsigned, and with a good signature.

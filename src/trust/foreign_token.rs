@@ -98,16 +98,14 @@ impl<'t> ForeignToken<'t> {
 /// What is signed, header, claims and signature. Encrypted tokens have five parts and stay unopened.
 fn split(text: &str) -> Result<(&str, &str, &str, &str), ForeignTokenError> {
     let mut parts = text.split('.');
-    match (parts.next(), parts.next(), parts.next(), parts.count()) {
-        (Some(header), Some(claims), Some(signature), 0) => {
-            let signing_input = &text[..header.len() + 1 + claims.len()];
-            Ok((signing_input, header, claims, signature))
-        }
-        _ => {
-            let parts = text.split('.').count();
-            Err(ForeignTokenError::Malformed(format!("it has {parts} parts, not 3")))
-        }
+    if let (Some(header), Some(claims), Some(signature), 0) =
+        (parts.next(), parts.next(), parts.next(), parts.count())
+    {
+        let signing_input = &text[..header.len() + 1 + claims.len()];
+        return Ok((signing_input, header, claims, signature));
     }
+    let parts = text.split('.').count();
+    Err(ForeignTokenError::Malformed(format!("it has {parts} parts, not 3")))
 }
 
 fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), ForeignTokenError> {

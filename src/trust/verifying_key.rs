@@ -164,7 +164,7 @@ fn material(jwk: &Map<String, Value>) -> Result<(Material, Vec<Algorithm>), Unus
         ("EC", Some("P-256")) => Ok((point(jwk, 32)?, vec![Es256])),
         ("EC", Some("P-384")) => Ok((point(jwk, 48)?, vec![Es384])),
         ("EC", Some("P-521")) => Ok((point(jwk, 66)?, vec![Es512])),
-        ("OKP", Some("Ed25519")) => Ok((Material::Point(coordinate(jwk, "x", 32)?), vec![EdDsa])),
+        ("OKP", Some("Ed25519")) => Ok((edwards_point(jwk)?, vec![EdDsa])),
         _ => Err(UnusableKey::Kind),
     }
 }
@@ -191,6 +191,27 @@ fn rsa(jwk: &Map<String, Value>) -> Result<Material, UnusableKey> {
 fn point(jwk: &Map<String, Value>, length: usize) -> Result<Material, UnusableKey> {
     let (x, y) = (coordinate(jwk, "x", length)?, coordinate(jwk, "y", length)?);
     Ok(Material::Point([&[4], x.as_slice(), &y].concat()))
+}
+
+/// Points of order 1, 2, 4 and 8, in every spelling, without the sign of x. By such a key anybody can sign.
+const SMALL_ORDER: [&[u8; 32]; 7] = [
+    &[0; 32],
+    b"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    b"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+    b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+    b"\xec\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    b"\xed\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    b"\xee\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+];
+
+fn edwards_point(jwk: &Map<String, Value>) -> Result<Material, UnusableKey> {
+    let point = coordinate(jwk, "x", 32)?;
+    let mut without_sign = point.clone();
+    without_sign[31] &= 0x7f;
+    if SMALL_ORDER.iter().any(|small| small.as_slice() == without_sign) {
+        return Err(UnusableKey::Unsound);
+    }
+    Ok(Material::Point(point))
 }
 
 /// Exactly as long as the curve asks (RFC 7518 §6.2.1.2, RFC 8037 §2).

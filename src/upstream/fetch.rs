@@ -142,7 +142,12 @@ impl Fetcher {
     async fn fetch_whole(&self, url: &SourceUrl, pins: &[Thumbprint]) -> Result<Document, FetchError> {
         let addresses = self.checked_addresses(url).await?;
         let pinned = (!pins.is_empty()).then(|| LeafVerifier::new(Accepted::OneOf(pins.to_vec())));
-        let client = self.client(addresses, pinned.clone())?;
+        let client = match &pinned {
+            Some(pinned) => client(addresses, Arc::clone(pinned) as _)?,
+            None if url.is_https() => client(addresses, self.authorities()?)?,
+            // No certificate comes up, and none would do.
+            None => client(addresses, LeafVerifier::new(Accepted::OneOf(Vec::new())))?,
+        };
         let request = client.get(url.url().clone()).header(ACCEPT, "application/json");
         let answered = request.send().await.map_err(|error| {
             match pinned.as_ref().and_then(|verifier| verifier.refused()) {
@@ -180,31 +185,6 @@ impl Fetcher {
             }
         }
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, url.port())).collect())
-    }
-
-    /// For one request: the next one has addresses of its own.
-    fn client(
-        &self,
-        addresses: Vec<SocketAddr>,
-        pinned: Option<Arc<LeafVerifier>>,
-    ) -> Result<Client, FetchError> {
-        let verifier = match pinned {
-            Some(pinned) => pinned,
-            None => self.authorities()?,
-        };
-        Client::builder()
-            .user_agent(concat!("runmint/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(tls::client(verifier).map_err(FetchError::Tls)?)
-            .dns_resolver(Arc::new(Checked(addresses)))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            // A proxy would resolve the name once more, and connect to what it likes.
-            .no_proxy()
-            .referer(false)
-            .http1_only()
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(FetchError::Request)
     }
 
     fn authorities(&self) -> Result<Arc<dyn ServerCertVerifier>, FetchError> {
@@ -257,6 +237,23 @@ impl Fetcher {
         connector.connect(name, stream).await.map_err(FetchError::Connection)?;
         verifier.presented().ok_or(FetchError::ServerName)
     }
+}
+
+/// For one request: the next one has addresses of its own.
+fn client(addresses: Vec<SocketAddr>, verifier: Arc<dyn ServerCertVerifier>) -> Result<Client, FetchError> {
+    Client::builder()
+        .user_agent(concat!("runmint/", env!("CARGO_PKG_VERSION")))
+        .tls_backend_preconfigured(tls::client(verifier).map_err(FetchError::Tls)?)
+        .dns_resolver(Arc::new(Checked(addresses)))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        // A proxy would resolve the name once more, and connect to what it likes.
+        .no_proxy()
+        .referer(false)
+        .http1_only()
+        .pool_max_idle_per_host(0)
+        .build()
+        .map_err(FetchError::Request)
 }
 
 /// The addresses that were checked, whatever name is asked for.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use reqwest::header::{AGE, CACHE_CONTROL, HeaderMap};
 
-const SHORTEST: Duration = Duration::from_secs(60);
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const SHORTEST: Duration = Duration::from_mins(1);
+const LONGEST: Duration = Duration::from_hours(24);
 /// Where the issuer says nothing.
-const USUAL: Duration = Duration::from_secs(10 * 60);
+const USUAL: Duration = Duration::from_mins(10);
 
 pub(super) fn of(headers: &HeaderMap) -> Duration {
     let directives: Vec<String> = headers

@@ -156,7 +156,6 @@ impl IssuerKeys {
         let (fetcher, clock, issuer) = (Arc::clone(&self.fetcher), Arc::clone(&self.clock), issuer.clone());
         let asking = tokio::spawn(async move {
             let asked_at = clock.now();
-            slot.known().asked_at = Some(asked_at);
             let outcome = discover(&fetcher, &issuer).await;
             if let Err(error) = &outcome {
                 tracing::warn!(
@@ -204,6 +203,8 @@ impl Slot {
         now: Timestamp,
     ) -> Answer {
         let mut known = self.known();
+        // Not before there is an outcome: those who come in the meantime wait for it.
+        known.asked_at = Some(asked_at);
         match outcome {
             Ok(DiscoveredKeys { keys, fresh_for }) => {
                 let keys = Arc::new(keys);

@@ -34,7 +34,9 @@ impl RegisteredIssuer {
         match &self.keys {
             KeySource::Discovered { pins } => {
                 part(b"discovered");
-                pins.iter().for_each(|pin| part(pin.as_bytes()));
+                for pin in pins {
+                    part(pin.as_bytes());
+                }
             }
             KeySource::Static { jwks } => {
                 part(b"static");

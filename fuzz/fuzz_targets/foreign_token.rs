@@ -1,0 +1,38 @@
+#![no_main]
+
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use libfuzzer_sys::fuzz_target;
+use runmint::trust::foreign_token::{Expectations, ForeignToken};
+use runmint::trust::key_set::KeySet;
+
+/// One key of each kind. Their private halves are gone, so nothing may be verified.
+static KEYS: LazyLock<KeySet> =
+    LazyLock::new(|| KeySet::parse(include_bytes!("../seeds/key_set/every_kind.json")).unwrap());
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        verify(text);
+    }
+    let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
+    if let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) {
+        let [header, claims, signature] = [header, claims, signature].map(|part| URL_SAFE_NO_PAD.encode(part));
+        verify(&format!("{header}.{claims}.{signature}"));
+    }
+});
+
+fn verify(text: &str) {
+    let Ok(token) = ForeignToken::parse(text) else { return };
+    let audiences = ["urn:runmint:org:acme".to_owned()];
+    let expected = Expectations {
+        issuer: token.claimed_issuer(),
+        audiences: &audiences,
+        max_lifetime: SignedDuration::from_hours(1),
+        now: Timestamp::from_second(1_800_000_000).unwrap(),
+    };
+    let refusal = token.verify(&KEYS, &expected).expect_err("nobody has the private keys");
+    let _ = (refusal.to_string(), refusal.class());
+}

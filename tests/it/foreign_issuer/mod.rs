@@ -1,0 +1,11 @@
+//! An issuer that is not ours, on loopback: its own keys, and any answer that a test likes.
+
+mod keys;
+mod names;
+mod reply;
+mod server;
+
+pub(crate) use keys::{ForeignKey, encode, key_set, signing_input};
+pub(crate) use names::Names;
+pub(crate) use reply::{Gate, Reply};
+pub(crate) use server::{ForeignIssuer, Tls};

@@ -1,0 +1,166 @@
+//! Many at once.
+
+use std::time::Duration;
+
+use runmint::trust::foreign_token::ForeignTokenError;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::foreign_issuer::{Gate, Reply};
+use crate::harness::eventually;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_at_once_ask_once() {
+    let key = ForeignKey::es256("k");
+    let issuer = ForeignIssuer::start(&[&key]).await;
+    let gate = Gate::closed();
+    issuer.keys(Reply::json(&crate::foreign_issuer::key_set(&[&key])).behind(&gate));
+    let world = Arc::new(World::new());
+    let mut waiting = JoinSet::new();
+    for _ in 0..100 {
+        let (world, token, issuer) = (Arc::clone(&world), world.token(&issuer, &key), registered(&issuer));
+        waiting.spawn(async move { world.verify(&token, &issuer).await.unwrap() });
+    }
+    eventually("the keys are asked for", async || issuer.key_requests() == 1).await;
+    assert!(waiting.try_join_next().is_none());
+    gate.open();
+    waiting.join_all().await;
+    assert_eq!((issuer.discovery_requests(), issuer.key_requests(), issuer.connections()), (1, 1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_unknown_keys_at_once_ask_once() {
+    let key = ForeignKey::es256("k");
+    let issuer = ForeignIssuer::start(&[&key]).await;
+    let world = Arc::new(World::new());
+    world.verify(&world.token(&issuer, &key), &registered(&issuer)).await.unwrap();
+    world.advance(30);
+    let mut waiting = JoinSet::new();
+    for number in 0..100 {
+        let key = key.called(&format!("made up {number}"));
+        let (world, token, issuer) = (Arc::clone(&world), world.token(&issuer, &key), registered(&issuer));
+        waiting.spawn(async move { world.verify(&token, &issuer).await.unwrap_err() });
+    }
+    waiting.join_all().await;
+    assert_eq!((issuer.discovery_requests(), issuer.key_requests()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_by_a_new_key_at_once_ask_once_and_all_are_believed() {
+    let (old, new) = (ForeignKey::es256("old"), ForeignKey::es256("new"));
+    let issuer = ForeignIssuer::start(&[&old]).await;
+    let world = Arc::new(World::new());
+    world.verify(&world.token(&issuer, &old), &registered(&issuer)).await.unwrap();
+    let gate = Gate::closed();
+    issuer.keys(Reply::json(&crate::foreign_issuer::key_set(&[&old, &new])).behind(&gate));
+    world.advance(30);
+    let mut waiting = JoinSet::new();
+    for _ in 0..100 {
+        let (world, token, issuer) = (Arc::clone(&world), world.token(&issuer, &new), registered(&issuer));
+        waiting.spawn(async move { world.verify(&token, &issuer).await.unwrap() });
+    }
+    eventually("the keys are asked for again", async || issuer.key_requests() == 2).await;
+    gate.open();
+    waiting.join_all().await;
+    assert_eq!((issuer.discovery_requests(), issuer.key_requests()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_that_fail_at_once_ask_once() {
+    let key = ForeignKey::es256("k");
+    let issuer = ForeignIssuer::start(&[&key]).await;
+    issuer.discovery(Reply::status("500 Oops"));
+    let world = Arc::new(World::new());
+    let mut waiting = JoinSet::new();
+    for _ in 0..100 {
+        let (world, token, issuer) = (Arc::clone(&world), world.token(&issuer, &key), registered(&issuer));
+        waiting.spawn(async move { world.verify(&token, &issuer).await.unwrap_err() });
+    }
+    waiting.join_all().await;
+    assert_eq!(issuer.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_slow_issuer_delays_nobody_else() {
+    let key = ForeignKey::es256("k");
+    let (slow, quick) = (ForeignIssuer::start(&[&key]).await, ForeignIssuer::start(&[&key]).await);
+    slow.discovery(Reply::Silence);
+    let settings = FetchSettings { time: Duration::from_hours(1), ..on_loopback() };
+    let world = Arc::new(World::with(settings));
+    let mut waiting = JoinSet::new();
+    for _ in 0..20 {
+        let (world, token, issuer) = (Arc::clone(&world), world.token(&slow, &key), registered(&slow));
+        waiting.spawn(async move { world.verify(&token, &issuer).await });
+    }
+    eventually("the slow one is asked", async || slow.discovery_requests() == 1).await;
+    for _ in 0..20 {
+        world.verify(&world.token(&quick, &key), &registered(&quick)).await.unwrap();
+    }
+    let other = RegisteredIssuer { id: "another registration".to_owned(), ..registered(&quick) };
+    world.verify(&world.token(&quick, &key), &other).await.unwrap();
+    assert!(waiting.try_join_next().is_none(), "they still wait");
+}
+
+#[tokio::test]
+async fn those_who_hang_up_do_not_have_it_asked_again() {
+    let key = ForeignKey::es256("k");
+    let issuer = ForeignIssuer::start(&[&key]).await;
+    let gate = Gate::closed();
+    issuer.keys(Reply::json(&crate::foreign_issuer::key_set(&[&key])).behind(&gate));
+    let world = World::new();
+    let registered = registered(&issuer);
+    for _ in 0..50 {
+        tokio::select! {
+            biased;
+            answer = world.keys.keys(&registered) => panic!("{answer:?}"),
+            () = eventually("the keys are asked for", async || issuer.key_requests() >= 1) => {}
+        }
+    }
+    gate.open();
+    world.verify(&world.token(&issuer, &key), &registered).await.unwrap();
+    assert_eq!((issuer.discovery_requests(), issuer.key_requests()), (1, 1));
+}
+
+/// Centrifugo's CVE-2026-49998: a cache and a flight by `kid` alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_same_key_id_of_two_issuers_is_two_keys() {
+    let (key_a, key_b) = (ForeignKey::es256("the same"), ForeignKey::es256("the same"));
+    let a = Arc::new(ForeignIssuer::start(&[&key_a]).await);
+    let b = Arc::new(ForeignIssuer::start(&[&key_b]).await);
+    for (first, second) in [(&a, &b), (&b, &a)] {
+        let world = World::new();
+        world.keys.keys(&registered(first)).await.unwrap();
+        let primed = if Arc::ptr_eq(first, &a) { &key_a } else { &key_b };
+        let forged = world.token(second, primed);
+        let refused = world.verify(&forged, &registered(second)).await;
+        assert!(matches!(refused, Err(NotVerified::Token(ForeignTokenError::Signature))), "{refused:?}");
+        // Whichever way round it is registered.
+        let crossed = RegisteredIssuer { id: registered(first).id, ..registered(second) };
+        let refused = world.verify(&forged, &crossed).await;
+        assert!(matches!(refused, Err(NotVerified::Token(ForeignTokenError::Signature))), "{refused:?}");
+    }
+
+    let (mut accepted, mut refused) = (0, 0);
+    for round in 0..100_usize {
+        let world = Arc::new(World::new());
+        let mut all = JoinSet::new();
+        for number in 0..12 {
+            let issuer = if (number ^ round) & 1 == 0 { &a } else { &b };
+            let genuine = (number + round).is_multiple_of(3);
+            let own = Arc::ptr_eq(issuer, &a);
+            let key = if own == genuine { &key_a } else { &key_b };
+            let (token, registered) = (world.token(issuer, key), registered(issuer));
+            let world = Arc::clone(&world);
+            all.spawn(async move { (genuine, world.verify(&token, &registered).await) });
+        }
+        for (genuine, outcome) in all.join_all().await {
+            match outcome {
+                Ok(_) if genuine => accepted += 1,
+                Err(NotVerified::Token(ForeignTokenError::Signature)) if !genuine => refused += 1,
+                other => panic!("genuine: {genuine}, {other:?}"),
+            }
+        }
+    }
+    assert!(accepted > 300 && refused > 300, "{accepted} {refused}");
+    eprintln!("interleavings of two issuers with one key id: {}", accepted + refused);
+}

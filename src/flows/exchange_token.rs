@@ -9,8 +9,9 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::config::DEFAULT_RUN_TTL;
 use crate::entropy::uuid_at;
-use crate::flows::mint_id_token::{MintError, MintRequest, mint_id_token};
+use crate::flows::mint_id_token::{MintError, MintRequest, admit_audience, mint_id_token};
 use crate::flows::policies::{PolicyFlowError, audiences_of, for_audience, outcome, role, saved};
 use crate::flows::start_run::{StartRun, StartRunError, prepare_run};
 use crate::flows::trusted_issuers::registered;
@@ -211,6 +212,9 @@ impl Exchanging<'_> {
             }
             None => secret.hash(),
         };
+        if let Some(run) = &run {
+            self.require_mintable(run)?;
+        }
         let request_token = self.derive(0, SecretKind::RunRequestToken);
         let request_hash = request_token.hash();
         let gained =
@@ -299,20 +303,39 @@ impl Exchanging<'_> {
         service: String,
         audiences: Option<&[String]>,
     ) -> Result<Run, ExchangeError> {
-        let request =
-            StartRun { service, attributes, ttl_seconds: None, audiences: audiences.map(<[String]>::to_vec) };
+        let most = self.issuer.max_expiration_seconds.min(self.app.run_ttl_max.as_secs());
+        let ttl = most.min(DEFAULT_RUN_TTL.as_secs());
+        let audiences = audiences.map(<[String]>::to_vec);
+        let request = StartRun { service, attributes, ttl_seconds: Some(ttl), audiences };
         Ok(prepare_run(self.app, &self.organization, request, Some(&self.origin()))?)
     }
 
-    async fn answer_run(&self, run: Run, request_token: Secret) -> Result<Exchanged, ExchangeError> {
-        let Asked::Run(asked) = &self.request.asked else { return Err(ExchangeError::Reused) };
-        let request = MintRequest {
-            audience: asked.audiences.first().map(String::as_str),
-            lifetime_seconds: self.request.expiration_seconds,
-            caller: self.request.caller.clone(),
+    /// What its first ID token may be refused for, before the subject token is spent on it.
+    fn require_mintable(&self, run: &Run) -> Result<(), ExchangeError> {
+        let request = self.mint_request();
+        admit_audience(run, request.audience)?;
+        self.app
+            .lifetime
+            .expiry(self.now, run.expires_at, request.lifetime_seconds)
+            .map_err(MintError::from)?;
+        Ok(())
+    }
+
+    fn mint_request(&self) -> MintRequest<'_> {
+        let audience = match &self.request.asked {
+            Asked::Run(asked) => asked.audiences.first().map(String::as_str),
+            _ => None,
         };
+        // Clients that speak of access tokens send their usual two hours with everything.
+        let longest = self.app.lifetime.max.as_secs();
+        let lifetime_seconds = self.request.expiration_seconds.map(|seconds| seconds.min(longest));
+        MintRequest { audience, lifetime_seconds, caller: self.request.caller.clone() }
+    }
+
+    async fn answer_run(&self, run: Run, request_token: Secret) -> Result<Exchanged, ExchangeError> {
+        let request = self.mint_request();
+        let lives = self.app.lifetime.expiry(self.now, run.expires_at, request.lifetime_seconds);
         let id_token = mint_id_token(self.app, &run, request).await?;
-        let lives = self.app.lifetime.expiry(self.now, run.expires_at, self.request.expiration_seconds);
         let expires_at = lives.map_err(MintError::from)?;
         Ok(Exchanged {
             expires_in_seconds: expires_at.duration_since(self.now).as_secs(),

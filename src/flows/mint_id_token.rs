@@ -167,7 +167,8 @@ fn refuse_ended(run: &Run, state: RunState) -> Result<(), MintError> {
     Err(MintError::RunEnded(state))
 }
 
-fn admit_audience<'a>(run: &'a Run, asked: Option<&'a str>) -> Result<&'a str, MintError> {
+/// The audience of a token that the run may ask for.
+pub fn admit_audience<'a>(run: &'a Run, asked: Option<&'a str>) -> Result<&'a str, MintError> {
     let audience = match asked {
         None => run.organization.as_str(),
         Some(text) => {

@@ -115,18 +115,25 @@ pub fn audiences_of(organization: &str) -> [String; 2] {
 /// Of `policies` those that may speak of a token with these claims: a token that is for nobody here is
 /// let in only by a policy that says for whom it is.
 pub fn for_audience(policies: Vec<Policy>, claims: &Map<String, Value>, organization: &str) -> Vec<Policy> {
+    let is_ours = is_for(organization, claims);
+    policies.into_iter().filter(|policy| is_ours || speaks_to_others(policy)).collect()
+}
+
+/// Whether a policy decides about tokens that are not for the organization, too.
+pub fn speaks_to_others(policy: &Policy) -> bool {
+    !policy.allows() || policy.rule("aud").is_some()
+}
+
+/// Whether a token with these claims is for the organization.
+pub fn is_for(organization: &str, claims: &Map<String, Value>) -> bool {
     let ours = audiences_of(organization);
-    let is_ours = match claims.get("aud") {
+    match claims.get("aud") {
         Some(Value::String(one)) => ours.contains(one),
         Some(Value::Array(several)) => {
             several.iter().filter_map(Value::as_str).any(|one| ours.iter().any(|our| our == one))
         }
         _ => false,
-    };
-    policies
-        .into_iter()
-        .filter(|policy| is_ours || !policy.allows() || policy.rule("aud").is_some())
-        .collect()
+    }
 }
 
 /// Why `policies` decide as they do.

@@ -90,7 +90,8 @@ pub async fn delete_principal(app: &App, principal: &Principal, by: Uuid) -> Res
 
 fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
-    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed)
+    // `.` and `..` cannot stand in a path.
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed) && name.bytes().any(|b| b != b'.')
 }
 
 fn check(rights: &[Right]) -> Result<(), PrincipalError> {

@@ -18,6 +18,7 @@ use super::peer::CallerAddress;
 use super::problem::Problem;
 use super::runs::render_started;
 use crate::flows::exchange_token::{ExchangeError, Exchanged, Gain, TokenRequest, exchange_token};
+use crate::flows::mint_id_token::MintError;
 use crate::flows::start_run::StartedRun;
 use crate::trust::foreign_token::RefusalClass;
 use crate::trust::policy::evaluation::Asked;
@@ -202,6 +203,9 @@ fn refuse(error: ExchangeError) -> Response {
         ExchangeError::Run(error) if !matches!(error, crate::flows::start_run::StartRunError::Store(_)) => {
             ("invalid_request", "run")
         }
+        ExchangeError::Mint(
+            MintError::Audience(_) | MintError::AudienceNotAllowed { .. } | MintError::Lifetime(_),
+        ) => ("invalid_request", "run"),
         ExchangeError::Changed => {
             let mut response = Refusal {
                 status: StatusCode::SERVICE_UNAVAILABLE,

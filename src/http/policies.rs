@@ -91,11 +91,15 @@ pub async fn explain(
         Some(draft) => policies::parse(&api.app, draft)?,
         None => policies::saved(&issuer)?,
     };
-    let count = chosen.len();
     let org = organization.name.as_str();
+    let is_ours = policies::is_for(org, &claims);
+    // Numbers are those of the whole list, also where some of it does not speak of this token.
+    let numbers: Vec<usize> =
+        (0..chosen.len()).filter(|&index| is_ours || policies::speaks_to_others(&chosen[index])).collect();
+    let left_out = chosen.len() - numbers.len();
     let speaking = policies::for_audience(chosen, &claims, org);
-    let left_out = count - speaking.len();
-    let explained = policies::explain(&speaking, &claims, &asked)?;
+    let mut explained = policies::explain(&speaking, &claims, &asked)?;
+    explained.renumber(&numbers);
     let mut body = json!(explained);
     body["not_for_audience"] =
         json!({"policies": left_out, "expected": policies::audiences_of(org), "found": claims.get("aud")});

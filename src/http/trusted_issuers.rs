@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::Api;
@@ -38,7 +38,14 @@ pub struct Update {
     name: String,
     thumbprints: Option<Vec<String>>,
     max_expiration: Option<i64>,
-    jwks: Option<Value>,
+    /// `null` has the key set fetched again; absent leaves it as it is.
+    #[serde(default, deserialize_with = "present")]
+    jwks: Option<Option<Value>>,
+}
+
+/// Tells a member that is `null` from one that is not there.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Value>>, D::Error> {
+    Option::<Value>::deserialize(deserializer).map(Some)
 }
 
 pub async fn register(
@@ -89,7 +96,7 @@ pub async fn update(
         name,
         thumbprints: thumbprints.unwrap_or_else(|| issuer.thumbprints.clone()),
         max_expiration_seconds: max_expiration,
-        jwks: jwks.or_else(|| issuer.jwks.clone()),
+        jwks: jwks.unwrap_or_else(|| issuer.jwks.clone()),
     };
     Ok(Json(render(&update_issuer(&api.app, issuer, details, caller.token_id()).await?)))
 }

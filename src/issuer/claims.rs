@@ -9,7 +9,7 @@ use crate::issuer::lifetime::NOT_BEFORE_BACKDATE;
 
 /// Set for every service, in the order in which they stand in a token.
 pub const COMMON_CLAIMS: &[&str] =
-    &["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "org", "org_id", "run_id"];
+    &["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "org", "org_id", "run_id", "act"];
 
 /// The payload of an ID token. Times are whole seconds: AWS refuses fractions.
 #[derive(Serialize)]

@@ -27,7 +27,7 @@ async fn discovery_is_complete_and_byte_equal_to_iss(app: TestApp) {
             "id_token_signing_alg_values_supported": ["RS256"],
             "scopes_supported": ["openid"],
             "claims_supported": [
-                "iss", "aud", "sub", "iat", "nbf", "exp", "jti", "org", "org_id", "run_id", "project", "stack",
+                "iss", "aud", "sub", "iat", "nbf", "exp", "jti", "org", "org_id", "run_id", "act", "project", "stack",
                 "operation", "scope", "deployment", "actor", "actor_id", "current_env", "root_env", "trigger_user",
             ],
         })

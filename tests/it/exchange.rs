@@ -290,6 +290,9 @@ async fn a_platform_token_starts_a_run_and_gets_its_id_token_at_once(scene: Scen
     assert_eq!(again["run"]["id"], first["run"]["id"]);
     assert_eq!(again["run"]["request_token"], first["run"]["request_token"]);
     app.mint(&first["run"], "&audience=sts.amazonaws.com").await;
+    // A client's usual two hours are more than an ID token may live, and no reason to refuse it.
+    let usual = [asked.as_slice(), &[("expiration", "7200")]].concat();
+    assert_eq!(scene.exchange(&scene.token().await, &usual).await.ok()["expires_in"], 3_600);
     for other in [
         ("attributes", r#"{"project": "billing"}"#),
         ("attributes", r#"{"operation": "update"}"#),
@@ -367,6 +370,15 @@ async fn drafts_are_explained_and_replayed(scene: Scene) {
         app.post(&app.owner, &format!("{path}/explain"), &json!({"token": token, "asked": asked})).await.ok();
     assert_eq!(explained["decision"]["outcome"], "allowed");
     assert_eq!(explained["explanation"][0]["rules"][0]["matched"], true);
+    // Policies keep their numbers, also where the ones before do not speak of a token for others.
+    let for_aws = json!({"rules": {"aud": "sts.amazonaws.com", "sub": "runmint:deploy:org:acme:*"}});
+    let two = json!([allow(json!({})), allow(for_aws)]);
+    let run = scene.foreign.start_run(&json!({})).await;
+    let elsewhere = scene.foreign.mint(&run, "&audience=sts.amazonaws.com").await;
+    let body = json!({"token": elsewhere, "asked": asked, "policies": two});
+    let explained = app.post(&app.owner, &format!("{path}/explain"), &body).await.ok();
+    assert_eq!(explained["decision"], json!({"outcome": "allowed", "policy": 1}));
+    assert_eq!(explained["explanation"][0]["policy"], 1);
     let draft = json!([allow(json!({"rules": {"sub": "runmint:deploy:org:acme:project:billing:*"}}))]);
     let replayed = app.post(&app.owner, &format!("{path}/replay"), &json!({"policies": draft})).await.ok();
     assert_eq!((&replayed["replayed"], replayed["differences"].as_array().unwrap().len()), (&json!(1), 1));

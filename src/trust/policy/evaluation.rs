@@ -85,6 +85,17 @@ impl CompiledPolicies {
     }
 }
 
+impl Evaluation {
+    /// Counts policies as in the list that these were taken from: `numbers` says where each was.
+    pub fn renumber(&mut self, numbers: &[usize]) {
+        let number = |policy: &mut usize| *policy = numbers.get(*policy).copied().unwrap_or(*policy);
+        if let Verdict::Allowed { policy } | Verdict::DeniedByPolicy { policy } = &mut self.decision {
+            number(policy);
+        }
+        self.explanation.iter_mut().for_each(|one| number(&mut one.policy));
+    }
+}
+
 /// Decides, and tells why.
 pub fn evaluate(policies: &CompiledPolicies, claims: &Map<String, Value>, asked: &Asked) -> Evaluation {
     let explanation: Vec<_> = policies

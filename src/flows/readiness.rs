@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use crate::app::App;
+use crate::flows::publish_keys::is_in_copies;
 use crate::flows::refresh_keys::keys_to_sign_with;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
@@ -37,15 +38,22 @@ pub async fn readiness(app: &App) -> Readiness {
         Err(error) => Some(error.to_string()),
         Ok(served) => {
             let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
-            let signs = served.keyring.signer(shared, &app.rotation, now).is_some();
-            (!signs).then(|| "no key signs at the moment".to_owned())
+            match served.keyring.signer(shared, &app.rotation, now) {
+                None => Some("no key signs at the moment".to_owned()),
+                Some(key) if !is_in_copies(app, key.kid()) => {
+                    Some("the signing key is not in the static copies yet".to_owned())
+                }
+                Some(_) => None,
+            }
         }
     };
     let standing = app.standing.load();
     let alarms = app.alarms.load();
     let mut troubles: Vec<String> = standing.trouble.iter().cloned().collect();
     // Only how many: whose issuers there are is nobody's business.
-    if let Some(first) = alarms.iter().find(|alarm| alarm.ring.issuer == IssuerId::Shared) {
+    let (copies, rings): (Vec<_>, Vec<_>) = alarms.iter().partition(|alarm| alarm.copy.is_some());
+    troubles.extend(copies.into_iter().map(|alarm| alarm.what.clone()));
+    if let Some(first) = rings.iter().find(|alarm| alarm.ring.issuer == IssuerId::Shared) {
         troubles.push(format!("{}: {}", first.ring.algorithm, first.what));
     }
     if let Some(at) = stopped_looking(app, now) {

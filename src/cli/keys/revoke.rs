@@ -79,6 +79,13 @@ fn describe(revoked: &Value) -> String {
     } else {
         text += "No key takes its place now: it did not sign, or there is none yet (`runmint keys list` tells).\n";
     }
+    let copies: Vec<String> = entries(&revoked["copies_with_the_key"]).map(cell).collect();
+    if !copies.is_empty() {
+        let copies = copies.join(", ");
+        text += &format!(
+            "\nThese static copies could not be rewritten, so they may still have the key: {copies}\nThe server goes on trying; its log and `runmint keys list` say why. Take the key out by hand if that lasts.\n"
+        );
+    }
     let tokens: Vec<Vec<String>> = entries(&revoked["id_tokens"])
         .map(|token| {
             vec![

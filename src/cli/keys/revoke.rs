@@ -104,3 +104,22 @@ fn describe(revoked: &Value) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_that_may_still_have_the_key_are_named() {
+        let mut revoked = json!({
+            "kid": "a key",
+            "successor": null,
+            "unexpired_tokens": {"count": 0},
+            "copies_with_the_key": [],
+        });
+        assert!(!describe(&revoked).contains("static copies"));
+        revoked["copies_with_the_key"] = json!(["s3://documents", "file:///srv/www"]);
+        let text = describe(&revoked);
+        assert!(text.contains("may still have the key: s3://documents, file:///srv/www\n"), "{text}");
+    }
+}

@@ -51,7 +51,7 @@ enum PublishKeysError {
 enum Turn {
     Done,
     /// Another process writes.
-    AnothersTurn,
+    Others,
     Failed,
 }
 
@@ -144,7 +144,7 @@ async fn take_next_turn(app: &App, target: &Target, name: &str) -> Result<Turn, 
     app.store.want_publication(name, KEEP).await?;
     loop {
         match take_turn(app, target, name).await? {
-            Turn::AnothersTurn => sleep(TURN_AGAIN).await,
+            Turn::Others => sleep(TURN_AGAIN).await,
             turn => return Ok(turn),
         }
     }
@@ -152,7 +152,7 @@ async fn take_next_turn(app: &App, target: &Target, name: &str) -> Result<Turn, 
 
 async fn take_turn(app: &App, target: &Target, name: &str) -> Result<Turn, StoreError> {
     let error = match publish_to(app, target, name).await {
-        Ok(None) => return Ok(Turn::AnothersTurn),
+        Ok(None) => return Ok(Turn::Others),
         Ok(Some(found)) => {
             note_found(app, name, found);
             return Ok(Turn::Done);

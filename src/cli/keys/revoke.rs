@@ -82,9 +82,11 @@ fn describe(revoked: &Value) -> String {
     let copies: Vec<String> = entries(&revoked["copies_with_the_key"]).map(cell).collect();
     if !copies.is_empty() {
         let copies = copies.join(", ");
-        text += &format!(
-            "\nThese static copies could not be rewritten, so they may still have the key: {copies}\nThe server goes on trying; its log and `runmint keys list` say why. Take the key out by hand if that lasts.\n"
-        );
+        text.extend([
+            "\nThese static copies could not be rewritten, so they may still have the key: ",
+            &copies,
+            "\nThe server goes on trying; its log and `runmint keys list` say why. If that lasts, take the key out by hand.\n",
+        ]);
     }
     let tokens: Vec<Vec<String>> = entries(&revoked["id_tokens"])
         .map(|token| {

@@ -1,11 +1,11 @@
 //! What every request shares.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
 
@@ -50,6 +50,10 @@ pub struct App {
     pub publish_to: Vec<Target>,
     /// The keys that are in all of them.
     pub published: ArcSwap<HashSet<String>>,
+    /// Held while they are written: a claim is this process's, not a task's.
+    pub publishing: Mutex<()>,
+    /// What is wrong with them, by target, as this process found it.
+    pub copy_troubles: ArcSwap<BTreeMap<String, CopyTrouble>>,
     pub served: ArcSwap<Served>,
     pub standing: ArcSwap<Standing>,
     /// Held while the keys are read anew, so that one process asks once however many requests wait.
@@ -78,7 +82,19 @@ pub struct App {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RingNotice {
     pub ring: RingId,
+    /// The static copy that it is about, if it is about one.
+    pub copy: Option<String>,
     pub what: String,
+}
+
+/// Why an operator must look at a static copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyTrouble {
+    pub what: String,
+    /// How many looks this process leaves to the others before it tries again.
+    pub pause: u32,
+    /// Until when to go on saying what is over already.
+    pub until: Option<Timestamp>,
 }
 
 impl App {
@@ -121,6 +137,8 @@ impl App {
             replica,
             publish_to,
             published: ArcSwap::default(),
+            publishing: Mutex::default(),
+            copy_troubles: ArcSwap::default(),
             served: ArcSwap::default(),
             standing: ArcSwap::default(),
             refreshing: Mutex::new(()),

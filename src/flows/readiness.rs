@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::flows::publish_keys::is_in_copies;
 use crate::flows::refresh_keys::{ANSWER_WITHIN, keys_to_sign_with};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
@@ -45,6 +46,9 @@ pub async fn readiness(app: &App) -> Readiness {
                 Some(key) if app.refused_key.load().as_deref().is_some_and(|kid| kid == key.kid()) => {
                     Some("the database records no token of the key that signs here".to_owned())
                 }
+                Some(key) if !is_in_copies(app, key.kid()) => {
+                    Some("the signing key is not in the static copies yet".to_owned())
+                }
                 Some(_) => None,
             }
         }
@@ -53,7 +57,9 @@ pub async fn readiness(app: &App) -> Readiness {
     let alarms = app.alarms.load();
     let mut troubles: Vec<String> = standing.trouble.iter().cloned().collect();
     // Only how many: whose issuers there are is nobody's business.
-    if let Some(first) = alarms.iter().find(|alarm| alarm.ring.issuer == IssuerId::Shared) {
+    let (copies, rings): (Vec<_>, Vec<_>) = alarms.iter().partition(|alarm| alarm.copy.is_some());
+    troubles.extend(copies.into_iter().map(|alarm| alarm.what.clone()));
+    if let Some(first) = rings.iter().find(|alarm| alarm.ring.issuer == IssuerId::Shared) {
         troubles.push(format!("{}: {}", first.ring.algorithm, first.what));
     }
     if let Some(at) = stopped_looking(app, now) {

@@ -125,6 +125,7 @@ pub async fn revoke(
         "revoked_at": revoked.revoked_at,
         "successor": successor,
         "unexpired_tokens": {"count": revoked.tokens, "url": path},
+        "copies_with_the_key": revoked.copies_with_the_key,
     })))
 }
 

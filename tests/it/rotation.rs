@@ -247,6 +247,7 @@ async fn a_revoked_key_leaves_at_once_and_its_tokens_are_listed(app: TestApp) {
             "revoked_at": now,
             "successor": {"kid": next, "signs_from": now},
             "unexpired_tokens": {"count": 1, "url": format!("{}/api/keys/{bad}/id-tokens", app.base_url)},
+            "copies_with_the_key": [],
         })
     );
     let listed = app.get(&app.admin, revoked["unexpired_tokens"]["url"].as_str().unwrap()).await.ok();

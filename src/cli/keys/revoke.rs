@@ -79,6 +79,15 @@ fn describe(revoked: &Value) -> String {
     } else {
         text += "No key takes its place now: it did not sign, or there is none yet (`runmint keys list` tells).\n";
     }
+    let copies: Vec<String> = entries(&revoked["copies_with_the_key"]).map(cell).collect();
+    if !copies.is_empty() {
+        let copies = copies.join(", ");
+        text.extend([
+            "\nThese static copies could not be rewritten, so they may still have the key: ",
+            &copies,
+            "\nThe server goes on trying; its log and `runmint keys list` say why. If that lasts, take the key out by hand.\n",
+        ]);
+    }
     let tokens: Vec<Vec<String>> = entries(&revoked["id_tokens"])
         .map(|token| {
             vec![
@@ -96,4 +105,23 @@ fn describe(revoked: &Value) -> String {
         text += &table(&["TOKEN", "RUN", "AUDIENCE", "EXPIRES", "SUBJECT"], tokens);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_that_may_still_have_the_key_are_named() {
+        let mut revoked = json!({
+            "kid": "a key",
+            "successor": null,
+            "unexpired_tokens": {"count": 0},
+            "copies_with_the_key": [],
+        });
+        assert!(!describe(&revoked).contains("static copies"));
+        revoked["copies_with_the_key"] = json!(["s3://documents", "file:///srv/www"]);
+        let text = describe(&revoked);
+        assert!(text.contains("may still have the key: s3://documents, file:///srv/www\n"), "{text}");
+    }
 }

@@ -213,7 +213,7 @@ async fn find_reminder(app: &App, served: &Served, ring: RingId) -> Result<Optio
     let reminder = || {
         let (kid, names) = (&kid.kid, names.join(", "));
         format!(
-            "key {kid} is to sign from {due} and waits until it is uploaded to: {names} (`runmint keys export --public`, then `runmint keys acknowledge`)"
+            "key {kid} is to sign from {due} and waits until it is uploaded to: {names} (`runmint keys export --public`, then `runmint keys acknowledge --jwks`)"
         )
     };
     Ok((!names.is_empty()).then(reminder))

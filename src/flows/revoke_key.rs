@@ -6,6 +6,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::flows::key_timeline::not_acknowledged;
 use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
 use crate::flows::refresh_keys::refresh;
 use crate::store::StoreError;
@@ -16,10 +17,18 @@ use crate::store::page::{Page, PageRequest};
 pub struct Revoked {
     pub kid: String,
     pub revoked_at: Timestamp,
-    /// What signs instead, and from when.
-    pub successor: Option<(String, Timestamp)>,
+    /// What signs instead.
+    pub successor: Option<Successor>,
     /// Tokens of the key that are not expired.
     pub tokens: i64,
+}
+
+pub struct Successor {
+    pub kid: String,
+    pub signs_from: Timestamp,
+    /// Processes, static copies and uploaded key sets that are not known to have it. An emergency does not
+    /// wait for them: until they have it, verifiers that go by them refuse its tokens.
+    pub not_acknowledged: Vec<String>,
 }
 
 #[derive(Debug, Error)]
@@ -64,6 +73,17 @@ pub async fn revoke_key(app: &App, kid: &str, by: Uuid) -> Result<Revoked, Revok
     tracing::warn!(kid, %by, successor = successor.as_ref().map(|(kid, _)| kid), "signing key revoked");
     // The others read it at their next look; what they record meanwhile is checked by the database.
     let _ = refresh(app).await;
+    let successor = match successor {
+        None => None,
+        Some((kid, signs_from)) => {
+            let not_acknowledged = not_acknowledged(app, &kid, ring.issuer).await?;
+            if !not_acknowledged.is_empty() {
+                let names = not_acknowledged.join(", ");
+                tracing::warn!(kid, "the successor is not known to be known to: {names}");
+            }
+            Some(Successor { kid, signs_from, not_acknowledged })
+        }
+    };
     let tokens = app.store.count_unexpired_tokens(kid, app.clock.now()).await?;
     Ok(Revoked { kid: kid.to_owned(), revoked_at, successor, tokens })
 }

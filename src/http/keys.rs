@@ -118,7 +118,9 @@ pub async fn revoke(
         ));
     }
     let revoked = revoke_key(&api.app, &kid, caller.token_id()).await?;
-    let successor = revoked.successor.map(|(kid, at)| json!({"kid": kid, "signs_from": at}));
+    let successor = revoked.successor.map(
+        |one| json!({"kid": one.kid, "signs_from": one.signs_from, "not_acknowledged": one.not_acknowledged}),
+    );
     let path = format!("{}/api/keys/{}/id-tokens", api.app.base_url, revoked.kid);
     Ok(Json(json!({
         "kid": revoked.kid,

@@ -65,6 +65,7 @@ async fn an_emergency_takes_one_command_and_says_what_it_does_not_do() {
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let run = app.start_run(&json!({})).await;
     app.mint(&run, "&audience=sts.amazonaws.com").await;
+    keys(&app, &["snapshot-verifier", "add", "vault/uploaded"]).await.ok();
     let without_the_word = keys(&app, &["revoke", &bad]).await;
     assert_eq!((without_the_word.code, kid_in_state(&app, "active").await), (2, bad.clone()));
     let revoked = keys(&app, &["revoke", &bad, "--compromised"]).await;
@@ -75,6 +76,12 @@ async fn an_emergency_takes_one_command_and_says_what_it_does_not_do() {
     for part in ["AWS", "Azure", "Google", "Vault", "Kubernetes", "cache"] {
         assert!(revoked.stderr.contains(part), "{part} in {}", revoked.stderr);
     }
+    assert!(
+        revoked.stdout.contains("Not known to have that key") && revoked.stdout.contains("vault/uploaded")
+    );
+    // The successor was in every cached key set, so its tokens make nobody fetch anything.
+    assert!(!revoked.stderr.contains("Present a token of the new key"), "{}", revoked.stderr);
+    assert!(revoked.stderr.contains("workload-identity-pools update --disabled"), "{}", revoked.stderr);
     assert_eq!(kid_in_state(&app, "revoked").await, bad);
     assert_eq!(kid_in_state(&app, "active").await, next);
     keys(&app, &["revoke", &bad, "--compromised"]).await.fails(1, "revoked");

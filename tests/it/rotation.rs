@@ -244,7 +244,7 @@ async fn a_revoked_key_leaves_at_once_and_its_tokens_are_listed(app: TestApp) {
         json!({
             "kid": bad,
             "revoked_at": now,
-            "successor": {"kid": next, "signs_from": now},
+            "successor": {"kid": next, "signs_from": now, "not_acknowledged": []},
             "unexpired_tokens": {"count": 1, "url": format!("{}/api/keys/{bad}/id-tokens", app.base_url)},
         })
     );
@@ -269,7 +269,11 @@ async fn with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one(app: Te
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let revoked =
         app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
-    assert_eq!(revoked["successor"], json!({"kid": next, "signs_from": "2026-01-03T03:04:05Z"}));
+    let this = &app.inner().replica.name;
+    assert_eq!(
+        revoked["successor"],
+        json!({"kid": next, "signs_from": "2026-01-03T03:04:05Z", "not_acknowledged": [this]})
+    );
     let run = app.start_run(&json!({"ttl_seconds": 86_400})).await;
     app.ask(&run, "").await.problem(503, "unavailable");
     look_after_keys(app.inner()).await.unwrap();

@@ -41,7 +41,7 @@ async fn an_operator_sees_the_timeline_and_rotates() {
     for part in [&active, &next, &app.issuer, &app.inner().replica.name] {
         assert!(shown.contains(part.as_str()), "{part} in {shown}");
     }
-    for label in ["signing from", "next takes over", "may sign from", "signatures", "processes"] {
+    for label in ["signing from", "next takes over", "may sign from", "signatures", "seals with"] {
         assert!(shown.contains(label), "{label} in {shown}");
     }
     let rotated = keys(&app, &["rotate", "--output", "json"]).await.json();

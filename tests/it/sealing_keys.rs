@@ -73,6 +73,12 @@ async fn a_sealing_key_is_replaced_while_processes_serve(installation: Installat
     let reseal = async |service: &Service| service.post(admin, "/api/keys/reseal", &json!({})).await;
     let detail = reseal(&new).await.problem(409, "conflict");
     assert!(detail.contains("could not open the keys at their next start"), "{detail}");
+    // One that only opens with the new key would go on making keys under the old one.
+    let between = installation.serve_with(&environment(1, Some(2)));
+    assert_eq!(old.stop("TERM").code, Some(0));
+    let detail = reseal(&new).await.problem(409, "conflict");
+    assert!(detail.contains("would seal the next one under another"), "{detail}");
+    let old = between;
     let ended = old.stop("TERM");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let resealed = reseal(&new).await.ok();

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::duration::TextDuration;
 use super::{ConfigError, Raw, value_error};
 use crate::issuer::audience::Audience;
+use crate::issuer::url::IssuerUrl;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::generate::RsaBits;
 use crate::signing::rotation::{RotationPolicy, Timing};
@@ -133,10 +134,18 @@ pub(super) fn check(
     })
 }
 
-pub(super) fn timing(time_scale: Option<&str>) -> Result<Timing, ConfigError> {
+pub(super) fn timing(time_scale: Option<&str>, issuer: &IssuerUrl) -> Result<Timing, ConfigError> {
     let Some(text) = time_scale else { return Ok(Timing::REAL) };
     let divisor = text.parse().ok().filter(|divisor| (1..=1_000).contains(divisor));
-    Ok(Timing::faster(divisor.ok_or_else(|| value_error(super::TIME_SCALE_VARIABLE, "is 1 to 1000"))?))
+    let refused = |why| value_error(super::TIME_SCALE_VARIABLE, why);
+    let timing = Timing::faster(divisor.ok_or_else(|| refused("is 1 to 1000"))?);
+    // It lowers every floor, and caches of real verifiers live as long as ever.
+    if timing.is_faster() && !issuer.is_loopback() {
+        return Err(refused(
+            "is for tests, with an issuer on loopback (127.0.0.1, [::1] or localhost): unset it",
+        ));
+    }
+    Ok(timing)
 }
 
 fn rotation(

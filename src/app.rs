@@ -71,6 +71,9 @@ pub struct App {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RingNotice {
     pub ring: RingId,
+    /// For everybody: the kind of thing, with times and without names.
+    pub kind: String,
+    /// For operators: with the names of processes, copies and verifiers.
     pub what: String,
 }
 

@@ -1,13 +1,16 @@
-//! Whether this process can mint.
+//! Whether this process can mint. Anybody may ask, so it tells what kind of thing is wrong and no names:
+//! those are in the log and in `GET /api/keys`.
 
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
 use crate::app::App;
-use crate::flows::refresh_keys::keys_to_sign_with;
+use crate::flows::refresh_keys::{RefreshError, keys_to_sign_with};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
+
+const UNREADABLE: &str = "the signing keys cannot be read anew";
 
 /// Each part with what is wrong with it, or `None`.
 pub struct Readiness {
@@ -34,7 +37,9 @@ pub async fn readiness(app: &App) -> Readiness {
     let database = app.store.ping().await.err().map(|_| "the database does not answer");
     let now = app.clock.now();
     let signing_key = match keys_to_sign_with(app).await {
-        Err(error) => Some(error.to_string()),
+        Err(RefreshError::Barred(barred)) => Some(barred.to_string()),
+        Err(RefreshError::Store(_)) => Some("the database does not answer as it should".to_owned()),
+        Err(RefreshError::Load(_)) => Some(UNREADABLE.to_owned()),
         Ok(served) => {
             let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
             let signs = served.keyring.signer(shared, &app.rotation, now).is_some();
@@ -43,25 +48,24 @@ pub async fn readiness(app: &App) -> Readiness {
     };
     let standing = app.standing.load();
     let alarms = app.alarms.load();
-    let mut troubles: Vec<String> = standing.trouble.iter().cloned().collect();
-    // Only how many: whose issuers there are is nobody's business.
-    if let Some(first) = alarms.iter().find(|alarm| alarm.ring.issuer == IssuerId::Shared) {
-        troubles.push(format!("{}: {}", first.ring.algorithm, first.what));
-    }
+    let mut troubles: Vec<String> = standing.trouble.iter().map(|_| UNREADABLE.to_owned()).collect();
+    let shared = alarms.iter().filter(|alarm| alarm.ring.issuer == IssuerId::Shared);
+    troubles.extend(shared.map(|alarm| format!("{}: {}", alarm.ring.algorithm, alarm.kind)));
     if let Some(at) = stopped_looking(app, now) {
         troubles.push(format!(
-            "the keys were last looked after at {at}; the log says why, else restart this process"
+            "the keys were last looked after at {at}: if the log does not say why, restart this process"
         ));
     }
+    // Only how many: whose issuers there are is nobody's business.
     let own = alarms.iter().filter(|alarm| alarm.ring.issuer != IssuerId::Shared).count();
     if own > 0 {
-        troubles
-            .push(format!("{own} key rings of organizations' own issuers need attention; the log says more"));
+        troubles.push(format!("{own} key rings of organizations' own issuers need attention"));
     }
     Readiness {
         database,
         signing_key,
-        rotation: (!troubles.is_empty()).then(|| troubles.join("; ")),
+        rotation: (!troubles.is_empty())
+            .then(|| format!("{} (GET /api/keys and the log say more)", troubles.join("; "))),
         jwks_age_seconds: standing.age(now).map(|age| age.as_secs()),
     }
 }

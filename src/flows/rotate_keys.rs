@@ -48,10 +48,10 @@ pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
         if !served.wanted.contains(&ring) {
             continue;
         }
-        if let Some(what) = find_alarm(app, &served, ring, trouble.as_ref()).await {
-            alarms.push(RingNotice { ring, what });
+        if let Some((kind, why)) = find_alarm(app, &served, ring, trouble.as_ref()).await {
+            alarms.push(RingNotice { ring, what: format!("{kind}{why}"), kind: kind.to_string() });
         } else if let Some(what) = find_reminder(app, &served, ring).await? {
-            reminders.push(RingNotice { ring, what });
+            reminders.push(RingNotice { ring, kind: "a key set has to be uploaded".to_owned(), what });
         }
     }
     report(app, alarms);
@@ -181,7 +181,7 @@ async fn find_alarm(
     served: &Served,
     ring: RingId,
     trouble: Option<&RotateError>,
-) -> Option<String> {
+) -> Option<(Alarm, String)> {
     let keys = served.lives.get(&ring).map_or(&[][..], Vec::as_slice);
     let found = alarm(keys, &app.rotation, app.clock.now())?;
     // Before its first key, an algorithm that was added is not missed.
@@ -200,7 +200,7 @@ async fn find_alarm(
         },
         (None, _) => String::new(),
     };
-    Some(format!("{found}{why}"))
+    Some((found, why))
 }
 
 /// The key sets that somebody has to upload before the rotation that comes next, once that is near.
@@ -219,8 +219,8 @@ async fn find_reminder(app: &App, served: &Served, ring: RingId) -> Result<Optio
     Ok((!names.is_empty()).then(reminder))
 }
 
-/// Says each thing once, when it comes up, and once when it is over; `/readyz` and the metrics go on
-/// saying it.
+/// Says each thing once, when it comes up, and once when it is over; `GET /api/keys` goes on saying it, and
+/// `/readyz` and the metrics that there is something.
 fn report(app: &App, alarms: Vec<RingNotice>) {
     let before = app.alarms.load_full();
     for alarm in alarms.iter().filter(|alarm| !before.contains(alarm)) {

@@ -279,7 +279,10 @@ async fn with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one(app: Te
     look_after_keys(app.inner()).await.unwrap();
     let ready = app.get("", "/readyz").await;
     assert_eq!(ready.status, 503);
-    assert_eq!(ready.json()["checks"]["rotation"], "RS256: no key signs before 2026-01-03T03:04:05Z");
+    assert_eq!(
+        ready.json()["checks"]["rotation"],
+        "RS256: no key signs before 2026-01-03T03:04:05Z (GET /api/keys and the log say more)"
+    );
     live(&app, DAY - ALMOST).await;
     app.ask(&run, "").await.problem(503, "unavailable");
     live(&app, ALMOST).await;
@@ -381,7 +384,9 @@ async fn rotation_waits_for_verifiers_with_uploaded_key_sets(app: TestApp) {
     let ready = app.get("", "/readyz").await;
     assert_eq!(ready.status, 200, "it still mints");
     let told = ready.json()["checks"]["rotation"].as_str().unwrap().to_owned();
-    assert!(told.contains(&due.to_string()) && told.contains("gcp/pool"), "{told}");
+    assert!(told.contains(&due.to_string()) && !told.contains("gcp/pool"), "{told}");
+    let alarms = app.get(&app.admin, "/api/keys").await.ok()["alarms"].to_string();
+    assert!(alarms.contains(&due.to_string()) && alarms.contains("gcp/pool"), "{alarms}");
     let path = format!("/api/snapshot-verifiers/{id}/acknowledge");
     app.post(&app.admin, &path, &json!({"kids": ["nonsense"]})).await.problem(422, "invalid-input");
     let active = kid_in_state(&app, "active").await;
@@ -417,10 +422,11 @@ async fn an_overdue_rotation_is_loud(app: TestApp) {
     live(&app, seconds(60)).await;
     let ready = app.get("", "/readyz").await.ok();
     let told = ready["checks"]["rotation"].as_str().unwrap();
-    assert!(told.contains("overdue") && told.contains("lost/1/dead"), "{told}");
+    assert!(told.contains("overdue") && !told.contains("lost/1/dead"), "{told}");
     assert!(app.get("", "/metrics").await.text.contains("runmint_rotation_alarms 1"));
     let alarms = app.get(&app.admin, "/api/keys").await.ok()["alarms"].clone();
     assert_eq!(alarms.as_array().unwrap().len(), 1, "{alarms}");
+    assert!(alarms[0]["what"].as_str().unwrap().contains("lost/1/dead"), "{alarms}");
     app.database.execute("DELETE FROM replicas WHERE name = 'lost/1/dead'").await;
     live(&app, seconds(5)).await;
     live(&app, seconds(30)).await;
@@ -669,7 +675,9 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
     let kid = kid_of(&mint(&app).await);
     assert_eq!(kid, active);
     let told = app.get("", "/readyz").await.ok()["checks"]["rotation"].to_string();
-    assert!(told.contains(&new_id), "{told}");
+    assert!(told.contains("the signing keys cannot be read anew") && !told.contains(&new_id), "{told}");
+    let alarms = app.get(&app.admin, "/api/keys").await.ok()["alarms"].to_string();
+    assert!(alarms.contains(&new_id), "{alarms}");
 }
 
 /// A database that answers so many times and then never again.

@@ -507,6 +507,8 @@ async fn an_organization_may_have_an_issuer_of_its_own(app: TestApp) {
     for (query, algorithm) in [
         ("", jsonwebtoken::Algorithm::ES256),
         ("&audience=api://AzureADTokenExchange", jsonwebtoken::Algorithm::RS256),
+        ("&audience=api://AzureADTokenExchangeUSGov", jsonwebtoken::Algorithm::RS256),
+        ("&audience=api://AzureADTokenExchangeChina", jsonwebtoken::Algorithm::RS256),
     ] {
         let token = app.mint(&run, query).await;
         assert_eq!(jsonwebtoken::decode_header(&token).unwrap().alg, algorithm);

@@ -38,6 +38,7 @@ pub(super) struct Init {
     /// set, so verifiers refuse what they signed, and they refuse new tokens until they fetch the key set
     /// again.
     #[arg(long, value_name = "HOW_MANY")]
+    #[expect(clippy::option_option, reason = "clap's way to say that a flag may come without its value")]
     abandon_lost_keys: Option<Option<usize>>,
     #[command(flatten)]
     settings: SettingFlags,

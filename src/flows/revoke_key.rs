@@ -8,6 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::flows::key_timeline::not_acknowledged;
 use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
 use crate::flows::publish_keys::publish_now;
 use crate::flows::refresh_keys::refresh;
@@ -20,12 +21,20 @@ use crate::store::signing_keys::Which;
 pub struct Revoked {
     pub kid: String,
     pub revoked_at: Timestamp,
-    /// What signs instead, and from when.
-    pub successor: Option<(String, Timestamp)>,
+    /// What signs instead.
+    pub successor: Option<Successor>,
     /// Tokens of the key that are not expired.
     pub tokens: i64,
     /// Static copies that are not known to be without the key.
     pub copies_with_the_key: Vec<String>,
+}
+
+pub struct Successor {
+    pub kid: String,
+    pub signs_from: Timestamp,
+    /// Processes, static copies and uploaded key sets that are not known to have it. An emergency does not
+    /// wait for them: until they have it, verifiers that go by them refuse its tokens.
+    pub not_acknowledged: Vec<String>,
 }
 
 #[derive(Debug, Error)]
@@ -71,6 +80,17 @@ pub async fn revoke_key(app: &App, kid: &str, by: Uuid) -> Result<Revoked, Revok
     // The others read it at their next look; what they record meanwhile is checked by the database.
     let _ = refresh(app).await;
     let copies_with_the_key = copies_with_the_key(app).await;
+    let successor = match successor {
+        None => None,
+        Some((kid, signs_from)) => {
+            let not_acknowledged = not_acknowledged(app, &kid, ring.issuer).await?;
+            if !not_acknowledged.is_empty() {
+                let names = not_acknowledged.join(", ");
+                tracing::warn!(kid, "the successor is not known to be known to: {names}");
+            }
+            Some(Successor { kid, signs_from, not_acknowledged })
+        }
+    };
     let tokens = app.store.count_unexpired_tokens(kid, app.clock.now()).await?;
     Ok(Revoked { kid: kid.to_owned(), revoked_at, successor, tokens, copies_with_the_key })
 }

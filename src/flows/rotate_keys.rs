@@ -50,10 +50,12 @@ pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
         if !served.wanted.contains(&ring) {
             continue;
         }
-        if let Some(what) = find_alarm(app, &served, ring, trouble.as_ref()).await {
-            alarms.push(RingNotice { ring, copy: None, what });
+        if let Some((kind, why)) = find_alarm(app, &served, ring, trouble.as_ref()).await {
+            let what = format!("{kind}{why}");
+            alarms.push(RingNotice { ring, copy: None, what, kind: kind.to_string() });
         } else if let Some(what) = find_reminder(app, &served, ring).await? {
-            reminders.push(RingNotice { ring, copy: None, what });
+            let kind = "a key set has to be uploaded".to_owned();
+            reminders.push(RingNotice { ring, copy: None, kind, what });
         }
     }
     alarms.extend(copy_alarms(app));
@@ -193,7 +195,7 @@ async fn find_alarm(
     served: &Served,
     ring: RingId,
     trouble: Option<&RotateError>,
-) -> Option<String> {
+) -> Option<(Alarm, String)> {
     let keys = served.lives.get(&ring).map_or(&[][..], Vec::as_slice);
     let found = alarm(keys, &app.rotation, app.clock.now())?;
     // Before its first key, an algorithm that was added is not missed.
@@ -212,7 +214,7 @@ async fn find_alarm(
         },
         (None, _) => String::new(),
     };
-    Some(format!("{found}{why}"))
+    Some((found, why))
 }
 
 /// A copy has the keys of all issuers: it counts with the one that always is.
@@ -222,6 +224,7 @@ fn copy_alarms(app: &App) -> Vec<RingNotice> {
     let notice = |(target, trouble): (&String, &CopyTrouble)| RingNotice {
         ring,
         copy: Some(target.clone()),
+        kind: "a static copy needs attention".to_owned(),
         what: trouble.what.clone(),
     };
     troubles.iter().map(notice).collect()
@@ -237,14 +240,14 @@ async fn find_reminder(app: &App, served: &Served, ring: RingId) -> Result<Optio
     let reminder = || {
         let (kid, names) = (&kid.kid, names.join(", "));
         format!(
-            "key {kid} is to sign from {due} and waits until it is uploaded to: {names} (`runmint keys export --public`, then `runmint keys acknowledge`)"
+            "key {kid} is to sign from {due} and waits until it is uploaded to: {names} (`runmint keys export --public`, then `runmint keys acknowledge --jwks`)"
         )
     };
     Ok((!names.is_empty()).then(reminder))
 }
 
-/// Says each thing once, when it comes up, and once when it is over; `/readyz` and the metrics go on
-/// saying it.
+/// Says each thing once, when it comes up, and once when it is over; `GET /api/keys` goes on saying it, and
+/// `/readyz` and the metrics that there is something.
 fn report(app: &App, alarms: Vec<RingNotice>) {
     let before = app.alarms.load_full();
     let about = |alarm: &RingNotice| (alarm.ring, alarm.copy.clone());

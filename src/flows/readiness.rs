@@ -63,7 +63,7 @@ pub async fn readiness(app: &App) -> Readiness {
     let mut troubles: Vec<String> = standing.trouble.iter().map(|_| UNREADABLE.to_owned()).collect();
     let (copies, rings): (Vec<_>, Vec<_>) = alarms.iter().partition(|alarm| alarm.copy.is_some());
     if !copies.is_empty() {
-        troubles.push(format!("{} static copies need attention", copies.len()));
+        troubles.push(format!("static copies that need attention: {}", copies.len()));
     }
     let shared = rings.iter().filter(|alarm| alarm.ring.issuer == IssuerId::Shared);
     troubles.extend(shared.map(|alarm| format!("{}: {}", alarm.ring.algorithm, alarm.kind)));

@@ -57,11 +57,18 @@ async fn no_key_signs_before_its_copy_is_there(installation: Installation) {
     let run = service.first_run(&admin).await;
     service.ask(&run).await.problem(503, "unavailable");
     service.process.log_line("the static copy cannot be written");
+    eventually("it is an alarm", async || {
+        service.get("", "/readyz").await.text.contains("static copies that need attention: 1")
+    })
+    .await;
     let readiness = service.get("", "/readyz").await;
     assert_eq!(readiness.status, 503);
     let checks = readiness.text.parse::<Value>().unwrap()["checks"].clone();
     assert_eq!(checks["signing_key"], "the signing key is not in the static copies yet");
-    assert!(checks["rotation"].as_str().unwrap().contains("1 static copies need attention"), "{checks}");
+    assert!(
+        checks["rotation"].as_str().unwrap().contains("static copies that need attention: 1"),
+        "{checks}"
+    );
     let alarms = service.get(&admin, "/api/keys").await.ok()["alarms"].to_string();
     assert!(alarms.contains("the static copy cannot be written"), "{alarms}");
     assert!(service.get("", "/metrics").await.text.contains("\nrunmint_ready 0\n"));
@@ -164,7 +171,7 @@ async fn no_key_takes_over_by_hand_while_a_copy_is_broken(app: TestApp) {
     assert!(alarm.starts_with("the static copy cannot be written"), "{alarm}");
     let broken = readiness(&process).await;
     assert!(broken.is_ready(), "verifiers know the key that signs");
-    assert!(broken.rotation.unwrap().contains("1 static copies need attention"));
+    assert!(broken.rotation.unwrap().contains("static copies that need attention: 1"));
     app.clock.advance(MINUTE * 6);
     look(&process).await;
     refused(&process, &site).await;

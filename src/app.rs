@@ -1,6 +1,6 @@
 //! What every request shares.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, PoisonError};
 
@@ -59,6 +59,10 @@ pub struct App {
     pub published: ArcSwap<HashSet<String>>,
     /// The keys of issuers whose tokens are exchanged.
     pub issuer_keys: IssuerKeys,
+    /// Held while they are written: a claim is this process's, not a task's.
+    pub publishing: Mutex<()>,
+    /// What is wrong with them, by target, as this process found it.
+    pub copy_troubles: ArcSwap<BTreeMap<String, CopyTrouble>>,
     pub served: ArcSwap<Served>,
     pub standing: ArcSwap<Standing>,
     /// Held while the keys are read anew, so that one process asks once however many requests wait.
@@ -112,7 +116,22 @@ impl Budget {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RingNotice {
     pub ring: RingId,
+    /// The static copy that it is about, if it is about one.
+    pub copy: Option<String>,
+    /// For everybody: the kind of thing, with times and without names.
+    pub kind: String,
+    /// For operators: with the names of processes, copies and verifiers.
     pub what: String,
+}
+
+/// Why an operator must look at a static copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyTrouble {
+    pub what: String,
+    /// How many looks this process leaves to the others before it tries again.
+    pub pause: u32,
+    /// Until when to go on saying what is over already.
+    pub until: Option<Timestamp>,
 }
 
 impl App {
@@ -163,6 +182,8 @@ impl App {
             publish_to,
             published: ArcSwap::default(),
             issuer_keys,
+            publishing: Mutex::default(),
+            copy_troubles: ArcSwap::default(),
             served: ArcSwap::default(),
             standing: ArcSwap::default(),
             refreshing: Mutex::new(()),

@@ -18,7 +18,8 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Settings, Transport};
 use crate::entropy::Entropy;
-use crate::flows::initialize::{self, InitializeError};
+use crate::flows::abandon_keys::{AbandonError, abandon_lost_keys, confirm};
+use crate::flows::initialize::{InitializeError, ensure_signing_keys};
 use crate::flows::load_keys::{LoadKeysError, load_keys};
 use crate::flows::publish_keys::publish_keys;
 use crate::flows::rotate_keys::look_after_keys;
@@ -30,7 +31,7 @@ use crate::http::tls::{CertificateFiles, TlsError};
 use crate::publishing::{PublishError, Target};
 use crate::signing::key_store::KeyStoreError;
 use crate::signing::keyring::IssuerId;
-use crate::signing::sealing::SealingError;
+use crate::signing::sealing::{SealingError, SealingKeys};
 use crate::store::signing_keys::Which;
 use crate::store::{OpenError, Store, StoreError};
 
@@ -56,6 +57,8 @@ pub enum LaunchError {
     #[error(transparent)]
     Initialize(#[from] InitializeError),
     #[error(transparent)]
+    Abandon(#[from] AbandonError),
+    #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("there is no signing key yet: run `runmint init` once, with the same configuration")]
     NotInitialized,
@@ -65,8 +68,8 @@ pub enum LaunchError {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum FirstKeys {
     Make,
-    /// As `Make`, and keys that nothing opens are given up.
-    MakeAndAbandonLost,
+    /// As `Make`, and the keys that nothing opens are given up, if they are this many.
+    MakeAndAbandonLost(Option<usize>),
     Require,
 }
 
@@ -89,12 +92,20 @@ pub async fn open(
             (sealing, open_store(settings).await?)
         }
         // The database before the sealing key: a new one must not take the place of a lost one.
-        FirstKeys::Make | FirstKeys::MakeAndAbandonLost => {
+        FirstKeys::Make | FirstKeys::MakeAndAbandonLost(_) => {
             let store = open_store(settings).await?;
             let (_, keys) = store.signing_keys(Which::All).await?;
             let first = keys.iter().all(|key| key.attestation.is_none() && key.private_key.is_none());
-            let create = first || first_keys == FirstKeys::MakeAndAbandonLost;
-            let made = key_stores::sealing_keys(&settings.keys, create.then_some(entropy.as_ref()));
+            let create = first && first_keys == FirstKeys::Make;
+            let mut made = key_stores::sealing_keys(&settings.keys, create.then_some(entropy.as_ref()));
+            if let (FirstKeys::MakeAndAbandonLost(count), Err(SealingError::Missing(_))) = (first_keys, &made)
+            {
+                // What is refused must leave nothing behind, so the file comes after the question.
+                let without = key_stores::sealing_keys_without_the_first(&settings.keys, entropy.as_ref())?;
+                let app = assemble(settings, store.clone(), without, &clock, &entropy).await?;
+                confirm(&app, count).await?;
+                made = key_stores::sealing_keys(&settings.keys, Some(entropy.as_ref()));
+            }
             let lost = |error| match error {
                 SealingError::Missing(path) => SealingError::Lost(path),
                 other => other,
@@ -102,12 +113,7 @@ pub async fn open(
             (made.map_err(lost)?, store)
         }
     };
-    let key_stores = key_stores::open(&settings.keys, sealing, Arc::clone(&entropy)).await?;
-    let targets = settings.keys.publish_to.iter();
-    let publish_to = targets
-        .map(|url| Target::parse(url, &settings.keys.object_store_environment))
-        .collect::<Result<Vec<_>, _>>()?;
-    let app = Arc::new(App::new(settings, store, key_stores, publish_to, clock, entropy));
+    let app = Arc::new(assemble(settings, store, sealing, &clock, &entropy).await?);
     let opened = load(&app, first_keys).await;
     if opened.is_err() {
         app.store.close().await;
@@ -115,16 +121,31 @@ pub async fn open(
     opened.map(|()| app)
 }
 
+async fn assemble(
+    settings: &Settings,
+    store: Store,
+    sealing: Arc<SealingKeys>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<App, LaunchError> {
+    let key_stores = key_stores::open(&settings.keys, sealing, Arc::clone(entropy)).await?;
+    let targets = settings.keys.publish_to.iter();
+    let publish_to = targets
+        .map(|url| Target::parse(url, &settings.keys.object_store_environment))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(App::new(settings, store, key_stores, publish_to, Arc::clone(clock), Arc::clone(entropy)))
+}
+
 async fn open_store(settings: &Settings) -> Result<Store, OpenError> {
     Store::open(&settings.database_url, settings.database_connections).await
 }
 
 async fn load(app: &App, first_keys: FirstKeys) -> Result<(), LaunchError> {
-    if first_keys == FirstKeys::MakeAndAbandonLost {
-        initialize::abandon_lost_keys(app).await?;
+    if let FirstKeys::MakeAndAbandonLost(count) = first_keys {
+        abandon_lost_keys(app, count).await?;
     }
     if first_keys != FirstKeys::Require {
-        initialize::ensure_signing_keys(app).await?;
+        ensure_signing_keys(app).await?;
     }
     // Without a lease: what only looks, as `init` does, is not to be waited for.
     load_keys(app).await?;

@@ -88,7 +88,8 @@ impl From<LaunchError> for Failure {
             | LaunchError::Store(_)
             | LaunchError::KeyStore(_)
             | LaunchError::LoadKeys(_)
-            | LaunchError::Initialize(_) => Self::failed(error),
+            | LaunchError::Initialize(_)
+            | LaunchError::Abandon(_) => Self::failed(error),
         }
     }
 }

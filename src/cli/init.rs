@@ -26,18 +26,20 @@ use crate::store::page::{MAX_PAGE, PageRequest};
 #[command(after_help = "Examples:
   runmint init --config runmint.toml
   runmint init --config runmint.toml --new-admin-token     when every admin access token is lost
-  runmint init --config runmint.toml --abandon-lost-keys   when the sealing key is lost")]
+  runmint init --config runmint.toml --abandon-lost-keys   what is lost without the sealing key")]
 pub(super) struct Init {
     /// Make another admin access token, even though there is one
     #[arg(long)]
     new_admin_token: bool,
     /// Give up the signing keys that no configured sealing key opens, and make others
     ///
-    /// For when the sealing key is lost for good, or a security module. Stop every process first. The lost
-    /// keys leave the key set, so verifiers refuse what they signed, and they refuse new tokens until they
-    /// fetch the key set again.
-    #[arg(long)]
-    abandon_lost_keys: bool,
+    /// For when the sealing key is lost for good, or a security module. Stop every process first. Without a
+    /// number it changes nothing and lists them with the number that it takes. The lost keys leave the key
+    /// set, so verifiers refuse what they signed, and they refuse new tokens until they fetch the key set
+    /// again.
+    #[arg(long, value_name = "HOW_MANY")]
+    #[expect(clippy::option_option, reason = "clap's way to say that a flag may come without its value")]
+    abandon_lost_keys: Option<Option<usize>>,
     #[command(flatten)]
     settings: SettingFlags,
 }
@@ -46,7 +48,7 @@ impl Init {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         let settings = self.settings.load()?;
         let entropy = Arc::new(SystemEntropy::new());
-        let first_keys = if self.abandon_lost_keys { FirstKeys::MakeAndAbandonLost } else { FirstKeys::Make };
+        let first_keys = self.abandon_lost_keys.map_or(FirstKeys::Make, FirstKeys::MakeAndAbandonLost);
         let app = launch::open(&settings, first_keys, Arc::new(SystemClock), entropy).await?;
         let database = |error| Failure::failed(format!("the database failed: {error}"));
         let page = PageRequest { limit: MAX_PAGE, before: None };

@@ -9,12 +9,15 @@ use zeroize::Zeroizing;
 use super::duration::TextDuration;
 use super::{ConfigError, Raw, value_error};
 use crate::issuer::audience::Audience;
+use crate::issuer::url::IssuerUrl;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::generate::RsaBits;
 use crate::signing::rotation::{RotationPolicy, Timing};
 
-/// What Azure's federated credentials are asked for with; Entra takes RS256 alone.
-const AZURE: &str = "api://AzureADTokenExchange";
+/// What Azure's federated credentials are asked for with, in its clouds for everybody, for the government of
+/// the United States and for China; Entra takes RS256 alone.
+const AZURE: [&str; 3] =
+    ["api://AzureADTokenExchange", "api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"];
 
 /// How the signing keys are kept, used and replaced. No `Debug`: it may hold secrets.
 #[derive(Clone)]
@@ -77,7 +80,7 @@ impl AlgorithmChoice {
     pub fn choose(&self, audience: &str, of_the_organization: SigningAlgorithm) -> SigningAlgorithm {
         match self.0.get(audience) {
             Some(algorithm) => *algorithm,
-            None if audience == AZURE => SigningAlgorithm::Rs256,
+            None if AZURE.contains(&audience) => SigningAlgorithm::Rs256,
             None => of_the_organization,
         }
     }
@@ -133,10 +136,18 @@ pub(super) fn check(
     })
 }
 
-pub(super) fn timing(time_scale: Option<&str>) -> Result<Timing, ConfigError> {
+pub(super) fn timing(time_scale: Option<&str>, issuer: &IssuerUrl) -> Result<Timing, ConfigError> {
     let Some(text) = time_scale else { return Ok(Timing::REAL) };
     let divisor = text.parse().ok().filter(|divisor| (1..=1_000).contains(divisor));
-    Ok(Timing::faster(divisor.ok_or_else(|| value_error(super::TIME_SCALE_VARIABLE, "is 1 to 1000"))?))
+    let refused = |why| value_error(super::TIME_SCALE_VARIABLE, why);
+    let timing = Timing::faster(divisor.ok_or_else(|| refused("is 1 to 1000"))?);
+    // It lowers every floor, and caches of real verifiers live as long as ever.
+    if timing.is_faster() && !issuer.is_loopback() {
+        return Err(refused(
+            "is for tests, with an issuer on loopback (127.0.0.1, [::1] or localhost): unset it",
+        ));
+    }
+    Ok(timing)
 }
 
 fn rotation(
@@ -172,7 +183,7 @@ fn algorithms(raw: &Raw) -> Result<AlgorithmChoice, ConfigError> {
         Audience::parse(audience).map_err(|error| value_error(&setting, &error))?;
         let algorithm =
             SigningAlgorithm::parse(text).ok_or_else(|| value_error(&setting, "is RS256 or ES256"))?;
-        if audience == AZURE && algorithm != SigningAlgorithm::Rs256 {
+        if AZURE.contains(&audience.as_str()) && algorithm != SigningAlgorithm::Rs256 {
             return Err(value_error(&setting, "is RS256: Microsoft Entra verifies nothing else"));
         }
         by_audience.insert(audience.clone(), algorithm);

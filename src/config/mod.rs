@@ -349,7 +349,7 @@ fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
     }
     let services = Services::new(prefix, raw.scope, &raw.services)
         .map_err(|(name, error)| value_error(&format!("services.{name}"), &error))?;
-    let timing = keys::timing(secrets.time_scale.as_deref())?;
+    let timing = keys::timing(secrets.time_scale.as_deref(), &issuer)?;
     let min_lifetime = timing.scaled(MIN_LIFETIME);
     let token_lifetime_max =
         within("token_lifetime_max", raw.token_lifetime_max, min_lifetime, MAX_TOKEN_LIFETIME)?;

@@ -115,6 +115,22 @@ fn what_is_unknown_or_makes_no_sense_stops_the_start_with_one_line() {
 }
 
 #[test]
+fn tests_may_be_fast_on_loopback_alone() {
+    let scaled = |issuer: &str, scale: &str| {
+        let file = format!("issuer = '{issuer}'\n");
+        load(&file, &[("RUNMINT_TEST_TIME_SCALE", scale)], &[]).map(|settings| settings.keys.rotation.timing)
+    };
+    for issuer in ["http://127.0.0.1:1/oidc", "https://localhost/oidc", "http://[::1]/oidc"] {
+        assert!(scaled(issuer, "60").unwrap().is_faster(), "{issuer}");
+    }
+    for issuer in ["https://id.example.com/oidc", "https://localhost.example.com", "https://10.0.0.1"] {
+        assert!(!scaled(issuer, "1").unwrap().is_faster(), "{issuer}");
+        let refused = scaled(issuer, "60").unwrap_err().to_string();
+        assert!(refused.starts_with("RUNMINT_TEST_TIME_SCALE: is for tests"), "{refused}");
+    }
+}
+
+#[test]
 fn plain_http_is_for_loopback_or_behind_a_proxy() {
     let transport = |line: &str| load(&format!("{ISSUER}{line}"), &[], &[]).unwrap().transport;
     assert_eq!(transport(""), Transport::Plain { behind_proxy: false });

@@ -3,41 +3,14 @@
 use thiserror::Error;
 
 use crate::app::App;
-use crate::flows::load_keys::{LoadKeysError, is_lost};
 use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::store::StoreError;
 use crate::store::signing_keys::Which;
 
-/// Gives up the keys that no configured sealing key opens, and makes others that sign at once. Verifiers
-/// learn of those when they fetch the key set the next time. Nothing proves the public halves of the lost
-/// ones ours any more, so they leave the key set. Returns how many were given up.
-pub async fn abandon_lost_keys(app: &App) -> Result<usize, InitializeError> {
-    let (_, records) = app.store.signing_keys(Which::Published).await?;
-    let published = records.into_iter().filter(|record| record.life.is_published());
-    let (mut lost, mut successors) = (Vec::new(), Vec::new());
-    for record in published {
-        if !is_lost(app, &record).await? {
-            continue;
-        }
-        if record.life.is_designated() {
-            successors.push(make_key(app, record.ring).await?);
-        }
-        tracing::warn!(kid = record.kid, "signing key given up: nothing opens it");
-        lost.push(record.kid);
-    }
-    let count = lost.len();
-    if count > 0 {
-        app.store.abandon_keys(lost, successors).await?;
-    }
-    Ok(count)
-}
-
 #[derive(Debug, Error)]
 pub enum InitializeError {
-    #[error(transparent)]
-    LoadKeys(#[from] LoadKeysError),
     #[error(transparent)]
     MakeKey(#[from] MakeKeyError),
     #[error(transparent)]

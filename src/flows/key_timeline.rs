@@ -1,6 +1,6 @@
 //! What an operator wants to know of the keys.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 
@@ -9,8 +9,10 @@ use crate::signing::keyring::IssuerId;
 use crate::signing::rotation::KeyState;
 use crate::store::StoreError;
 use crate::store::organizations::Organization;
+use crate::store::publications::PublicationRecord;
 use crate::store::replicas::ReplicaRecord;
 use crate::store::signing_keys::{SigningKeyRecord, Which};
+use crate::store::snapshot_verifiers::SnapshotVerifier;
 
 pub struct KeyTimeline {
     /// By the database's clock.
@@ -41,26 +43,7 @@ pub async fn key_timeline(
 ) -> Result<KeyTimeline, StoreError> {
     let now = app.store.now().await?;
     let (_, records) = app.store.signing_keys(which).await?;
-    let replicas = app.store.live_replicas().await?;
-    let mut served: HashMap<String, Vec<(String, Timestamp)>> = HashMap::new();
-    for (kid, by, since) in app.store.servings().await? {
-        served.entry(kid).or_default().push((by, since));
-    }
-    let publications = app.store.publications().await?;
-    let verifiers = app.store.snapshot_verifiers().await?;
-    let not_acknowledged = |record: &SigningKeyRecord| {
-        let since = now - app.rotation.timing.jwks_max_age;
-        let by = served.get(&record.kid).map_or(&[][..], Vec::as_slice);
-        let serves = |id: &str| by.iter().any(|(one, from)| one == id && *from <= since);
-        let processes =
-            replicas.iter().filter(|one| !serves(&one.id.to_string())).map(|one| one.name.clone());
-        let copies = publications.iter().filter(|one| !serves(&one.target)).map(|one| one.target.clone());
-        let uploads = verifiers
-            .iter()
-            .filter(|one| one.issuer == record.ring.issuer && !one.has.contains(&record.kid))
-            .map(|one| one.name.clone());
-        processes.chain(copies).chain(uploads).collect()
-    };
+    let acknowledgements = Acknowledgements::read(app, now).await?;
     let of_issuer = |record: &SigningKeyRecord| issuer.is_none_or(|issuer| record.ring.issuer == issuer);
     let keys = records
         .into_iter()
@@ -73,7 +56,7 @@ pub async fn key_timeline(
                 due_at: record.life.is_designated().then(|| app.rotation.due_at(&record.life)).flatten(),
                 leaves_at: app.rotation.leaves_at(&record.life).filter(|_| state.is_published()),
                 not_acknowledged: if state == KeyState::Next {
-                    not_acknowledged(&record)
+                    acknowledgements.missing(&record.kid, record.ring.issuer)
                 } else {
                     Vec::new()
                 },
@@ -81,7 +64,44 @@ pub async fn key_timeline(
             }
         })
         .collect();
-    Ok(KeyTimeline { now, keys, replicas })
+    Ok(KeyTimeline { now, keys, replicas: acknowledgements.replicas })
+}
+
+/// The processes, static copies and uploaded key sets of `issuer` that are not known to have this key.
+pub async fn not_acknowledged(app: &App, kid: &str, issuer: IssuerId) -> Result<Vec<String>, StoreError> {
+    let now = app.store.now().await?;
+    Ok(Acknowledgements::read(app, now).await?.missing(kid, issuer))
+}
+
+/// Who is known to have which keys.
+struct Acknowledgements {
+    replicas: Vec<ReplicaRecord>,
+    publications: Vec<PublicationRecord>,
+    verifiers: Vec<SnapshotVerifier>,
+    /// Key ids with processes and static copies, for as long as caches live.
+    served: HashSet<(String, String)>,
+}
+
+impl Acknowledgements {
+    async fn read(app: &App, now: Timestamp) -> Result<Self, StoreError> {
+        let latest = now - app.rotation.timing.jwks_max_age;
+        let servings = app.store.servings().await?.into_iter().filter(|(_, _, since)| *since <= latest);
+        Ok(Self {
+            replicas: app.store.live_replicas().await?,
+            publications: app.store.publications().await?,
+            verifiers: app.store.snapshot_verifiers().await?,
+            served: servings.map(|(kid, by, _)| (kid, by)).collect(),
+        })
+    }
+
+    fn missing(&self, kid: &str, issuer: IssuerId) -> Vec<String> {
+        let serves = |by: &str| self.served.contains(&(kid.to_owned(), by.to_owned()));
+        let processes = self.replicas.iter().filter(|one| !serves(&one.id.to_string())).map(|one| &one.name);
+        let copies = self.publications.iter().map(|one| &one.target).filter(|target| !serves(target));
+        let has = |one: &SnapshotVerifier| one.has.iter().any(|has| has == kid);
+        let uploads = self.verifiers.iter().filter(|one| one.issuer == issuer && !has(one));
+        processes.chain(copies).chain(uploads.map(|one| &one.name)).cloned().collect()
+    }
 }
 
 /// The issuer that an organization's tokens come from, if it is its own.

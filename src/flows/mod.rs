@@ -1,5 +1,6 @@
 //! Business transactions, one per file. No HTTP in here: http and cli translate.
 
+pub mod abandon_keys;
 pub mod access_tokens;
 pub mod authorize;
 pub mod end_run;

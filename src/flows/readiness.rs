@@ -1,4 +1,5 @@
-//! Whether this process can mint.
+//! Whether this process can mint. Anybody may ask, so it tells what kind of thing is wrong and no names:
+//! those are in the log and in `GET /api/keys`.
 
 use std::sync::atomic::Ordering;
 
@@ -6,9 +7,12 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::flows::refresh_keys::{ANSWER_WITHIN, keys_to_sign_with};
+use crate::flows::publish_keys::is_in_copies;
+use crate::flows::refresh_keys::{ANSWER_WITHIN, RefreshError, keys_to_sign_with};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
+
+const UNREADABLE: &str = "the signing keys cannot be read anew";
 
 /// Each part with what is wrong with it, or `None`.
 pub struct Readiness {
@@ -37,7 +41,9 @@ pub async fn readiness(app: &App) -> Readiness {
     let now = app.clock.now();
     let signing_key = match timeout(ANSWER_WITHIN, keys_to_sign_with(app)).await {
         Err(_) => Some("the database has not answered in time".to_owned()),
-        Ok(Err(error)) => Some(error.to_string()),
+        Ok(Err(RefreshError::Barred(barred))) => Some(barred.to_string()),
+        Ok(Err(RefreshError::Store(_))) => Some("the database does not answer as it should".to_owned()),
+        Ok(Err(RefreshError::Load(_))) => Some(UNREADABLE.to_owned()),
         Ok(Ok(served)) => {
             let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
             match served.keyring.signer(shared, &app.rotation, now) {
@@ -45,31 +51,37 @@ pub async fn readiness(app: &App) -> Readiness {
                 Some(key) if app.refused_key.load().as_deref().is_some_and(|kid| kid == key.kid()) => {
                     Some("the database records no token of the key that signs here".to_owned())
                 }
+                Some(key) if !is_in_copies(app, key.kid()) => {
+                    Some("the signing key is not in the static copies yet".to_owned())
+                }
                 Some(_) => None,
             }
         }
     };
     let standing = app.standing.load();
     let alarms = app.alarms.load();
-    let mut troubles: Vec<String> = standing.trouble.iter().cloned().collect();
-    // Only how many: whose issuers there are is nobody's business.
-    if let Some(first) = alarms.iter().find(|alarm| alarm.ring.issuer == IssuerId::Shared) {
-        troubles.push(format!("{}: {}", first.ring.algorithm, first.what));
+    let mut troubles: Vec<String> = standing.trouble.iter().map(|_| UNREADABLE.to_owned()).collect();
+    let (copies, rings): (Vec<_>, Vec<_>) = alarms.iter().partition(|alarm| alarm.copy.is_some());
+    if !copies.is_empty() {
+        troubles.push(format!("static copies that need attention: {}", copies.len()));
     }
+    let shared = rings.iter().filter(|alarm| alarm.ring.issuer == IssuerId::Shared);
+    troubles.extend(shared.map(|alarm| format!("{}: {}", alarm.ring.algorithm, alarm.kind)));
     if let Some(at) = stopped_looking(app, now) {
         troubles.push(format!(
-            "the keys were last looked after at {at}; the log says why, else restart this process"
+            "the keys were last looked after at {at}: if the log does not say why, restart this process"
         ));
     }
+    // Only how many: whose issuers there are is nobody's business.
     let own = alarms.iter().filter(|alarm| alarm.ring.issuer != IssuerId::Shared).count();
     if own > 0 {
-        troubles
-            .push(format!("{own} key rings of organizations' own issuers need attention; the log says more"));
+        troubles.push(format!("{own} key rings of organizations' own issuers need attention"));
     }
     Readiness {
         database,
         signing_key,
-        rotation: (!troubles.is_empty()).then(|| troubles.join("; ")),
+        rotation: (!troubles.is_empty())
+            .then(|| format!("{} (GET /api/keys and the log say more)", troubles.join("; "))),
         jwks_age_seconds: standing.age(now).map(|age| age.as_secs()),
     }
 }

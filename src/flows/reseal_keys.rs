@@ -19,7 +19,7 @@ pub struct Resealed {
 #[derive(Debug, Error)]
 pub enum ResealError {
     #[error(
-        "these processes do not have sealing key {sealing_key} and could not open the keys at their next start: {replicas}. Give it to every process first"
+        "these processes do not seal with sealing key {sealing_key}: {replicas}. They could not open the keys at their next start, or would seal the next one under another; give it to every process first, as the one that seals"
     )]
     NotEverywhere { sealing_key: String, replicas: String },
     #[error("signing key {0} changed meanwhile; run it again")]
@@ -42,7 +42,8 @@ pub async fn reseal_keys(app: &App) -> Result<Resealed, ResealError> {
         .live_replicas()
         .await?
         .into_iter()
-        .filter(|replica| !replica.sealing_keys.iter().any(|id| id == primary.id()))
+        // The first one seals. One that only opens with it would go on making keys under another.
+        .filter(|replica| replica.sealing_keys.first().is_none_or(|id| id != primary.id()))
         .map(|replica| replica.name)
         .collect();
     if !without.is_empty() {

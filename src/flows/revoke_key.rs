@@ -1,25 +1,40 @@
 //! The emergency: a key is known to others. It leaves, the next one takes over, and what it signed is
 //! listed.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::flows::key_timeline::not_acknowledged;
 use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
+use crate::flows::publish_keys::publish_now;
 use crate::flows::refresh_keys::refresh;
 use crate::store::StoreError;
 use crate::store::id_tokens::SignedToken;
 use crate::store::key_changes::Revocation;
 use crate::store::page::{Page, PageRequest};
+use crate::store::signing_keys::Which;
 
 pub struct Revoked {
     pub kid: String,
     pub revoked_at: Timestamp,
-    /// What signs instead, and from when.
-    pub successor: Option<(String, Timestamp)>,
+    /// What signs instead.
+    pub successor: Option<Successor>,
     /// Tokens of the key that are not expired.
     pub tokens: i64,
+    /// Static copies that are not known to be without the key.
+    pub copies_with_the_key: Vec<String>,
+}
+
+pub struct Successor {
+    pub kid: String,
+    pub signs_from: Timestamp,
+    /// Processes, static copies and uploaded key sets that are not known to have it. An emergency does not
+    /// wait for them: until they have it, verifiers that go by them refuse its tokens.
+    pub not_acknowledged: Vec<String>,
 }
 
 #[derive(Debug, Error)]
@@ -36,7 +51,7 @@ pub enum RevokeError {
 
 /// Revokes the key: one transaction, after which no token of it is recorded, and so none is signed.
 pub async fn revoke_key(app: &App, kid: &str, by: Uuid) -> Result<Revoked, RevokeError> {
-    let (_, keys) = app.store.signing_keys(crate::store::signing_keys::Which::All).await?;
+    let (_, keys) = app.store.signing_keys(Which::All).await?;
     let ring = keys.iter().find(|key| key.kid == kid).ok_or(RevokeError::NoSuchKey)?.ring;
     // Made before, so that the change itself is short. A module that is down must not stop an emergency.
     let fresh = match make_key(app, ring).await {
@@ -64,8 +79,39 @@ pub async fn revoke_key(app: &App, kid: &str, by: Uuid) -> Result<Revoked, Revok
     tracing::warn!(kid, %by, successor = successor.as_ref().map(|(kid, _)| kid), "signing key revoked");
     // The others read it at their next look; what they record meanwhile is checked by the database.
     let _ = refresh(app).await;
+    let copies_with_the_key = copies_with_the_key(app).await;
+    let successor = match successor {
+        None => None,
+        Some((kid, signs_from)) => {
+            let not_acknowledged = not_acknowledged(app, &kid, ring.issuer).await?;
+            if !not_acknowledged.is_empty() {
+                let names = not_acknowledged.join(", ");
+                tracing::warn!(kid, "the successor is not known to be known to: {names}");
+            }
+            Some(Successor { kid, signs_from, not_acknowledged })
+        }
+    };
     let tokens = app.store.count_unexpired_tokens(kid, app.clock.now()).await?;
-    Ok(Revoked { kid: kid.to_owned(), revoked_at, successor, tokens })
+    Ok(Revoked { kid: kid.to_owned(), revoked_at, successor, tokens, copies_with_the_key })
+}
+
+/// Rewrites the static copies, and names those that are not known to be rewritten.
+async fn copies_with_the_key(app: &App) -> Vec<String> {
+    let mut copies: BTreeSet<String> = publish_now(app).await.into_iter().collect();
+    // Those of other processes' configurations, too. What cannot be asked is not known.
+    let known = async {
+        let (revision, _) = app.store.signing_keys(Which::Published).await?;
+        let records = app.store.publications().await?;
+        Ok::<_, StoreError>((revision, records))
+    };
+    match known.await {
+        Ok((now, records)) => {
+            let older = records.into_iter().filter(|copy| copy.revision.is_none_or(|then| then < now));
+            copies.extend(older.map(|copy| copy.target));
+        }
+        Err(_) => copies.extend(app.publish_to.iter().map(ToString::to_string)),
+    }
+    copies.into_iter().collect()
 }
 
 /// The tokens of a key that are not expired, newest first.

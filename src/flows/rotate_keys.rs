@@ -6,10 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::app::{App, RingNotice};
+use crate::app::{App, CopyTrouble, RingNotice};
 use crate::flows::make_key::{MakeKeyError, destroy_private_key, discard_key, make_key};
+use crate::flows::publish_keys::publish_now;
 use crate::flows::refresh_keys::{RefreshError, refresh};
 use crate::served::{KeyRef, Served};
+use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::rotation::{Alarm, Hold, Step, Wish, alarm, next_step, uploads_due};
 use crate::store::StoreError;
@@ -48,12 +50,15 @@ pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
         if !served.wanted.contains(&ring) {
             continue;
         }
-        if let Some(what) = find_alarm(app, &served, ring, trouble.as_ref()).await {
-            alarms.push(RingNotice { ring, what });
+        if let Some((kind, why)) = find_alarm(app, &served, ring, trouble.as_ref()).await {
+            let what = format!("{kind}{why}");
+            alarms.push(RingNotice { ring, copy: None, what, kind: kind.to_string() });
         } else if let Some(what) = find_reminder(app, &served, ring).await? {
-            reminders.push(RingNotice { ring, what });
+            let kind = "a key set has to be uploaded".to_owned();
+            reminders.push(RingNotice { ring, copy: None, kind, what });
         }
     }
+    alarms.extend(copy_alarms(app));
     report(app, alarms);
     remind(app, reminders);
     Ok(())
@@ -64,6 +69,11 @@ pub async fn rotate_now(app: &App, ring: RingId) -> Result<(String, Timestamp), 
     let served = refresh(app).await?;
     if !served.wanted.contains(&ring) {
         return Err(RotateError::NoSuchRing);
+    }
+    // What they had an hour ago may be gone.
+    let doubtful = publish_now(app).await;
+    if !doubtful.is_empty() {
+        return Err(RotateError::Held(Hold::Publications(doubtful)));
     }
     match app.store.promote_key(ring, app.rotation, Wish::Now).await? {
         Promotion::Scheduled { next, at } => {
@@ -185,12 +195,12 @@ async fn find_alarm(
     served: &Served,
     ring: RingId,
     trouble: Option<&RotateError>,
-) -> Option<String> {
+) -> Option<(Alarm, String)> {
     let keys = served.lives.get(&ring).map_or(&[][..], Vec::as_slice);
     let found = alarm(keys, &app.rotation, app.clock.now())?;
     // Before its first key, an algorithm that was added is not missed.
     if matches!(found, Alarm::NothingSigns(Some(_)))
-        && ring.algorithm != crate::signing::algorithm::SigningAlgorithm::Rs256
+        && ring.algorithm != SigningAlgorithm::Rs256
         && !served.keyring.has_begun(ring, app.clock.now())
     {
         return None;
@@ -204,7 +214,20 @@ async fn find_alarm(
         },
         (None, _) => String::new(),
     };
-    Some(format!("{found}{why}"))
+    Some((found, why))
+}
+
+/// A copy has the keys of all issuers: it counts with the one that always is.
+fn copy_alarms(app: &App) -> Vec<RingNotice> {
+    let ring = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
+    let troubles = app.copy_troubles.load();
+    let notice = |(target, trouble): (&String, &CopyTrouble)| RingNotice {
+        ring,
+        copy: Some(target.clone()),
+        kind: "a static copy needs attention".to_owned(),
+        what: trouble.what.clone(),
+    };
+    troubles.iter().map(notice).collect()
 }
 
 /// The key sets that somebody has to upload before the rotation that comes next, once that is near.
@@ -217,21 +240,32 @@ async fn find_reminder(app: &App, served: &Served, ring: RingId) -> Result<Optio
     let reminder = || {
         let (kid, names) = (&kid.kid, names.join(", "));
         format!(
-            "key {kid} is to sign from {due} and waits until it is uploaded to: {names} (`runmint keys export --public`, then `runmint keys acknowledge`)"
+            "key {kid} is to sign from {due} and waits until it is uploaded to: {names} (`runmint keys export --public`, then `runmint keys acknowledge --jwks`)"
         )
     };
     Ok((!names.is_empty()).then(reminder))
 }
 
-/// Says each thing once, when it comes up, and once when it is over; `/readyz` and the metrics go on
-/// saying it.
+/// Says each thing once, when it comes up, and once when it is over; `GET /api/keys` goes on saying it, and
+/// `/readyz` and the metrics that there is something.
 fn report(app: &App, alarms: Vec<RingNotice>) {
     let before = app.alarms.load_full();
+    let about = |alarm: &RingNotice| (alarm.ring, alarm.copy.clone());
     for alarm in alarms.iter().filter(|alarm| !before.contains(alarm)) {
-        tracing::error!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys: {} (docs/rotation.md says what to do)", alarm.what);
+        match &alarm.copy {
+            None => {
+                tracing::error!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys: {} (docs/rotation.md says what to do)", alarm.what);
+            }
+            Some(target) => tracing::error!(target, "{} (docs/rotation.md says what to do)", alarm.what),
+        }
     }
-    for alarm in before.iter().filter(|alarm| !alarms.iter().any(|now| now.ring == alarm.ring)) {
-        tracing::info!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys are in order again");
+    for alarm in before.iter().filter(|alarm| !alarms.iter().any(|now| about(now) == about(alarm))) {
+        match &alarm.copy {
+            None => {
+                tracing::info!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys are in order again");
+            }
+            Some(target) => tracing::info!(target, "the static copy is in order again"),
+        }
     }
     app.alarms.store(Arc::new(alarms));
 }

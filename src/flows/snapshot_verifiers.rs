@@ -20,7 +20,11 @@ pub enum SnapshotVerifierError {
     NameTaken(String),
     #[error("there is no such snapshot verifier")]
     NoSuchVerifier,
-    #[error("signing key `{0}` is not published by this issuer")]
+    #[error("name at least one key that the verifier has")]
+    NoKeys,
+    #[error(
+        "signing key `{0}` is not published by this issuer: it belongs to another, or has left since the key set was exported; export it anew, and upload that"
+    )]
     NoSuchKey(String),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -49,11 +53,12 @@ pub async fn register(
     Ok(verifier)
 }
 
-/// Records that the verifier has these keys; all that its issuer publishes when none are named.
+/// Records that the verifier has these keys: those of the key set that was uploaded, and not those that are
+/// published by now. A key that was made in between is one that it does not have.
 pub async fn acknowledge(
     app: &App,
     id: Uuid,
-    kids: Option<Vec<String>>,
+    kids: Vec<String>,
     by: Uuid,
 ) -> Result<SnapshotVerifier, SnapshotVerifierError> {
     let mut verifier = find(app, id).await?;
@@ -64,7 +69,9 @@ pub async fn acknowledge(
         .filter(|(ring, _)| ring.issuer == verifier.issuer)
         .map(|(_, key)| key.kid.clone())
         .collect();
-    let kids = kids.unwrap_or_else(|| published.clone());
+    if kids.is_empty() {
+        return Err(SnapshotVerifierError::NoKeys);
+    }
     if let Some(unknown) = kids.iter().find(|kid| !published.contains(kid)) {
         return Err(SnapshotVerifierError::NoSuchKey(unknown.clone()));
     }

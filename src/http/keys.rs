@@ -53,6 +53,11 @@ pub async fn list(
             "seen_at": replica.seen_at,
         })
     });
+    // Why this process goes on with the keys from before is about none of them in particular.
+    let trouble = api.app.standing.load().trouble.as_ref().map(|why| {
+        let what = format!("{}: the signing keys cannot be read anew: {why}", api.app.replica.name);
+        json!({"issuer": null, "algorithm": null, "what": what})
+    });
     let notices = |notices: &[RingNotice]| -> Vec<Value> {
         let render = |notice: &RingNotice| {
             json!({
@@ -67,7 +72,7 @@ pub async fn list(
         "now": timeline.now,
         "keys": keys,
         "replicas": replicas.collect::<Vec<_>>(),
-        "alarms": notices(&api.app.alarms.load()),
+        "alarms": trouble.into_iter().chain(notices(&api.app.alarms.load())).collect::<Vec<_>>(),
         "reminders": notices(&api.app.reminders.load()),
     })))
 }
@@ -118,13 +123,16 @@ pub async fn revoke(
         ));
     }
     let revoked = revoke_key(&api.app, &kid, caller.token_id()).await?;
-    let successor = revoked.successor.map(|(kid, at)| json!({"kid": kid, "signs_from": at}));
+    let successor = revoked.successor.map(
+        |one| json!({"kid": one.kid, "signs_from": one.signs_from, "not_acknowledged": one.not_acknowledged}),
+    );
     let path = format!("{}/api/keys/{}/id-tokens", api.app.base_url, revoked.kid);
     Ok(Json(json!({
         "kid": revoked.kid,
         "revoked_at": revoked.revoked_at,
         "successor": successor,
         "unexpired_tokens": {"count": revoked.tokens, "url": path},
+        "copies_with_the_key": revoked.copies_with_the_key,
     })))
 }
 

@@ -293,9 +293,9 @@ impl From<ResealError> for Problem {
 impl From<SnapshotVerifierError> for Problem {
     fn from(error: SnapshotVerifierError) -> Self {
         match error {
-            SnapshotVerifierError::Name | SnapshotVerifierError::NoSuchKey(_) => {
-                Self::invalid_input(sentence(&error))
-            }
+            SnapshotVerifierError::Name
+            | SnapshotVerifierError::NoKeys
+            | SnapshotVerifierError::NoSuchKey(_) => Self::invalid_input(sentence(&error)),
             SnapshotVerifierError::NameTaken(_) => Self::new(ProblemKind::Conflict, sentence(&error)),
             SnapshotVerifierError::NoSuchVerifier => Self::new(ProblemKind::NotFound, sentence(&error)),
             SnapshotVerifierError::Store(error) => error.into(),

@@ -30,8 +30,8 @@ pub struct CreateSnapshotVerifier {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledge {
-    /// `None` for every key that is published now.
-    kids: Option<Vec<String>>,
+    /// Those of the key set that was uploaded.
+    kids: Vec<String>,
 }
 
 pub async fn create(

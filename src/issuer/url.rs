@@ -37,16 +37,19 @@ pub enum IssuerUrlError {
     NotNormal(String),
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 impl IssuerUrl {
     pub fn parse(text: &str) -> Result<Self, IssuerUrlError> {
         let url = Url::parse(text).map_err(IssuerUrlError::NotAUrl)?;
-        let loopback = match url.host() {
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
             return Err(IssuerUrlError::NotHttps);
         }
         if url.query().is_some()
@@ -74,6 +77,11 @@ impl IssuerUrl {
         }
         let host = url.host_str().unwrap_or_default().to_owned();
         Ok(Self { text: text.to_owned(), path, host })
+    }
+
+    /// Whether it is on this machine, where nobody else's verifier can reach it.
+    pub fn is_loopback(&self) -> bool {
+        Url::parse(&self.text).is_ok_and(|url| is_loopback(&url))
     }
 
     pub fn as_str(&self) -> &str {

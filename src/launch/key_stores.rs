@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
@@ -25,6 +27,19 @@ pub(super) fn sealing_keys(
     let primary = sealing_key(&settings.sealing_key, create)?;
     let others = settings.old_sealing_keys.iter().map(|source| sealing_key(source, None));
     Ok(Arc::new(SealingKeys::new(primary, others.collect::<Result<_, _>>()?)))
+}
+
+/// As `sealing_keys`, and the first is one that nobody has and that is written nowhere: with the others it
+/// tells what would be lost without the file.
+pub(super) fn sealing_keys_without_the_first(
+    settings: &KeySettings,
+    entropy: &dyn Entropy,
+) -> Result<Arc<SealingKeys>, SealingError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    entropy.fill(bytes.as_mut());
+    let nobodys = SealingKey::parse(&STANDARD.encode(bytes.as_ref()))?;
+    let others = settings.old_sealing_keys.iter().map(|source| sealing_key(source, None));
+    Ok(Arc::new(SealingKeys::new(nobodys, others.collect::<Result<_, _>>()?)))
 }
 
 fn sealing_key(source: &SealingKeySource, create: Option<&dyn Entropy>) -> Result<SealingKey, SealingError> {

@@ -342,7 +342,7 @@ impl fmt::Display for Hold {
             ),
             Self::SnapshotVerifiers(names) => write!(
                 f,
-                "these verifiers hold an uploaded key set and have not been acknowledged to have the next key: {}; upload the new key set there (`runmint keys export --public`), then `runmint keys acknowledge`",
+                "these verifiers hold an uploaded key set and have not been acknowledged to have the next key: {}; upload the new key set there (`runmint keys export --public`), then `runmint keys acknowledge --jwks`",
                 names.join(", ")
             ),
             Self::Publications(targets) => write!(

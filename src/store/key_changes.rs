@@ -189,26 +189,37 @@ impl Store {
         .await
     }
 
-    /// Takes keys that nobody can open any more out of the key set, and lets `successors` sign at once.
+    /// Takes keys that nobody can open any more out of the key set, and lets `waiting` and `made` sign at
+    /// once. Changes nothing while processes serve, and returns their names.
     pub async fn abandon_keys(
         &self,
         lost: Vec<String>,
-        successors: Vec<KeyToPublish>,
-    ) -> Result<(), StoreError> {
+        waiting: Vec<String>,
+        made: Vec<KeyToPublish>,
+    ) -> Result<Vec<String>, StoreError> {
         self.change_keys(move |change| {
             Box::pin(async move {
                 let now = change.now.as_millisecond();
+                let sql = "SELECT name FROM replicas WHERE lease_until > $1 ORDER BY name";
+                let serving = change.names(sqlx::query(sql).bind(now)).await?;
+                if !serving.is_empty() {
+                    change.keep = false;
+                    return Ok(serving);
+                }
                 for kid in lost {
                     let sql = "UPDATE signing_keys SET private_key = NULL, signs_until = COALESCE(signs_until, $1), removed_at = $1
                                WHERE kid = $2 AND removed_at IS NULL";
                     change.execute(sqlx::query(sql).bind(now).bind(kid)).await?;
                 }
-                for key in successors {
+                for kid in waiting {
+                    change.begin(&kid, change.now).await?;
+                }
+                for key in made {
                     if !change.insert(&key, Some(change.now)).await? {
                         return Err(corrupt("signing_keys", &"another key signs already"));
                     }
                 }
-                Ok(())
+                Ok(Vec::new())
             })
         })
         .await

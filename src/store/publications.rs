@@ -9,9 +9,15 @@ use super::{Store, StoreError};
 
 pub struct PublicationRecord {
     pub target: String,
-    /// The revision that was written and read back.
+    /// The revision that was written and read back; `None` when nobody knows what is there.
     pub revision: Option<i64>,
     pub written_at: Option<Timestamp>,
+}
+
+/// The right to write a copy.
+pub struct Claimed {
+    /// What the copy was last known to be.
+    pub revision: Option<i64>,
 }
 
 impl Store {
@@ -48,8 +54,30 @@ impl Store {
             .collect()
     }
 
-    /// Lets one process write for a while: two at once could leave the older documents.
+    /// Lets one process write for a while: two at once could leave the older documents. `None` when it is
+    /// another's turn.
     pub async fn claim_publication(
+        &self,
+        target: &str,
+        by: Uuid,
+        for_at_most: SignedDuration,
+    ) -> Result<Option<Claimed>, StoreError> {
+        let now = self.now_sql();
+        let sql = format!(
+            "UPDATE publications SET claimed_by = $1, claimed_until = {now} + $2
+             WHERE target = $3 AND (claimed_until <= {now} OR claimed_by = $1) RETURNING revision"
+        );
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(by.to_string())
+            .bind(i64::try_from(for_at_most.as_millis()).unwrap_or(i64::MAX))
+            .bind(target.to_owned())
+            .fetch_optional(&self.write)
+            .await?;
+        row.map(|row| Ok(Claimed { revision: row.optional_integer("revision")? })).transpose()
+    }
+
+    /// Prolongs a claim that has not ended. One that has may be another's by now: `false`.
+    pub async fn renew_claim(
         &self,
         target: &str,
         by: Uuid,
@@ -57,31 +85,60 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let now = self.now_sql();
         let sql = format!(
-            "UPDATE publications SET claimed_by = $1, claimed_until = {now} + $2
-             WHERE target = $3 AND (claimed_until <= {now} OR claimed_by = $1)"
+            "UPDATE publications SET claimed_until = {now} + $1
+             WHERE target = $2 AND claimed_by = $3 AND claimed_until > {now}"
         );
         let done = sqlx::query(AssertSqlSafe(sql))
-            .bind(by.to_string())
             .bind(i64::try_from(for_at_most.as_millis()).unwrap_or(i64::MAX))
             .bind(target.to_owned())
+            .bind(by.to_string())
             .execute(&self.write)
             .await?;
         Ok(done.rows_affected() == 1)
     }
 
-    /// Records that the documents of `revision` were written and read back, and lets others write.
-    pub async fn record_publication(&self, target: &str, by: Uuid, revision: i64) -> Result<(), StoreError> {
+    /// Lets the others write.
+    pub async fn release_claims(&self, by: Uuid) -> Result<(), StoreError> {
+        let sql = "UPDATE publications SET claimed_until = 0 WHERE claimed_by = $1";
+        sqlx::query(sql).bind(by.to_string()).execute(&self.write).await?;
+        Ok(())
+    }
+
+    /// Records that the documents of `revision` were written and read back, and lets others write. `false` when
+    /// the claim ended before: then nobody knows what another wrote.
+    pub async fn record_publication(
+        &self,
+        target: &str,
+        by: Uuid,
+        revision: i64,
+    ) -> Result<bool, StoreError> {
+        let now = self.now_sql();
         let sql = format!(
-            "UPDATE publications SET revision = $1, written_at = {}, claimed_until = 0
-             WHERE target = $2 AND claimed_by = $3",
-            self.now_sql()
+            "UPDATE publications SET revision = $1, written_at = {now}, claimed_until = 0
+             WHERE target = $2 AND claimed_by = $3 AND claimed_until > {now}"
         );
-        sqlx::query(AssertSqlSafe(sql))
+        let done = sqlx::query(AssertSqlSafe(sql))
             .bind(revision)
             .bind(target.to_owned())
             .bind(by.to_string())
             .execute(&self.write)
             .await?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Records that nobody knows what is in this copy: no key that waits counts as served there any more.
+    /// Those that were chosen to sign do: they were there for long enough, and an outage of a bucket must not
+    /// end all tokens.
+    pub async fn distrust_publication(&self, target: &str, by: Uuid) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE publications SET revision = NULL
+             WHERE target = $1 AND claimed_by = $2 AND claimed_until > {}",
+            self.now_sql()
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(target.to_owned()).bind(by.to_string());
+        if query.execute(&self.write).await?.rows_affected() == 0 {
+            return Ok(());
+        }
+        self.forget_waiting_keys(target).await
     }
 }

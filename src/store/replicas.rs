@@ -78,8 +78,17 @@ impl Store {
         self.pass()
     }
 
-    /// Ends a process's lease when it stops, so that nobody waits for it.
+    /// Records that the keys that wait to sign are not known to be in this static copy.
+    pub(super) async fn forget_waiting_keys(&self, target: &str) -> Result<(), StoreError> {
+        let sql = "DELETE FROM key_servings WHERE served_by = $1
+                   AND kid IN (SELECT kid FROM signing_keys WHERE signs_from IS NULL)";
+        sqlx::query(sql).bind(target.to_owned()).execute(&self.write).await?;
+        Ok(())
+    }
+
+    /// Ends a process's lease when it stops, so that nobody waits for it, also not for its turn to write.
     pub async fn end_lease(&self, id: Uuid) -> Result<(), StoreError> {
+        self.release_claims(id).await?;
         self.forget("id = $1", id.to_string()).await
     }
 

@@ -119,9 +119,8 @@ fn body(method: &str, path: &str) -> Value {
             "service": "deploy",
             "attributes": {"project": "website", "stack": "staging", "operation": "update"},
         }),
-        ("post", "/api/keys/rotate" | "/api/snapshot-verifiers/{id}/acknowledge" | "/api/oauth/token") => {
-            json!({})
-        }
+        ("post", "/api/keys/rotate" | "/api/oauth/token") => json!({}),
+        ("post", "/api/snapshot-verifiers/{id}/acknowledge") => json!({"kids": ["k"]}),
         ("post", "/api/keys/{id}/revoke") => json!({"compromised": true}),
         ("post", "/api/snapshot-verifiers") => json!({"name": "verifier"}),
         ("post", "/api/orgs/{org}/oidc/issuers") => new_issuer("another"),

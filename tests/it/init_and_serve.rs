@@ -198,6 +198,7 @@ async fn a_setting_that_would_break_a_verifier_stops_the_start_and_names_it() {
         ("rotate_every = '48h'", "rotate_every: is at least 172825s", "Oracle"),
         ("max_key_age = '30d'", "max_key_age: is at least 31d", "verifier"),
         ("[algorithms]\n'api://AzureADTokenExchange' = 'ES256'", "is RS256", "Microsoft Entra"),
+        ("[algorithms]\n'api://AzureADTokenExchangeChina' = 'ES256'", "is RS256", "Microsoft Entra"),
         ("[algorithms]\n'sts.amazonaws.com' = 'EdDSA'", "algorithms.sts.amazonaws.com", "RS256 or ES256"),
         ("rsa_bits = 1024", "rsa_bits", "2048, 3072 or 4096"),
     ] {

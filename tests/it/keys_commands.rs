@@ -41,7 +41,7 @@ async fn an_operator_sees_the_timeline_and_rotates() {
     for part in [&active, &next, &app.issuer, &app.inner().replica.name] {
         assert!(shown.contains(part.as_str()), "{part} in {shown}");
     }
-    for label in ["signing from", "next takes over", "may sign from", "signatures", "processes"] {
+    for label in ["signing from", "next takes over", "may sign from", "signatures", "seals with"] {
         assert!(shown.contains(label), "{label} in {shown}");
     }
     let rotated = keys(&app, &["rotate", "--output", "json"]).await.json();
@@ -65,6 +65,7 @@ async fn an_emergency_takes_one_command_and_says_what_it_does_not_do() {
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let run = app.start_run(&json!({})).await;
     app.mint(&run, "&audience=sts.amazonaws.com").await;
+    keys(&app, &["snapshot-verifier", "add", "vault/uploaded"]).await.ok();
     let without_the_word = keys(&app, &["revoke", &bad]).await;
     assert_eq!((without_the_word.code, kid_in_state(&app, "active").await), (2, bad.clone()));
     let revoked = keys(&app, &["revoke", &bad, "--compromised"]).await;
@@ -75,6 +76,12 @@ async fn an_emergency_takes_one_command_and_says_what_it_does_not_do() {
     for part in ["AWS", "Azure", "Google", "Vault", "Kubernetes", "cache"] {
         assert!(revoked.stderr.contains(part), "{part} in {}", revoked.stderr);
     }
+    assert!(
+        revoked.stdout.contains("Not known to have that key") && revoked.stdout.contains("vault/uploaded")
+    );
+    // The successor was in every cached key set, so its tokens make nobody fetch anything.
+    assert!(!revoked.stderr.contains("Present a token of the new key"), "{}", revoked.stderr);
+    assert!(revoked.stderr.contains("workload-identity-pools update --disabled"), "{}", revoked.stderr);
     assert_eq!(kid_in_state(&app, "revoked").await, bad);
     assert_eq!(kid_in_state(&app, "active").await, next);
     keys(&app, &["revoke", &bad, "--compromised"]).await.fails(1, "revoked");
@@ -91,12 +98,42 @@ async fn uploaded_key_sets_are_exported_and_acknowledged() {
     keys(&app, &["export"]).await.fails(2, "--public");
     let exported = keys(&app, &["export", "--public"]).await.json();
     assert_eq!(exported, app.get("", "/oidc/.well-known/jwks").await.ok());
-    keys(&app, &["acknowledge", "nobody"]).await.fails(1, "nobody");
-    keys(&app, &["acknowledge", "gcp/pool"]).await.ok();
+    let folder = tempfile::tempdir().unwrap();
+    let jwks = folder.path().join("jwks.json").display().to_string();
+    fs::write(&jwks, exported.to_string()).unwrap();
+    keys(&app, &["acknowledge", "nobody", "--jwks", &jwks]).await.fails(1, "nobody");
+    keys(&app, &["acknowledge", "gcp/pool"]).await.fails(2, "--jwks");
+    keys(&app, &["rotate"]).await.fails(1, "gcp/pool");
+    for no_key_set in ["{}", r#"{"keys": []}"#, r#"{"keys": [{}]}"#, "kid"] {
+        fs::write(folder.path().join("other"), no_key_set).unwrap();
+        let other = folder.path().join("other").display().to_string();
+        keys(&app, &["acknowledge", "gcp/pool", "--jwks", &other]).await.fails(1, "is not a key set");
+    }
+    keys(&app, &["acknowledge", "gcp/pool", "--jwks", &jwks]).await.ok();
     keys(&app, &["rotate"]).await.ok();
     assert!(keys(&app, &["snapshot-verifier", "list"]).await.ok().contains("gcp/pool"));
     keys(&app, &["snapshot-verifier", "remove", "gcp/pool"]).await.ok();
     assert!(!keys(&app, &["snapshot-verifier", "list"]).await.ok().contains("gcp/pool"));
+}
+
+/// Between the upload and the word that it was done, a key comes that nobody uploaded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_was_uploaded_is_acknowledged() {
+    let app = start().await;
+    let exported = keys(&app, &["export", "--public"]).await.ok();
+    let folder = tempfile::tempdir().unwrap();
+    let jwks = folder.path().join("jwks.json").display().to_string();
+    fs::write(&jwks, &exported).unwrap();
+    keys(&app, &["rotate"]).await.ok();
+    look_after_keys(app.inner()).await.unwrap();
+    let kids = list(&app).await.into_iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+    let made_since: Vec<String> = kids.filter(|kid| !exported.contains(kid.as_str())).collect();
+    assert_eq!(made_since.len(), 1);
+    keys(&app, &["snapshot-verifier", "add", "gcp/pool"]).await.ok();
+    keys(&app, &["acknowledge", "gcp/pool", "--jwks", &jwks]).await.ok();
+    let listed = keys(&app, &["list", "--output", "json"]).await.json();
+    let waiting = listed["keys"].as_array().unwrap().iter().find(|key| key["kid"] == made_since[0].as_str());
+    assert!(waiting.unwrap()["not_acknowledged"].to_string().contains("gcp/pool"), "{listed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

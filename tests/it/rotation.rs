@@ -245,8 +245,9 @@ async fn a_revoked_key_leaves_at_once_and_its_tokens_are_listed(app: TestApp) {
         json!({
             "kid": bad,
             "revoked_at": now,
-            "successor": {"kid": next, "signs_from": now},
+            "successor": {"kid": next, "signs_from": now, "not_acknowledged": []},
             "unexpired_tokens": {"count": 1, "url": format!("{}/api/keys/{bad}/id-tokens", app.base_url)},
+            "copies_with_the_key": [],
         })
     );
     let listed = app.get(&app.admin, revoked["unexpired_tokens"]["url"].as_str().unwrap()).await.ok();
@@ -270,13 +271,20 @@ async fn with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one(app: Te
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let revoked =
         app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
-    assert_eq!(revoked["successor"], json!({"kid": next, "signs_from": "2026-01-03T03:04:05Z"}));
+    let this = &app.inner().replica.name;
+    assert_eq!(
+        revoked["successor"],
+        json!({"kid": next, "signs_from": "2026-01-03T03:04:05Z", "not_acknowledged": [this]})
+    );
     let run = app.start_run(&json!({"ttl_seconds": 86_400})).await;
     app.ask(&run, "").await.problem(503, "unavailable");
     look_after_keys(app.inner()).await.unwrap();
     let ready = app.get("", "/readyz").await;
     assert_eq!(ready.status, 503);
-    assert_eq!(ready.json()["checks"]["rotation"], "RS256: no key signs before 2026-01-03T03:04:05Z");
+    assert_eq!(
+        ready.json()["checks"]["rotation"],
+        "RS256: no key signs before 2026-01-03T03:04:05Z (GET /api/keys and the log say more)"
+    );
     live(&app, DAY - ALMOST).await;
     app.ask(&run, "").await.problem(503, "unavailable");
     live(&app, ALMOST).await;
@@ -378,13 +386,20 @@ async fn rotation_waits_for_verifiers_with_uploaded_key_sets(app: TestApp) {
     let ready = app.get("", "/readyz").await;
     assert_eq!(ready.status, 200, "it still mints");
     let told = ready.json()["checks"]["rotation"].as_str().unwrap().to_owned();
-    assert!(told.contains(&due.to_string()) && told.contains("gcp/pool"), "{told}");
+    assert!(told.contains(&due.to_string()) && !told.contains("gcp/pool"), "{told}");
+    let alarms = app.get(&app.admin, "/api/keys").await.ok()["alarms"].to_string();
+    assert!(alarms.contains(&due.to_string()) && alarms.contains("gcp/pool"), "{alarms}");
     let path = format!("/api/snapshot-verifiers/{id}/acknowledge");
     app.post(&app.admin, &path, &json!({"kids": ["nonsense"]})).await.problem(422, "invalid-input");
     let active = kid_in_state(&app, "active").await;
     app.post(&app.admin, &path, &json!({"kids": [active]})).await.ok();
     rotate(&app).await.problem(409, "conflict");
-    let acknowledged = app.post(&app.admin, &path, &json!({})).await.ok();
+    // What is published now may be more than what was uploaded, so nobody can leave it open.
+    app.post(&app.admin, &path, &json!({})).await.problem(422, "invalid-input");
+    app.post(&app.admin, &path, &json!({"kids": []})).await.problem(422, "invalid-input");
+    rotate(&app).await.problem(409, "conflict");
+    let next = kid_in_state(&app, "next").await;
+    let acknowledged = app.post(&app.admin, &path, &json!({"kids": [next]})).await.ok();
     assert_eq!(acknowledged["has"].as_array().unwrap().len(), 2);
     live(&app, seconds(1)).await;
     assert_eq!(states(&app).await, ["active", "next", "next"], "decided at the next look");
@@ -409,10 +424,11 @@ async fn an_overdue_rotation_is_loud(app: TestApp) {
     live(&app, seconds(60)).await;
     let ready = app.get("", "/readyz").await.ok();
     let told = ready["checks"]["rotation"].as_str().unwrap();
-    assert!(told.contains("overdue") && told.contains("lost/1/dead"), "{told}");
+    assert!(told.contains("overdue") && !told.contains("lost/1/dead"), "{told}");
     assert!(app.get("", "/metrics").await.text.contains("runmint_rotation_alarms 1"));
     let alarms = app.get(&app.admin, "/api/keys").await.ok()["alarms"].clone();
     assert_eq!(alarms.as_array().unwrap().len(), 1, "{alarms}");
+    assert!(alarms[0]["what"].as_str().unwrap().contains("lost/1/dead"), "{alarms}");
     app.database.execute("DELETE FROM replicas WHERE name = 'lost/1/dead'").await;
     live(&app, seconds(5)).await;
     live(&app, seconds(30)).await;
@@ -512,6 +528,8 @@ async fn an_organization_may_have_an_issuer_of_its_own(app: TestApp) {
     for (query, algorithm) in [
         ("", jsonwebtoken::Algorithm::ES256),
         ("&audience=api://AzureADTokenExchange", jsonwebtoken::Algorithm::RS256),
+        ("&audience=api://AzureADTokenExchangeUSGov", jsonwebtoken::Algorithm::RS256),
+        ("&audience=api://AzureADTokenExchangeChina", jsonwebtoken::Algorithm::RS256),
     ] {
         let token = app.mint(&run, query).await;
         assert_eq!(jsonwebtoken::decode_header(&token).unwrap().alg, algorithm);
@@ -680,7 +698,9 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
     let kid = kid_of(&mint(&app).await);
     assert_eq!(kid, active);
     let told = app.get("", "/readyz").await.ok()["checks"]["rotation"].to_string();
-    assert!(told.contains(&new_id), "{told}");
+    assert!(told.contains("the signing keys cannot be read anew") && !told.contains(&new_id), "{told}");
+    let alarms = app.get(&app.admin, "/api/keys").await.ok()["alarms"].to_string();
+    assert!(alarms.contains(&new_id), "{alarms}");
 }
 
 /// A database that answers so many times and then never again.

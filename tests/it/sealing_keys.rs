@@ -6,17 +6,37 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::jwk::JwkSet;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
-use crate::harness::{Installation, Service, installed_on_both_engines};
+use crate::harness::{Exited, Installation, Service, eventually, installed_on_both_engines};
 
 installed_on_both_engines![
     a_sealing_key_is_replaced_while_processes_serve,
     a_lost_sealing_key_is_given_up_and_nothing_of_it_is_trusted,
     with_the_right_sealing_key_nothing_is_given_up,
+    nothing_is_given_up_while_a_process_serves,
+    a_next_key_that_opens_takes_over_from_a_lost_one,
+    a_key_in_a_module_that_is_not_configured_is_not_lost,
 ];
 
 fn sealing_key(byte: u8) -> String {
     STANDARD.encode([byte; 32])
+}
+
+/// The published keys that have a private half.
+async fn whole_keys(installation: &Installation) -> Vec<String> {
+    let mut connection = installation.database.connect().await;
+    let sql =
+        "SELECT kid FROM signing_keys WHERE private_key IS NOT NULL AND removed_at IS NULL ORDER BY kid";
+    let kids = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    kids
+}
+
+fn abandon(installation: &Installation, number: &str, variables: &[(String, String)]) -> Exited {
+    let mut arguments = vec!["init", "--abandon-lost-keys"];
+    arguments.extend((!number.is_empty()).then_some(number));
+    installation.start_with(&arguments, variables).wait()
 }
 
 /// The environment of a process that seals with the one and opens with the other.
@@ -53,6 +73,12 @@ async fn a_sealing_key_is_replaced_while_processes_serve(installation: Installat
     let reseal = async |service: &Service| service.post(admin, "/api/keys/reseal", &json!({})).await;
     let detail = reseal(&new).await.problem(409, "conflict");
     assert!(detail.contains("could not open the keys at their next start"), "{detail}");
+    // One that only opens with the new key would go on making keys under the old one.
+    let between = installation.serve_with(&environment(1, Some(2)));
+    assert_eq!(old.stop("TERM").code, Some(0));
+    let detail = reseal(&new).await.problem(409, "conflict");
+    assert!(detail.contains("would seal the next one under another"), "{detail}");
+    let old = between;
     let ended = old.stop("TERM");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let resealed = reseal(&new).await.ok();
@@ -81,7 +107,24 @@ async fn a_lost_sealing_key_is_given_up_and_nothing_of_it_is_trusted(installatio
         assert_ne!(installation.run(&[command]).code, Some(0), "{command}");
         assert!(!installation.path("keys/sealing.key").exists(), "{command}");
     }
-    installation.run(&["init", "--abandon-lost-keys"]).ok();
+    // Who gives them up has seen which, and nothing happens before.
+    let before = whole_keys(&installation).await;
+    let count = before.len();
+    for number in [String::new(), (count - 1).to_string(), (count + 1).to_string()] {
+        let refused = abandon(&installation, &number, &[]);
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+        let command = format!("--abandon-lost-keys {count}");
+        for part in before.iter().map(String::as_str).chain([
+            Installation::ISSUER,
+            "sealed under sealing key",
+            &command,
+        ]) {
+            assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
+        }
+        assert!(fs::read_dir(installation.path("keys")).unwrap().next().is_none());
+        assert_eq!(whole_keys(&installation).await, before);
+    }
+    abandon(&installation, &count.to_string(), &[]).ok();
     let service = installation.serve();
     let new = kid_of(&token(&service, &run).await);
     assert_ne!(new, lost);
@@ -99,6 +142,59 @@ async fn with_the_right_sealing_key_nothing_is_given_up(installation: Installati
     let run = service.first_run(&admin).await;
     let kid = kid_of(&token(&service, &run).await);
     service.stop("TERM");
-    installation.run(&["init", "--abandon-lost-keys"]).ok();
+    let before = whole_keys(&installation).await;
+    for number in ["", "1"] {
+        let refused = abandon(&installation, number, &[]);
+        assert!(refused.refusal(1).contains("no signing key is lost"), "{refused:?}");
+    }
+    assert_eq!(whole_keys(&installation).await, before);
     assert_eq!(kid_of(&token(&installation.serve(), &run).await), kid);
+}
+
+async fn nothing_is_given_up_while_a_process_serves(installation: Installation) {
+    let admin = installation.init(&[]).unwrap();
+    let service = installation.serve();
+    let run = service.first_run(&admin).await;
+    let kid = kid_of(&token(&service, &run).await);
+    let name = service.get(&admin, "/api/keys").await.ok()["replicas"][0]["name"].clone();
+    // The next one is made at the first look.
+    eventually("there are two", async || whole_keys(&installation).await.len() == 2).await;
+    let count = 2;
+    // As from a folder without keys/, and as with a wrong key in the environment.
+    fs::rename(installation.path("keys"), installation.path("keys.away")).unwrap();
+    for variables in [Vec::new(), environment(3, None)] {
+        let refused = abandon(&installation, &count.to_string(), &variables);
+        let line = refused.refusal(1);
+        assert!(line.contains(name.as_str().unwrap()) && line.contains("Stop every one first"), "{line}");
+    }
+    assert!(!installation.path("keys").exists());
+    assert_eq!(kid_of(&token(&service, &run).await), kid);
+    assert_eq!(whole_keys(&installation).await.len(), count);
+}
+
+async fn a_next_key_that_opens_takes_over_from_a_lost_one(installation: Installation) {
+    let printed =
+        installation.start_with(&["init", "--output", "json"], &environment(1, None)).wait().ok().stdout;
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    let admin = printed["admin_token"].as_str().unwrap();
+    // The next key is sealed under the key that stays.
+    let service = installation.serve_with(&environment(2, Some(1)));
+    let run = service.first_run(admin).await;
+    let lost = kid_of(&token(&service, &run).await);
+    eventually("a next key waits", async || kids(&service).await.len() == 2).await;
+    let next = kids(&service).await.into_iter().find(|kid| *kid != lost).unwrap();
+    service.stop("TERM");
+    abandon(&installation, "1", &environment(2, None)).ok();
+    let service = installation.serve_with(&environment(2, None));
+    assert_eq!(kid_of(&token(&service, &run).await), next);
+}
+
+async fn a_key_in_a_module_that_is_not_configured_is_not_lost(installation: Installation) {
+    installation.init(&[]).unwrap();
+    installation.database.execute("UPDATE signing_keys SET kept_in = 'pkcs11'").await;
+    for number in ["", "1"] {
+        let refused = abandon(&installation, number, &[]);
+        assert!(refused.refusal(1).contains("kept in pkcs11, which is not configured"), "{refused:?}");
+    }
+    assert_eq!(whole_keys(&installation).await.len(), 1);
 }

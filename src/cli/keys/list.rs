@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::entries;
 use crate::cli::client::{Client, with_query};
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format};
+use crate::cli::output::{self, Format, safe};
 use crate::cli::span::{from_now, moment};
 use crate::cli::table::{cell, fields};
 use crate::issuer::organization_name::OrganizationName;
@@ -40,20 +40,28 @@ impl List {
 fn timeline(found: &Value) -> String {
     let now = found["now"].as_str().and_then(|text| text.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
     let mut text = String::new();
-    let mut issuer = &Value::Null;
+    // As the keys were made, those of several issuers alternate.
+    let mut issuers: Vec<&Value> = Vec::new();
     for key in entries(&found["keys"]) {
-        if key["issuer"] != *issuer {
-            issuer = &key["issuer"];
-            text.extend([cell(issuer).as_str(), "\n\n"]);
+        if !issuers.contains(&&key["issuer"]) {
+            issuers.push(&key["issuer"]);
         }
-        text += &describe(key, now);
-        text.push('\n');
+    }
+    for issuer in issuers {
+        text.extend([safe(&cell(issuer)).as_str(), "\n\n"]);
+        for key in entries(&found["keys"]).filter(|key| key["issuer"] == *issuer) {
+            text += &describe(key, now);
+            text.push('\n');
+        }
     }
     if text.is_empty() {
         text.push_str("No keys.\n");
     }
-    let replicas: Vec<String> = entries(&found["replicas"]).map(|replica| cell(&replica["name"])).collect();
-    text += &fields(&[("processes", if replicas.is_empty() { "none".into() } else { replicas.join(", ") })]);
+    let mut replicas: Vec<_> = entries(&found["replicas"]).map(|one| ("process", process(one))).collect();
+    if replicas.is_empty() {
+        replicas.push(("process", "none".to_owned()));
+    }
+    text += &fields(&replicas);
     for alarm in entries(&found["alarms"]) {
         text += &fields(&[("ATTENTION", notice(alarm))]);
     }
@@ -98,8 +106,20 @@ fn describe(key: &Value, now: Timestamp) -> String {
     fields(&lines.iter().map(|(label, value)| (label.as_str(), value.clone())).collect::<Vec<_>>())
 }
 
+/// A process and the ids of its sealing keys.
+fn process(replica: &Value) -> String {
+    let keys: Vec<String> = entries(&replica["sealing_keys"]).map(cell).collect();
+    let name = cell(&replica["name"]);
+    match keys.split_first() {
+        None => name,
+        Some((seals, [])) => format!("{name}  seals with {seals}"),
+        Some((seals, opens)) => format!("{name}  seals with {seals}, opens {}", opens.join(", ")),
+    }
+}
+
 fn notice(notice: &Value) -> String {
-    format!("{} {}", cell(&notice["algorithm"]), cell(&notice["what"]))
+    let of = [&notice["issuer"], &notice["algorithm"]].map(|part| part.as_str().unwrap_or_default());
+    format!("{} {}", of.join(" "), cell(&notice["what"])).trim_start().to_owned()
 }
 
 #[cfg(test)]
@@ -119,9 +139,12 @@ mod tests {
                 "due_at": null, "signs_until": null, "leaves_at": null, "removed_at": null, "revoked_at": null,
                 "signatures": 0, "last_fetched_at": "2026-11-21T08:59:30Z", "not_acknowledged": ["gcp"],
             }],
-            "replicas": [{"name": "a/1/ff"}],
-            "alarms": [{"algorithm": "RS256", "what": "rotation is overdue"}],
-            "reminders": [{"algorithm": "ES256", "what": "upload it"}],
+            "replicas": [
+                {"name": "a/1/ff", "sealing_keys": ["5c8e"]},
+                {"name": "b/2/ee", "sealing_keys": ["5c8e", "77aa"]},
+            ],
+            "alarms": [{"issuer": "https://i/oidc", "algorithm": "RS256", "what": "rotation is overdue"}],
+            "reminders": [{"issuer": "https://j/oidc", "algorithm": "ES256", "what": "upload it"}],
         });
         assert_eq!(
             timeline(&found),
@@ -133,9 +156,20 @@ mod tests {
              may sign from  2026-11-22T08:00:00Z (in 23 h)\n\
              signatures     0, key set last fetched 30 s ago\n\
              waits for      gcp\n\n\
-             processes  a/1/ff\n\
-             ATTENTION  RS256 rotation is overdue\n\
-             REMINDER  ES256 upload it\n"
+             process  a/1/ff  seals with 5c8e\n\
+             process  b/2/ee  seals with 5c8e, opens 77aa\n\
+             ATTENTION  https://i/oidc RS256 rotation is overdue\n\
+             REMINDER  https://j/oidc ES256 upload it\n"
         );
+    }
+
+    #[test]
+    fn each_issuer_is_one_heading() {
+        let key = |kid: &str, issuer: &str| json!({"kid": kid, "issuer": issuer});
+        let keys = [key("k1", "https://i"), key("k2", "https://j"), key("k3", "https://i")];
+        let text = timeline(&json!({"keys": keys}));
+        let place = |part: &str| text.find(part).unwrap();
+        assert_eq!(text.matches("https://i\n").count(), 1, "{text}");
+        assert!(place("k1") < place("k3") && place("k3") < place("https://j"), "{text}");
     }
 }

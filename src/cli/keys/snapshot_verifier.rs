@@ -1,5 +1,8 @@
 //! `runmint keys snapshot-verifier` and `runmint keys acknowledge`
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -33,16 +36,21 @@ pub(in crate::cli) enum Command {
     },
 }
 
-/// Say that a verifier with an uploaded key set has the keys that are published now
+/// Say which keys a verifier with an uploaded key set has
+///
+/// Name the file that was uploaded: a key that was made since is published, and the verifier lacks it.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint keys export --public > jwks.json      then upload it, then
-  runmint keys acknowledge gcp/prod-pool
+  runmint keys acknowledge gcp/prod-pool --jwks jwks.json
   runmint keys acknowledge gcp/prod-pool --kid NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs")]
 pub(in crate::cli) struct Acknowledge {
     /// The verifier's name
     name: String,
-    /// Only this key; may be given several times
+    /// The key set that was uploaded there
+    #[arg(long, value_name = "FILE", conflicts_with = "kids")]
+    jwks: Option<PathBuf>,
+    /// A key that it has; may be given several times
     #[arg(long = "kid", allow_hyphen_values = true, value_parser = kid)]
     kids: Vec<String>,
 }
@@ -58,7 +66,7 @@ impl Command {
                 remark(
                     output,
                     &format!(
-                        "\nNext:  runmint keys export --public, upload it there, runmint keys acknowledge {name}"
+                        "\nNext:  runmint keys export --public > jwks.json, upload it there, runmint keys acknowledge {name} --jwks jwks.json"
                     ),
                 );
                 Ok(())
@@ -83,12 +91,33 @@ impl Command {
 
 impl Acknowledge {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
+        let kids = match self.jwks {
+            Some(path) => kids_of(&path)?,
+            None => self.kids,
+        };
+        if kids.is_empty() {
+            return Err(Failure::usage(
+                "say which keys were uploaded: --jwks with the file that was, or --kid (what is published by now may be more)",
+            ));
+        }
         let client = Client::from_environment()?;
         let id = id_of(&client, &self.name).await?;
-        let body = if self.kids.is_empty() { json!({}) } else { json!({"kids": self.kids}) };
+        let body = json!({"kids": kids});
         let verifier = client.post(&format!("/api/snapshot-verifiers/{id}/acknowledge"), Some(&body)).await?;
         output::print(output, &verifier, |one| shown(std::slice::from_ref(one)))
     }
+}
+
+/// The ids of the keys in a key set (RFC 7517 §5).
+fn kids_of(path: &Path) -> Result<Vec<String>, Failure> {
+    let shown = path.display();
+    let text = fs::read_to_string(path).map_err(|error| Failure::failed(format!("{shown}: {error}")))?;
+    let set: Value = serde_json::from_str(&text)
+        .map_err(|error| Failure::failed(format!("{shown} is not a key set: {error}")))?;
+    let kids: Option<Vec<String>> =
+        entries(&set["keys"]).map(|key| key["kid"].as_str().map(str::to_owned)).collect();
+    kids.filter(|kids| !kids.is_empty())
+        .ok_or_else(|| Failure::failed(format!("{shown} is not a key set whose keys all have a `kid`")))
 }
 
 async fn id_of(client: &Client, name: &str) -> Result<String, Failure> {

@@ -17,7 +17,7 @@ pub(crate) use command::{Ended, run, run_as};
 pub(crate) use database::{Engine, TestDatabase};
 pub(crate) use installation::{Installation, Service, request_path};
 pub(crate) use keys::{RSA_KEYS, SharedKeys, rsa_key, sealing_key_text};
-pub(crate) use process::{DEADLINE, Process};
+pub(crate) use process::{DEADLINE, Exited, Process};
 
 /// Waits until `condition` holds, which something outside this process brings about.
 pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {

@@ -1,6 +1,7 @@
 //! Processes that stop for a while, in the middle of things, and do not know it: a machine that is suspended
 //! or moved, a container that is paused.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,9 @@ use tokio::task::JoinSet;
 
 use super::fast::{self, DIVISOR};
 use super::load::Minted;
-use crate::harness::{Answer, DEADLINE, Engine, Installation, Service, eventually, request_path};
+use crate::harness::{
+    Answer, DEADLINE, Engine, Installation, Service, TestDatabase, eventually, request_path,
+};
 
 /// Requests that wait for a process that sleeps.
 const WAITING: usize = 20;
@@ -24,8 +27,9 @@ const HELD_UP_AT_MOST: Duration = Duration::from_secs(20);
 /// all that this process knows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_whose_clock_slept_too_does_not_sign_with_the_old_key() {
-    let installation = Installation::new(Engine::Postgres)
-        .await
+    let database = TestDatabase::create(Engine::Postgres, Path::new("")).await;
+    // It may be this fast on loopback alone.
+    let installation = Installation::behind("http://localhost/oidc", database)
         .configure(&fast::settings())
         .variable("RUNMINT_TEST_TIME_SCALE", &DIVISOR.to_string());
     let admin = installation.init(&[]).unwrap();

@@ -19,7 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
     if let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) {
-        let [header, claims, signature] = [header, claims, signature].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let [header, claims, signature] =
+            [header, claims, signature].map(|part| URL_SAFE_NO_PAD.encode(part));
         verify(&format!("{header}.{claims}.{signature}"));
     }
 });

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
-use runmint::trust::foreign_token::{Expectations, ForeignToken};
-use runmint::trust::key_set::KeySet;
+use runmint_fuzz::trust::foreign_token::{Expectations, ForeignToken};
+use runmint_fuzz::trust::key_set::KeySet;
 
 /// One key of each kind. Their private halves are gone, so nothing may be verified.
 static KEYS: LazyLock<KeySet> =
@@ -19,7 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
     if let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) {
-        let [header, claims, signature] = [header, claims, signature].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let [header, claims, signature] =
+            [header, claims, signature].map(|part| URL_SAFE_NO_PAD.encode(part));
         verify(&format!("{header}.{claims}.{signature}"));
     }
 });

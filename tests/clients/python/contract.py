@@ -79,10 +79,14 @@ class Api:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """`keep` are names and ids that have to outlive the test, `real` are path parameters that exist, by operation."""
+    """`keep` are names and ids that have to outlive the test, `real` are path parameters that exist, by operation.
+
+    `bodies` are what has to be sent with them where it names something that exists.
+    """
 
     keep: set[str]
     real: dict[str, dict[str, str]]
+    bodies: dict[str, Any]
 
 
 def prepare(api: Api) -> Surroundings:
@@ -127,7 +131,9 @@ def prepare(api: Api) -> Surroundings:
         "POST /api/runs/{id}/cancel": {"id": new_run()["id"]},
     }
     spares = {value for parameters in real.values() for value in parameters.values()}
-    return Surroundings(organizations | tokens | spares | keys, real)
+    shared_kid = next(entry["kid"] for entry in api.get("/api/keys")["keys"] if "/orgs/" not in entry["issuer"])
+    bodies = {"POST /api/snapshot-verifiers/{id}/acknowledge": {"kids": [shared_kid]}}
+    return Surroundings(organizations | tokens | spares | keys, real, bodies)
 
 
 def steer(surroundings: Surroundings) -> None:
@@ -145,6 +151,7 @@ def steer(surroundings: Surroundings) -> None:
             return
         if case.meta and case.meta.generation.mode.is_positive and case.operation.label in surroundings.real:
             case.path_parameters = surroundings.real.pop(case.operation.label)
+            case.body = surroundings.bodies.get(case.operation.label, case.body)
             return
         ends_something = case.method == "DELETE" or case.path.endswith(("/finish", "/cancel", "/revoke"))
         if ends_something and surroundings.keep & set(case.path_parameters.values()):

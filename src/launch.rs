@@ -36,7 +36,7 @@ use crate::store::signing_keys::Which;
 use crate::store::{OpenError, Store, StoreError};
 
 /// How often what is not needed any more is forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+const FORGET_EVERY: Duration = Duration::from_mins(1);
 /// How long closing the database may take at the end, after shutdown_timeout.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -164,7 +164,7 @@ fn register(
             organization.id,
             identity.claims,
             id,
-            actor(origin),
+            actor(origin).as_ref(),
         ),
         audiences,
         created_at: now,

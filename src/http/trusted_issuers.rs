@@ -39,13 +39,13 @@ pub struct Update {
     thumbprints: Option<Vec<String>>,
     max_expiration: Option<i64>,
     /// `null` has the key set fetched again; absent leaves it as it is.
-    #[serde(default, deserialize_with = "present")]
-    jwks: Option<Option<Value>>,
+    #[serde(default, deserialize_with = "member")]
+    jwks: Option<Value>,
 }
 
-/// Tells a member that is `null` from one that is not there.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Value>>, D::Error> {
-    Option::<Value>::deserialize(deserializer).map(Some)
+/// A member as it stands there, also if that is `null`.
+fn member<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 pub async fn register(
@@ -96,7 +96,10 @@ pub async fn update(
         name,
         thumbprints: thumbprints.unwrap_or_else(|| issuer.thumbprints.clone()),
         max_expiration_seconds: max_expiration,
-        jwks: jwks.unwrap_or_else(|| issuer.jwks.clone()),
+        jwks: match jwks {
+            None => issuer.jwks.clone(),
+            Some(given) => (!given.is_null()).then_some(given),
+        },
     };
     Ok(Json(render(&update_issuer(&api.app, issuer, details, caller.token_id()).await?)))
 }

@@ -64,14 +64,14 @@ pub fn of_run(
     organization_id: Uuid,
     service_claims: Map<String, Value>,
     run_id: Uuid,
-    actor: Option<Actor<'_>>,
+    actor: Option<&Actor<'_>>,
 ) -> Map<String, Value> {
     let mut claims = Map::new();
     claims.insert("org".into(), organization.into());
     claims.insert("org_id".into(), organization_id.to_string().into());
     claims.extend(service_claims);
     claims.insert("run_id".into(), run_id.to_string().into());
-    if let Some(Actor { issuer, subject, jti }) = actor {
+    if let Some(&Actor { issuer, subject, jti }) = actor {
         claims.entry("actor").or_insert_with(|| subject.into());
         let mut act = Map::new();
         act.insert("iss".into(), issuer.into());

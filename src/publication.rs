@@ -20,7 +20,12 @@ pub struct Publication {
     pub jwks: Document,
     /// When somebody last asked for the key set, in milliseconds since 1970; 0 for never.
     last_fetched: AtomicI64,
+    /// What of that was told last.
+    told: AtomicI64,
 }
+
+/// A fact for people: it is told this often at most, so that fetching costs no writes.
+const TELL_EVERY_MILLIS: i64 = 60_000;
 
 pub struct Document {
     pub body: Vec<u8>,
@@ -42,6 +47,7 @@ impl Publication {
             jwks: Document::new(&jwks),
             issuer,
             last_fetched: AtomicI64::new(0),
+            told: AtomicI64::new(0),
         })
     }
 
@@ -49,12 +55,15 @@ impl Publication {
         self.last_fetched.store(now.as_millisecond(), Ordering::Relaxed);
     }
 
-    /// When it was fetched since this was asked last.
+    /// When it was fetched since this told it last, a minute ago or more.
     pub fn take_last_fetched(&self) -> Option<Timestamp> {
-        match self.last_fetched.swap(0, Ordering::Relaxed) {
-            0 => None,
-            millis => Timestamp::from_millisecond(millis).ok(),
+        let fetched = self.last_fetched.load(Ordering::Relaxed);
+        if fetched == 0 || fetched < self.told.load(Ordering::Relaxed) + TELL_EVERY_MILLIS {
+            return None;
         }
+        self.told.store(fetched, Ordering::Relaxed);
+        self.last_fetched.store(0, Ordering::Relaxed);
+        Timestamp::from_millisecond(fetched).ok()
     }
 }
 

@@ -78,7 +78,13 @@ pub async fn revoke_key(app: &App, kid: &str, by: Uuid) -> Result<Revoked, Revok
     };
     tracing::warn!(kid, %by, successor = successor.as_ref().map(|(kid, _)| kid), "signing key revoked");
     // The others read it at their next look; what they record meanwhile is checked by the database.
-    let _ = refresh(app).await;
+    let known = refresh(app).await;
+    // One waited already, so that this one is nobody's.
+    if let (Some(fresh), Ok(served)) = (&fresh, known)
+        && !served.lives.values().flatten().any(|(key, _)| key.kid == fresh.kid)
+    {
+        discard_key(app, fresh).await;
+    }
     let copies_with_the_key = copies_with_the_key(app).await;
     let successor = match successor {
         None => None,

@@ -16,6 +16,7 @@ use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::rotation::{Alarm, Hold, Step, Wish, alarm, next_step, uploads_due};
 use crate::store::StoreError;
 use crate::store::key_changes::Promotion;
+use crate::store::snapshot_verifiers::SnapshotVerifier;
 
 /// Steps of one ring at one look: destroy, remove, make, promote. What is left is for the next look.
 const STEPS: usize = 6;
@@ -41,6 +42,7 @@ pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
     record_use(app, &served).await?;
     end_issuers(app, &served).await?;
     let (mut alarms, mut reminders) = (Vec::new(), Vec::new());
+    let mut verifiers = None;
     for ring in rings(&served) {
         let trouble = advance(app, ring).await.err();
         if let Some(error) = &trouble {
@@ -53,7 +55,7 @@ pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
         if let Some((kind, why)) = find_alarm(app, &served, ring, trouble.as_ref()).await {
             let what = format!("{kind}{why}");
             alarms.push(RingNotice { ring, copy: None, what, kind: kind.to_string() });
-        } else if let Some(what) = find_reminder(app, &served, ring).await? {
+        } else if let Some(what) = find_reminder(app, &served, ring, &mut verifiers).await? {
             let kind = "a key set has to be uploaded".to_owned();
             reminders.push(RingNotice { ring, copy: None, kind, what });
         }
@@ -231,10 +233,19 @@ fn copy_alarms(app: &App) -> Vec<RingNotice> {
 }
 
 /// The key sets that somebody has to upload before the rotation that comes next, once that is near.
-async fn find_reminder(app: &App, served: &Served, ring: RingId) -> Result<Option<String>, StoreError> {
+/// `verifiers` are read once for all issuers of a look.
+async fn find_reminder(
+    app: &App,
+    served: &Served,
+    ring: RingId,
+    verifiers: &mut Option<Vec<SnapshotVerifier>>,
+) -> Result<Option<String>, StoreError> {
     let keys = served.lives.get(&ring).map_or(&[][..], Vec::as_slice);
     let Some((kid, due)) = uploads_due(keys, &app.rotation, app.clock.now()) else { return Ok(None) };
-    let verifiers = app.store.snapshot_verifiers().await?;
+    let verifiers = match verifiers {
+        Some(read) => read,
+        None => verifiers.insert(app.store.snapshot_verifiers().await?),
+    };
     let without = verifiers.iter().filter(|one| one.issuer == ring.issuer && !one.has.contains(&kid.kid));
     let names: Vec<&str> = without.map(|one| one.name.as_str()).collect();
     let reminder = || {

@@ -70,7 +70,11 @@ pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Re
         Err(MintError::NoSigningKey) => refresh_if_older(app, SPACING).await,
         signed => return signed,
     };
-    sign_with(app, &served, run, &admitted).await
+    // Time has passed, and this process may have stood still.
+    let now = app.clock.now();
+    refuse_ended(run, run.state_at(now))?;
+    let expires_at = app.lifetime.expiry(now, run.expires_at, request.lifetime_seconds)?;
+    sign_with(app, &served, run, &Admitted { now, expires_at, ..admitted }).await
 }
 
 struct Admitted<'a> {

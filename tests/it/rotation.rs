@@ -19,6 +19,7 @@ use runmint::store::key_changes::Revocation;
 use runmint::store::time::Weather;
 use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::harness::{ManualClock, SharedKeys, TestApp, on_both_engines, sealing_key_text};
 
@@ -32,6 +33,7 @@ on_both_engines![
     with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one,
     revoking_the_next_key_and_then_the_active_one_ends_in_a_key_that_signs,
     a_sleeping_process_cannot_sign_with_a_replaced_key,
+    a_process_that_sleeps_after_the_record_hands_out_nothing_of_a_revoked_key,
     revoking_a_key_that_was_about_to_sign_leaves_the_old_one_in_service,
     rotation_waits_for_verifiers_with_uploaded_key_sets,
     an_overdue_rotation_is_loud,
@@ -340,6 +342,71 @@ async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
     assert_eq!(kid_of(&minted), successor, "it was made to look again");
     let of_bad = format!("SELECT COUNT(*) FROM id_tokens WHERE kid = '{bad}'");
     assert_eq!(app.database.number(&of_bad).await, 0);
+}
+
+/// The record is committed, and before anything is signed the process stands still for longer than its
+/// lease, while another one revokes the key.
+async fn a_process_that_sleeps_after_the_record_hands_out_nothing_of_a_revoked_key(app: TestApp) {
+    live(&app, DAY).await;
+    let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
+    let by = app.database.text("SELECT MIN(id) FROM access_tokens").await.parse().unwrap();
+    let sleep = Arc::new(SleepsOnce {
+        after: AtomicU32::new(u32::MAX),
+        clock: app.clock.clone(),
+        awake: app.inner().clone(),
+        kid: bad.clone(),
+        by,
+    });
+    let settings = app.settings();
+    let store = Store::open(&settings.database_url, 2).await.unwrap();
+    let store = store.with_clock(app.clock.clone()).with_weather(sleep.clone());
+    let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
+    let other =
+        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    refresh(&other).await.unwrap();
+    let run = app.start_run(&json!({})).await;
+    let (id, token) = (run["id"].as_str().unwrap(), run["request_token"].as_str().unwrap());
+    let run = runmint::flows::mint_id_token::authenticate_run(&other, id, token).await.unwrap();
+    let request = runmint::flows::mint_id_token::MintRequest {
+        audience: None,
+        lifetime_seconds: None,
+        caller: "127.0.0.1".into(),
+    };
+    // One access before the record's commit, one after it.
+    sleep.after.store(1, Ordering::SeqCst);
+    let minted = runmint::flows::mint_id_token::mint_id_token(&other, &run, request).await.unwrap();
+    assert_eq!(sleep.after.load(Ordering::SeqCst), u32::MAX, "it slept");
+    assert_eq!(kid_of(&minted), next);
+    let of_bad = format!("SELECT COUNT(*) FROM id_tokens WHERE kid = '{bad}'");
+    assert_eq!(app.database.number(&of_bad).await, 1, "recorded, so that it would be found");
+}
+
+struct SleepsOnce {
+    after: AtomicU32,
+    clock: Arc<ManualClock>,
+    awake: Arc<App>,
+    kid: String,
+    by: Uuid,
+}
+
+impl Weather for SleepsOnce {
+    fn passes(&self) -> bool {
+        match self.after.load(Ordering::SeqCst) {
+            u32::MAX => {}
+            0 => {
+                self.after.store(u32::MAX, Ordering::SeqCst);
+                let meanwhile = async {
+                    self.clock.advance(seconds(21));
+                    refresh(&self.awake).await.unwrap();
+                    let (store, policy) = (&self.awake.store, self.awake.rotation);
+                    store.revoke_key(self.kid.clone(), policy, self.by, None).await.unwrap();
+                };
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(meanwhile));
+            }
+            left => self.after.store(left - 1, Ordering::SeqCst),
+        }
+        true
+    }
 }
 
 async fn revoking_a_key_that_was_about_to_sign_leaves_the_old_one_in_service(app: TestApp) {

@@ -98,17 +98,11 @@ pub struct Review {
 async fn review(app: &App) -> Result<Review, AbandonError> {
     let (_, records) = app.store.signing_keys(Which::Published).await?;
     let mut review = Review { lost: Vec::new(), waiting: Vec::new() };
-    for mut record in records.into_iter().filter(|record| record.life.is_published()) {
+    for record in records.into_iter().filter(|record| record.life.is_published()) {
         // A module that is only not configured has lost nothing.
         if record.private_key.is_some() && app.key_stores.named(&record.kept_in).is_none() {
             let SigningKeyRecord { kid, kept_in, .. } = record;
             return Err(LoadKeysError::NoKeyStore { kid, kept_in }.into());
-        }
-        // One from before there were attestations is judged by its private half alone. Without this it
-        // would be given one, by a sealing key that may not outlive the question.
-        if record.attestation.is_none() && record.private_key.is_some() {
-            let content = attested(record.ring, &record.kid);
-            record.attestation = Some(app.key_stores.sealing().primary().attest(&content));
         }
         if is_lost(app, &record).await? {
             review.lost.push(LostKey {

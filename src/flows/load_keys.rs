@@ -69,6 +69,11 @@ pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
         if record.life.is_published() {
             refuse_return(app, &record.kid)?;
             let signing_key = prove(app, &before, &record, first_of_all).await?;
+            if record.attestation.is_none() {
+                let content = attested(record.ring, &record.kid);
+                let attestation = app.key_stores.sealing().primary().attest(&content);
+                app.store.attest_key(&record.kid, &attestation).await?;
+            }
             let (kid, life, jwk) = (record.kid, record.life, record.public_jwk);
             rings.entry(record.ring).or_default().push(RingKey { kid, life, jwk, signing_key });
         }
@@ -152,10 +157,6 @@ async fn prove(
         None => return Err(LoadKeysError::Unproven(kid.clone())),
     }
     let key = if record.private_key.is_some() { Some(open(app, before, record).await?) } else { None };
-    if record.attestation.is_none() {
-        let attestation = app.key_stores.sealing().primary().attest(&content);
-        app.store.attest_key(kid, &attestation).await?;
-    }
     // A key that waits or signs without a private half was damaged.
     if key.is_none() && record.life.signs_until.is_none() {
         return Err(KeyStoreError::Sealing(SealingError::Damaged { kid: kid.clone() }).into());

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::entropy::uuid_at;
+use crate::flows::publish_keys::is_in_copies;
 use crate::flows::refresh_keys::{RefreshError, SPACING, keys_to_sign_with, refresh, refresh_if_older};
 use crate::issuer::audience::{Audience, AudienceError};
 use crate::issuer::claims::{IdTokenClaims, Issuance};
@@ -96,7 +97,7 @@ async fn sign_with(
     let ring = served.ring(issuer, app.algorithms.choose(audience, run.keys.algorithm), now);
     let issuer = served.issuer_url(issuer).ok_or(MintError::NoSigningKey)?;
     let key = served.keyring.signer(ring, &app.rotation, now).ok_or(MintError::NoSigningKey)?;
-    if !app.publish_to.is_empty() && !app.published.load().contains(key.kid()) {
+    if !is_in_copies(app, key.kid()) {
         return Err(MintError::NotPublished);
     }
     let jti = uuid_at(now, app.entropy.as_ref());

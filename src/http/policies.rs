@@ -13,8 +13,8 @@ use super::credentials::Authenticated;
 use super::path::TwoSegments;
 use super::problem::Problem;
 use super::query::Query;
+use super::trusted_issuers::for_owner;
 use crate::flows::policies;
-use crate::flows::trusted_issuers::find_issuer;
 use crate::store::access_tokens::Role;
 use crate::store::exchanges::Exchange;
 use crate::store::trusted_issuers::TrustedIssuer;
@@ -52,8 +52,8 @@ pub async fn of_issuer(
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
 ) -> Result<Json<Value>, Problem> {
-    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    Ok(Json(render(&find_issuer(&api.app, &organization, &id).await?)?))
+    let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
+    Ok(Json(render(&issuer)?))
 }
 
 pub async fn replace(
@@ -75,8 +75,7 @@ pub async fn explain(
     TwoSegments(org, id): TwoSegments,
     body: UnreadBody,
 ) -> Result<Json<Value>, Problem> {
-    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    let issuer = find_issuer(&api.app, &organization, &id).await?;
+    let (organization, issuer) = for_owner(&api, &caller, &org, &id).await?;
     let Explain { token, claims, asked, policies: draft } = body.json(&api).await?;
     let claims = match (token, claims) {
         (Some(token), None) => {
@@ -113,8 +112,7 @@ pub async fn replay(
     TwoSegments(org, id): TwoSegments,
     body: UnreadBody,
 ) -> Result<Json<Value>, Problem> {
-    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    let issuer = find_issuer(&api.app, &organization, &id).await?;
+    let (organization, issuer) = for_owner(&api, &caller, &org, &id).await?;
     let Replay { policies: draft, last } = body.json(&api).await?;
     let last = last.unwrap_or(policies::MAX_REPLAYED);
     let replay = policies::replay(&api.app, &organization, &issuer, draft, last).await?;
@@ -137,8 +135,7 @@ pub async fn exchanges(
     TwoSegments(org, id): TwoSegments,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    let issuer = find_issuer(&api.app, &organization, &id).await?;
+    let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
     let limit = Query::parse(query.as_deref(), &["limit"])?.page()?.limit;
     let found = api.app.store.exchanges(issuer.id, limit.into()).await?;
     Ok(Json(json!({"exchanges": found.iter().map(render_exchange).collect::<Vec<_>>()})))

@@ -15,10 +15,12 @@ use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::{PathSegment, TwoSegments};
 use super::problem::Problem;
+use crate::flows::authorize::Caller;
 use crate::flows::trusted_issuers::{
     IssuerDetails, delete_issuer, find_issuer, regenerate_thumbprints, register_issuer, update_issuer,
 };
 use crate::store::access_tokens::Role;
+use crate::store::organizations::Organization;
 use crate::store::trusted_issuers::TrustedIssuer;
 
 #[derive(Deserialize)]
@@ -79,8 +81,8 @@ pub async fn show(
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
 ) -> Result<Json<Value>, Problem> {
-    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    Ok(Json(render(&find_issuer(&api.app, &organization, &id).await?)))
+    let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
+    Ok(Json(render(&issuer)))
 }
 
 pub async fn update(
@@ -89,8 +91,7 @@ pub async fn update(
     TwoSegments(org, id): TwoSegments,
     body: UnreadBody,
 ) -> Result<Json<Value>, Problem> {
-    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    let issuer = find_issuer(&api.app, &organization, &id).await?;
+    let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
     let Update { name, thumbprints, max_expiration, jwks } = body.json(&api).await?;
     let details = IssuerDetails {
         name,
@@ -109,8 +110,7 @@ pub async fn delete(
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
 ) -> Result<StatusCode, Problem> {
-    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    let issuer = find_issuer(&api.app, &organization, &id).await?;
+    let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
     delete_issuer(&api.app, &issuer, caller.token_id()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -120,9 +120,20 @@ pub async fn regenerate(
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
 ) -> Result<Json<Value>, Problem> {
-    let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    let issuer = find_issuer(&api.app, &organization, &id).await?;
+    let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
     Ok(Json(render(&regenerate_thumbprints(&api.app, issuer, caller.token_id()).await?)))
+}
+
+/// The issuer of this id, for an owner of the organization.
+pub(super) async fn for_owner(
+    api: &Api,
+    caller: &Caller,
+    org: &str,
+    id: &str,
+) -> Result<(Organization, TrustedIssuer), Problem> {
+    let organization = caller.organization(&api.app, org, Role::Owner).await?;
+    let issuer = find_issuer(&api.app, &organization, id).await?;
+    Ok((organization, issuer))
 }
 
 fn render(issuer: &TrustedIssuer) -> Value {

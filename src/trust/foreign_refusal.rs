@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use crate::trust::algorithm::Algorithm;
-use crate::trust::foreign_token::MAX_TOKEN_BYTES;
+use crate::trust::token::MAX_TOKEN_BYTES;
 
 /// Texts come from the token. They are shown escaped and shortened, so that they cannot forge a line of a log.
 #[derive(Debug, Error, PartialEq, Eq)]

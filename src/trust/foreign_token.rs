@@ -16,8 +16,7 @@ use crate::trust::foreign_claims;
 use crate::trust::key_set::KeySet;
 use crate::trust::object_of;
 
-/// Longer tokens are refused before anything in them is looked at.
-pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+pub use crate::trust::token::MAX_TOKEN_BYTES;
 
 /// A token of good form. What it says is what somebody wrote, and no more.
 pub struct ForeignToken<'t> {

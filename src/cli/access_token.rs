@@ -154,6 +154,15 @@ fn collection(org: Option<&OrganizationName>) -> String {
     }
 }
 
+/// Whom it is of, where its role is not all.
+fn holder(token: &Value) -> String {
+    let holder = &token["holder"];
+    match holder["kind"].as_str() {
+        Some(kind) => format!("{kind} {}", cell(&holder["name"])),
+        None => "nobody but its bearer".to_owned(),
+    }
+}
+
 fn describe(token: &Value) -> String {
     let now = SystemClock.now();
     fields(&[
@@ -161,6 +170,8 @@ fn describe(token: &Value) -> String {
         ("name", cell(&token["name"])),
         ("role", cell(&token["role"])),
         ("organization", token["organization"].as_str().unwrap_or("every one").to_owned()),
+        ("holder", holder(token)),
+        ("exchanged by", token["origin"]["subject"].as_str().unwrap_or("nobody").to_owned()),
         ("created", moment(&token["created_at"], now, "-")),
         ("expires", moment(&token["expires_at"], now, "never")),
         ("last used", moment(&token["last_used_at"], now, "never")),

@@ -48,7 +48,7 @@ What --oidc-auto finds, the first of:
   GitLab              GITLAB_OIDC_TOKEN, from `id_tokens:`
   Azure DevOps        SYSTEM_OIDCREQUESTURI, SYSTEM_ACCESSTOKEN (to be handed to the step), and for
                       a service connection's token AZURESUBSCRIPTION_SERVICE_CONNECTION_ID
-  Kubernetes          /var/run/secrets/tokens/runmint, or else the service account's usual token
+  Kubernetes          /var/run/secrets/tokens/runmint, a projected token for this audience
 
 Other users of this machine can read arguments: prefer file://PATH, or - for standard input. Of a
 token in a file:// nothing is read; one given otherwise may name the organization itself (by an

@@ -57,15 +57,8 @@ fn describe(user: &Value) -> String {
 
 /// Whom the token stands for, if not for a role in the organization alone.
 fn holder(user: &Value) -> Option<(&'static str, String)> {
-    let (token, login) = (&user["tokenInfo"], &user["githubLogin"]);
-    if let Some(team) = token["team"].as_str() {
-        return Some(("team", team.to_owned()));
-    }
-    if user["rights"].is_array() {
-        return Some(("user", cell(login)));
-    }
-    let plain = [&token["organization"], &Value::from("admin")].contains(&login);
-    (!plain).then(|| ("runner", cell(login)))
+    let name = |kind: &str| user["tokenInfo"][kind].as_str().filter(|name| !name.is_empty());
+    ["team", "user", "runner"].into_iter().find_map(|kind| Some((kind, name(kind)?.to_owned())))
 }
 
 /// As `--right` takes it.
@@ -82,18 +75,10 @@ mod tests {
 
     #[test]
     fn whoever_it_is_is_named_by_kind() {
-        let user = |login: &str, more: Value| {
-            let mut user = json!({"githubLogin": login, "tokenInfo": {"organization": "acme"}});
-            for (name, value) in more.as_object().unwrap() {
-                user[name] = value.clone();
-            }
-            holder(&user).map(|(kind, name)| format!("{kind} {name}"))
-        };
-        assert_eq!(user("acme", json!({})), None);
-        assert_eq!(user("admin", json!({"tokenInfo": {"organization": ""}})), None);
-        let team = json!({"tokenInfo": {"organization": "acme", "team": "web"}, "rights": []});
-        assert_eq!(user("acme", team).as_deref(), Some("team web"));
-        assert_eq!(user("ada", json!({"rights": []})).as_deref(), Some("user ada"));
-        assert_eq!(user("pool-1", json!({})).as_deref(), Some("runner pool-1"));
+        let of = |token: Value| holder(&json!({"githubLogin": "acme", "tokenInfo": token}));
+        assert_eq!(of(json!({"organization": "acme", "team": ""})), None);
+        for kind in ["team", "user", "runner"] {
+            assert_eq!(of(json!({"organization": "acme", kind: "web"})), Some((kind, "web".to_owned())));
+        }
     }
 }

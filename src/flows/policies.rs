@@ -8,15 +8,16 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::store::StoreError;
 use crate::store::access_tokens::Role;
-use crate::store::exchanges::{Exchange, Outcome};
+use crate::store::exchanges::{Exchange, Exchanged, Outcome};
 use crate::store::organizations::Organization;
+use crate::store::page::PageRequest;
 use crate::store::trusted_issuers::{PolicyRecord, TrustedIssuer};
 use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Evaluation, Verdict, decide, evaluate};
 use crate::trust::policy::saving::{SavingError, check_for_saving};
 use crate::trust::policy::{Grant, PoliciesError, Policy, PolicyDocument, parse_policies};
 
 /// The last exchanges that a draft is tried on, at most.
-pub const MAX_REPLAYED: i64 = 1_000;
+pub const MAX_REPLAYED: u32 = 1_000;
 
 #[derive(Debug, Error)]
 pub enum PolicyFlowError {
@@ -151,13 +152,14 @@ pub async fn replay(
     organization: &Organization,
     issuer: &TrustedIssuer,
     draft: Vec<PolicyDocument>,
-    last: i64,
+    last: u32,
 ) -> Result<Replay, PolicyFlowError> {
     let draft = parse(app, draft)?;
-    let exchanges = app.store.exchanges(issuer.id, last.clamp(1, MAX_REPLAYED)).await?;
+    let page = PageRequest { limit: last.clamp(1, MAX_REPLAYED), before: None };
+    let exchanges = app.store.exchanges(issuer.id, page).await?.items;
     let replayed = exchanges.len();
     let mut differences = Vec::new();
-    for exchange in exchanges {
+    for Exchanged { exchange, .. } in exchanges {
         let Ok(asked) = serde_json::from_value::<Asked>(exchange.asked.clone()) else { continue };
         let policies = for_audience(draft.clone(), &exchange.claims, organization.name.as_str());
         let verdict = decide(&CompiledPolicies::compile(&policies)?, &exchange.claims, &asked);

@@ -128,6 +128,8 @@ fn render(token: &AccessToken) -> Value {
         "name": token.name,
         "role": token.role.as_str(),
         "organization": token.organization.as_ref().map(|(_, name)| name.as_str()),
+        "holder": token.holder.named().map(|(kind, name)| json!({"kind": kind, "name": name})),
+        "origin": token.origin,
         "created_at": token.created_at,
         "expires_at": token.expires_at,
         "last_used_at": token.last_used_at,

@@ -16,7 +16,7 @@ use super::query::Query;
 use super::trusted_issuers::for_owner;
 use crate::flows::policies;
 use crate::store::access_tokens::Role;
-use crate::store::exchanges::Exchange;
+use crate::store::exchanges::{Exchange, Exchanged};
 use crate::store::trusted_issuers::TrustedIssuer;
 use crate::trust::foreign_token::ForeignToken;
 use crate::trust::lint::lint;
@@ -44,7 +44,7 @@ pub struct Explain {
 #[serde(deny_unknown_fields)]
 pub struct Replay {
     policies: Vec<PolicyDocument>,
-    last: Option<i64>,
+    last: Option<u32>,
 }
 
 pub async fn of_issuer(
@@ -136,9 +136,15 @@ pub async fn exchanges(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
     let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
-    let limit = Query::parse(query.as_deref(), &["limit"])?.page()?.limit;
-    let found = api.app.store.exchanges(issuer.id, limit.into()).await?;
-    Ok(Json(json!({"exchanges": found.iter().map(render_exchange).collect::<Vec<_>>()})))
+    let page = Query::parse(query.as_deref(), &["limit", "cursor"])?.page()?;
+    let found = api.app.store.exchanges(issuer.id, page).await?;
+    let render = |one: &Exchanged| {
+        let mut body = render_exchange(&one.exchange);
+        body["access_token_id"] = json!(one.access_token_id);
+        body
+    };
+    let exchanges: Vec<Value> = found.items.iter().map(render).collect();
+    Ok(Json(json!({"exchanges": exchanges, "next_cursor": found.next})))
 }
 
 fn render(issuer: &TrustedIssuer) -> Result<Value, Problem> {

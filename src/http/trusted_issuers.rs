@@ -29,7 +29,7 @@ pub struct Register {
     name: String,
     url: String,
     thumbprints: Option<Vec<String>>,
-    /// Seconds.
+    /// Seconds. Clients with a field for it say 0 where nothing is said.
     max_expiration: Option<i64>,
     jwks: Option<Value>,
 }
@@ -59,7 +59,8 @@ pub async fn register(
     let organization = caller.organization(&api.app, &org, Role::Owner).await?;
     let Register { name, url, thumbprints, max_expiration, jwks } = body.json(&api).await?;
     let thumbprints = thumbprints.unwrap_or_default();
-    let details = IssuerDetails { name, thumbprints, max_expiration_seconds: max_expiration, jwks };
+    let max_expiration_seconds = max_expiration.filter(|seconds| *seconds != 0);
+    let details = IssuerDetails { name, thumbprints, max_expiration_seconds, jwks };
     let issuer = register_issuer(&api.app, &organization, url, details, caller.token_id()).await?;
     let (base, org) = (&api.app.base_url, &organization.name);
     let location = format!("{base}/api/orgs/{org}/oidc/issuers/{}", issuer.id);
@@ -96,7 +97,7 @@ pub async fn update(
     let details = IssuerDetails {
         name,
         thumbprints: thumbprints.unwrap_or_else(|| issuer.thumbprints.clone()),
-        max_expiration_seconds: max_expiration,
+        max_expiration_seconds: max_expiration.filter(|seconds| *seconds != 0),
         jwks: match jwks {
             None => issuer.jwks.clone(),
             Some(given) => (!given.is_null()).then_some(given),

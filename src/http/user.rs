@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Api;
 use super::credentials::Authenticated;
 use super::problem::Problem;
-use crate::store::access_tokens::Holder;
+use crate::store::access_tokens::{Holder, Role};
 use crate::store::page::{MAX_PAGE, PageRequest};
 use crate::store::principals::PrincipalKind;
 
@@ -21,19 +21,17 @@ pub async fn show(
     let token = caller.token();
     let page = PageRequest { limit: MAX_PAGE, before: None };
     let found = api.app.store.organizations(caller.only_organization(), page).await?;
+    let role = if token.role >= Role::Owner { "admin" } else { "member" };
     let organizations: Vec<Value> = found
         .items
         .iter()
-        .map(|one| json!({"githubLogin": one.name, "name": one.name, "avatarUrl": ""}))
+        .map(|one| json!({"githubLogin": one.name, "name": one.name, "avatarUrl": "", "role": role}))
         .collect();
     let organization = token.organization.as_ref().map(|(_, name)| name.as_str());
-    let (login, team) = match &token.holder {
-        Holder::Principal { kind: PrincipalKind::User, name, .. } => (name.as_str(), None),
-        Holder::Principal { kind: PrincipalKind::Team, name, .. } => {
-            (organization.unwrap_or(name), Some(name.as_str()))
-        }
-        Holder::Runner(runner) => (runner.as_str(), None),
-        Holder::Role => (organization.unwrap_or("admin"), None),
+    // Several act as a team, so that its name is nobody's login.
+    let login = match &token.holder {
+        Holder::Principal { kind: PrincipalKind::User, name, .. } | Holder::Runner(name) => name.as_str(),
+        Holder::Principal { kind: PrincipalKind::Team, .. } | Holder::Role => organization.unwrap_or("admin"),
     };
     let mut body = json!({
         "id": token.id,
@@ -43,13 +41,18 @@ pub async fn show(
         "avatarUrl": "",
         "organizations": organizations,
         "identities": [],
-        "tokenInfo": {"name": token.name, "organization": organization.unwrap_or_default()},
+        // Nobody logs in here with a password.
+        "hasMFA": false,
+        "isOrgManaged": false,
+        "isManagedByMultiOrg": false,
+        // Pulumi's clients want `team` also where there is none.
+        "tokenInfo": {"name": token.name, "organization": organization.unwrap_or_default(), "team": ""},
         "role": token.role.as_str(),
         "expires_at": token.expires_at,
         "origin": token.origin,
     });
-    if let Some(team) = team {
-        body["tokenInfo"]["team"] = team.into();
+    if let Some((kind, name)) = token.holder.named() {
+        body["tokenInfo"][kind] = name.into();
     }
     if let Holder::Principal { rights, .. } = &token.holder {
         body["rights"] = json!(rights);

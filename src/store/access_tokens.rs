@@ -74,6 +74,17 @@ pub struct Origin {
     pub jti: Option<String>,
 }
 
+impl Holder {
+    /// What kind it is and its name, where it is somebody with a name.
+    pub fn named(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Role => None,
+            Self::Principal { kind, name, .. } => Some((kind.as_str(), name)),
+            Self::Runner(name) => Some(("runner", name)),
+        }
+    }
+}
+
 impl AccessToken {
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|expires_at| now < expires_at)

@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::access_tokens::{AccessToken, Holder};
+use super::page::{Page, PageRequest};
 use super::row::{Columns, corrupt};
 use super::runs::{Run, insert_run};
 use super::{Store, StoreError};
@@ -50,6 +52,12 @@ impl Outcome {
     fn parse(text: &str) -> Option<Self> {
         [Self::Allowed, Self::Denied, Self::NoMatch].into_iter().find(|outcome| outcome.as_str() == text)
     }
+}
+
+/// An exchange, and the access token that came of it.
+pub struct Exchanged {
+    pub exchange: Exchange,
+    pub access_token_id: Option<Uuid>,
 }
 
 /// One use of a token.
@@ -115,30 +123,19 @@ impl Store {
     }
 
     /// The last exchanges of an issuer, newest first.
-    pub async fn exchanges(&self, issuer: Uuid, limit: i64) -> Result<Vec<Exchange>, StoreError> {
+    pub async fn exchanges(&self, issuer: Uuid, page: PageRequest) -> Result<Page<Exchanged>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, trusted_issuer_id, at, asked, claims, outcome, policy_version, caller FROM exchanges
-             WHERE trusted_issuer_id = $1 ORDER BY id DESC LIMIT $2",
+            "SELECT id, trusted_issuer_id, at, asked, claims, outcome, policy_version, caller, access_token_id
+             FROM exchanges
+             WHERE trusted_issuer_id = $1 AND (CAST($2 AS TEXT) IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
         )
         .bind(issuer.to_string())
-        .bind(limit)
+        .bind(page.before_text())
+        .bind(page.fetch_limit())
         .fetch_all(&self.read)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let outcome = row.text("outcome")?;
-                Ok(Exchange {
-                    id: row.uuid("id")?,
-                    issuer_id: row.uuid("trusted_issuer_id")?,
-                    at: row.time("at")?,
-                    asked: row.json("asked")?,
-                    claims: row.json("claims")?,
-                    outcome: Outcome::parse(&outcome).ok_or_else(|| corrupt("outcome", &outcome))?,
-                    policy_version: row.integer("policy_version")?,
-                    caller: row.text("caller")?,
-                })
-            })
-            .collect()
+        let items = rows.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(page.page(items, |one: &Exchanged| one.exchange.id))
     }
 
     /// Forgets what is not needed any more: uses of tokens that expired, and exchanges beyond the last
@@ -252,6 +249,21 @@ async fn used_before(
         access_token_id: row.uuid("access_token_id")?,
         run_id: row.optional_uuid("run_id")?,
     })
+}
+
+fn read(row: &AnyRow) -> Result<Exchanged, StoreError> {
+    let outcome = row.text("outcome")?;
+    let exchange = Exchange {
+        id: row.uuid("id")?,
+        issuer_id: row.uuid("trusted_issuer_id")?,
+        at: row.time("at")?,
+        asked: row.json("asked")?,
+        claims: row.json("claims")?,
+        outcome: Outcome::parse(&outcome).ok_or_else(|| corrupt("outcome", &outcome))?,
+        policy_version: row.integer("policy_version")?,
+        caller: row.text("caller")?,
+    };
+    Ok(Exchanged { exchange, access_token_id: row.optional_uuid("access_token_id")? })
 }
 
 fn insert_exchange(

@@ -11,9 +11,9 @@ use crate::cli::failure::Failure;
 use crate::cli::foreign_token;
 use crate::issuer::organization_name::OrganizationName;
 
-/// A projected token for us, and the one that every pod has unless somebody said otherwise.
-const KUBERNETES_FILES: [&str; 2] =
-    ["/var/run/secrets/tokens/runmint", "/var/run/secrets/kubernetes.io/serviceaccount/token"];
+/// A token projected for us. Never the one that every pod has: whoever gets that one can use it with the
+/// cluster itself.
+const KUBERNETES_FILE: &str = "/var/run/secrets/tokens/runmint";
 
 pub(super) struct Platform {
     name: &'static str,
@@ -108,7 +108,7 @@ impl Surroundings<'_> {
     }
 
     fn kubernetes(&self) -> Option<Source> {
-        KUBERNETES_FILES.into_iter().find(|path| (self.is_file)(path)).map(Source::File)
+        (self.is_file)(KUBERNETES_FILE).then_some(Source::File(KUBERNETES_FILE))
     }
 
     /// On a platform that gives no token unless it is asked to, how to ask it.
@@ -120,6 +120,8 @@ impl Surroundings<'_> {
             "GitLab gives this job no token: it needs `id_tokens: RUNMINT_OIDC_TOKEN: aud: urn:runmint:org:ORG`"
         } else if is_set("TF_BUILD") {
             "Azure DevOps gives this step no token: it needs `env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)`"
+        } else if is_set("KUBERNETES_SERVICE_HOST") {
+            "Kubernetes gives this pod no token for runmint: project one to /var/run/secrets/tokens/runmint, with the audience urn:runmint:org:ORG"
         } else {
             "no platform's token is found here; `runmint login --help` lists what is looked for"
         }
@@ -157,11 +159,11 @@ mod tests {
         assert_eq!(found(&github, &[]), Ok("GitHub Actions"));
         assert_eq!(found(&[("GITLAB_OIDC_TOKEN", "t")], &[]), Ok("GitLab"));
         assert_eq!(found(&azure, &[]), Ok("Azure DevOps"));
-        for file in KUBERNETES_FILES {
-            assert_eq!(found(&[], &[file]), Ok("Kubernetes"));
-            // A runner of GitHub in a cluster is GitHub's.
-            assert_eq!(found(&github, &[file]), Ok("GitHub Actions"));
-        }
+        assert_eq!(found(&[], &[KUBERNETES_FILE]), Ok("Kubernetes"));
+        // A runner of GitHub in a cluster is GitHub's.
+        assert_eq!(found(&github, &[KUBERNETES_FILE]), Ok("GitHub Actions"));
+        // The token for the cluster itself goes nowhere.
+        assert!(found(&[], &["/var/run/secrets/kubernetes.io/serviceaccount/token"]).is_err());
         let said = [("RUNMINT_OIDC_TOKEN", "t"), github[0], github[1]];
         assert_eq!(found(&said, &[]), Ok("RUNMINT_OIDC_TOKEN"));
     }
@@ -172,6 +174,7 @@ mod tests {
             ("GITHUB_ACTIONS", "id-token: write"),
             ("GITLAB_CI", "id_tokens"),
             ("TF_BUILD", "System.AccessToken"),
+            ("KUBERNETES_SERVICE_HOST", "/var/run/secrets/tokens/runmint"),
             ("OTHER", "login --help"),
         ] {
             let missing = found(&[(variable, "true")], &[]).unwrap_err();

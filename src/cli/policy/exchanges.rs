@@ -4,10 +4,11 @@ use clap::Args;
 use serde_json::Value;
 
 use super::of_issuer;
-use crate::cli::client::{Client, with_query};
+use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::issuer::Chosen;
 use crate::cli::output::{self, Format};
+use crate::cli::pages::List;
 use crate::cli::span::time;
 use crate::cli::table::{cell, table};
 
@@ -22,7 +23,7 @@ pub(in crate::cli) struct Exchanges {
     #[command(flatten)]
     chosen: Chosen,
     /// How many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=3_000))]
     limit: u32,
 }
 
@@ -31,7 +32,8 @@ impl Exchanges {
         let client = Client::from_environment()?;
         let issuer = self.chosen.find(&client).await?;
         let path = format!("{}/exchanges", of_issuer(self.chosen.org(), &issuer));
-        let found = client.get(&with_query(&path, &[("limit", &self.limit.to_string())])).await?;
+        let list = List { path: &path, member: "exchanges", filters: &[] };
+        let found = list.fetch(&client, Some(self.limit as usize)).await?;
         output::print(output, &found, |found| match found["exchanges"].as_array() {
             Some(all) if !all.is_empty() => {
                 let row = |one: &Value| {

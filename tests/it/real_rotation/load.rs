@@ -15,8 +15,8 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::verifiers::Verifier;
 use crate::harness::request_path;
+use crate::verifiers::Verifier;
 
 /// How often each run asks.
 const ASK_EVERY: Duration = Duration::from_millis(80);

@@ -11,18 +11,19 @@ mod postgres;
 mod proxy;
 mod replicas;
 mod sleep;
-mod verifiers;
 mod watch;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use self::chaos::Chaos;
+use self::fast::DIVISOR;
 use self::load::Load;
 use self::outcome::Outcome;
 use self::postgres::Postgres;
 use self::replicas::Replicas;
 use self::watch::Watch;
+use crate::verifiers::start_all;
 
 /// Each asks for twelve tokens a second.
 const RUNS: usize = 8;
@@ -45,7 +46,7 @@ async fn live_through(rotations: i64, seed: u64) {
     let mut runs = replicas.start_runs(RUNS + 1).await;
     let run = runs.pop().unwrap();
     let issuer = replicas.issuer();
-    let verifiers = tokio::task::spawn_blocking(move || verifiers::start_all(&issuer, "acme")).await.unwrap();
+    let verifiers = tokio::task::spawn_blocking(move || start_all(&issuer, "acme", DIVISOR)).await.unwrap();
     let load = Load::new(verifiers, replicas.base_url());
     let watch = Watch::new(replicas.installation.database.clone(), &replicas.issuer());
 

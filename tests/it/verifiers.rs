@@ -1,4 +1,4 @@
-//! Libraries that nobody here wrote, each in a process that lives through the whole test, so that what it
+//! Libraries that nobody here wrote, each in a process that lives through a whole test, so that what it
 //! has in its cache is what it would have in service.
 
 use std::collections::HashMap;
@@ -10,28 +10,27 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use tokio::sync::oneshot;
 
-use super::fast::DIVISOR;
-
 /// What a verifier says: `Err` holds why it refuses.
-pub(super) type Verdict = Result<(), String>;
+pub(crate) type Verdict = Result<(), String>;
 
-pub(super) struct Verifier {
-    pub(super) name: &'static str,
+pub(crate) struct Verifier {
+    pub(crate) name: &'static str,
     child: Child,
     questions: mpsc::Sender<String>,
     waiting: Arc<Mutex<HashMap<u64, oneshot::Sender<Verdict>>>>,
     next: AtomicU64,
 }
 
-/// The three of them, looking for keys at `issuer`. All are ready when this returns.
-pub(super) fn start_all(issuer: &str, audience: &str) -> Vec<Verifier> {
+/// The three of them, looking for keys at `issuer`, in a world that is `divisor` times as fast. All are ready
+/// when this returns.
+pub(crate) fn start_all(issuer: &str, audience: &str, divisor: u32) -> Vec<Verifier> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let installed = |path: &str| {
         let path = root.join(path);
         assert!(path.exists(), "the test clients are not installed: run scripts/install-clients");
         path
     };
-    let divisor = DIVISOR.to_string();
+    let divisor = divisor.to_string();
     let mut jose = Command::new("node");
     jose.arg(installed("tests/clients/node/verify.mjs")).args([issuer, audience, &divisor]);
     let mut pyjwt = Command::new(installed("target/clients/venv/bin/python"));
@@ -89,7 +88,7 @@ fn parse(line: &str) -> Option<(u64, Verdict)> {
 }
 
 impl Verifier {
-    pub(super) async fn verify(&self, token: &str) -> Verdict {
+    pub(crate) async fn verify(&self, token: &str) -> Verdict {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (asker, answer) = oneshot::channel();
         self.waiting.lock().unwrap().insert(number, asker);

@@ -1,0 +1,404 @@
+//! Every way of asking for what one may not have: what is asked for, by whose token, under which policies. Only
+//! one of them is answered, and all others for the reason that is theirs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use runmint::clock::Clock;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use url::form_urlencoded;
+
+use crate::foreign_issuer::{ForeignIssuer, ForeignKey};
+use crate::harness::{Answer, Engine, Setup, TestApp};
+
+macro_rules! on_each_engine {
+    ($($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::Scene::set($crate::harness::Engine::Sqlite).await).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::Scene::set($crate::harness::Engine::Postgres).await).await;
+            })*
+        }
+    };
+}
+
+on_each_engine![
+    nothing_is_given_but_what_a_policy_of_this_organization_allows,
+    a_hundred_at_once_are_one_exchange,
+    a_form_with_anything_missing_doubled_or_strange_is_refused,
+    a_deleted_organization_answers_as_one_that_never_was,
+];
+
+const SUBJECT: &str = "workload:website";
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+
+struct Scene {
+    app: TestApp,
+    key: ForeignKey,
+    /// Whose tokens policies speak of.
+    trusted: ForeignIssuer,
+    /// Registered with an organization that is not asked.
+    elsewhere: ForeignIssuer,
+    /// Registered once.
+    deleted: ForeignIssuer,
+    /// Never registered.
+    stranger: ForeignIssuer,
+    globex_owner: String,
+    /// How many there were: no two are alike.
+    tokens: AtomicU64,
+    /// Where the policies of `trusted` are.
+    policies: String,
+}
+
+/// What is asked for: the fields of the request, and the policy that would grant it.
+struct Wish {
+    name: &'static str,
+    fields: Vec<(&'static str, &'static str)>,
+    policy: Value,
+}
+
+impl Scene {
+    async fn set(engine: Engine) -> Self {
+        let app = Setup::new(engine)
+            .config("trust_plain_http = true\ntrust_allowed_ranges = '127.0.0.0/8'")
+            .run()
+            .await;
+        app.post_ok(&app.admin, "/api/orgs", &json!({"name": "globex"})).await;
+        let globex_owner = app.make_token("globex", "owner").await;
+        app.post_ok(&app.owner, "/api/orgs/acme/teams", &json!({"name": "web", "rights": []})).await;
+        app.post_ok(&app.owner, "/api/orgs/acme/users", &json!({"name": "ada", "rights": []})).await;
+        // All of them name their key alike.
+        let key = ForeignKey::es256("1");
+        let trusted = ForeignIssuer::start(&[&key]).await;
+        let [elsewhere, deleted, stranger] = [
+            ForeignIssuer::start(&[&key]).await,
+            ForeignIssuer::start(&[&key]).await,
+            ForeignIssuer::start(&[&key]).await,
+        ];
+        let mut scene = Self {
+            app,
+            key,
+            trusted,
+            elsewhere,
+            deleted,
+            stranger,
+            globex_owner,
+            tokens: AtomicU64::new(0),
+            policies: String::new(),
+        };
+        let app = &scene.app;
+        let (_, policies) = scene.register(&app.owner, "acme", &scene.trusted).await;
+        let every: Vec<Value> = wishes().into_iter().map(|wish| wish.policy).collect();
+        let (_, theirs) = scene.register(&scene.globex_owner, "globex", &scene.elsewhere).await;
+        app.patch(&scene.globex_owner, &theirs, &json!({"policies": every})).await.ok();
+        let (issuer, gone) = scene.register(&app.owner, "acme", &scene.deleted).await;
+        app.patch(&app.owner, &gone, &json!({"policies": every})).await.ok();
+        assert_eq!(app.delete(&app.owner, &issuer).await.status, 204);
+        scene.policies = policies;
+        scene
+    }
+
+    /// Paths of the issuer and of its policies.
+    async fn register(&self, owner: &str, org: &str, issuer: &ForeignIssuer) -> (String, String) {
+        let issuers = format!("/api/orgs/{org}/oidc/issuers");
+        let body = json!({"name": issuer.url, "url": issuer.url});
+        let made = self.app.post_ok(owner, &issuers, &body).await;
+        let id = made["id"].as_str().unwrap();
+        let path = format!("/api/orgs/{org}/auth/policies/oidcissuers/{id}");
+        let policy = self.app.get(owner, &path).await.ok();
+        let policies = format!("/api/orgs/{org}/auth/policies/{}", policy["id"].as_str().unwrap());
+        (format!("{issuers}/{id}"), policies)
+    }
+
+    async fn put(&self, policies: &Value) {
+        self.app.patch(&self.app.owner, &self.policies, &json!({"policies": policies})).await.ok();
+    }
+
+    fn claims(&self, issuer: &ForeignIssuer) -> Value {
+        let now = self.app.clock.now().as_second();
+        json!({
+            "iss": issuer.url, "sub": SUBJECT, "aud": "urn:runmint:org:acme", "iat": now, "exp": now + 600,
+            "jti": self.tokens.fetch_add(1, Ordering::Relaxed).to_string(),
+        })
+    }
+
+    fn token(&self, issuer: &ForeignIssuer) -> String {
+        self.key.token(&self.claims(issuer))
+    }
+
+    async fn exchange(&self, token: &str, fields: &[(&'static str, &'static str)]) -> Answer {
+        send(&self.app, &form(token, fields)).await
+    }
+}
+
+fn form(token: &str, fields: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
+    let usual = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("audience", "urn:runmint:org:acme"),
+        ("subject_token_type", ID_TOKEN),
+        ("subject_token", token),
+    ];
+    let all = usual.iter().filter(|(name, _)| fields.iter().all(|(other, _)| other != name)).chain(fields);
+    all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+async fn send(app: &TestApp, form: &[(String, String)]) -> Answer {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let request = app.http.post(format!("{}/api/oauth/token", app.base_url));
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+    Answer::read(request.send().await.unwrap()).await
+}
+
+fn wishes() -> Vec<Wish> {
+    let kind = |name: &'static str, requested: &'static str, scope: &'static str, more: Value| {
+        let mut policy = json!({"decision": "allow", "rules": {"sub": SUBJECT}});
+        for (member, value) in more.as_object().unwrap() {
+            policy[member] = value.clone();
+        }
+        Wish { name, fields: vec![("requested_token_type", requested), ("scope", scope)], policy }
+    };
+    let mut wishes = vec![
+        kind(
+            "organization",
+            "urn:runmint:token-type:access_token:organization",
+            "",
+            json!({"tokenType": "organization"}),
+        ),
+        kind(
+            "admin",
+            "urn:runmint:token-type:access_token:organization",
+            "admin",
+            json!({"tokenType": "organization", "authorizedPermissions": ["admin"]}),
+        ),
+        kind(
+            "team",
+            "urn:pulumi:token-type:access_token:team",
+            "team:web",
+            json!({"tokenType": "team", "teamName": "web"}),
+        ),
+        kind(
+            "user",
+            "urn:pulumi:token-type:access_token:personal",
+            "user:ada",
+            json!({"tokenType": "personal", "userLogin": "ada"}),
+        ),
+        kind(
+            "runner",
+            "urn:runmint:token-type:access_token:runner",
+            "runner:pool",
+            json!({"tokenType": "runner", "runnerID": "pool"}),
+        ),
+    ];
+    let value = |text: &str| json!({"value": text});
+    let attributes = json!({"project": value("p"), "stack": value("s"), "operation": value("update")});
+    let run = json!({"service": "deploy", "attributes": attributes});
+    let mut wish = kind("run", ID_TOKEN, "", json!({"tokenType": "run", "run": run}));
+    wish.fields.push(("id_token_audience", "sts.amazonaws.com"));
+    wishes.push(wish);
+    wishes
+}
+
+/// `deny` of the same, whoever asks.
+fn denied(policy: &Value) -> Value {
+    let mut deny = policy.clone();
+    deny["decision"] = json!("deny");
+    deny.as_object_mut().unwrap().remove("authorizedPermissions");
+    if let Some(run) = deny.get_mut("run") {
+        *run = json!({"service": run["service"]});
+    }
+    deny
+}
+
+async fn nothing_is_given_but_what_a_policy_of_this_organization_allows(scene: Scene) {
+    let forger = ForeignKey::es256("1");
+    let mut counted = 0;
+    let mut strangers = BTreeSet::new();
+    for (index, wish) in wishes().iter().enumerate() {
+        // What grants more than is asked for grants it, too; less does not.
+        let others: Vec<Value> = wishes()
+            .into_iter()
+            .enumerate()
+            .filter(|(other, kind)| *other != index && (wish.name, kind.name) != ("organization", "admin"))
+            .map(|(_, kind)| kind.policy)
+            .collect();
+        let mut somebody_else = wish.policy.clone();
+        somebody_else["rules"]["sub"] = json!("workload:billing");
+        let mut another_audience = wish.policy.clone();
+        another_audience["rules"]["aud"] = json!("sts.amazonaws.com");
+        let states = [
+            ("no policy", json!([]), Err("no_policy_matched")),
+            ("others' grants", json!(others), Err("no_policy_matched")),
+            ("others' subjects", json!([somebody_else]), Err("no_policy_matched")),
+            ("another audience", json!([another_audience]), Err("no_policy_matched")),
+            ("denied last", json!([wish.policy, denied(&wish.policy)]), Err("denied_by_policy")),
+            ("denied first", json!([denied(&wish.policy), wish.policy]), Err("denied_by_policy")),
+            ("allowed", json!([wish.policy]), Ok(())),
+        ];
+        for (state, policies, expected) in states {
+            scene.put(&policies).await;
+            let name = format!("{}, {state}", wish.name);
+            let answer = scene.exchange(&scene.token(&scene.trusted), &wish.fields).await;
+            check(&name, &answer, expected);
+            counted += 1;
+            // Whatever the policies say, they say it of this issuer's tokens alone.
+            for issuer in [&scene.elsewhere, &scene.deleted, &scene.stranger] {
+                let answer = scene.exchange(&scene.token(issuer), &wish.fields).await;
+                check(&name, &answer, Err("issuer_unknown"));
+                strangers.insert(answer.text);
+                counted += 1;
+            }
+            let forged = forger.token(&scene.claims(&scene.trusted));
+            check(&name, &scene.exchange(&forged, &wish.fields).await, Err("signature"));
+            let mut claims = scene.claims(&scene.trusted);
+            claims["aud"] = json!("urn:runmint:org:globex");
+            let for_others = scene.exchange(&scene.key.token(&claims), &wish.fields).await;
+            check(&name, &for_others, Err("audience_mismatch"));
+            counted += 2;
+        }
+        // With the organization's name alone there is nothing to find out about it.
+        let fields = [&wish.fields[..], &[("audience", "urn:runmint:org:nowhere")]].concat();
+        let answer = scene.exchange(&scene.token(&scene.trusted), &fields).await;
+        strangers.insert(answer.text);
+        counted += 1;
+    }
+    assert_eq!(strangers.len(), 1, "each tells as little as the next: {strangers:?}");
+    let runs = scene.app.get(&scene.app.owner, "/api/orgs/acme/runs").await.ok();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "the one that was allowed");
+    let tokens = "SELECT COUNT(*) FROM access_tokens WHERE trusted_issuer_id IS NOT NULL";
+    assert_eq!(scene.app.database.number(tokens).await, i64::try_from(wishes().len()).unwrap());
+    println!("{counted} exchanges, {} of them allowed", wishes().len());
+}
+
+#[track_caller]
+fn check(name: &str, answer: &Answer, expected: Result<(), &str>) {
+    match expected {
+        Ok(()) => assert_eq!(answer.status, 200, "{name}: {}", answer.text),
+        Err(reason) => {
+            assert_eq!(answer.status, 400, "{name}: {}", answer.text);
+            assert_eq!(answer.json()["reason"], reason, "{name}: {}", answer.text);
+        }
+    }
+}
+
+async fn a_hundred_at_once_are_one_exchange(scene: Scene) {
+    let wish = &wishes()[0];
+    scene.put(&json!([wish.policy])).await;
+    let replica = Arc::new(scene.app.replica().await);
+    let token = scene.token(&scene.trusted);
+    let same = form(&token, &wish.fields);
+    let answers = all_at_once(&scene, &replica, |_| same.clone()).await;
+    let given: BTreeSet<String> =
+        answers.iter().map(|answer| answer.json()["access_token"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(given.len(), 1, "one request, however often it is sent, has one answer");
+    // Each a little different: the first one wins, on whatever process.
+    let token = scene.token(&scene.trusted);
+    let different = |number: usize| {
+        let mut fields = form(&token, &wish.fields);
+        fields.push(("expiration".to_owned(), (600 + number).to_string()));
+        fields
+    };
+    let answers = all_at_once(&scene, &replica, different).await;
+    let won = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(won, 1);
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        check("the others", answer, Err("token_reused"));
+    }
+    let used = "SELECT COUNT(*) FROM used_tokens";
+    assert_eq!(scene.app.database.number(used).await, 2);
+}
+
+async fn all_at_once(
+    scene: &Scene,
+    replica: &Arc<TestApp>,
+    form: impl Fn(usize) -> Vec<(String, String)>,
+) -> Vec<Answer> {
+    let mut requests = JoinSet::new();
+    for number in 0..100 {
+        let app = if number % 2 == 0 { &scene.app } else { replica.as_ref() };
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form(number)).finish();
+        let request = app.http.post(format!("{}/api/oauth/token", app.base_url));
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+        requests.spawn(async move { Answer::read(request.send().await.unwrap()).await });
+    }
+    requests.join_all().await
+}
+
+async fn a_form_with_anything_missing_doubled_or_strange_is_refused(scene: Scene) {
+    let wish = &wishes()[2];
+    scene.put(&json!([wish.policy])).await;
+    let good = form(&scene.token(&scene.trusted), &wish.fields);
+    let mut counted = 0;
+    let mut refused = async |fields: Vec<(String, String)>| {
+        let answer = send(&scene.app, &fields).await;
+        assert_eq!(answer.status, 400, "{fields:?}: {}", answer.text);
+        let body = answer.json();
+        assert!(body["error"].is_string() && body["error_description"].is_string(), "{body}");
+        assert!(body.get("access_token").is_none(), "{body}");
+        counted += 1;
+    };
+    let strange =
+        ["", " ", "*", "null", "urn:runmint:org:", "admin", "team:", "team:*", "team:web team:web", "\u{0}"];
+    for (index, (name, value)) in good.iter().enumerate() {
+        let mut without = good.clone();
+        without.remove(index);
+        refused(without).await;
+        let mut twice = good.clone();
+        twice.push((name.clone(), value.clone()));
+        refused(twice).await;
+        for text in strange.iter().map(|text| (*text).to_owned()).chain([
+            format!(" {value}"),
+            format!("{value} "),
+            value.to_uppercase(),
+            format!("{value}\u{0}"),
+        ]) {
+            let mut changed = good.clone();
+            changed[index].1 = text;
+            refused(changed).await;
+        }
+    }
+    for (name, value) in [
+        ("actor_token", "x"),
+        ("resource", "https://id.example.com"),
+        ("client_id", "x"),
+        ("Scope", "admin"),
+        ("expiration", "-1"),
+        ("expiration", "0"),
+        ("expiration", "1e9"),
+        ("expiration", "7200.0"),
+        ("expiration", "99999999999999999999"),
+        ("service", "deploy"),
+        ("attributes", "{}"),
+        ("id_token_audience", "sts.amazonaws.com"),
+    ] {
+        let mut more = good.clone();
+        more.push((name.to_owned(), value.to_owned()));
+        refused(more).await;
+    }
+    println!("{counted} strange forms, each refused");
+    // None of them used the token up.
+    assert_eq!(send(&scene.app, &good).await.status, 200);
+}
+
+async fn a_deleted_organization_answers_as_one_that_never_was(scene: Scene) {
+    let app = &scene.app;
+    let wish = &wishes()[0];
+    let mut claims = scene.claims(&scene.elsewhere);
+    claims["aud"] = json!("urn:runmint:org:globex");
+    let fields = [&wish.fields[..], &[("audience", "urn:runmint:org:globex")]].concat();
+    let exchanged = scene.exchange(&scene.key.token(&claims), &fields).await.ok();
+    let access_token = exchanged["access_token"].as_str().unwrap();
+    app.get(access_token, "/api/user").await.ok();
+    assert_eq!(app.delete(&app.admin, "/api/orgs/globex").await.status, 204);
+    claims["jti"] = json!("another");
+    let answer = scene.exchange(&scene.key.token(&claims), &fields).await;
+    check("deleted", &answer, Err("issuer_unknown"));
+    app.get(access_token, "/api/user").await.problem(401, "unauthorized");
+}

@@ -5,7 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::SignedDuration;
 use runmint::clock::Clock;
+use runmint::entropy::uuid_at;
+use runmint::issuer::organization_name::OrganizationName;
+use runmint::secret::{Secret, SecretKind};
+use runmint::store::access_tokens::{AccessToken, Holder, Role};
+use runmint::store::exchanges::{Exchange, Gained, Outcome, Spent, Use};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use url::form_urlencoded;
@@ -35,6 +41,10 @@ on_each_engine![
     a_hundred_at_once_are_one_exchange,
     a_form_with_anything_missing_doubled_or_strange_is_refused,
     a_deleted_organization_answers_as_one_that_never_was,
+    a_policy_decides_about_tokens_for_others_only_where_it_names_them,
+    a_token_is_remembered_for_as_long_as_it_is_accepted,
+    the_issuer_bounds_what_is_asked_for,
+    what_changed_since_the_decision_undoes_it,
 ];
 
 const SUBJECT: &str = "workload:website";
@@ -401,4 +411,95 @@ async fn a_deleted_organization_answers_as_one_that_never_was(scene: Scene) {
     let answer = scene.exchange(&scene.key.token(&claims), &fields).await;
     check("deleted", &answer, Err("issuer_unknown"));
     app.get(access_token, "/api/user").await.problem(401, "unauthorized");
+}
+
+async fn a_policy_decides_about_tokens_for_others_only_where_it_names_them(scene: Scene) {
+    let [orchestrator, admin] = [0, 1].map(|index| wishes().swap_remove(index));
+    // Tokens that were made for AWS may become an orchestrator's; about an owner's, nothing was said of them.
+    let mut for_aws = orchestrator.policy;
+    for_aws["rules"]["aud"] = json!("sts.amazonaws.com");
+    scene.put(&json!([for_aws, admin.policy])).await;
+    let for_aws = || {
+        let mut claims = scene.claims(&scene.trusted);
+        claims["aud"] = json!("sts.amazonaws.com");
+        scene.key.token(&claims)
+    };
+    check("named", &scene.exchange(&for_aws(), &orchestrator.fields).await, Ok(()));
+    check("not named", &scene.exchange(&for_aws(), &admin.fields).await, Err("no_policy_matched"));
+    check("ours", &scene.exchange(&scene.token(&scene.trusted), &admin.fields).await, Ok(()));
+}
+
+async fn a_token_is_remembered_for_as_long_as_it_is_accepted(scene: Scene) {
+    let wish = &wishes()[0];
+    scene.put(&json!([wish.policy])).await;
+    let token = scene.token(&scene.trusted);
+    scene.exchange(&token, &wish.fields).await.ok();
+    // It expired, but is accepted for another minute, for clocks that go wrong by that much.
+    for (seconds, reason) in [(630, "token_reused"), (29, "token_reused"), (1, "expired")] {
+        scene.app.clock.advance(SignedDuration::from_secs(seconds));
+        scene.app.inner().store.forget_old_exchanges(scene.app.clock.now()).await.unwrap();
+        check("again", &scene.exchange(&token, &wish.fields).await, Err(reason));
+    }
+}
+
+async fn the_issuer_bounds_what_is_asked_for(scene: Scene) {
+    let app = &scene.app;
+    let wish = &wishes()[0];
+    scene.put(&json!([wish.policy])).await;
+    let issuers = app.get(&app.owner, "/api/orgs/acme/oidc/issuers").await.ok();
+    let path = format!("/api/orgs/acme/oidc/issuers/{}", issuers["oidcIssuers"][0]["id"].as_str().unwrap());
+    app.patch(&app.owner, &path, &json!({"name": "short", "maxExpiration": 600})).await.ok();
+    for (asked, given) in [("7200", 600), ("600", 600), ("60", 60)] {
+        let fields = [&wish.fields[..], &[("expiration", asked)]].concat();
+        let exchanged = scene.exchange(&scene.token(&scene.trusted), &fields).await.ok();
+        assert_eq!(exchanged["expires_in"], given, "{asked}");
+    }
+    assert_eq!(scene.exchange(&scene.token(&scene.trusted), &wish.fields).await.ok()["expires_in"], 600);
+}
+
+/// Between the decision and the transaction that carries it out, somebody else had their say.
+async fn what_changed_since_the_decision_undoes_it(scene: Scene) {
+    let wish = &wishes()[0];
+    scene.put(&json!([wish.policy])).await;
+    let app = scene.app.inner();
+    let organization = OrganizationName::parse("acme").unwrap();
+    let organization = app.store.organization_named(&organization).await.unwrap().unwrap();
+    let decided_by = app.store.issuer_at("acme", &scene.trusted.url).await.unwrap().unwrap();
+    let now = app.clock.now();
+    let attempt = async |name: &str| {
+        let id = uuid_at(now, app.entropy.as_ref());
+        let exchange = Exchange {
+            id,
+            issuer_id: decided_by.id,
+            at: now,
+            asked: json!({}),
+            claims: serde_json::Map::new(),
+            outcome: Outcome::Allowed,
+            policy_version: decided_by.policy.version,
+            caller: String::new(),
+        };
+        let token = AccessToken {
+            id,
+            name: name.to_owned(),
+            role: Role::Orchestrator,
+            organization: Some((organization.id, organization.name.clone())),
+            created_at: now,
+            expires_at: Some(now + SignedDuration::from_hours(1)),
+            last_used_at: None,
+            revoked_at: None,
+            holder: Holder::Role,
+            origin: None,
+        };
+        let used = Use { token_hash: name.to_owned(), request_hash: name.to_owned(), expires_at: now };
+        let secret = Secret::generate(SecretKind::AccessToken, app.entropy.as_ref()).hash();
+        app.store
+            .exchange(&exchange, &used, Gained { token: &token, secret: &secret, run: None })
+            .await
+            .unwrap()
+    };
+    assert_eq!(attempt("as it was decided").await, Spent::Now);
+    scene.put(&json!([denied(&wish.policy)])).await;
+    assert_eq!(attempt("the policies changed").await, Spent::Changed);
+    let used = "SELECT COUNT(*) FROM used_tokens";
+    assert_eq!(scene.app.database.number(used).await, 1, "the token can be tried again");
 }

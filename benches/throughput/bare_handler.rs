@@ -56,9 +56,14 @@ pub(crate) fn serve(port: u16) -> Result<()> {
 async fn accept(port: u16, router: Router) -> Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(address).await.context("the bare handler cannot listen")?;
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+    serve_on(listener, router).await;
+    Ok(())
+}
+
+/// Until connections cannot be accepted any more.
+pub(crate) async fn serve_on(listener: TcpListener, router: Router) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
         let router = router.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {

@@ -17,7 +17,7 @@ const SAMPLE_EVERY: u64 = 250;
 /// Each connection sends its next request as soon as it has its answer: what is the most per second?
 pub(crate) struct ClosedLoop<'a> {
     pub(crate) port: u16,
-    /// The connections take them in turns.
+    /// Each connection sends its share of them, and then the same again.
     pub(crate) requests: &'a [Vec<u8>],
     pub(crate) connections: usize,
     pub(crate) seconds: u32,
@@ -51,7 +51,8 @@ impl ClosedLoop<'_> {
         let to = from + Duration::from_secs(u64::from(self.seconds));
         let mut connections = JoinSet::new();
         for index in 0..self.connections {
-            let mut client = Client::connect(self.port, self.requests, index).await?;
+            let share = share(self.requests, index, self.connections);
+            let mut client = Client::connect(self.port, share).await?;
             connections.spawn(async move {
                 let mut measured = 0_u64;
                 loop {
@@ -77,7 +78,8 @@ impl OpenLoop<'_> {
         let measured_from = Instant::now() + WARM_UP;
         let mut connections = JoinSet::new();
         for index in 0..self.connections {
-            let mut client = Client::connect(self.port, self.requests, index).await?;
+            let share = share(self.requests, index, self.connections);
+            let mut client = Client::connect(self.port, share).await?;
             let due = Arc::clone(&due);
             connections.spawn(async move {
                 let mut latencies = Vec::new();
@@ -114,21 +116,27 @@ fn announce(interval: Duration, to: Instant, timetable: &mpsc::UnboundedSender<I
     }
 }
 
+/// What the connection of this number sends; at least one request.
+fn share(requests: &[Vec<u8>], index: usize, connections: usize) -> Vec<Vec<u8>> {
+    requests.iter().skip(index % requests.len()).step_by(connections).cloned().collect()
+}
+
 struct Client {
     wire: Wire,
-    request: Vec<u8>,
+    requests: Vec<Vec<u8>>,
+    next: usize,
     answers: u64,
     samples: Vec<Vec<u8>>,
 }
 
 impl Client {
-    async fn connect(port: u16, requests: &[Vec<u8>], index: usize) -> Result<Self> {
-        let request = requests[index % requests.len()].clone();
-        Ok(Self { wire: Wire::connect(port).await?, request, answers: 0, samples: Vec::new() })
+    async fn connect(port: u16, requests: Vec<Vec<u8>>) -> Result<Self> {
+        Ok(Self { wire: Wire::connect(port).await?, requests, next: 0, answers: 0, samples: Vec::new() })
     }
 
     async fn ask(&mut self) -> Result<()> {
-        let answer = self.wire.exchange(&self.request).await?;
+        let answer = self.wire.exchange(&self.requests[self.next]).await?;
+        self.next = (self.next + 1) % self.requests.len();
         ensure!(answer.status == 200, "status {}: {}", answer.status, String::from_utf8_lossy(answer.body));
         if self.answers.is_multiple_of(SAMPLE_EVERY) {
             self.samples.push(answer.body.to_vec());

@@ -7,6 +7,7 @@
 #![expect(clippy::cast_precision_loss, reason = "counts of some millions, shown with three digits")]
 
 mod bare_handler;
+mod foreign;
 mod load;
 mod machine;
 mod options;
@@ -19,9 +20,10 @@ mod wire;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::bare_handler::BareHandler;
+use crate::foreign::ForeignIssuer;
 use crate::load::{ClosedLoop, OpenLoop, Outcome};
 use crate::machine::{Bystanders, median};
 use crate::options::{Mode, Options};
@@ -31,6 +33,8 @@ use crate::server::{Deployment, Process};
 use crate::signing_limit::Signer;
 
 const STARTS: usize = 10;
+/// More than there will be: each needs a token of its own.
+const EXCHANGES_PER_SECOND: usize = 8_000;
 
 fn main() -> ExitCode {
     match Options::from_command_line().and_then(run) {
@@ -97,6 +101,10 @@ async fn measure(options: &Options) -> Result<Report> {
     for engine in &mut engines {
         engine.mint_at_half_speed(options).await?;
     }
+    let mut issuer = ForeignIssuer::start().await?;
+    for engine in &mut engines {
+        engine.exchange_at_full_speed(&mut issuer, options).await?;
+    }
     let mut figures = Vec::new();
     for engine in engines {
         figures.push(engine.finish().await?);
@@ -147,6 +155,9 @@ struct Engine {
     load_cpu: Vec<f64>,
     half_rate: f64,
     latencies: Vec<Duration>,
+    admin_token: String,
+    exchange_rates: Vec<f64>,
+    exchange_cpu: Vec<f64>,
 }
 
 impl Engine {
@@ -165,6 +176,9 @@ impl Engine {
             load_cpu: Vec::new(),
             half_rate: 0.0,
             latencies: Vec::new(),
+            admin_token,
+            exchange_rates: Vec::new(),
+            exchange_cpu: Vec::new(),
         })
     }
 
@@ -214,6 +228,34 @@ impl Engine {
         self.received.add(answers, &samples)
     }
 
+    /// Tokens of another issuer, whose keys are at hand after the first.
+    async fn exchange_at_full_speed(&mut self, issuer: &mut ForeignIssuer, options: &Options) -> Result<()> {
+        let port = self.deployment.port;
+        issuer.register(port, &self.admin_token).await?;
+        for round in 1..=options.rounds {
+            let requests = issuer.exchanges(port, EXCHANGES_PER_SECOND * (options.seconds as usize + 1))?;
+            let used_before = self.cpu_times()?.0;
+            let load = ClosedLoop {
+                port,
+                requests: &requests,
+                connections: options.connections,
+                seconds: options.seconds,
+            };
+            let Outcome { answers, samples, rate, .. } = load.run().await?;
+            // One token twice would be another question: the same answer again.
+            ensure!(answers < requests.len() as u64, "there were too few tokens to exchange");
+            foreign::check(&samples)?;
+            let used = self.cpu_times()?.0.saturating_sub(used_before);
+            self.exchange_cpu.push(used.as_secs_f64() / answers as f64);
+            self.exchange_rates.push(rate);
+            eprintln!(
+                "bench: round {round} of {}: {} {rate:.0} exchanges/s",
+                options.rounds, self.deployment.engine
+            );
+        }
+        Ok(())
+    }
+
     /// Of the server, and of ourselves.
     fn cpu_times(&self) -> Result<(Duration, Duration)> {
         Ok((machine::cpu_time(self.process.id())?, machine::own_cpu_time()?))
@@ -235,6 +277,8 @@ impl Engine {
             half_rate: self.half_rate,
             p50: machine::percentile(&self.latencies, 50),
             p99: machine::percentile(&self.latencies, 99),
+            exchange_rate: median(&self.exchange_rates),
+            exchange_cpu: Duration::from_secs_f64(median(&self.exchange_cpu)),
             resident_mib,
             start: Duration::from_secs_f64(median(&starts)),
             tokens: self.received.tokens,

@@ -31,6 +31,8 @@ pub(crate) struct EngineFigures {
     pub(crate) half_rate: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
+    pub(crate) exchange_rate: f64,
+    pub(crate) exchange_cpu: Duration,
     pub(crate) resident_mib: f64,
     pub(crate) start: Duration,
     pub(crate) tokens: u64,
@@ -67,6 +69,13 @@ impl Display for Report {
                 &format!("latency of a token, {name}"),
                 &measured,
                 &format!("at half load, {}", per_second(*half_rate)),
+            )?;
+        }
+        for EngineFigures { name, exchange_rate, exchange_cpu, .. } in &self.engines {
+            row(
+                &format!("exchanges of another issuer's tokens (ES256, keys cached), {name}"),
+                &per_second(*exchange_rate),
+                &format!("each one a transaction; {} µs of CPU each", exchange_cpu.as_micros()),
             )?;
         }
         let note = format!("{:.2} of a bare axum handler, {}", jwks.ratio, per_second(*bare));

@@ -58,7 +58,11 @@ impl Deployment {
 
     pub(crate) fn serve(&self) -> Result<Process> {
         let log = File::create(self.folder.path().join("log"))?;
-        let child = self.command("serve").args(["--log-level", "warn"]).stderr(log).spawn()?;
+        let child = self
+            .command("serve")
+            .args(["--log-level", "warn", "--trust-plain-http", "--trust-allowed-ranges", "127.0.0.0/8"])
+            .stderr(log)
+            .spawn()?;
         Ok(Process(child))
     }
 

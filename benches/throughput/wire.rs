@@ -68,10 +68,28 @@ pub(crate) fn get(target: &str, port: u16, bearer: Option<&str>) -> Vec<u8> {
 }
 
 pub(crate) fn post(target: &str, port: u16, bearer: &str, body: &serde_json::Value) -> Vec<u8> {
+    json("POST", target, port, bearer, body)
+}
+
+pub(crate) fn patch(target: &str, port: u16, bearer: &str, body: &serde_json::Value) -> Vec<u8> {
+    json("PATCH", target, port, bearer, body)
+}
+
+fn json(method: &str, target: &str, port: u16, bearer: &str, body: &serde_json::Value) -> Vec<u8> {
     let body = body.to_string();
     format!(
-        "POST {target} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {bearer}\r\n\
+        "{method} {target} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {bearer}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Without a credential: what is in the form must do.
+pub(crate) fn form(target: &str, port: u16, body: &str) -> Vec<u8> {
+    format!(
+        "POST {target} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()

@@ -7,7 +7,7 @@ help: ## List the targets
 check: ## Everything that CI checks: format, lints, dependencies, tests on both databases, real clients
 	@scripts/check
 
-check-long: ## The same with the slow tests and more cases for each property
+check-long: ## The same with the slow tests, more cases for each property, and fuzzing
 	@scripts/check --long
 
 clients: ## Only the tests with clients that nobody here wrote

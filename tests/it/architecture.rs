@@ -130,3 +130,30 @@ fn every_room_uses_only_the_rooms_below_it() {
     }
     assert!(arrows > 100, "the test reads the code: {arrows} arrows");
 }
+
+/// `fuzz/` builds the room `trust` by itself, outside the workspace, where nothing else would notice that it does
+/// not compile any more.
+#[test]
+fn what_is_fuzzed_has_the_crates_that_it_uses() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let [ours, fuzzed] =
+        ["Cargo.toml", "fuzz/Cargo.toml"].map(|path| fs::read_to_string(root.join(path)).unwrap());
+    let mut files = Vec::new();
+    source_files(&root.join("src/trust"), &mut files);
+    let code: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let mut used = 0;
+    for line in ours
+        .lines()
+        .skip_while(|line| *line != "[dependencies]")
+        .take_while(|line| *line != "[dev-dependencies]")
+    {
+        let Some((name, _)) = line.split_once(" = ") else { continue };
+        let path = format!("{}::", name.replace('-', "_"));
+        // Tests do not go along.
+        if code.iter().any(|text| text.split("#[cfg(test)]").next().unwrap().contains(&path)) {
+            used += 1;
+            assert!(fuzzed.lines().any(|other| other == line), "fuzz/Cargo.toml lacks `{line}`");
+        }
+    }
+    assert!(used > 5, "the test reads the code: {used} crates");
+}

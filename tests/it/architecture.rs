@@ -140,6 +140,8 @@ fn what_is_fuzzed_has_the_crates_that_it_uses() {
         ["Cargo.toml", "fuzz/Cargo.toml"].map(|path| fs::read_to_string(root.join(path)).unwrap());
     let mut files = Vec::new();
     source_files(&root.join("src/trust"), &mut files);
+    // Tests do not go along.
+    files.retain(|file| !file.iter().any(|part| part == "tests") && !file.ends_with("tests.rs"));
     let code: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     let mut used = 0;
     for line in ours
@@ -149,8 +151,9 @@ fn what_is_fuzzed_has_the_crates_that_it_uses() {
     {
         let Some((name, _)) = line.split_once(" = ") else { continue };
         let path = format!("{}::", name.replace('-', "_"));
-        // Tests do not go along.
-        if code.iter().any(|text| text.split("#[cfg(test)]").next().unwrap().contains(&path)) {
+        let code = code.iter().map(|text| text.split("#[cfg(test)]").next().unwrap());
+        let mut found = code.flat_map(|text| text.match_indices(&path).map(move |(at, _)| &text[..at]));
+        if found.any(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')) {
             used += 1;
             assert!(fuzzed.lines().any(|other| other == line), "fuzz/Cargo.toml lacks `{line}`");
         }

@@ -20,8 +20,11 @@ use crate::store::StoreError;
 use crate::store::access_tokens::Origin;
 use crate::store::organizations::{KeyChoice, Organization};
 use crate::store::runs::{Run, RunState};
+use crate::trust::policy;
 
 pub const MAX_AUDIENCES: usize = 16;
+// A policy that names more would grant runs that cannot start.
+const _: () = assert!(policy::run::MAX_AUDIENCES == MAX_AUDIENCES);
 
 /// What the orchestrator attests.
 pub struct StartRun {

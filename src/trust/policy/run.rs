@@ -16,7 +16,8 @@ const MAX_WORD_BYTES: usize = 63;
 /// Of values and prefixes, as for runs that are started otherwise.
 const MAX_VALUE_BYTES: usize = 255;
 const MAX_CHOICES: usize = 64;
-const MAX_AUDIENCES: usize = 32;
+/// As many as a run may name (`flows::start_run`).
+pub const MAX_AUDIENCES: usize = 16;
 const MAX_AUDIENCE_BYTES: usize = 256;
 
 /// What a run policy grants. One that denies has only the service, and denies every run of it.

@@ -1,6 +1,7 @@
 //! What runs need to exchange their tokens for credentials of a cloud: one form for flags, configuration and
 //! the API, with the members' published names.
 
+pub mod document;
 mod duration;
 mod text;
 

@@ -111,13 +111,14 @@ impl Registration {
 
 /// What a run's environment consists of. A server that sends more is not obeyed: `PATH` or `LD_PRELOAD`
 /// would make it master of the shell.
-const ENVIRONMENT: [&str; 6] = [
+const ENVIRONMENT: [&str; 7] = [
     "ACTIONS_ID_TOKEN_REQUEST_URL",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "RUNMINT_ID_TOKEN_REQUEST_URL",
     "RUNMINT_ID_TOKEN_REQUEST_TOKEN",
     "RUNMINT_RUN_ID",
     "RUNMINT_URL",
+    "RUNMINT_CLOUD_SETTINGS",
 ];
 
 /// Lines that are safe to evaluate, and to see on a terminal, whatever the server sent.

@@ -263,13 +263,14 @@ async fn a_migration_goes_project_by_project_and_is_reported(app: TestApp) {
         |whom: Value| json!({"vault": {"subject": {"deploy": SHORT}, "previous_subject": {"for": whom}}});
     save(&app, 0, migration(json!(["website"]))).await;
     let website = app.start_run(&of_project("website")).await;
+    app.clock.advance(SignedDuration::from_secs(1));
     let shop = app.start_run(&of_project("shop")).await;
     assert_eq!(claims(&app, &website, "vault").await["sub"], website["subject"]);
     for _ in 0..2 {
         let told = claims(&app, &shop, "vault").await;
         assert_eq!(told["sub"], "runmint:deploy:org:acme:shop:staging:update");
     }
-    let now = "2026-01-02T03:05:05Z";
+    let now = "2026-01-02T03:05:06Z";
     let own = json!({
         "audience": "vault", "service": "deploy", "subject": OWN, "is_services_own": true,
         "tokens": 2, "runs": 2, "projects": ["website"], "last_minted_at": now, "last_run": website["id"],
@@ -317,15 +318,11 @@ async fn an_audience_may_be_signed_for_with_es256_by_its_profile(app: TestApp) {
     save(&app, 1, json!({})).await;
     look_after_keys(app.inner()).await.unwrap();
     for _ in 0..2 {
-        app.clock.advance(SignedDuration::from_secs(12 * 3_600 - 600));
-        for _ in 0..36 {
+        app.clock.advance(SignedDuration::from_secs(12 * 3_600 - 200));
+        for _ in 0..30 {
             app.clock.advance(SignedDuration::from_secs(15));
             look_after_keys(app.inner()).await.unwrap();
         }
-    }
-    for _ in 0..6 {
-        app.clock.advance(SignedDuration::from_secs(15));
-        look_after_keys(app.inner()).await.unwrap();
     }
     assert_eq!(alg(&long, "vault").await, "ES256");
     assert_eq!(alg(&long, "other").await, "RS256");

@@ -1,3 +1,8 @@
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a profile is made with json! for the one call that reads it"
+)]
+
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;

@@ -51,7 +51,12 @@ pub async fn replace_audience_profiles(
     profiles: &ProfileDefinitions,
     by: Uuid,
 ) -> Result<Document, AudienceProfilesError> {
-    profiles.check(setting(app, organization))?;
+    let before = audience_profiles(app, organization).await?;
+    if before.as_ref().map_or(0, |document| document.version) != replaces {
+        return Err(AudienceProfilesError::Changed(replaces));
+    }
+    let before = before.map(|document| serde_json::from_value(document.content)).transpose()?;
+    profiles.check(setting(app, organization), &before.unwrap_or_default())?;
     let content = serde_json::to_value(profiles)?;
     let now = app.clock.now();
     let wants_es256 = profiles.mention_es256();

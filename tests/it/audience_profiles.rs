@@ -26,7 +26,7 @@ on_both_engines![
 ];
 
 const PATH: &str = "/api/orgs/acme/audience-profiles";
-const SHORT: &str = "{prefix}:deploy:org:{org}:{project}:{stack}:{operation}";
+const SHORT: &str = "{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}";
 const OWN: &str =
     "{prefix}:deploy:org:{org}:project:{project}:stack:{stack}:operation:{operation}:scope:{scope}";
 
@@ -95,7 +95,7 @@ async fn a_token_is_as_its_audiences_profile_says(app: TestApp) {
         claims,
         json!({
             "iss": app.issuer, "aud": "sts.amazonaws.com",
-            "sub": "runmint:deploy:org:acme:website:staging:update",
+            "sub": "runmint:deploy:org:acme:run:website:staging:update",
             "iat": issued, "nbf": issued - 300, "exp": issued + 600, "jti": claims["jti"],
             "org_id": app.get(&app.viewer, "/api/orgs/acme").await.ok()["id"],
             "https://aws.amazon.com/tags":
@@ -126,7 +126,7 @@ async fn a_runs_tokens_never_change_on_the_way(app: TestApp) {
         let told = claims(service, &first, "vault").await;
         assert_eq!(
             (&told["sub"], &told["project"]),
-            (&json!("runmint:deploy:org:acme:website:staging:update"), &json!("website"))
+            (&json!("runmint:deploy:org:acme:run:website:staging:update"), &json!("website"))
         );
         let told = claims(service, &second, "vault").await;
         assert_eq!((&told["sub"], told.get("project")), (own, None));
@@ -268,7 +268,7 @@ async fn a_migration_goes_project_by_project_and_is_reported(app: TestApp) {
     assert_eq!(claims(&app, &website, "vault").await["sub"], website["subject"]);
     for _ in 0..2 {
         let told = claims(&app, &shop, "vault").await;
-        assert_eq!(told["sub"], "runmint:deploy:org:acme:shop:staging:update");
+        assert_eq!(told["sub"], "runmint:deploy:org:acme:run:shop:staging:update");
     }
     let now = "2026-01-02T03:05:06Z";
     let own = json!({
@@ -313,17 +313,19 @@ async fn an_audience_may_be_signed_for_with_es256_by_its_profile(app: TestApp) {
     };
     // Verifiers do not know the new key yet, so what they know signs.
     assert_eq!(alg(&app.start_run(&json!({})).await, "vault").await, "RS256");
-    // One version later nobody wants it, and the runs of the first still do.
-    let long = app.start_run(&json!({"ttl_seconds": 86_400})).await;
-    save(&app, 1, json!({})).await;
     look_after_keys(app.inner()).await.unwrap();
-    for _ in 0..2 {
-        app.clock.advance(SignedDuration::from_secs(12 * 3_600 - 200));
+    let pass = async |rest: SignedDuration| {
+        app.clock.advance(rest);
         for _ in 0..30 {
             app.clock.advance(SignedDuration::from_secs(15));
             look_after_keys(app.inner()).await.unwrap();
         }
-    }
+    };
+    pass(SignedDuration::from_hours(12)).await;
+    // One version later nobody wants it, and the runs of the first still do.
+    let long = app.start_run(&json!({"ttl_seconds": 86_400})).await;
+    save(&app, 1, json!({})).await;
+    pass(SignedDuration::from_hours(12)).await;
     assert_eq!(alg(&long, "vault").await, "ES256");
     assert_eq!(alg(&long, "other").await, "RS256");
     // Entra verifies nothing else, whatever a profile of many audiences says.

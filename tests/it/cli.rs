@@ -274,7 +274,7 @@ async fn audience_profiles_begin_with_a_preset_and_are_looked_at_before_they_are
     let preset = profile(&["preset", "google", "--audience", "google"], "").await.ok();
     profile(&["set", "--org", "acme", "--file", "-"], &preset).await.ok();
     assert!(profile(&["show", "--org", "acme"], "").await.ok().contains("max_subject_bytes"));
-    let short = "runmint:deploy:org:acme:website:it's prod:update";
+    let short = "runmint:deploy:org:acme:run:website:it's prod:update";
     let preview =
         [&["run", "preview", "--org", "acme", "--shown-for", "google"], ATTRIBUTES.as_slice()].concat();
     assert!(run_as(&app, &app.viewer, &preview).await.ok().contains(short));
@@ -291,7 +291,7 @@ async fn audience_profiles_begin_with_a_preset_and_are_looked_at_before_they_are
     assert!(shown.contains(short), "{shown}");
     let usage = profile(&["usage", "--org", "acme"], "").await.ok();
     assert!(
-        usage.contains("{prefix}:deploy:org:{org}:{project}:{stack}:{operation}") && usage.contains(id),
+        usage.contains("{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}") && usage.contains(id),
         "{usage}"
     );
 }

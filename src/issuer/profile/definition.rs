@@ -166,7 +166,7 @@ pub enum SubjectRefusal {
     )]
     LeavesOut(String),
     #[error(
-        "could be taken for `{other}`, which other runs have or had: with different values both make the same text. Put another word somewhere before the values"
+        "could be taken for `{other}`, which other runs have or had: put a word of its own where it begins to differ, as `:v2:` before the next value"
     )]
     Ambiguous { other: String },
 }

@@ -72,11 +72,16 @@ impl ProfileDefinitions {
         self.0.values().any(|profile| profile.algorithm == Some(ProfileAlgorithm::Es256))
     }
 
-    /// Refuses what can make no token, or one that says what it must not.
-    pub fn check(&self, setting: Setting<'_>) -> Result<(), ProfileError> {
+    /// Refuses what can make no token, or one that says what it must not; `before` is what these take the place
+    /// of.
+    pub fn check(&self, setting: Setting<'_>, before: &Self) -> Result<(), ProfileError> {
         AudienceProfiles::compile(0, self)?;
         self.0.iter().try_for_each(|(audience, definition)| {
             check_definition(audience, definition, setting)
+                .and_then(|()| match before.0.get(audience) {
+                    Some(before) => subject::check_against(definition, before),
+                    None => Ok(()),
+                })
                 .map_err(|source| ProfileError::Profile { audience: audience.clone(), source })
         })
     }

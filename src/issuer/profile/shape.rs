@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::aws::{SOURCE_IDENTITY_CLAIM, TAGS_CLAIM, source_identity};
 use super::definition::ProfileAlgorithm;
+use super::subject::names_one_organization;
 use super::{AudienceProfiles, Profile};
 use crate::issuer::service::Attributes;
 
@@ -38,6 +39,10 @@ pub struct Shape<'r> {
 pub enum ShapeError {
     #[error("the audience's profile names `{{{0}}}`, which this run does not have")]
     Missing(String),
+    #[error(
+        "a value is `org`, and by the template of this audience its subject would read like another organization's: choose another name"
+    )]
+    SecondOrganization,
     #[error(
         "the subject has {bytes} bytes, and this audience takes {max} at most: use shorter names, or another template in its profile"
     )]
@@ -78,6 +83,9 @@ impl Profile {
                     let missing = template.names().find(|name| !facts.values.contains_key(*name));
                     ShapeError::Missing(missing.unwrap_or_default().to_owned())
                 })?;
+                if !names_one_organization(&subject, template) {
+                    return Err(ShapeError::SecondOrganization);
+                }
                 (Cow::Owned(subject), Some(text))
             }
         };

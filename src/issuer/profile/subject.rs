@@ -169,13 +169,37 @@ fn leaves_out<'s>(service: &'s Service, template: &SubjectTemplate) -> Vec<&'s s
     names.filter(|name| !told(name)).collect()
 }
 
-/// Whether two different templates could make the same text of different values. Values have no `:` in them,
-/// so each part between colons is made by one part of either template.
+/// Whether subjects of one template could be taken for the other's, also by a policy that has a wildcard at its
+/// end: `…:project:website:*` must not match a run of the project `project` and the stack `website`. Where the
+/// templates begin to differ, both must therefore say so, in words of their own.
 fn may_be_mistaken(one: &str, other: &str) -> bool {
-    let fixed = |part: &str| !part.contains('{');
-    let parts = |text: &str| text.split(':').map(str::to_owned).collect::<Vec<_>>();
-    let (ones, others) = (parts(one), parts(other));
-    let told_apart = ones.len() != others.len()
-        || ones.iter().zip(&others).any(|(one, other)| fixed(one) && fixed(other) && one != other);
-    one != other && !told_apart
+    let is_fixed = |part: &str| !part.contains('{');
+    // Values have no `:` in them: what stands between two of them was made by one part.
+    let difference = one.split(':').zip(other.split(':')).find(|(one, other)| one != other);
+    difference.is_some_and(|(one, other)| !is_fixed(one) || !is_fixed(other))
+}
+
+/// Whether templates of these definitions could be taken for what they take the place of, in which policies may
+/// still believe.
+pub(super) fn check_against(
+    definition: &ProfileDefinition,
+    before: &ProfileDefinition,
+) -> Result<(), DefinitionError> {
+    for (service, text) in &definition.subject {
+        if let Some(other) = before.subject.get(service).filter(|other| may_be_mistaken(text, other)) {
+            return Err(refusal(service, SubjectRefusal::Ambiguous { other: other.clone() }));
+        }
+    }
+    Ok(())
+}
+
+/// Policies match `:org:NAME:` with wildcards around it. No value, with what stands beside it, may read like
+/// that.
+pub(super) fn names_one_organization(subject: &str, template: &SubjectTemplate) -> bool {
+    match subject.split_once(":org:") {
+        None => true,
+        Some((_, rest)) => {
+            template.names().any(|name| name == "org") && ![":", rest, ":"].concat().contains(":org:")
+        }
+    }
 }

@@ -34,7 +34,7 @@ fn check_as(profiles: Value, own_issuer: bool) -> Result<(), String> {
         max_lifetime: SignedDuration::from_hours(1),
         rs256_only: &["api://AzureADTokenExchange"],
     };
-    definitions.check(setting).map_err(|error| error.to_string())
+    definitions.check(setting, &ProfileDefinitions::default()).map_err(|error| error.to_string())
 }
 
 fn check(profile: Value) -> Result<(), String> {
@@ -118,8 +118,8 @@ fn presets_are_accepted_and_keep_their_limits() {
     }
     let google = compile(json!({"https://iam.googleapis.com/*": presets()["google"].profile}));
     let shape = site.shape(&google, "https://iam.googleapis.com/x").unwrap();
-    assert_eq!(shape.subject, "runmint:deploy:org:acme:website:prod:update");
-    let long = "p".repeat(127 - "runmint:deploy:org:acme::prod:update".len());
+    assert_eq!(shape.subject, "runmint:deploy:org:acme:run:website:prod:update");
+    let long = "p".repeat(127 - "runmint:deploy:org:acme:run::prod:update".len());
     for (project, fits) in [(long.clone(), true), (format!("{long}p"), false)] {
         let attributes = [("project", project.as_str()), ("stack", "prod"), ("operation", "update")];
         let shaped = run("acme", &attributes);
@@ -174,14 +174,14 @@ fn no_subject_can_be_another_services() {
 
 #[test]
 fn what_runs_may_differ_in_is_left_out_on_purpose_only() {
-    let short = "{prefix}:deploy:org:{org}:{project}:{operation}";
+    let short = "{prefix}:deploy:org:{org}:run:{project}:{operation}";
     let error = check(json!({"subject": {"deploy": short}})).unwrap_err();
     assert!(error.contains("leaves out {stack}"), "{error}");
     check(json!({"subject": {"deploy": short}, "subject_omits": ["stack"]})).unwrap();
     let error =
         check(json!({"subject": {"deploy": short}, "subject_omits": ["stack", "scope"]})).unwrap_err();
     assert!(error.contains("`scope` is left out of none"), "{error}");
-    let scope = "{prefix}:deploy:org:{org}:{project}:{stack}:{scope}:x";
+    let scope = "{prefix}:deploy:org:{org}:run:{project}:{stack}:{scope}:x";
     let error = check(json!({"subject": {"deploy": scope}})).unwrap_err();
     assert!(error.contains("leaves out {operation}"), "{error}");
 }
@@ -202,8 +202,8 @@ fn formats_that_stand_side_by_side_are_told_apart() {
         }))
     };
     let (one, swapped) = (
-        "{prefix}:deploy:org:{org}:{project}:{stack}:{operation}",
-        "{prefix}:deploy:org:{org}:{stack}:{project}:{operation}",
+        "{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}",
+        "{prefix}:deploy:org:{org}:run:{stack}:{project}:{operation}",
     );
     let error = migration(swapped, one, json!("all")).unwrap_err();
     assert!(error.contains("could be taken for"), "{error}");
@@ -218,8 +218,48 @@ fn formats_that_stand_side_by_side_are_told_apart() {
 }
 
 #[test]
+fn what_takes_the_place_of_a_format_cannot_be_taken_for_it() {
+    let definitions = |template: &str| -> ProfileDefinitions {
+        serde_json::from_value(json!({"vault": {"subject": {"deploy": template}}})).unwrap()
+    };
+    let services = services();
+    let setting = Setting {
+        services: &services,
+        own_issuer: false,
+        max_lifetime: SignedDuration::from_hours(1),
+        rs256_only: &[],
+    };
+    let before = definitions("{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}");
+    let swapped = definitions("{prefix}:deploy:org:{org}:run:{stack}:{project}:{operation}");
+    let error = swapped.check(setting, &before).unwrap_err().to_string();
+    assert!(error.contains("could be taken for"), "{error}");
+    let named = definitions("{prefix}:deploy:org:{org}:v2:{stack}:{project}:{operation}");
+    named.check(setting, &before).unwrap();
+    before.check(setting, &before).unwrap();
+}
+
+#[test]
+fn no_value_reads_like_another_organization() {
+    let profiles = compile(json!({"v": {"subject": {
+        "deploy": "{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}",
+    }}}));
+    for (org, project, stack, is_taken) in [
+        ("acme", "website", "prod", true),
+        ("acme", "org", "victim", false),
+        ("acme", "website", "org", false),
+        ("acme", "organic", "torg", true),
+        // Followed by `run`, it would read like the organization of that name.
+        ("org", "website", "prod", false),
+    ] {
+        let run = run(org, &[("project", project), ("stack", stack), ("operation", "update")]);
+        let refused = run.shape(&profiles, "v").err() == Some(ShapeError::SecondOrganization);
+        assert_eq!(!refused, is_taken, "{org} {project} {stack}");
+    }
+}
+
+#[test]
 fn a_migration_goes_project_by_project() {
-    let short = "{prefix}:deploy:org:{org}:{project}:{stack}:{operation}";
+    let short = "{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}";
     let with = |whom: Value| {
         compile(json!({"vault": {
             "subject": {"deploy": short}, "previous_subject": {"for": whom},
@@ -233,7 +273,7 @@ fn a_migration_goes_project_by_project() {
     let shape = shop.shape(&profiles, "vault").unwrap();
     assert_eq!(
         (shape.subject.as_ref(), shape.format),
-        ("runmint:deploy:org:acme:shop:prod:update", Some(short))
+        ("runmint:deploy:org:acme:run:shop:prod:update", Some(short))
     );
     let profiles = with(json!("all"));
     assert!(shop.shape(&profiles, "vault").unwrap().format.is_none());
@@ -355,7 +395,7 @@ fn some_template() -> impl Strategy<Value = String> {
         Just("x"),
     ];
     let head = prop_oneof![
-        4 => Just("{prefix}:deploy:org:{org}"), 1 => Just("{prefix}:deploy"), 1 => Just("{prefix}:environments:org:{org}"),
+        4 => Just("{prefix}:deploy:org:{org}:run"), 2 => Just("{prefix}:deploy:org:{org}"), 1 => Just("{prefix}:deploy"), 1 => Just("{prefix}:environments:org:{org}"),
     ];
     (head, proptest::collection::vec(part, 0..6))
         .prop_map(|(head, parts)| std::iter::once(head).chain(parts).collect::<Vec<_>>().join(":"))
@@ -417,9 +457,14 @@ proptest! {
             run(org, &[("project", project), ("stack", stack), ("operation", "update")])
         };
         let (me, them) = (of(orgs[0], &my_values), of(orgs[1], &their_values));
-        let (ours, others) = (me.shape(&profiles.0, "v").unwrap(), them.shape(&profiles.1, "v").unwrap());
+        let (Ok(ours), Ok(others)) = (me.shape(&profiles.0, "v"), them.shape(&profiles.1, "v")) else {
+            return Ok(());
+        };
         prop_assert_ne!(&ours.subject, &others.subject);
         prop_assert_ne!(ours.subject.as_ref(), them.identity.subject.as_str());
+        // Nor does a policy with wildcards around an organization's name take one for the other.
+        let theirs = format!(":org:{}:", orgs[1]);
+        prop_assert!(!format!("{}:", ours.subject).contains(&theirs), "{}", ours.subject);
     }
 }
 

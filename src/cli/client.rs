@@ -101,6 +101,10 @@ impl Client {
         self.send(Method::PATCH, path, Some(body)).await
     }
 
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
     pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.send(Method::DELETE, path, None).await.map(drop)
     }

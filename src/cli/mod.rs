@@ -2,7 +2,9 @@
 
 mod access_token;
 mod arguments;
+mod audience_profile;
 mod client;
+mod cloud_settings;
 mod completions;
 mod credentials;
 mod dev;
@@ -30,6 +32,7 @@ mod session;
 mod settings;
 mod span;
 mod table;
+mod versioned;
 mod whoami;
 
 use std::process::ExitCode;
@@ -92,6 +95,12 @@ enum Command {
     /// Users: names with rights to projects and stacks
     #[command(subcommand)]
     User(principal::Command),
+    /// Which roles and accounts runs use in each cloud
+    #[command(subcommand)]
+    CloudSettings(cloud_settings::Command),
+    /// How tokens differ from audience to audience
+    #[command(subcommand)]
+    AudienceProfile(audience_profile::Command),
     /// Runs: start, follow and end them
     #[command(subcommand)]
     Run(run::Command),
@@ -134,6 +143,8 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Policy(command) => command.execute(output).await,
         Command::Team(command) => command.execute(PrincipalKind::Team, output).await,
         Command::User(command) => command.execute(PrincipalKind::User, output).await,
+        Command::CloudSettings(command) => command.execute(output).await,
+        Command::AudienceProfile(command) => command.execute(output).await,
         Command::Run(command) => command.execute(output).await,
         Command::IdToken(id_token) => id_token.execute(output).await,
         Command::Keys(command) => command.execute(output).await,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::arguments::id;
-use super::client::Client;
+use super::client::{Client, with_query};
 use super::failure::Failure;
 use super::output::{self, Format, pretty, safe};
 use super::span::moment;
@@ -23,6 +23,9 @@ pub(super) enum Command {
     Show {
         /// The run's id
         id: String,
+        /// Show subject and claims as tokens for this audience have them
+        #[arg(long)]
+        audience: Option<String>,
     },
     List(list::List),
     /// End a run that did its work; it gets no more tokens
@@ -44,7 +47,7 @@ impl Command {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         match self {
             Self::Start(start) => start.execute(output).await,
-            Self::Show { id } => show(&id, output).await,
+            Self::Show { id, audience } => show(&id, audience.as_deref(), output).await,
             Self::List(list) => list.execute(output).await,
             Self::Finish { id } => end(&id, "finish", output).await,
             Self::Cancel { id } => end(&id, "cancel", output).await,
@@ -53,9 +56,10 @@ impl Command {
     }
 }
 
-async fn show(id_text: &str, output: Format) -> Result<(), Failure> {
+async fn show(id_text: &str, audience: Option<&str>, output: Format) -> Result<(), Failure> {
     let id = id(id_text)?;
-    let run = Client::from_environment()?.get(&format!("/api/runs/{id}")).await?;
+    let asked: Vec<_> = audience.map(|audience| ("audience", audience)).into_iter().collect();
+    let run = Client::from_environment()?.get(&with_query(&format!("/api/runs/{id}"), &asked)).await?;
     output::print(output, &run, |run| describe(run, SystemClock.now()))
 }
 
@@ -73,6 +77,7 @@ fn describe(run: &Value, now: Timestamp) -> String {
         Some(audiences) => audiences.iter().map(cell).collect::<Vec<_>>().join(", "),
         None => "any".to_owned(),
     };
+    let subject = if run["refused"].is_null() { &run["subject"] } else { &run["refused"] };
     let facts = fields(&[
         ("id", cell(&run["id"])),
         ("organization", cell(&run["organization"])),
@@ -82,8 +87,12 @@ fn describe(run: &Value, now: Timestamp) -> String {
         ("expires", moment(&run["expires_at"], now, "-")),
         ("ended", moment(&run["ended_at"], now, "not yet")),
         ("audiences", audiences),
-        ("subject", cell(&run["subject"])),
+        ("subject", cell(subject)),
     ]);
     let (attributes, claims) = (pretty(&run["attributes"]), pretty(&run["claims"]));
-    format!("{facts}\nattributes\n{attributes}\n\nclaims\n{claims}\n")
+    let clouds = match run["cloud"].as_object() {
+        Some(clouds) if !clouds.is_empty() => format!("\ncloud\n{}\n", pretty(&run["cloud"])),
+        _ => String::new(),
+    };
+    format!("{facts}\nattributes\n{attributes}\n\nclaims\n{claims}\n{clouds}")
 }

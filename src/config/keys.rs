@@ -16,7 +16,7 @@ use crate::signing::rotation::{RotationPolicy, Timing};
 
 /// What Azure's federated credentials are asked for with, in its clouds for everybody, for the government of
 /// the United States and for China; Entra takes RS256 alone.
-const AZURE: [&str; 3] =
+pub const ENTRA_AUDIENCES: [&str; 3] =
     ["api://AzureADTokenExchange", "api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"];
 
 /// How the signing keys are kept, used and replaced. No `Debug`: it may hold secrets.
@@ -80,9 +80,14 @@ impl AlgorithmChoice {
     pub fn choose(&self, audience: &str, of_the_organization: SigningAlgorithm) -> SigningAlgorithm {
         match self.0.get(audience) {
             Some(algorithm) => *algorithm,
-            None if AZURE.contains(&audience) => SigningAlgorithm::Rs256,
+            None if Self::is_of_entra(audience) => SigningAlgorithm::Rs256,
             None => of_the_organization,
         }
+    }
+
+    /// Whether Microsoft Entra reads tokens for it, which verifies RS256 alone whatever anybody says.
+    pub fn is_of_entra(audience: &str) -> bool {
+        ENTRA_AUDIENCES.contains(&audience)
     }
 
     /// Whether some audience has it.
@@ -183,7 +188,7 @@ fn algorithms(raw: &Raw) -> Result<AlgorithmChoice, ConfigError> {
         Audience::parse(audience).map_err(|error| value_error(&setting, &error))?;
         let algorithm =
             SigningAlgorithm::parse(text).ok_or_else(|| value_error(&setting, "is RS256 or ES256"))?;
-        if AZURE.contains(&audience.as_str()) && algorithm != SigningAlgorithm::Rs256 {
+        if ENTRA_AUDIENCES.contains(&audience.as_str()) && algorithm != SigningAlgorithm::Rs256 {
             return Err(value_error(&setting, "is RS256: Microsoft Entra verifies nothing else"));
         }
         by_audience.insert(audience.clone(), algorithm);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::config::DEFAULT_RUN_TTL;
 use crate::entropy::uuid_at;
-use crate::flows::mint_id_token::{MintError, MintRequest, admit_audience, mint_id_token};
+use crate::flows::mint_id_token::{MintError, MintRequest, mint_id_token, tell};
 use crate::flows::policies::{PolicyFlowError, audiences_of, for_audience, outcome, role, saved};
 use crate::flows::start_run::{StartRun, StartRunError, prepare_run};
 use crate::flows::trusted_issuers::registered;
@@ -200,7 +200,7 @@ impl Exchanging<'_> {
                 // It was found to grant the run a moment ago, by the same claims.
                 let attributes = grant.attributes_of(asked, self.claims.all());
                 let attributes = attributes.map_err(|_| ExchangeError::NoPolicyMatched)?;
-                Some(self.run(attributes, asked.service.clone(), grant.audiences())?)
+                Some(self.run(attributes, asked.service.clone(), grant.audiences()).await?)
             }
             _ => None,
         };
@@ -297,7 +297,7 @@ impl Exchanging<'_> {
         Ok(Holder::Principal { id: found.id, kind, name: found.name, rights: found.rights })
     }
 
-    fn run(
+    async fn run(
         &self,
         attributes: BTreeMap<String, String>,
         service: String,
@@ -307,36 +307,32 @@ impl Exchanging<'_> {
         let ttl = most.min(DEFAULT_RUN_TTL.as_secs());
         let audiences = audiences.map(<[String]>::to_vec);
         let request = StartRun { service, attributes, ttl_seconds: Some(ttl), audiences };
-        Ok(prepare_run(self.app, &self.organization, request, Some(&self.origin()))?)
+        Ok(prepare_run(self.app, &self.organization, request, Some(&self.origin())).await?)
     }
 
     /// What its first ID token may be refused for, before the subject token is spent on it.
     fn require_mintable(&self, run: &Run) -> Result<(), ExchangeError> {
-        let request = self.mint_request();
-        admit_audience(run, request.audience)?;
-        self.app
-            .lifetime
-            .expiry(self.now, run.expires_at, request.lifetime_seconds)
-            .map_err(MintError::from)?;
-        Ok(())
+        self.first_token(run).map(drop)
     }
 
-    fn mint_request(&self) -> MintRequest<'_> {
+    /// How the run's first ID token is asked for, and when it expires.
+    fn first_token(&self, run: &Run) -> Result<(MintRequest<'_>, Timestamp), ExchangeError> {
         let audience = match &self.request.asked {
             Asked::Run(asked) => asked.audiences.first().map(String::as_str),
             _ => None,
         };
+        let lifetime = tell(self.app, run, audience)?.lifetime;
         // Clients that speak of access tokens send their usual two hours with everything.
-        let longest = self.app.lifetime.max.as_secs();
+        let longest = lifetime.max.as_secs();
         let lifetime_seconds = self.request.expiration_seconds.map(|seconds| seconds.min(longest));
-        MintRequest { audience, lifetime_seconds, caller: self.request.caller.clone() }
+        let expires_at =
+            lifetime.expiry(self.now, run.expires_at, lifetime_seconds).map_err(MintError::from)?;
+        Ok((MintRequest { audience, lifetime_seconds, caller: self.request.caller.clone() }, expires_at))
     }
 
     async fn answer_run(&self, run: Run, request_token: Secret) -> Result<Exchanged, ExchangeError> {
-        let request = self.mint_request();
-        let lives = self.app.lifetime.expiry(self.now, run.expires_at, request.lifetime_seconds);
+        let (request, expires_at) = self.first_token(&run)?;
         let id_token = mint_id_token(self.app, &run, request).await?;
-        let expires_at = lives.map_err(MintError::from)?;
         Ok(Exchanged {
             expires_in_seconds: expires_at.duration_since(self.now).as_secs(),
             gain: Gain::Run { run: Box::new(run), request_token, id_token },

@@ -253,24 +253,23 @@ fn publications(app: &App, wishes: &[KeyWish], keyring: &Keyring) -> HashMap<Iss
 fn wanted(app: &App, wishes: &[KeyWish]) -> Vec<RingId> {
     let shared = |algorithm| RingId { issuer: IssuerId::Shared, algorithm };
     let mut wanted = vec![shared(SigningAlgorithm::Rs256)];
-    let for_shared =
-        |wish: &KeyWish| !wish.deleted && !wish.own_issuer && wish.algorithm == SigningAlgorithm::Es256;
+    let for_shared = |wish: &KeyWish| !wish.deleted && !wish.own_issuer && wish.wants_es256();
     if app.algorithms.mentions(SigningAlgorithm::Es256) || wishes.iter().any(for_shared) {
         wanted.push(shared(SigningAlgorithm::Es256));
     }
     for wish in wishes.iter().filter(|wish| wish.own_issuer && !wish.deleted) {
-        wanted.extend(rings_of_own_issuer(app, IssuerId::Organization(wish.organization_id), wish.algorithm));
+        wanted.extend(rings_of_own_issuer(
+            app,
+            IssuerId::Organization(wish.organization_id),
+            wish.wants_es256(),
+        ));
     }
     wanted
 }
 
 /// The rings that an issuer of an organization's own has.
-pub fn rings_of_own_issuer(
-    app: &App,
-    issuer: IssuerId,
-    algorithm: SigningAlgorithm,
-) -> impl Iterator<Item = RingId> {
-    let es256 = algorithm == SigningAlgorithm::Es256 || app.algorithms.mentions(SigningAlgorithm::Es256);
+pub fn rings_of_own_issuer(app: &App, issuer: IssuerId, wants_es256: bool) -> impl Iterator<Item = RingId> {
+    let es256 = wants_es256 || app.algorithms.mentions(SigningAlgorithm::Es256);
     let beside = es256.then_some(SigningAlgorithm::Es256);
     std::iter::once(SigningAlgorithm::Rs256).chain(beside).map(move |algorithm| RingId { issuer, algorithm })
 }

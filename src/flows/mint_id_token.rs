@@ -7,14 +7,17 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::config::keys::AlgorithmChoice;
 use crate::entropy::uuid_at;
 use crate::flows::publish_keys::is_in_copies;
 use crate::flows::refresh_keys::{RefreshError, SPACING, keys_to_sign_with, refresh, refresh_if_older};
 use crate::issuer::audience::{Audience, AudienceError};
 use crate::issuer::claims::{IdTokenClaims, Issuance};
-use crate::issuer::lifetime::LifetimeError;
+use crate::issuer::lifetime::{LifetimeError, LifetimePolicy};
+use crate::issuer::profile::{ProfileAlgorithm, Shape, ShapeError};
 use crate::secret::{Secret, SecretKind};
 use crate::served::Served;
+use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{RingId, RingKey};
 use crate::signing::signer::SigningError;
 use crate::store::StoreError;
@@ -39,6 +42,8 @@ pub enum MintError {
     Audience(#[from] AudienceError),
     #[error("this run may not ask for audience `{asked}`; it may ask for: {allowed}")]
     AudienceNotAllowed { asked: String, allowed: String },
+    #[error("audience `{audience}`: {source}")]
+    Shape { audience: String, source: ShapeError },
     #[error(transparent)]
     Lifetime(#[from] LifetimeError),
     #[error("no key signs at the moment")]
@@ -61,9 +66,9 @@ pub enum MintError {
 pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Result<String, MintError> {
     let now = app.clock.now();
     refuse_ended(run, run.state_at(now))?;
-    let audience = admit_audience(run, request.audience)?;
-    let expires_at = app.lifetime.expiry(now, run.expires_at, request.lifetime_seconds)?;
-    let admitted = Admitted { now, audience, expires_at, caller: request.caller };
+    let Told { audience, shape, lifetime } = tell(app, run, request.audience)?;
+    let expires_at = lifetime.expiry(now, run.expires_at, request.lifetime_seconds)?;
+    let admitted = Admitted { now, audience, shape: &shape, expires_at, caller: request.caller };
     let served = keys_to_sign_with(app).await?;
     // What this process knows of the keys may be old: one was made or replaced a moment ago.
     let served = match sign_with(app, &served, run, &admitted).await {
@@ -74,13 +79,30 @@ pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Re
     // Time has passed, and this process may have stood still.
     let now = app.clock.now();
     refuse_ended(run, run.state_at(now))?;
-    let expires_at = app.lifetime.expiry(now, run.expires_at, request.lifetime_seconds)?;
+    let expires_at = lifetime.expiry(now, run.expires_at, request.lifetime_seconds)?;
     sign_with(app, &served, run, &Admitted { now, expires_at, ..admitted }).await
+}
+
+/// What tokens of a run for an audience say, and how long.
+pub struct Told<'r> {
+    pub audience: &'r str,
+    pub shape: Shape<'r>,
+    pub lifetime: LifetimePolicy,
+}
+
+/// Refuses an audience that the run may not ask for, or whose profile cannot speak of it.
+pub fn tell<'r>(app: &App, run: &'r Run, audience: Option<&'r str>) -> Result<Told<'r>, MintError> {
+    let audience = admit_audience(run, audience)?;
+    let shape =
+        run.shape(audience).map_err(|source| MintError::Shape { audience: audience.to_owned(), source })?;
+    let lifetime = app.lifetime.within(shape.lifetime);
+    Ok(Told { audience, shape, lifetime })
 }
 
 struct Admitted<'a> {
     now: Timestamp,
     audience: &'a str,
+    shape: &'a Shape<'a>,
     expires_at: Timestamp,
     caller: String,
 }
@@ -92,9 +114,9 @@ async fn sign_with(
     run: &Run,
     admitted: &Admitted<'_>,
 ) -> Result<String, MintError> {
-    let Admitted { now, audience, expires_at, .. } = *admitted;
+    let Admitted { now, audience, shape, expires_at, .. } = *admitted;
     let issuer = run.keys.issuer(run.organization_id);
-    let ring = served.ring(issuer, app.algorithms.choose(audience, run.keys.algorithm), now);
+    let ring = served.ring(issuer, algorithm(app, run, audience, shape), now);
     let issuer = served.issuer_url(issuer).ok_or(MintError::NoSigningKey)?;
     let key = served.keyring.signer(ring, &app.rotation, now).ok_or(MintError::NoSigningKey)?;
     if !is_in_copies(app, key.kid()) {
@@ -108,7 +130,8 @@ async fn sign_with(
         run_id: run.id,
         organization_id: run.organization_id,
         audience: audience.to_owned(),
-        subject: run.subject.clone(),
+        subject: shape.subject.clone().into_owned(),
+        subject_format: shape.format.map(str::to_owned),
         kid: key.kid().to_owned(),
         expires_at,
         caller: admitted.caller.clone(),
@@ -126,15 +149,26 @@ async fn sign_with(
     let issuance = Issuance {
         issuer: issuer.as_str(),
         audience,
-        subject: &run.subject,
+        subject: &shape.subject,
         jti,
         issued_at: now,
         expires_at,
     };
-    let input = key.signing_input(&IdTokenClaims::new(&issuance, &run.claims))?;
+    let input = key.signing_input(&IdTokenClaims::new(&issuance, &shape.claims))?;
     let token = app.signers.sign(Arc::clone(key), input).await?;
     require_still_signs(app, ring, key.kid()).await?;
     Ok(token)
+}
+
+/// The audience's profile before the configuration, and that before the organization's usual one; but what a
+/// relying party cannot verify helps nobody.
+fn algorithm(app: &App, run: &Run, audience: &str, shape: &Shape<'_>) -> SigningAlgorithm {
+    match shape.algorithm {
+        _ if AlgorithmChoice::is_of_entra(audience) => SigningAlgorithm::Rs256,
+        Some(ProfileAlgorithm::Rs256) => SigningAlgorithm::Rs256,
+        Some(ProfileAlgorithm::Es256) => SigningAlgorithm::Es256,
+        None => app.algorithms.choose(audience, run.keys.algorithm),
+    }
 }
 
 /// This process may have stood still since the record was made, while the key was replaced or revoked: then

@@ -2,7 +2,9 @@
 
 pub mod abandon_keys;
 pub mod access_tokens;
+pub mod audience_profiles;
 pub mod authorize;
+pub mod cloud_settings;
 pub mod end_run;
 pub mod exchange_token;
 pub mod initialize;

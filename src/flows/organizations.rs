@@ -10,6 +10,7 @@ use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
 use crate::flows::refresh_keys::refresh;
 use crate::issuer::organization_name::{OrganizationName, OrganizationNameError};
 use crate::issuer::url::MAX_ISSUER_CHARS;
+use crate::signing::algorithm::SigningAlgorithm;
 use crate::store::StoreError;
 use crate::store::organizations::{Create, KeyChoice, Organization};
 
@@ -51,7 +52,9 @@ pub async fn create_organization(
         if app.store.is_name_taken(&organization.name).await? {
             return Err(CreateOrganizationError::NameTaken(organization.name));
         }
-        for ring in rings_of_own_issuer(app, keys.issuer(organization.id), keys.algorithm) {
+        for ring in
+            rings_of_own_issuer(app, keys.issuer(organization.id), keys.algorithm == SigningAlgorithm::Es256)
+        {
             first_keys.push(make_key(app, ring).await?);
         }
     }

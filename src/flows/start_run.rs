@@ -1,6 +1,6 @@
 //! Registering a run: what the orchestrator attests becomes the identity that its tokens carry.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
@@ -9,15 +9,20 @@ use crate::app::App;
 use crate::clouds::limits::{self, LimitCheck};
 use crate::config::{DEFAULT_RUN_TTL, MIN_RUN_TTL};
 use crate::entropy::uuid_at;
+use crate::flows::audience_profiles::setting;
+use crate::flows::cloud_settings::{self, CloudSettingsError};
+use crate::flows::mint_id_token::admit_audience;
 use crate::issuer::audience::{Audience, AudienceError};
 use crate::issuer::claims::{self, Actor};
 use crate::issuer::organization_name::OrganizationName;
+use crate::issuer::profile::{ProfileError, ShapeError};
 use crate::issuer::service::{AttributeError, Attributes};
 use crate::issuer::subject::MAX_SUBJECT_BYTES;
 use crate::issuer::url::IssuerUrl;
 use crate::secret::{Secret, SecretKind};
 use crate::store::StoreError;
 use crate::store::access_tokens::Origin;
+use crate::store::documents::StartingPoint;
 use crate::store::organizations::{KeyChoice, Organization};
 use crate::store::runs::{Run, RunState};
 use crate::trust::policy;
@@ -42,9 +47,17 @@ pub struct StartedRun {
 
 /// What a run would get, unsigned.
 pub struct Preview {
+    pub told: Told,
+    pub limits: Vec<LimitCheck>,
+    pub cloud: Map<String, Value>,
+}
+
+/// What a token says of its run. Of the claims every one but the times, the id and an audience asked for.
+pub struct Told {
     pub subject: String,
     pub claims: Map<String, Value>,
-    pub limits: Vec<LimitCheck>,
+    /// Why there would be no token for the audience in question.
+    pub refused: Option<String>,
 }
 
 #[derive(Debug, Error)]
@@ -63,6 +76,14 @@ pub enum StartRunError {
         "the subject has {bytes} bytes, and clouds accept {MAX_SUBJECT_BYTES} at most: use shorter names (`preview` shows the subject)"
     )]
     SubjectTooLong { bytes: usize },
+    #[error("audience `{audience}`: {source}")]
+    Shape { audience: String, source: ShapeError },
+    #[error(
+        "{0}. What the operator configured has changed since it was saved: replace the organization's audience profiles"
+    )]
+    Profiles(ProfileError),
+    #[error(transparent)]
+    CloudSettings(#[from] CloudSettingsError),
     #[error("the organization was deleted")]
     OrganizationDeleted,
     #[error(transparent)]
@@ -76,7 +97,7 @@ pub async fn start_run(
     started_by: Uuid,
     origin: Option<&Origin>,
 ) -> Result<StartedRun, StartRunError> {
-    let run = prepare_run(app, organization, request, origin)?;
+    let run = prepare_run(app, organization, request, origin).await?;
     let request_token = Secret::generate(SecretKind::RunRequestToken, app.entropy.as_ref());
     if !app.store.start_run(&run, &request_token.hash(), started_by).await? {
         return Err(StartRunError::OrganizationDeleted);
@@ -86,48 +107,68 @@ pub async fn start_run(
 }
 
 /// A run that nobody has registered yet.
-pub fn prepare_run(
+pub async fn prepare_run(
     app: &App,
     organization: &Organization,
     request: StartRun,
     origin: Option<&Origin>,
 ) -> Result<Run, StartRunError> {
-    let run = register(app, organization, request, app.clock.now(), origin)?;
+    let from = app.store.starting_point(organization.id).await?;
+    let run = register(app, organization, request, from, origin)?;
+    for audience in run.audiences.iter().flatten() {
+        // Where it is known already what cannot be, a person sees it, and not a job.
+        run.shape(audience).map_err(|source| StartRunError::Shape { audience: audience.clone(), source })?;
+    }
     if run.subject.len() > MAX_SUBJECT_BYTES {
         return Err(StartRunError::SubjectTooLong { bytes: run.subject.len() });
     }
     Ok(run)
 }
 
-pub fn preview_run(
+pub async fn preview_run(
     app: &App,
     organization: &Organization,
     request: StartRun,
     origin: Option<&Origin>,
+    audience: Option<&str>,
 ) -> Result<Preview, StartRunError> {
-    let run = register(app, organization, request, app.clock.now(), origin)?;
-    let audiences = run.audiences.as_deref().unwrap_or(std::slice::from_ref(&run.organization));
-    let issuer = issuer_of(app, organization.keys, &run.organization);
-    let limits = limits::check(&issuer, &run.subject, audiences);
-    let mut claims = unchanging_claims(&issuer, &run.organization, &run.subject, &run.claims);
+    let from = app.store.starting_point(organization.id).await?;
+    let run = register(app, organization, request, from, origin)?;
+    let mut told = tell(app, &run, audience);
     // There is no run, so there is no id to show.
-    claims.shift_remove("run_id");
-    Ok(Preview { subject: run.subject, claims, limits })
+    told.claims.shift_remove("run_id");
+    let asked = audience.map(|audience| vec![audience.to_owned()]);
+    let audiences = asked.or(run.audiences).unwrap_or_else(|| vec![run.organization.clone()]);
+    let issuer = issuer_of(app, organization.keys, &run.organization);
+    let subject = if told.refused.is_some() { &run.subject } else { &told.subject };
+    let limits = limits::check(&issuer, subject, &audiences);
+    Ok(Preview { told, limits, cloud: run.cloud })
 }
 
-/// What all tokens of a run say alike: every claim but the times, the id and an audience asked for.
-pub fn unchanging_claims(
-    issuer: &IssuerUrl,
-    organization: &str,
-    subject: &str,
-    of_the_run: &Map<String, Value>,
-) -> Map<String, Value> {
-    let mut claims = Map::new();
-    claims.insert("iss".into(), issuer.as_str().into());
-    claims.insert("aud".into(), organization.into());
-    claims.insert("sub".into(), subject.into());
-    claims.extend(of_the_run.clone());
-    claims
+/// The run as its tokens for `audience` show it, or without one as its service does.
+pub fn tell(app: &App, run: &Run, audience: Option<&str>) -> Told {
+    let issuer = issuer_of(app, run.keys, &run.organization);
+    let claims = |audience: &str, subject: &str, of_the_run: &Map<String, Value>| {
+        let mut claims = Map::new();
+        claims.insert("iss".into(), issuer.as_str().into());
+        claims.insert("aud".into(), audience.into());
+        claims.insert("sub".into(), subject.into());
+        claims.extend(of_the_run.clone());
+        claims
+    };
+    let Some(audience) = audience else {
+        let claims = claims(&run.organization, &run.subject, &run.claims);
+        return Told { subject: run.subject.clone(), claims, refused: None };
+    };
+    let shape = admit_audience(run, Some(audience)).map_err(|error| error.to_string());
+    match shape.and_then(|audience| run.shape(audience).map_err(|error| error.to_string())) {
+        Ok(shape) => Told {
+            claims: claims(audience, &shape.subject, &shape.claims),
+            subject: shape.subject.into_owned(),
+            refused: None,
+        },
+        Err(why) => Told { subject: String::new(), claims: Map::new(), refused: Some(why) },
+    }
 }
 
 /// The issuer in the tokens of an organization.
@@ -142,9 +183,10 @@ fn register(
     app: &App,
     organization: &Organization,
     request: StartRun,
-    now: Timestamp,
+    from: StartingPoint,
     origin: Option<&Origin>,
 ) -> Result<Run, StartRunError> {
+    let now = app.clock.now();
     let StartRun { service: name, attributes, ttl_seconds, audiences } = request;
     let service = app.services.named(&name).ok_or_else(|| StartRunError::UnknownService {
         name: name.clone(),
@@ -153,6 +195,9 @@ fn register(
     let identity = app.services.identify(service, &organization.name, &attributes)?;
     let ttl = ttl(ttl_seconds, app.run_ttl_max)?;
     check_audiences(audiences.as_deref())?;
+    let StartingPoint { profiles, cloud_settings } = from;
+    profiles.check_service(&name, setting(app, organization)).map_err(StartRunError::Profiles)?;
+    let cloud = cloud_settings.map(|saved| cloud_settings::resolve(saved, &identity.values)).transpose()?;
     let id = uuid_at(now, app.entropy.as_ref());
     Ok(Run {
         id,
@@ -169,6 +214,9 @@ fn register(
             id,
             actor(origin).as_ref(),
         ),
+        template_values: if profiles.version() > 0 { identity.values } else { Attributes::new() },
+        profiles,
+        cloud: cloud.unwrap_or_default(),
         audiences,
         created_at: now,
         expires_at: now + ttl,

@@ -190,6 +190,10 @@ fn apply(issuer: &mut TrustedIssuer, details: IssuerDetails) -> Result<(), Trust
     }
     if let Some(jwks) = &jwks {
         KeySet::parse(jwks.to_string().as_bytes())?;
+        let keys = jwks["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if !keys.iter().all(Value::is_object) {
+            return Err(KeySetError::NotAnObject.into());
+        }
     }
     issuer.name = name;
     issuer.thumbprints = parsed.iter().map(Thumbprint::to_string).collect();

@@ -1,7 +1,9 @@
 //! The HTTP face: requests become calls of flows, and their outcomes become answers.
 
 pub mod access_tokens;
+pub mod audience_profiles;
 pub mod body;
+pub mod cloud_settings;
 pub mod connections;
 pub mod credentials;
 pub mod dev_tls;

@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::runs::render_started;
 use crate::flows::exchange_token::{ExchangeError, Exchanged, Gain, TokenRequest, exchange_token};
 use crate::flows::mint_id_token::MintError;
-use crate::flows::start_run::StartedRun;
+use crate::flows::start_run::{StartRunError, StartedRun};
 use crate::trust::foreign_token::RefusalClass;
 use crate::trust::policy::evaluation::Asked;
 use crate::trust::policy::run::RunRequest;
@@ -200,11 +200,16 @@ fn refuse(error: ExchangeError) -> Response {
         ExchangeError::Reused => ("invalid_request", "token_reused"),
         ExchangeError::Expiration => ("invalid_request", "expiration"),
         ExchangeError::NoSuchPrincipal { .. } => ("invalid_scope", "no_such_principal"),
-        ExchangeError::Run(error) if !matches!(error, crate::flows::start_run::StartRunError::Store(_)) => {
+        ExchangeError::Run(error)
+            if !matches!(error, StartRunError::Store(_) | StartRunError::CloudSettings(_)) =>
+        {
             ("invalid_request", "run")
         }
         ExchangeError::Mint(
-            MintError::Audience(_) | MintError::AudienceNotAllowed { .. } | MintError::Lifetime(_),
+            MintError::Audience(_)
+            | MintError::AudienceNotAllowed { .. }
+            | MintError::Shape { .. }
+            | MintError::Lifetime(_),
         ) => ("invalid_request", "run"),
         ExchangeError::Changed => {
             let mut response = Refusal {

@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::flows::access_tokens::CreateAccessTokenError;
+use crate::flows::audience_profiles::AudienceProfilesError;
 use crate::flows::authorize::AuthorizeError;
+use crate::flows::cloud_settings::CloudSettingsError;
 use crate::flows::end_run::EndRunError;
 use crate::flows::exchange_token::ExchangeError;
 use crate::flows::make_key::MakeKeyError;
@@ -223,9 +225,40 @@ impl From<StartRunError> for Problem {
             | StartRunError::Ttl { .. }
             | StartRunError::AudienceCount
             | StartRunError::Audience(_)
+            | StartRunError::Shape { .. }
             | StartRunError::SubjectTooLong { .. } => Self::invalid_input(sentence(&error)),
+            StartRunError::Profiles(_) => {
+                tracing::error!(%error, "no run: the audience profiles do not fit the configured services");
+                Self::invalid_input(sentence(&error))
+            }
+            StartRunError::CloudSettings(error) => error.into(),
             StartRunError::OrganizationDeleted => Self::new(ProblemKind::NotFound, sentence(&error)),
             StartRunError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AudienceProfilesError> for Problem {
+    fn from(error: AudienceProfilesError) -> Self {
+        match error {
+            AudienceProfilesError::Profiles(_) => Self::invalid_input(sentence(&error)),
+            AudienceProfilesError::Changed(_) => Self::new(ProblemKind::Conflict, sentence(&error)),
+            AudienceProfilesError::Audience(_) | AudienceProfilesError::Runs => {
+                Self::bad_request(sentence(&error))
+            }
+            AudienceProfilesError::Form(_) => Self::internal(&error),
+            AudienceProfilesError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CloudSettingsError> for Problem {
+    fn from(error: CloudSettingsError) -> Self {
+        match error {
+            CloudSettingsError::Document(_) => Self::invalid_input(sentence(&error)),
+            CloudSettingsError::Changed(_) => Self::new(ProblemKind::Conflict, sentence(&error)),
+            CloudSettingsError::Saved(_) => Self::internal(&error),
+            CloudSettingsError::Store(error) => error.into(),
         }
     }
 }
@@ -370,7 +403,7 @@ impl From<MintError> for Problem {
             MintError::AudienceNotAllowed { .. } => {
                 Self::new(ProblemKind::AudienceNotAllowed, sentence(&error))
             }
-            MintError::Lifetime(_) => Self::invalid_input(sentence(&error)),
+            MintError::Lifetime(_) | MintError::Shape { .. } => Self::invalid_input(sentence(&error)),
             MintError::NoSigningKey
             | MintError::KeyReplaced
             | MintError::NotPublished

@@ -9,12 +9,12 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::problem::Problem;
 use super::{
-    Api, access_tokens, discovery, health, id_token, keys, metrics, oauth, organizations, policies,
-    principals, runs, snapshot_verifiers, trusted_issuers, user,
+    Api, access_tokens, audience_profiles, cloud_settings, discovery, health, id_token, keys, metrics, oauth,
+    organizations, policies, principals, runs, snapshot_verifiers, trusted_issuers, user,
 };
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
 use crate::store::principals::PrincipalKind::{Team, User};
@@ -90,6 +90,11 @@ pub fn routes() -> Vec<Route> {
         route("get", "/api/orgs/{org}/users/{name}", principals::show(User)),
         route("patch", "/api/orgs/{org}/users/{name}", principals::change(User)),
         route("delete", "/api/orgs/{org}/users/{name}", principals::remove(User)),
+        route("get", "/api/orgs/{org}/cloud-settings", get(cloud_settings::show)),
+        route("put", "/api/orgs/{org}/cloud-settings", put(cloud_settings::replace)),
+        route("get", "/api/orgs/{org}/audience-profiles", get(audience_profiles::show)),
+        route("put", "/api/orgs/{org}/audience-profiles", put(audience_profiles::replace)),
+        route("get", "/api/orgs/{org}/audience-profiles/usage", get(audience_profiles::used)),
         route("post", "/api/orgs/{org}/runs", post(runs::start)),
         route("get", "/api/orgs/{org}/runs", get(runs::list)),
         route("post", "/api/orgs/{org}/runs/preview", post(runs::preview)),

@@ -18,7 +18,9 @@ use super::problem::Problem;
 use super::query::Query;
 use crate::app::App;
 use crate::flows::end_run::end_run;
-use crate::flows::start_run::{self, StartRun, StartedRun, issuer_of, preview_run, unchanging_claims};
+use crate::flows::mint_id_token::MintError;
+use crate::flows::start_run::{self, StartRun, StartedRun, Told, preview_run, tell};
+use crate::issuer::audience::Audience;
 use crate::issuer::service::Attributes;
 use crate::issuer::subject::{MAX_SUBJECT_BYTES, is_attribute_name};
 use crate::store::access_tokens::Role;
@@ -63,12 +65,16 @@ pub async fn preview(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     PathSegment(org): PathSegment,
+    RawQuery(query): RawQuery,
     body: UnreadBody,
 ) -> Result<Json<Value>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
+    let query = Query::parse(query.as_deref(), &["audience"])?;
+    let audience = audience(&query)?;
     let body: StartRunBody = body.json(&api).await?;
     caller.require_right(&body.attributes, Access::Read)?;
-    let preview = preview_run(&api.app, &organization, body.into(), caller.token().origin.as_ref())?;
+    let origin = caller.token().origin.as_ref();
+    let preview = preview_run(&api.app, &organization, body.into(), origin, audience).await?;
     let limits: Vec<Value> = preview
         .limits
         .iter()
@@ -83,12 +89,13 @@ pub async fn preview(
             })
         })
         .collect();
-    Ok(Json(json!({
-        "subject": preview.subject,
-        "subject_bytes": preview.subject.len(),
-        "claims": preview.claims,
+    let mut body = json!({
+        "subject_bytes": preview.told.subject.len(),
         "limits": limits,
-    })))
+        "cloud": preview.cloud,
+    });
+    say(&mut body, preview.told);
+    Ok(Json(body))
 }
 
 pub async fn list(
@@ -98,8 +105,10 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
-    let query = Query::parse(query.as_deref(), &["state", "service", "subject", "limit", "cursor"])?;
+    let query =
+        Query::parse(query.as_deref(), &["state", "service", "subject", "audience", "limit", "cursor"])?;
     let page = query.page()?;
+    let audience = audience(&query)?;
     let state = query.text("state").map(|text| {
         RunState::parse(text)
             .ok_or_else(|| Problem::bad_request("`state` is active, finished, cancelled or expired."))
@@ -119,7 +128,7 @@ pub async fn list(
     };
     let found = api.app.store.runs(organization.id, &filter, page, api.app.clock.now()).await?;
     let visible = found.items.iter().filter(|run| caller.covers(&run.attributes, Access::Read));
-    let runs: Vec<Value> = visible.map(|run| render(&api.app, run)).collect();
+    let runs: Vec<Value> = visible.map(|run| render(&api.app, run, audience)).collect();
     Ok(Json(json!({"runs": runs, "next_cursor": found.next})))
 }
 
@@ -127,8 +136,11 @@ pub async fn show(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     PathSegment(id): PathSegment,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(render(&api.app, &caller.run(&api.app, &id, Role::Viewer).await?)))
+    let run = caller.run(&api.app, &id, Role::Viewer).await?;
+    let query = Query::parse(query.as_deref(), &["audience"])?;
+    Ok(Json(render(&api.app, &run, audience(&query)?)))
 }
 
 pub async fn finish(
@@ -138,7 +150,7 @@ pub async fn finish(
 ) -> Result<Json<Value>, Problem> {
     let run = caller.run(&api.app, &id, Role::Orchestrator).await?;
     let run = end_run(&api.app, run.id, Ending::Finished, caller.token_id()).await?;
-    Ok(Json(render(&api.app, &run)))
+    Ok(Json(render(&api.app, &run, None)))
 }
 
 pub async fn cancel(
@@ -148,29 +160,52 @@ pub async fn cancel(
 ) -> Result<Json<Value>, Problem> {
     let run = caller.run(&api.app, &id, Role::Orchestrator).await?;
     let run = end_run(&api.app, run.id, Ending::Cancelled, caller.token_id()).await?;
-    Ok(Json(render(&api.app, &run)))
+    Ok(Json(render(&api.app, &run, None)))
 }
 
 fn is_possible_subject(text: &str) -> bool {
     (1..=MAX_SUBJECT_BYTES).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
-fn render(app: &App, run: &Run) -> Value {
+/// The one whose tokens are asked about.
+fn audience(query: &Query) -> Result<Option<&str>, Problem> {
+    let audience = query.text("audience");
+    audience.map(Audience::parse).transpose().map_err(MintError::from)?;
+    Ok(audience)
+}
+
+fn say(body: &mut Value, told: Told) {
+    let Told { subject, claims, refused } = told;
+    match refused {
+        None => {
+            body["subject"] = subject.into();
+            body["claims"] = claims.into();
+        }
+        Some(why) => {
+            body["subject"] = Value::Null;
+            body["claims"] = Value::Null;
+            body["refused"] = why.into();
+        }
+    }
+}
+
+fn render(app: &App, run: &Run, audience: Option<&str>) -> Value {
     let state = run.state_at(app.clock.now());
-    json!({
+    let mut body = json!({
         "id": run.id,
         "organization": run.organization,
         "service": run.service,
         "state": state.as_str(),
         "attributes": run.attributes,
         "audiences": run.audiences,
-        "subject": run.subject,
-        "claims": unchanging_claims(&issuer_of(app, run.keys, &run.organization), &run.organization, &run.subject, &run.claims),
+        "cloud": run.cloud,
         "origin": run.origin,
         "created_at": run.created_at,
         "expires_at": run.expires_at,
         "ended_at": if state == RunState::Expired { Some(run.expires_at) } else { run.ended_at },
-    })
+    });
+    say(&mut body, tell(app, run, audience));
+    body
 }
 
 /// The run, and what its runner needs in its environment to ask for tokens. `request_url` holds a `?`
@@ -178,7 +213,7 @@ fn render(app: &App, run: &Run) -> Value {
 pub(super) fn render_started(app: &App, started: &StartedRun) -> Value {
     let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.base_url, started.run.id);
     let request_token = started.request_token.expose();
-    let mut body = render(app, &started.run);
+    let mut body = render(app, &started.run, None);
     body["request_url"] = request_url.as_str().into();
     body["request_token"] = request_token.into();
     body["environment"] = json!({
@@ -189,5 +224,9 @@ pub(super) fn render_started(app: &App, started: &StartedRun) -> Value {
         "RUNMINT_RUN_ID": started.run.id,
         "RUNMINT_URL": app.base_url.as_str(),
     });
+    if !started.run.cloud.is_empty() {
+        let settings = Value::Object(started.run.cloud.clone()).to_string();
+        body["environment"]["RUNMINT_CLOUD_SETTINGS"] = settings.into();
+    }
     body
 }

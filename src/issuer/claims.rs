@@ -11,6 +11,9 @@ use crate::issuer::lifetime::NOT_BEFORE_BACKDATE;
 pub const COMMON_CLAIMS: &[&str] =
     &["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "org", "org_id", "run_id", "act"];
 
+/// In every token, whatever its audience.
+pub const REGISTERED_CLAIMS: &[&str] = &["iss", "aud", "sub", "iat", "nbf", "exp", "jti"];
+
 /// The payload of an ID token. Times are whole seconds: AWS refuses fractions.
 #[derive(Serialize)]
 pub struct IdTokenClaims<'a> {

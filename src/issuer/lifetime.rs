@@ -28,6 +28,13 @@ pub struct LifetimeError {
 }
 
 impl LifetimePolicy {
+    /// The same with a shorter life by default and at most, where `limit` is one.
+    pub fn within(self, limit: Option<SignedDuration>) -> Self {
+        let Some(limit) = limit else { return self };
+        let max = self.max.min(limit);
+        Self { default: max, max }
+    }
+
     /// When a token made at `now` expires: `asked` seconds later (the default when none are asked
     /// for), but never past the run's `deadline` and its grace.
     pub fn expiry(
@@ -68,6 +75,19 @@ mod tests {
         assert_eq!(POLICY.expiry(at(0), at(9_000), Some(60)), Ok(at(60)));
         assert_eq!(POLICY.expiry(at(0), at(100), None), Ok(at(160)));
         assert_eq!(POLICY.expiry(at(99), at(100), None), Ok(at(160)));
+    }
+
+    #[test]
+    fn a_limit_is_the_default_and_the_most() {
+        let short = POLICY.within(Some(SignedDuration::from_mins(5)));
+        assert_eq!(short.expiry(at(0), at(9_000), None), Ok(at(300)));
+        assert_eq!(short.expiry(at(0), at(9_000), Some(60)), Ok(at(60)));
+        let error = LifetimeError { min: 60, max: 300, asked: 301 };
+        assert_eq!(short.expiry(at(0), at(9_000), Some(301)), Err(error));
+        // What is configured stays the most.
+        let long = POLICY.within(Some(SignedDuration::from_hours(2)));
+        assert_eq!(long.expiry(at(0), at(9_000), None), Ok(at(3_600)));
+        assert_eq!(POLICY.within(None).expiry(at(0), at(9_000), None), Ok(at(1_800)));
     }
 
     #[test]

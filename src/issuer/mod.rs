@@ -5,6 +5,7 @@ pub mod claims;
 pub mod discovery;
 pub mod lifetime;
 pub mod organization_name;
+pub mod profile;
 pub mod service;
 pub mod subject;
 pub mod url;

@@ -5,6 +5,7 @@
 //! percent-encoded in values, and `/` too where the template itself uses one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use thiserror::Error;
@@ -121,11 +122,45 @@ impl SubjectTemplate {
         }
     }
 
+    /// Whether it begins with the parts of `other` up to and with the value `name`. What they render then begins
+    /// alike only where those values are alike.
+    pub fn begins_like(&self, other: &Self, name: &str) -> bool {
+        let head = other.through(name);
+        !head.is_empty() && self.parts.starts_with(head)
+    }
+
+    /// The template's text up to and with the value `name`.
+    pub fn text_through(&self, name: &str) -> String {
+        self.through(name).iter().map(Part::to_string).collect()
+    }
+
+    fn through(&self, name: &str) -> &[Part] {
+        let is_it = |part: &Part| matches!(part, Part::Value(one) if one == name);
+        let end = self.parts.iter().position(is_it).map_or(0, |index| index + 1);
+        &self.parts[..end]
+    }
+
     /// The text between the first two values.
     pub fn second_literal(&self) -> &str {
         match self.parts.get(1) {
             Some(Part::Literal(text)) => text,
             _ => "",
+        }
+    }
+}
+
+/// As it was written.
+impl fmt::Display for SubjectTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| part.fmt(f))
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(text) => f.write_str(text),
+            Self::Value(name) => write!(f, "{{{name}}}"),
         }
     }
 }

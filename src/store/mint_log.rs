@@ -37,6 +37,8 @@ pub struct MintRecord {
     pub organization_id: Uuid,
     pub audience: String,
     pub subject: String,
+    /// The template that made it; `None` for the service's own.
+    pub subject_format: Option<String>,
     pub kid: String,
     pub expires_at: Timestamp,
     /// The caller's network address.
@@ -202,15 +204,16 @@ async fn insert_if_allowed(
     key_grace: SignedDuration,
     batch: &[Entry],
 ) -> Result<u64, StoreError> {
-    const COLUMNS: usize = 9;
+    const COLUMNS: usize = 10;
     // Powers of two only: few different statements, each prepared once. What fills up a batch has no
     // run, and so is never inserted.
     let rows = batch.len().next_power_of_two();
     let values: Vec<String> =
         (0..rows).map(|row| format!("({})", placeholders(row * COLUMNS, COLUMNS))).collect();
     let sql = format!(
-        "INSERT INTO id_tokens (jti, minted_at, run_id, organization_id, audience, subject, kid, expires_at, caller)
-         SELECT v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9
+        "INSERT INTO id_tokens (jti, minted_at, run_id, organization_id, audience, subject, kid, expires_at, caller, subject_format)
+         SELECT v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9,
+            v.column10
          FROM (VALUES {}) AS v
          JOIN runs r ON r.id = v.column3 AND r.state = 'active' AND r.expires_at > v.column2
          JOIN organizations o ON o.id = r.organization_id AND o.deleted_at IS NULL
@@ -236,7 +239,8 @@ async fn insert_if_allowed(
             .bind(record.subject.clone())
             .bind(record.kid.clone())
             .bind(record.expires_at.as_millisecond())
-            .bind(record.caller.clone());
+            .bind(record.caller.clone())
+            .bind(record.subject_format.clone());
     }
     Ok(query.execute(connection).await?.rows_affected())
 }
@@ -308,6 +312,7 @@ mod tests {
             organization_id: Uuid::from_u128(2),
             audience: "a".repeat(200),
             subject: "s".repeat(200),
+            subject_format: None,
             kid: "k".into(),
             expires_at: now,
             caller: "127.0.0.1".into(),

@@ -4,6 +4,7 @@
 //! migrations, how many connections may write) is in this file.
 
 pub mod access_tokens;
+pub mod documents;
 pub mod exchanges;
 pub mod id_tokens;
 pub mod key_changes;
@@ -23,6 +24,7 @@ pub mod trusted_issuers;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -32,6 +34,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use thiserror::Error;
 use tokio::time::timeout;
 
+use self::documents::{PROFILES_CACHED, ProfileCache};
 use self::time::Time;
 
 /// How long a caller waits for a connection. Longer waits are better answered "try again".
@@ -58,6 +61,8 @@ pub struct Store {
     write: AnyPool,
     read: AnyPool,
     time: Time,
+    /// Versions never change, so what was read once is right for ever.
+    profiles: Arc<ProfileCache>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +136,10 @@ impl Store {
     }
 }
 
+fn profile_cache() -> Arc<ProfileCache> {
+    Arc::new(ProfileCache::new(PROFILES_CACHED))
+}
+
 async fn open_sqlite(path: &str, connections: u32) -> Result<Store, OpenError> {
     let path = Path::new(path);
     make_private_file(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
@@ -156,7 +165,7 @@ async fn open_sqlite(path: &str, connections: u32) -> Result<Store, OpenError> {
     let write = options().max_connections(1).connect(&url).await.map_err(OpenError::Connect)?;
     migrate_sqlite(path, &write).await?;
     let read = options().max_connections(connections).connect(&url).await.map_err(OpenError::Connect)?;
-    Ok(Store { engine: Engine::Sqlite, write, read, time: Time::default() })
+    Ok(Store { engine: Engine::Sqlite, write, read, time: Time::default(), profiles: profile_cache() })
 }
 
 async fn open_postgres(url: &str, connections: u32) -> Result<Store, OpenError> {
@@ -183,7 +192,13 @@ async fn open_postgres(url: &str, connections: u32) -> Result<Store, OpenError> 
         .connect(url)
         .await
         .map_err(OpenError::Connect)?;
-    Ok(Store { engine: Engine::Postgres, write: pool.clone(), read: pool, time: Time::default() })
+    Ok(Store {
+        engine: Engine::Postgres,
+        write: pool.clone(),
+        read: pool,
+        time: Time::default(),
+        profiles: profile_cache(),
+    })
 }
 
 /// SQLite has no advisory locks, so a lock on a file beside the database keeps a second process out

@@ -18,6 +18,7 @@ pub(super) trait Columns {
     fn time(&self, column: &str) -> Result<Timestamp, StoreError>;
     fn optional_time(&self, column: &str) -> Result<Option<Timestamp>, StoreError>;
     fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T, StoreError>;
+    fn optional_json<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, StoreError>;
 }
 
 impl Columns for AnyRow {
@@ -56,6 +57,11 @@ impl Columns for AnyRow {
 
     fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
         serde_json::from_str(&self.text(column)?).map_err(|error| corrupt(column, &error))
+    }
+
+    fn optional_json<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, StoreError> {
+        let text = self.optional_text(column)?;
+        text.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| corrupt(column, &error))
     }
 }
 

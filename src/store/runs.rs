@@ -1,5 +1,7 @@
 //! Runs. All but a run's state is fixed when it is registered.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::Any;
@@ -12,6 +14,7 @@ use super::organizations::KeyChoice;
 use super::page::{Page, PageRequest};
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
+use crate::issuer::profile::{AudienceProfiles, Facts, Shape, ShapeError};
 use crate::issuer::service::Attributes;
 use crate::secret::SecretHash;
 
@@ -57,6 +60,12 @@ pub struct Run {
     pub subject: String,
     /// What each of its tokens says beside the registered claims.
     pub claims: Map<String, Value>,
+    /// By which its tokens go: those in force when it started.
+    pub profiles: Arc<AudienceProfiles>,
+    /// What the templates of profiles may name; empty where there are none.
+    pub template_values: Attributes,
+    /// Settings of clouds, as they were when it started.
+    pub cloud: Map<String, Value>,
     /// The audiences it may ask for; `None` for any.
     pub audiences: Option<Vec<String>>,
     pub created_at: Timestamp,
@@ -71,6 +80,17 @@ pub struct Run {
 impl Run {
     pub fn state_at(&self, now: Timestamp) -> RunState {
         self.stored_state.at(now, self.expires_at)
+    }
+
+    /// The run as its tokens for `audience` show it.
+    pub fn shape(&self, audience: &str) -> Result<Shape<'_>, ShapeError> {
+        let facts = Facts {
+            service: &self.service,
+            subject: &self.subject,
+            values: &self.template_values,
+            claims: &self.claims,
+        };
+        self.profiles.shape(audience, facts)
     }
 }
 
@@ -99,7 +119,8 @@ impl Ending {
 
 const COLUMNS: &str =
     "SELECT r.id, r.organization_id, o.name AS organization, o.own_issuer, o.algorithm, r.service, r.attributes, r.subject,
-    r.claims, r.audiences, r.state, r.created_at, r.expires_at, r.ended_at, r.origin
+    r.claims, r.audiences, r.state, r.created_at, r.expires_at, r.ended_at, r.origin,
+    r.profiles_version, r.template_values, r.cloud
     FROM runs r JOIN organizations o ON o.id = r.organization_id ";
 
 impl Store {
@@ -117,14 +138,20 @@ impl Store {
     pub async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
         let sql = sqlx::AssertSqlSafe([COLUMNS, "WHERE r.id = $1"].concat());
         let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(&self.read).await?;
-        row.as_ref().map(read).transpose()
+        match row {
+            Some(row) => Ok(Some(self.read_run(&row).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The run that this request token belongs to.
     pub async fn run_of_request_token(&self, hash: &SecretHash) -> Result<Option<Run>, StoreError> {
         let sql = sqlx::AssertSqlSafe([COLUMNS, "WHERE r.request_token_hash = $1"].concat());
         let row = sqlx::query(sql).bind(hash.as_str()).fetch_optional(&self.read).await?;
-        row.as_ref().map(read).transpose()
+        match row {
+            Some(row) => Ok(Some(self.read_run(&row).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The runs of an organization that match, newest first.
@@ -155,7 +182,10 @@ impl Store {
             .bind(page.fetch_limit())
             .fetch_all(&self.read)
             .await?;
-        let items = rows.iter().map(read).collect::<Result<_, _>>()?;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in &rows {
+            items.push(self.read_run(row).await?);
+        }
         Ok(page.page(items, |run: &Run| run.id))
     }
 
@@ -179,6 +209,12 @@ impl Store {
         .await?;
         self.run(id).await
     }
+
+    /// With its profiles, always: without them its tokens would say more than they may.
+    async fn read_run(&self, row: &AnyRow) -> Result<Run, StoreError> {
+        let organization_id = row.uuid("organization_id")?;
+        read(row, self.profiles(organization_id, row.optional_integer("profiles_version")?).await?)
+    }
 }
 
 /// Inserts nothing when the run's organization was deleted.
@@ -189,10 +225,12 @@ pub(super) fn insert_run(
 ) -> Result<Query<'static, Any, AnyArguments>, StoreError> {
     let audiences = run.audiences.as_ref().map(serde_json::to_string).transpose();
     let origin = run.origin.as_ref().map(serde_json::to_string).transpose();
+    let has_profiles = run.profiles.version() > 0;
+    let template_values = has_profiles.then(|| serde_json::to_string(&run.template_values)).transpose();
     Ok(sqlx::query(
         "INSERT INTO runs (id, organization_id, service, attributes, subject, claims, audiences, state,
-            request_token_hash, started_by, created_at, expires_at, origin)
-         SELECT $1, o.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+            request_token_hash, started_by, created_at, expires_at, origin, profiles_version, template_values, cloud)
+         SELECT $1, o.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
          FROM organizations o WHERE o.id = $2 AND o.deleted_at IS NULL",
     )
     .bind(run.id.to_string())
@@ -207,13 +245,14 @@ pub(super) fn insert_run(
     .bind(started_by.to_string())
     .bind(run.created_at.as_millisecond())
     .bind(run.expires_at.as_millisecond())
-    .bind(origin.map_err(|error| corrupt("origin", &error))?))
+    .bind(origin.map_err(|error| corrupt("origin", &error))?)
+    .bind(has_profiles.then(|| run.profiles.version()))
+    .bind(template_values.map_err(|error| corrupt("template_values", &error))?)
+    .bind((!run.cloud.is_empty()).then(|| Value::Object(run.cloud.clone()).to_string())))
 }
 
-fn read(row: &AnyRow) -> Result<Run, StoreError> {
+fn read(row: &AnyRow, profiles: Arc<AudienceProfiles>) -> Result<Run, StoreError> {
     let state = row.text("state")?;
-    let audiences = row.optional_text("audiences")?;
-    let origin = row.optional_text("origin")?;
     Ok(Run {
         id: row.uuid("id")?,
         organization_id: row.uuid("organization_id")?,
@@ -223,17 +262,14 @@ fn read(row: &AnyRow) -> Result<Run, StoreError> {
         attributes: row.json("attributes")?,
         subject: row.text("subject")?,
         claims: row.json("claims")?,
-        audiences: audiences
-            .map(|text| serde_json::from_str(&text))
-            .transpose()
-            .map_err(|error| corrupt("audiences", &error))?,
+        audiences: row.optional_json("audiences")?,
+        profiles,
+        template_values: row.optional_json("template_values")?.unwrap_or_default(),
+        cloud: row.optional_json("cloud")?.unwrap_or_default(),
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
         ended_at: row.optional_time("ended_at")?,
-        origin: origin
-            .map(|text| serde_json::from_str(&text))
-            .transpose()
-            .map_err(|error| corrupt("origin", &error))?,
+        origin: row.optional_json("origin")?,
         stored_state: RunState::parse(&state).ok_or_else(|| corrupt("state", &state))?,
     })
 }

@@ -36,7 +36,15 @@ pub struct KeyWish {
     pub organization: OrganizationName,
     pub own_issuer: bool,
     pub algorithm: SigningAlgorithm,
+    /// Some audience of it has ES256, or once had.
+    pub es256_too: bool,
     pub deleted: bool,
+}
+
+impl KeyWish {
+    pub fn wants_es256(&self) -> bool {
+        self.algorithm == SigningAlgorithm::Es256 || self.es256_too
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,8 +93,8 @@ impl Store {
     pub async fn key_wishes(&self) -> Result<Vec<KeyWish>, StoreError> {
         self.pass()?;
         let rows = sqlx::query(
-            "SELECT id, name, own_issuer, algorithm, CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END AS deleted
-             FROM organizations o WHERE (own_issuer = 1 OR algorithm <> 'RS256') AND (deleted_at IS NULL OR EXISTS (
+            "SELECT id, name, own_issuer, algorithm, es256_too, CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END AS deleted
+             FROM organizations o WHERE (own_issuer = 1 OR algorithm <> 'RS256' OR es256_too = 1) AND (deleted_at IS NULL OR EXISTS (
                 SELECT 1 FROM signing_keys k WHERE k.issuer = o.id AND k.removed_at IS NULL AND k.revoked_at IS NULL))
              ORDER BY id",
         )
@@ -102,6 +110,7 @@ impl Store {
                     own_issuer: row.integer("own_issuer")? == 1,
                     algorithm: SigningAlgorithm::parse(&algorithm)
                         .ok_or_else(|| corrupt("algorithm", &algorithm))?,
+                    es256_too: row.integer("es256_too")? == 1,
                     deleted: row.integer("deleted")? == 1,
                 })
             })

@@ -24,6 +24,9 @@ pub enum KeySetError {
     Json(#[from] serde_json::Error),
     #[error("the key set has no array `keys`")]
     NoKeys,
+    /// From a person, who can correct it. From an issuer it is a key that cannot be used.
+    #[error("a key in the key set is no object")]
+    NotAnObject,
     #[error("the key set has {0} keys; at most {MAX_KEYS} are read")]
     TooMany(usize),
 }

@@ -19,6 +19,11 @@ async fn start_run(app: &TestApp, more: &[&str]) -> Ended {
     run_as(app, &app.orchestrator, &arguments).await
 }
 
+fn credentials(app: &TestApp, token: &str) -> Vec<(String, String)> {
+    let variables = [("RUNMINT_URL", app.base_url.as_str()), ("RUNMINT_ACCESS_TOKEN", token)];
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
 fn environment(started: &Value) -> Vec<(String, String)> {
     let variables = started["environment"].as_object().unwrap();
     variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
@@ -228,4 +233,65 @@ async fn the_contract_and_completions_are_printed() {
         let script = run(vec![], &["completions", shell], "").await.ok();
         assert!(script.contains("id-token") && script.contains("access-token"), "{script}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cloud_settings_are_shown_changed_and_given_to_runs() {
+    let app = start().await;
+    let as_owner = async |more: &[&str], input: &str| {
+        let arguments = [&["cloud-settings"], more, &["--org", "acme"]].concat();
+        run(credentials(&app, &app.owner), &arguments, input).await
+    };
+    assert_eq!(as_owner(&["show"], "").await.ok(), "No cloud settings.\n");
+    let settings = json!({"settings": [{"aws": {"roleArn": "arn:aws:iam::123456789012:role/website"}}]});
+    let set = as_owner(&["set", "--file", "-"], &settings.to_string()).await.ok();
+    assert!(set.contains("version 1") && set.contains("role/website"), "{set}");
+    // What is shown can be set again, once: somebody else may have changed it since.
+    let shown = as_owner(&["show", "--output", "json"], "").await.ok();
+    as_owner(&["set", "--file", "-"], &shown).await.ok();
+    as_owner(&["set", "--file", "-"], &shown).await.fails(1, "not at version 1");
+    as_owner(&["set", "--file", "-"], r#"{"setings": []}"#).await.fails(2, "no JSON object with `settings`");
+    as_owner(&["set", "--file", "-"], r#"{"settings": [{"aws": {}}]}"#).await.fails(1, "missing field");
+    let exports = start_run(&app, &[]).await.ok();
+    let expected =
+        r#"export RUNMINT_CLOUD_SETTINGS='{"aws":{"roleArn":"arn:aws:iam::123456789012:role/website"}}'"#;
+    assert!(exports.contains(expected), "{exports}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audience_profiles_begin_with_a_preset_and_are_looked_at_before_they_are_used() {
+    let app = start().await;
+    let profile = async |more: &[&str], input: &str| {
+        let arguments = [&["audience-profile"], more].concat();
+        run(credentials(&app, &app.owner), &arguments, input).await
+    };
+    let list = profile(&["preset"], "").await.ok();
+    for name in ["aws", "azure", "google", "vault", "kubernetes"] {
+        assert!(list.lines().any(|line| line == name), "{list}");
+        profile(&["preset", name], "").await.ok();
+    }
+    profile(&["preset", "oracle"], "").await.fails(2, "no preset oracle");
+    let preset = profile(&["preset", "google", "--audience", "google"], "").await.ok();
+    profile(&["set", "--org", "acme", "--file", "-"], &preset).await.ok();
+    assert!(profile(&["show", "--org", "acme"], "").await.ok().contains("max_subject_bytes"));
+    let short = "runmint:deploy:org:acme:run:website:it's prod:update";
+    let preview =
+        [&["run", "preview", "--org", "acme", "--shown-for", "google"], ATTRIBUTES.as_slice()].concat();
+    assert!(run_as(&app, &app.viewer, &preview).await.ok().contains(short));
+    let long = format!("project={}", "p".repeat(120));
+    let refused =
+        ["run", "preview", "--org", "acme", "--shown-for", "google", &long, "stack=s", "operation=update"];
+    run_as(&app, &app.viewer, &refused).await.fails(1, "takes 127 at most");
+    let started = start_run(&app, &["--output", "json"]).await.json();
+    let token = run(environment(&started), &["id-token", "--audience", "google"], "").await.ok();
+    let claims = run(Vec::new(), &["inspect", "-", "--output", "json"], &token).await.json();
+    assert_eq!(claims["claims"]["sub"], short);
+    let id = started["id"].as_str().unwrap();
+    let shown = run_as(&app, &app.viewer, &["run", "show", id, "--audience", "google"]).await.ok();
+    assert!(shown.contains(short), "{shown}");
+    let usage = profile(&["usage", "--org", "acme"], "").await.ok();
+    assert!(
+        usage.contains("{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}") && usage.contains(id),
+        "{usage}"
+    );
 }

@@ -10,10 +10,12 @@ mod harness;
 
 mod access_tokens;
 mod architecture;
+mod audience_profiles;
 mod authorization;
 mod bad_input;
 mod cli;
 mod clients;
+mod cloud_settings;
 mod contract;
 mod dev;
 mod discovery;

@@ -61,7 +61,7 @@ async fn a_run_is_registered_with_all_that_its_runner_needs(app: TestApp) {
             },
             "created_at": "2026-01-02T03:04:05Z",
             "expires_at": "2026-01-02T03:14:05Z",
-            "ended_at": null, "origin": null,
+            "ended_at": null, "origin": null, "cloud": {},
             "request_url": url,
             "request_token": token,
             "environment": {

@@ -1,20 +1,27 @@
-//! A database from before keys followed one another, with its key and its record of tokens.
+//! A database from before keys followed one another, with its key, a run and its record of tokens.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use reqwest::Method;
 use runmint::clock::{Clock, SystemClock};
 use runmint::entropy::SystemEntropy;
+use runmint::secret::{Secret, SecretKind};
 use runmint::signing::algorithm::SigningAlgorithm;
 use runmint::signing::sealing::{Purpose, SealingKey};
 use runmint::signing::signing_key::SigningKey;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Connection;
 
 use crate::harness::{Installation, eventually, installed_on_both_engines, rsa_key, sealing_key_text};
 
-installed_on_both_engines![the_key_goes_on_signing_and_gets_a_successor];
+installed_on_both_engines![
+    the_key_goes_on_signing_and_gets_a_successor,
+    a_run_from_before_there_were_profiles_goes_on_as_it_is,
+];
 
 async fn the_key_goes_on_signing_and_gets_a_successor(installation: Installation) {
     let installation = installation.variable("RUNMINT_SEALING_KEY", &sealing_key_text());
@@ -32,6 +39,39 @@ async fn the_key_goes_on_signing_and_gets_a_successor(installation: Installation
     // It is vouched for from now on, so nobody can change it unnoticed.
     let attested = "SELECT COUNT(*) FROM signing_keys WHERE attestation IS NOT NULL";
     assert_eq!(installation.database.number(attested).await, 2);
+}
+
+async fn a_run_from_before_there_were_profiles_goes_on_as_it_is(installation: Installation) {
+    let installation = installation.variable("RUNMINT_SEALING_KEY", &sealing_key_text());
+    make_old_database(&installation).await;
+    let request_token = Secret::generate(SecretKind::RunRequestToken, &SystemEntropy::new());
+    let (id, far) = (uuid::Uuid::from_u128(1), i64::MAX / 1_000_000);
+    let hash = request_token.hash();
+    for sql in [
+        format!("INSERT INTO organizations (id, name, created_at) VALUES ('{id}', 'acme', 0)"),
+        format!("INSERT INTO access_tokens (id, hash, name, role, created_at) VALUES ('{id}', 'h', 'n', 'admin', 0)"),
+        format!(
+            "INSERT INTO runs (id, organization_id, service, attributes, subject, claims, state, request_token_hash,
+                 started_by, created_at, expires_at)
+             VALUES ('{id}', '{id}', 'deploy', '{{\"project\":\"website\"}}', 'its subject', '{{\"project\":\"website\"}}',
+                 'active', '{hash}', '{id}', 0, {far})",
+            hash = hash.as_str()
+        ),
+    ] {
+        installation.database.execute(&sql).await;
+    }
+    let admin = installation.init(&["--new-admin-token"]).unwrap();
+    let service = installation.serve();
+    // Profiles that are saved now are for runs that start from now on.
+    let profiles = json!({"version": 0, "profiles": {"*": {"include_claims": []}}});
+    service.send(Method::PUT, &admin, "/api/orgs/acme/audience-profiles", &profiles).await.ok();
+    let path = format!("/api/runs/{id}/id-token?api-version=1&audience=vault");
+    let answer = service.get(request_token.expose(), &path).await.ok();
+    let payload = answer["value"].as_str().unwrap().split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    assert_eq!((&claims["sub"], &claims["project"]), (&json!("its subject"), &json!("website")));
+    let shown = service.get(&admin, &format!("/api/runs/{id}?audience=vault")).await.ok();
+    assert_eq!((&shown["subject"], &shown["cloud"]), (&json!("its subject"), &json!({})));
 }
 
 /// Returns the id of its key.

@@ -31,6 +31,9 @@ pub(in crate::cli) struct List {
     /// Only runs with exactly this subject
     #[arg(long)]
     subject: Option<String>,
+    /// Show subjects and claims as tokens for this audience have them
+    #[arg(long)]
+    audience: Option<String>,
     /// How many
     #[arg(long, value_name = "N", default_value = "50")]
     limit: NonZeroUsize,
@@ -46,6 +49,7 @@ impl List {
             ("state", self.state.as_deref()),
             ("service", self.service.as_deref()),
             ("subject", self.subject.as_deref()),
+            ("audience", self.audience.as_deref()),
         ];
         let filters: Vec<(&str, &str)> =
             filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();

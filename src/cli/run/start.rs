@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::cli::arguments::{attribute, duration};
-use crate::cli::client::Client;
+use crate::cli::client::{Client, with_query};
 use crate::cli::failure::Failure;
 use crate::cli::limits;
 use crate::cli::output::{self, Format, pretty, remark, safe};
@@ -35,11 +35,15 @@ pub(in crate::cli) struct Start {
 ///
 /// Nothing is registered. Exit code 1 when a run like this would be refused.
 #[derive(Args)]
-#[command(after_help = "Example:
-  runmint run preview --org acme project=website stack=prod operation=update")]
+#[command(after_help = "Examples:
+  runmint run preview --org acme project=website stack=prod operation=update
+  runmint run preview --org acme --shown-for sts.amazonaws.com project=website stack=prod operation=update")]
 pub(in crate::cli) struct Preview {
     #[command(flatten)]
     run: Registration,
+    /// Show what tokens for this audience would say
+    #[arg(long, value_name = "AUDIENCE")]
+    shown_for: Option<String>,
 }
 
 #[derive(Args)]
@@ -73,8 +77,12 @@ impl Start {
 
 impl Preview {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
-        let preview = self.run.post("/preview").await?;
+        let asked: Vec<_> = self.shown_for.iter().map(|audience| ("audience", audience.as_str())).collect();
+        let preview = self.run.post(&with_query("/preview", &asked)).await?;
         output::print(output, &preview, describe)?;
+        if let Some(why) = preview["refused"].as_str() {
+            return Err(Failure::failed(safe(why)));
+        }
         match preview["subject_bytes"].as_u64() {
             Some(bytes) if bytes > MAX_SUBJECT_BYTES as u64 => Err(Failure::failed(format!(
                 "a run like this would be refused: its subject has {bytes} bytes, {MAX_SUBJECT_BYTES} at most are allowed"
@@ -111,13 +119,14 @@ impl Registration {
 
 /// What a run's environment consists of. A server that sends more is not obeyed: `PATH` or `LD_PRELOAD`
 /// would make it master of the shell.
-const ENVIRONMENT: [&str; 6] = [
+const ENVIRONMENT: [&str; 7] = [
     "ACTIONS_ID_TOKEN_REQUEST_URL",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "RUNMINT_ID_TOKEN_REQUEST_URL",
     "RUNMINT_ID_TOKEN_REQUEST_TOKEN",
     "RUNMINT_RUN_ID",
     "RUNMINT_URL",
+    "RUNMINT_CLOUD_SETTINGS",
 ];
 
 /// Lines that are safe to evaluate, and to see on a terminal, whatever the server sent.
@@ -148,8 +157,12 @@ fn summary(run: &Value) -> String {
 
 fn describe(preview: &Value) -> String {
     let limits = preview["limits"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let clouds = match preview["cloud"].as_object() {
+        Some(clouds) if !clouds.is_empty() => format!("\n\ncloud\n{}", pretty(&preview["cloud"])),
+        _ => String::new(),
+    };
     format!(
-        "subject ({} bytes)\n  {}\n\nclaims\n{}\n\nlimits\n{}",
+        "subject ({} bytes)\n  {}\n\nclaims\n{}{clouds}\n\nlimits\n{}",
         preview["subject_bytes"],
         safe(&cell(&preview["subject"])),
         pretty(&preview["claims"]),

@@ -31,6 +31,7 @@ pub struct Services {
 #[derive(Clone, Debug)]
 pub struct Service {
     subject: SubjectTemplate,
+    word: String,
     attributes: IndexMap<String, AttributeDefinition>,
     defaults: Vec<(String, Text)>,
     derived: IndexMap<String, DerivedDefinition>,
@@ -42,6 +43,8 @@ pub struct Service {
 pub struct Identity {
     pub subject: String,
     pub claims: Map<String, Value>,
+    /// What templates may name: the attributes with their defaults, what is derived, prefix and organization.
+    pub values: Attributes,
 }
 
 /// How `scope` of `deploy` is chosen.
@@ -81,9 +84,8 @@ impl Services {
         let mut words = BTreeMap::<String, String>::new();
         for (name, definition) in definitions {
             let compiled = Service::compile(definition).and_then(|service| {
-                let word = service.subject_word()?;
-                match words.insert(word.clone(), name.clone()) {
-                    Some(other) => Err(ServiceError::SubjectTaken { word, other }),
+                match words.insert(service.word.clone(), name.clone()) {
+                    Some(other) => Err(ServiceError::SubjectTaken { word: service.word, other }),
                     None => Ok(service),
                 }
             });
@@ -121,7 +123,13 @@ impl Services {
         let mut values = service.check(attributes)?;
         values.insert("prefix".to_owned(), self.prefix.clone());
         values.insert("org".to_owned(), organization.as_str().to_owned());
-        service.identify(&values)
+        service.identify(values)
+    }
+
+    /// Whether some service has this attribute and takes this value for it.
+    pub fn take(&self, attribute: &str, value: &str) -> bool {
+        let definitions = self.by_name.values().filter_map(|service| service.attributes.get(attribute));
+        definitions.into_iter().any(|definition| definition.check(attribute, value).is_ok())
     }
 }
 
@@ -173,9 +181,10 @@ impl Service {
             })
             .collect::<Result<Vec<_>, ServiceError>>()?;
         let subject = SubjectTemplate::parse(&subject).map_err(ServiceError::Subject)?;
-        let service = Self { subject, attributes, defaults, derived, claims };
+        let word = subject_word(&subject);
+        let service = Self { subject, word: String::new(), attributes, defaults, derived, claims };
         service.check_names()?;
-        Ok(service)
+        Ok(Self { word: word?, ..service })
     }
 
     fn check_names(&self) -> Result<(), ServiceError> {
@@ -228,15 +237,24 @@ impl Service {
     }
 
     /// The word that tells this service's subjects from every other service's.
-    fn subject_word(&self) -> Result<String, ServiceError> {
-        if self.subject.names().next() != Some("prefix") || !self.subject.leading_literal().is_empty() {
-            return Err(ServiceError::SubjectStart);
-        }
-        let word = self.subject.second_literal().strip_prefix(':').and_then(|rest| rest.split_once(':'));
-        match word {
-            Some((word, _)) if is_attribute_name(word) => Ok(word.to_owned()),
-            _ => Err(ServiceError::SubjectStart),
-        }
+    pub fn word(&self) -> &str {
+        &self.word
+    }
+
+    pub fn subject_template(&self) -> &SubjectTemplate {
+        &self.subject
+    }
+
+    /// Whether every run of this service has such a value.
+    pub fn always_has(&self, name: &str) -> bool {
+        matches!(name, "prefix" | "org")
+            || self.derived.contains_key(name)
+            || self.attributes.get(name).is_some_and(|attribute| !attribute.may_be_absent())
+    }
+
+    /// The attribute that this value follows from, where it is derived.
+    pub fn derived_from(&self, name: &str) -> Option<&str> {
+        self.derived.get(name).map(|derived| derived.from.as_str())
     }
 
     /// All values by name, defaults and derived ones included.
@@ -271,7 +289,7 @@ impl Service {
         Ok(values)
     }
 
-    fn identify(&self, values: &Attributes) -> Result<Identity, AttributeError> {
+    fn identify(&self, values: Attributes) -> Result<Identity, AttributeError> {
         let subject = self.subject.render(|name| values.get(name).map(String::as_str)).ok_or_else(|| {
             let absent = self.subject.names().find(|name| !values.contains_key(*name));
             AttributeError::Missing(absent.unwrap_or_default().to_owned())
@@ -279,13 +297,24 @@ impl Service {
         let claims = self
             .claims
             .iter()
-            .filter_map(|(claim, text)| Some((claim.clone(), Value::String(text.render(values)?))))
+            .filter_map(|(claim, text)| Some((claim.clone(), Value::String(text.render(&values)?))))
             .collect();
-        Ok(Identity { subject, claims })
+        Ok(Identity { subject, claims, values })
     }
 
     fn known(&self) -> String {
         self.attributes.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn subject_word(subject: &SubjectTemplate) -> Result<String, ServiceError> {
+    if subject.names().next() != Some("prefix") || !subject.leading_literal().is_empty() {
+        return Err(ServiceError::SubjectStart);
+    }
+    let word = subject.second_literal().strip_prefix(':').and_then(|rest| rest.split_once(':'));
+    match word {
+        Some((word, _)) if is_attribute_name(word) => Ok(word.to_owned()),
+        _ => Err(ServiceError::SubjectStart),
     }
 }
 

@@ -154,12 +154,22 @@ def prepare(api: Api) -> Surroundings:
         "PATCH /api/orgs/{org}/auth/policies/{id}": {"policies": [policy]},
         f"POST {policies}/explain": {"claims": {"sub": "x"}, "asked": asked, "policies": [policy]},
         f"POST {policies}/replay": {"policies": [policy]},
+        "PUT /api/orgs/{org}/cloud-settings": {
+            "version": 0,
+            "settings": [{"project": "website", "aws": {"roleArn": "arn:aws:iam::123456789012:role/website"}}],
+        },
+        "PUT /api/orgs/{org}/audience-profiles": {
+            "version": 0,
+            "profiles": {"sts.amazonaws.com": {"include_claims": []}},
+        },
         "PATCH /api/orgs/{org}/teams/{name}": {"rights": []},
         "PATCH /api/orgs/{org}/users/{name}": {"rights": []},
     }
 
     # Names are never handed out twice.
     spare_organization = api.post("/api/orgs", {"name": f"spare-{uuid.uuid4().hex}"})["name"]
+    # At version 0 until the test has written its documents.
+    documented = api.post("/api/orgs", {"name": f"documented-{uuid.uuid4().hex}"})["name"]
     run = new_run()
     # schemathesis.toml reads these.
     os.environ["CONTRACT_RUN_ID"] = run["id"]
@@ -178,6 +188,8 @@ def prepare(api: Api) -> Surroundings:
         "POST /api/runs/{id}/finish": {"id": new_run()["id"]},
         "POST /api/runs/{id}/cancel": {"id": new_run()["id"]},
         "POST /api/oauth/token": {},
+        "PUT /api/orgs/{org}/cloud-settings": {"org": documented},
+        "PUT /api/orgs/{org}/audience-profiles": {"org": documented},
         "POST /api/orgs/{org}/oidc/issuers": {"org": ORGANIZATION},
         "DELETE /api/orgs/{org}/oidc/issuers/{id}": {"org": ORGANIZATION, "id": deleted["id"]},
         "PATCH /api/orgs/{org}/auth/policies/{id}": {"org": ORGANIZATION, "id": policies_id(shown)},

@@ -217,6 +217,10 @@ impl TestApp {
         self.post(token, path, body).await.ok()
     }
 
+    pub(crate) async fn put(&self, token: &str, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, token, path, body).await
+    }
+
     pub(crate) async fn patch(&self, token: &str, path: &str, body: &Value) -> Answer {
         self.send(Method::PATCH, token, path, body).await
     }

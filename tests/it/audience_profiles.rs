@@ -1,0 +1,401 @@
+//! One identity, told to each relying party in the form that it can use.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::SignedDuration;
+use runmint::flows::rotate_keys::look_after_keys;
+use serde_json::{Value, json};
+
+use crate::harness::{Engine, Setup, TestApp, on_both_engines};
+
+on_both_engines![
+    profiles_are_saved_whole_and_version_by_version,
+    where_no_profile_speaks_of_an_audience_nothing_changes,
+    a_token_is_as_its_audiences_profile_says,
+    a_runs_tokens_never_change_on_the_way,
+    what_is_shown_for_an_audience_is_what_its_tokens_say,
+    no_organization_can_save_a_subject_that_another_could_have,
+    an_organization_with_an_issuer_of_its_own_may_leave_its_name_out,
+    a_run_is_refused_what_its_audience_cannot_take,
+    a_lifetime_is_bounded_by_the_profile_and_the_configuration,
+    a_migration_goes_project_by_project_and_is_reported,
+    the_report_shows_a_team_no_more_than_its_runs,
+    an_audience_may_be_signed_for_with_es256_by_its_profile,
+    a_run_whose_profiles_are_gone_gets_no_token,
+    what_makes_no_sense_is_refused,
+];
+
+const PATH: &str = "/api/orgs/acme/audience-profiles";
+const SHORT: &str = "{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}";
+const OWN: &str =
+    "{prefix}:deploy:org:{org}:project:{project}:stack:{stack}:operation:{operation}:scope:{scope}";
+
+async fn save(app: &TestApp, version: i64, profiles: Value) -> Value {
+    app.put(&app.owner, PATH, &json!({"version": version, "profiles": profiles})).await.ok()
+}
+
+fn part(token: &str, index: usize) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(index).unwrap()).unwrap()).unwrap()
+}
+
+async fn claims(app: &TestApp, run: &Value, audience: &str) -> Value {
+    part(&app.mint(run, &format!("&audience={audience}")).await, 1)
+}
+
+fn of_project(project: &str) -> Value {
+    json!({"attributes": {"project": project, "stack": "staging", "operation": "update"}})
+}
+
+async fn profiles_are_saved_whole_and_version_by_version(app: TestApp) {
+    let none = json!({"version": 0, "profiles": {}, "modified_at": null});
+    assert_eq!(app.get(&app.viewer, PATH).await.ok(), none);
+    let profiles = json!({
+        "vault": {"lifetime_seconds": 300, "leave_out_claims": ["actor"]},
+        "https://iam.googleapis.com/*": {"subject": {"deploy": SHORT}, "max_subject_bytes": 127},
+    });
+    let expected = json!({"version": 1, "profiles": profiles, "modified_at": "2026-01-02T03:04:05Z"});
+    assert_eq!(save(&app, 0, profiles.clone()).await, expected);
+    assert_eq!(app.get(&app.viewer, PATH).await.ok(), expected);
+    let stale = json!({"version": 0, "profiles": {}});
+    let detail = app.put(&app.owner, PATH, &stale).await.problem(409, "conflict");
+    assert!(detail.contains("not at version 0"), "{detail}");
+    assert_eq!(save(&app, 1, json!({})).await["version"], 2);
+}
+
+async fn where_no_profile_speaks_of_an_audience_nothing_changes(app: TestApp) {
+    let before = app.start_run(&json!({})).await;
+    save(&app, 0, json!({"vault": {"include_claims": [], "subject": {"deploy": SHORT}}})).await;
+    let after = app.start_run(&json!({})).await;
+    let told = async |run: &Value| {
+        let mut claims = claims(&app, run, "sts.amazonaws.com").await;
+        for different in ["jti", "run_id"] {
+            assert!(claims.as_object_mut().unwrap().shift_remove(different).is_some());
+        }
+        claims.to_string()
+    };
+    // To the order of its members.
+    assert_eq!(told(&before).await, told(&after).await);
+}
+
+async fn a_token_is_as_its_audiences_profile_says(app: TestApp) {
+    let profiles = json!({"sts.amazonaws.com": {
+        "subject": {"deploy": SHORT},
+        "include_claims": ["org_id"],
+        "lifetime_seconds": 600,
+        "aws_session_tags": {"tags": {"Project": "project", "Actor": "actor"}, "transitive": ["Project", "Actor"]},
+        "source_identity": "actor_id",
+    }});
+    save(&app, 0, profiles).await;
+    let attributes =
+        json!({"project": "website", "stack": "staging", "operation": "update", "actor_id": "u-1"});
+    let run = app.start_run(&json!({"attributes": attributes})).await;
+    let claims = claims(&app, &run, "sts.amazonaws.com").await;
+    let issued = claims["iat"].as_i64().unwrap();
+    assert_eq!(
+        claims,
+        json!({
+            "iss": app.issuer, "aud": "sts.amazonaws.com",
+            "sub": "runmint:deploy:org:acme:run:website:staging:update",
+            "iat": issued, "nbf": issued - 300, "exp": issued + 600, "jti": claims["jti"],
+            "org_id": app.get(&app.viewer, "/api/orgs/acme").await.ok()["id"],
+            "https://aws.amazon.com/tags":
+                {"principal_tags": {"Project": ["website"]}, "transitive_tag_keys": ["Project"]},
+            "https://aws.amazon.com/source_identity": "u-1",
+        })
+    );
+    // What was said is what is on record.
+    let jti = claims["jti"].as_str().unwrap();
+    let column = async |name: &str| {
+        app.database.text(&format!("SELECT {name} FROM id_tokens WHERE jti = '{jti}'")).await
+    };
+    assert_eq!(column("subject").await, claims["sub"]);
+    assert_eq!(column("subject_format").await, SHORT);
+}
+
+async fn a_runs_tokens_never_change_on_the_way(app: TestApp) {
+    let replica = app.replica().await;
+    let before = app.start_run(&json!({})).await;
+    save(&app, 0, json!({"vault": {"subject": {"deploy": SHORT}}})).await;
+    let first = app.start_run(&json!({})).await;
+    save(&app, 1, json!({"vault": {"leave_out_claims": ["project"]}})).await;
+    let second = app.start_run(&json!({})).await;
+    for service in [&app, &replica] {
+        let own = &before["subject"];
+        assert_eq!(claims(service, &before, "vault").await["sub"], *own);
+        assert_eq!(claims(service, &before, "vault").await["project"], "website");
+        let told = claims(service, &first, "vault").await;
+        assert_eq!(
+            (&told["sub"], &told["project"]),
+            (&json!("runmint:deploy:org:acme:run:website:staging:update"), &json!("website"))
+        );
+        let told = claims(service, &second, "vault").await;
+        assert_eq!((&told["sub"], told.get("project")), (own, None));
+    }
+}
+
+async fn what_is_shown_for_an_audience_is_what_its_tokens_say(app: TestApp) {
+    let profiles = json!({
+        "v*": {"subject": {"deploy": SHORT}, "leave_out_claims": ["run_id"]},
+        "aws": {"aws_session_tags": {"tags": {"Stack": "stack"}}},
+    });
+    save(&app, 0, profiles).await;
+    let run = app.start_run(&json!({"audiences": ["vault", "other", "aws"]})).await;
+    let path = format!("/api/runs/{}", run["id"].as_str().unwrap());
+    for audience in ["vault", "other", "aws"] {
+        let shown = app.get(&app.viewer, &format!("{path}?audience={audience}")).await.ok();
+        let mut told = claims(&app, &run, audience).await;
+        for of_one_token in ["iat", "nbf", "exp", "jti"] {
+            told.as_object_mut().unwrap().shift_remove(of_one_token);
+        }
+        assert_eq!(shown["claims"].to_string(), told.to_string());
+        assert_eq!(shown["subject"], told["sub"]);
+        let list = app.get(&app.viewer, &format!("/api/orgs/acme/runs?audience={audience}")).await.ok();
+        assert_eq!(list["runs"], json!([shown]));
+        let body = json!({"service": "deploy", "attributes": run["attributes"]});
+        let path = format!("/api/orgs/acme/runs/preview?audience={audience}");
+        let preview = app.post_ok(&app.viewer, &path, &body).await;
+        told.as_object_mut().unwrap().shift_remove("run_id");
+        assert_eq!(preview["claims"], told);
+        assert_eq!(preview["subject_bytes"], told["sub"].as_str().unwrap().len());
+    }
+    let refused = app.get(&app.viewer, &format!("{path}?audience=nobody")).await.ok();
+    assert_eq!((&refused["subject"], &refused["claims"]), (&Value::Null, &Value::Null));
+    assert!(refused["refused"].as_str().unwrap().contains("may not ask for audience `nobody`"));
+    app.get(&app.viewer, &format!("{path}?audience=")).await.problem(400, "bad-request");
+    app.get(&app.viewer, &format!("{path}?audiences=x")).await.problem(400, "bad-request");
+}
+
+async fn no_organization_can_save_a_subject_that_another_could_have(app: TestApp) {
+    let omits = json!(["project", "stack", "operation", "scope"]);
+    for template in [
+        "{prefix}:deploy:{project}:{stack}",
+        "{prefix}:deploy:org:victim:project:{project}",
+        "{prefix}:deploy:{project}:org:{org}",
+        "{prefix}:environments:org:{org}:env:{project}",
+        "runmint:deploy:org:{org}:x",
+        "x",
+    ] {
+        let profiles =
+            json!({"sts.amazonaws.com": {"subject": {"deploy": template}, "subject_omits": omits}});
+        let body = json!({"version": 0, "profiles": profiles});
+        let detail = app.put(&app.owner, PATH, &body).await.problem(422, "invalid-input");
+        assert!(detail.contains("must begin with `{prefix}:deploy:org:{org}`"), "{template}: {detail}");
+        // Not by way of what it had before, either.
+        let previous = json!({"sts.amazonaws.com": {"previous_subject": {"subject": {"deploy": template}, "for": "all"}}});
+        let body = json!({"version": 0, "profiles": previous});
+        app.put(&app.owner, PATH, &body).await.problem(422, "invalid-input");
+    }
+}
+
+async fn an_organization_with_an_issuer_of_its_own_may_leave_its_name_out(app: TestApp) {
+    app.post_ok(&app.admin, "/api/orgs", &json!({"name": "hooli", "issuer": "own"})).await;
+    let short = "{prefix}:deploy:{project}:{stack}:{operation}";
+    let body = json!({"version": 0, "profiles": {"vault": {"subject": {"deploy": short}}}});
+    app.put(&app.admin, "/api/orgs/hooli/audience-profiles", &body).await.ok();
+    let run =
+        json!({"service": "deploy", "attributes": {"project": "p", "stack": "s", "operation": "update"}});
+    let run = app.post_ok(&app.admin, "/api/orgs/hooli/runs", &run).await;
+    let told = claims(&app, &run, "vault").await;
+    assert_eq!(told["sub"], "runmint:deploy:p:s:update");
+    assert_eq!(told["iss"], format!("{}/orgs/hooli/oidc", app.base_url));
+    let other = json!({"version": 1, "profiles": {"vault": {"subject": {"deploy": "{prefix}:environments:{project}:{stack}:{operation}"}}}});
+    app.put(&app.admin, "/api/orgs/hooli/audience-profiles", &other).await.problem(422, "invalid-input");
+}
+
+async fn a_run_is_refused_what_its_audience_cannot_take(app: TestApp) {
+    let profiles = json!({
+        "google": {"subject": {"deploy": SHORT}, "max_subject_bytes": 64},
+        "aws": {"aws_session_tags": {"tags": {"Project": "project"}}},
+    });
+    save(&app, 0, profiles).await;
+    for (project, audience, why) in [
+        ("p".repeat(60).as_str(), "google", "takes 64 at most"),
+        ("a*b", "aws", "cannot be the AWS session tag `Project`"),
+    ] {
+        let mut body = of_project(project);
+        body["service"] = "deploy".into();
+        // Any audience: nobody knows yet which it will ask for.
+        let run = app.post_ok(&app.orchestrator, "/api/orgs/acme/runs", &body).await;
+        let detail = app.ask(&run, &format!("&audience={audience}")).await.problem(422, "invalid-input");
+        assert!(detail.contains(why), "{detail}");
+        app.ask(&run, "&audience=other").await.ok();
+        let path = format!("/api/runs/{}?audience={audience}", run["id"].as_str().unwrap());
+        let shown = app.get(&app.viewer, &path).await.ok();
+        assert!(shown["subject"].is_null() && shown["refused"].as_str().unwrap().contains(why));
+        body["audiences"] = json!(["other", audience]);
+        let refused = app.post(&app.orchestrator, "/api/orgs/acme/runs", &body).await;
+        let detail = refused.problem(422, "invalid-input");
+        assert!(detail.contains(why) && detail.contains(audience), "{detail}");
+    }
+    let recorded = "SELECT COUNT(*) FROM id_tokens WHERE audience <> 'other'";
+    assert_eq!(app.database.number(recorded).await, 0);
+}
+
+async fn a_lifetime_is_bounded_by_the_profile_and_the_configuration(app: TestApp) {
+    save(&app, 0, json!({"vault": {"lifetime_seconds": 300}})).await;
+    let run = app.start_run(&json!({})).await;
+    let lives = async |query: &str| {
+        let claims = part(&app.mint(&run, query).await, 1);
+        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap()
+    };
+    assert_eq!(lives("&audience=vault").await, 300);
+    assert_eq!(lives("&audience=vault&lifetime_seconds=60").await, 60);
+    assert_eq!(lives("&audience=other").await, 3_600);
+    let asked = app.ask(&run, "&audience=vault&lifetime_seconds=301").await;
+    assert!(asked.problem(422, "invalid-input").contains("60 to 300"));
+    let long = json!({"version": 1, "profiles": {"vault": {"lifetime_seconds": 3601}}});
+    let detail = app.put(&app.owner, PATH, &long).await.problem(422, "invalid-input");
+    assert!(detail.contains("60 to 3600"), "{detail}");
+}
+
+async fn a_migration_goes_project_by_project_and_is_reported(app: TestApp) {
+    let usage = async |query: &str| {
+        let path = format!("{PATH}/usage{query}");
+        app.get(&app.viewer, &path).await.ok()["formats"].as_array().unwrap().clone()
+    };
+    assert!(usage("").await.is_empty());
+    // Before anything is set up, and for an audience that nobody touches.
+    let old = app.start_run(&json!({})).await;
+    claims(&app, &old, "vault").await;
+    claims(&app, &old, "other").await;
+    app.clock.advance(SignedDuration::from_secs(60));
+    let migration =
+        |whom: Value| json!({"vault": {"subject": {"deploy": SHORT}, "previous_subject": {"for": whom}}});
+    save(&app, 0, migration(json!(["website"]))).await;
+    let website = app.start_run(&of_project("website")).await;
+    app.clock.advance(SignedDuration::from_secs(1));
+    let shop = app.start_run(&of_project("shop")).await;
+    assert_eq!(claims(&app, &website, "vault").await["sub"], website["subject"]);
+    for _ in 0..2 {
+        let told = claims(&app, &shop, "vault").await;
+        assert_eq!(told["sub"], "runmint:deploy:org:acme:run:shop:staging:update");
+    }
+    let now = "2026-01-02T03:05:06Z";
+    let own = json!({
+        "audience": "vault", "service": "deploy", "subject": OWN, "is_services_own": true,
+        "tokens": 2, "runs": 2, "projects": ["website"], "last_minted_at": now, "last_run": website["id"],
+    });
+    let short = json!({
+        "audience": "vault", "service": "deploy", "subject": SHORT, "is_services_own": false,
+        "tokens": 2, "runs": 1, "projects": ["shop"], "last_minted_at": now, "last_run": shop["id"],
+    });
+    assert_eq!(usage("?audience=vault").await, [own, short.clone()]);
+    assert_eq!(usage("").await.len(), 3);
+    assert_eq!(usage("?audience=vault&runs=1").await, [short]);
+    for bad in ["?runs=0", "?runs=5001", "?runs=x", "?audience=", "?audience=a&audience=b"] {
+        app.get(&app.viewer, &format!("{PATH}/usage{bad}")).await.problem(400, "bad-request");
+    }
+    save(&app, 1, migration(json!("all"))).await;
+    let shop = app.start_run(&of_project("shop")).await;
+    assert_eq!(claims(&app, &shop, "vault").await["sub"], shop["subject"]);
+}
+
+async fn the_report_shows_a_team_no_more_than_its_runs(app: TestApp) {
+    for project in ["website", "shop"] {
+        claims(&app, &app.start_run(&of_project(project)).await, "vault").await;
+    }
+    let rights = json!([{"project": "shop", "stack": "*", "access": "read"}]);
+    let team =
+        app.post_ok(&app.owner, "/api/orgs/acme/teams", &json!({"name": "shop", "rights": rights})).await;
+    let id = team["id"].as_str().unwrap();
+    let bind = format!("UPDATE access_tokens SET principal_id = '{id}' WHERE role = 'orchestrator'");
+    app.database.execute(&bind).await;
+    let formats = app.get(&app.orchestrator, &format!("{PATH}/usage")).await.ok();
+    assert_eq!(formats["formats"][0]["projects"], json!(["shop"]));
+    let body = json!({"version": 0, "profiles": {}});
+    app.put(&app.orchestrator, PATH, &body).await.problem(403, "forbidden");
+}
+
+async fn an_audience_may_be_signed_for_with_es256_by_its_profile(app: TestApp) {
+    save(&app, 0, json!({"vault": {"algorithm": "ES256"}, "api://*": {"algorithm": "ES256"}})).await;
+    let alg = async |run: &Value, audience: &str| {
+        part(&app.mint(run, &format!("&audience={audience}")).await, 0)["alg"].clone()
+    };
+    // Verifiers do not know the new key yet, so what they know signs.
+    assert_eq!(alg(&app.start_run(&json!({})).await, "vault").await, "RS256");
+    look_after_keys(app.inner()).await.unwrap();
+    let pass = async |rest: SignedDuration| {
+        app.clock.advance(rest);
+        for _ in 0..30 {
+            app.clock.advance(SignedDuration::from_secs(15));
+            look_after_keys(app.inner()).await.unwrap();
+        }
+    };
+    pass(SignedDuration::from_hours(12)).await;
+    // One version later nobody wants it, and the runs of the first still do.
+    let long = app.start_run(&json!({"ttl_seconds": 86_400})).await;
+    save(&app, 1, json!({})).await;
+    pass(SignedDuration::from_hours(12)).await;
+    assert_eq!(alg(&long, "vault").await, "ES256");
+    assert_eq!(alg(&long, "other").await, "RS256");
+    // Entra verifies nothing else, whatever a profile of many audiences says.
+    assert_eq!(alg(&long, "api://AzureADTokenExchange").await, "RS256");
+    assert_eq!(alg(&app.start_run(&json!({})).await, "vault").await, "RS256");
+}
+
+/// A database that was tampered with, or restored in part: without its profiles a token could say too much.
+async fn a_run_whose_profiles_are_gone_gets_no_token(app: TestApp) {
+    save(&app, 0, json!({"vault": {"include_claims": []}})).await;
+    let run = app.start_run(&json!({})).await;
+    app.database.execute("DELETE FROM audience_profiles").await;
+    let other = app.replica().await;
+    other.ask(&run, "&audience=vault").await.problem(500, "internal");
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM id_tokens").await, 0);
+}
+
+async fn what_makes_no_sense_is_refused(app: TestApp) {
+    for (profile, why) in [
+        (json!({"leave_out_claims": ["sub"]}), "`sub` is in every token"),
+        (json!({"leave_out_claims": ["acotr"]}), "no service has a claim `acotr`"),
+        (json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:{project}"}}), "leaves out {stack}"),
+        (json!({"nonsense": 1}), "unknown field `nonsense`"),
+    ] {
+        let body = json!({"version": 0, "profiles": {"vault": profile}});
+        let detail = app.put(&app.owner, PATH, &body).await.problem(422, "invalid-input");
+        assert!(detail.contains(why), "{detail}");
+    }
+    let twice = r#"{"version": 0, "profiles": {"vault": {}, "vault": {}}}"#;
+    let url = format!("{}{PATH}", app.base_url);
+    let request =
+        app.http.put(url).bearer_auth(&app.owner).header("content-type", "application/json").body(twice);
+    assert_eq!(request.send().await.unwrap().status(), 422);
+}
+
+#[tokio::test]
+async fn a_run_does_not_start_with_profiles_that_fit_its_service_no_more() {
+    let own = |subject: &str| {
+        format!("[services.batch]\nsubject = '{subject}'\nattributes = {{ queue = {{}}, region = {{}} }}")
+    };
+    let before = own("{prefix}:batch:org:{org}:queue:{queue}:region:{region}");
+    let app = Setup::new(Engine::Sqlite).config(&before).run().await;
+    let profiles = json!({"vault": {
+        "subject": {"batch": "{prefix}:batch:org:{org}:{queue}"}, "subject_omits": ["region"],
+    }});
+    save(&app, 0, profiles).await;
+    let settings = app.settings();
+    let changed = own("{prefix}:jobs:org:{org}:queue:{queue}:region:{region}");
+    let services = settings_services(&changed);
+    let saved = app.get(&app.viewer, PATH).await.ok()["profiles"].clone();
+    let definitions = serde_json::from_value(saved).unwrap();
+    let profiles = runmint::issuer::profile::AudienceProfiles::compile(1, &definitions).unwrap();
+    let setting = |services| runmint::issuer::profile::Setting {
+        services,
+        own_issuer: false,
+        max_lifetime: settings.lifetime.max,
+        rs256_only: &[],
+    };
+    profiles.check_service("batch", setting(&settings.services)).unwrap();
+    let error = profiles.check_service("batch", setting(&services)).unwrap_err().to_string();
+    assert!(error.contains("must begin with `{prefix}:jobs:org:{org}`"), "{error}");
+    profiles.check_service("deploy", setting(&services)).unwrap();
+}
+
+fn settings_services(config: &str) -> runmint::issuer::service::Services {
+    let file = format!("issuer = 'https://id.example/oidc'\ndatabase_url = 'sqlite:x'\n{config}");
+    let sources = runmint::config::Sources {
+        file: Some(("test".into(), file)),
+        environment: Vec::new(),
+        flags: Vec::new(),
+    };
+    runmint::config::Settings::load(&sources).unwrap().services
+}

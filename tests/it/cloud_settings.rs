@@ -1,0 +1,138 @@
+//! What an organization's runs need in the clouds.
+
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, on_both_engines};
+
+on_both_engines![
+    settings_are_saved_whole_and_version_by_version,
+    a_run_gets_the_settings_that_speak_most_closely_of_it,
+    a_run_keeps_the_settings_with_which_it_started,
+    what_makes_no_sense_is_refused,
+    of_two_who_save_at_once_one_is_told_to_look_again,
+    who_starts_runs_reads_and_does_not_write,
+];
+
+const PATH: &str = "/api/orgs/acme/cloud-settings";
+const RUNS: &str = "/api/orgs/acme/runs";
+
+fn role(name: &str) -> Value {
+    json!({"roleArn": format!("arn:aws:iam::123456789012:role/{name}")})
+}
+
+fn update() -> Value {
+    json!({"service": "deploy", "attributes": {"project": "website", "stack": "staging", "operation": "update"}})
+}
+
+async fn save(app: &TestApp, version: i64, settings: Value) -> Value {
+    app.put(&app.owner, PATH, &json!({"version": version, "settings": settings})).await.ok()
+}
+
+async fn settings_are_saved_whole_and_version_by_version(app: TestApp) {
+    let none = json!({"version": 0, "settings": [], "modified_at": null});
+    assert_eq!(app.get(&app.viewer, PATH).await.ok(), none);
+    let settings = json!([
+        {"project": "website", "aws": role("website")},
+        {
+            "azure": {
+                "clientId": "11111111-2222-3333-4444-555555555555",
+                "tenantId": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
+            },
+            "gcp": {"projectId": "42", "workloadPoolId": "pool", "providerId": "provider", "tokenLifetime": "1h"},
+        },
+    ]);
+    let saved = save(&app, 0, settings.clone()).await;
+    let expected = json!({"version": 1, "settings": settings, "modified_at": "2026-01-02T03:04:05Z"});
+    assert_eq!(saved, expected);
+    assert_eq!(app.get(&app.viewer, PATH).await.ok(), expected);
+    assert_eq!(save(&app, 1, json!([])).await["version"], 2);
+    let versions = "SELECT COUNT(*) FROM cloud_settings WHERE created_by IS NOT NULL";
+    assert_eq!(app.database.number(versions).await, 2);
+}
+
+async fn a_run_gets_the_settings_that_speak_most_closely_of_it(app: TestApp) {
+    let settings = json!([
+        {"aws": role("all")},
+        {"project": "website", "aws": role("website")},
+        {"project": "website", "operation": "preview", "aws": role("reader")},
+    ]);
+    save(&app, 0, settings).await;
+    let run = app.start_run(&json!({})).await;
+    assert_eq!(run["cloud"], json!({"aws": role("website")}));
+    let variable = run["environment"]["RUNMINT_CLOUD_SETTINGS"].as_str().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(variable).unwrap(), run["cloud"]);
+    let preview = json!({"attributes": {"project": "website", "stack": "staging", "operation": "preview"}});
+    assert_eq!(app.start_run(&preview).await["cloud"], json!({"aws": role("reader")}));
+    let shop = json!({"attributes": {"project": "shop", "stack": "staging", "operation": "preview"}});
+    assert_eq!(app.start_run(&shop).await["cloud"], json!({"aws": role("all")}));
+    let previewed = app.post_ok(&app.viewer, &format!("{RUNS}/preview"), &update()).await;
+    assert_eq!(previewed["cloud"], run["cloud"]);
+}
+
+async fn a_run_keeps_the_settings_with_which_it_started(app: TestApp) {
+    let before = app.start_run(&json!({})).await;
+    assert_eq!(before["cloud"], json!({}));
+    assert!(before["environment"].get("RUNMINT_CLOUD_SETTINGS").is_none());
+    save(&app, 0, json!([{"aws": role("first")}])).await;
+    let run = app.start_run(&json!({})).await;
+    save(&app, 1, json!([{"aws": role("second")}])).await;
+    for (run, cloud) in [(before, json!({})), (run, json!({"aws": role("first")}))] {
+        let path = format!("/api/runs/{}", run["id"].as_str().unwrap());
+        assert_eq!(app.get(&app.viewer, &path).await.ok()["cloud"], cloud);
+    }
+}
+
+async fn what_makes_no_sense_is_refused(app: TestApp) {
+    let mut twice = role("a").to_string();
+    twice.insert_str(twice.len() - 1, r#","roleArn":"arn:aws:iam::123456789012:role/b""#);
+    for (settings, why) in [
+        (json!([{"aws": role("a b")}]), "ARN of an IAM role"),
+        (json!([{"aws": role("a")}, {"aws": role("b")}]), "same runs as settings[0]"),
+        (json!([{"operation": "previw", "aws": role("a")}]), "no service has runs with operation `previw`"),
+        (json!([{"stack": "prod", "aws": role("a")}]), "is one of a project"),
+        (json!([{"project": "website"}]), "for no cloud"),
+        (json!([{"oracle": {}}]), "unknown field `oracle`"),
+        (
+            json!([{"gcp": {"projectId": "acme-prod", "workloadPoolId": "pool", "providerId": "provider"}}]),
+            "project number",
+        ),
+    ] {
+        let body = json!({"version": 0, "settings": settings});
+        let detail = app.put(&app.owner, PATH, &body).await.problem(422, "invalid-input");
+        assert!(detail.contains(why), "{detail}");
+    }
+    let body = format!(r#"{{"version": 0, "settings": [{{"aws": {twice}}}]}}"#);
+    let url = format!("{}{PATH}", app.base_url);
+    let request =
+        app.http.put(url).bearer_auth(&app.owner).header("content-type", "application/json").body(body);
+    assert_eq!(request.send().await.unwrap().status(), 422, "which of the two would count?");
+    assert_eq!(app.get(&app.viewer, PATH).await.ok()["version"], 0);
+}
+
+async fn of_two_who_save_at_once_one_is_told_to_look_again(app: TestApp) {
+    let replica = app.replica().await;
+    let body = |role_name: &str| json!({"version": 0, "settings": [{"aws": role(role_name)}]});
+    let (first, second) = (body("first"), body("second"));
+    let (one, other) =
+        tokio::join!(app.put(&app.owner, PATH, &first), replica.put(&app.owner, PATH, &second));
+    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+    for version in [0, 2, -1, i64::MAX] {
+        let body = json!({"version": version, "settings": []});
+        app.put(&app.owner, PATH, &body).await.problem(409, "conflict");
+    }
+    assert_eq!(app.get(&app.viewer, PATH).await.ok()["version"], 1);
+}
+
+/// Tokens of teams and users have the role orchestrator as well.
+async fn who_starts_runs_reads_and_does_not_write(app: TestApp) {
+    for path in [PATH, "/api/orgs/acme/audience-profiles"] {
+        for token in [&app.viewer, &app.orchestrator] {
+            let body = json!({"version": 0, "settings": [], "profiles": {}});
+            let detail = app.put(token, path, &body).await.problem(403, "forbidden");
+            assert!(detail.contains("role owner"), "{detail}");
+        }
+        assert_eq!(app.get(&app.orchestrator, path).await.ok()["version"], 0);
+    }
+}

@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::{SignedDuration, Timestamp};
 use quick_cache::sync::Cache;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
+use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -27,13 +28,17 @@ use crate::store::Store;
 use crate::store::mint_log::MintLog;
 use crate::store::replicas::Replica;
 use crate::store::runs::Run;
+use crate::trust::policy::evaluation::CompiledPolicies;
 use crate::upstream::fetch::{FetchSettings, Fetcher};
 use crate::upstream::issuer_keys::IssuerKeys;
 use crate::upstream::resolver::SystemResolver;
 use crate::upstream::source_url::PlainHttp;
 
-/// Refused exchanges that a process records in a minute.
+/// Refused exchanges of one issuer that a process records in a minute.
 const RECORDED_REFUSALS: u32 = 60;
+
+/// Issuers whose policies are kept in memory, at most some hundred kilobytes each.
+const POLICIES_CACHED: usize = 200;
 
 /// Runs kept in memory, about two kilobytes each.
 const RUNS_CACHED: usize = 20_000;
@@ -75,8 +80,13 @@ pub struct App {
     pub alarms: ArcSwap<Vec<RingNotice>>,
     /// What an operator has to do before it becomes an alarm.
     pub reminders: ArcSwap<Vec<RingNotice>>,
-    /// How many refused exchanges are still recorded in which minute: anybody may ask for more of them.
-    pub refusals: Budget,
+    /// How many refused exchanges of an issuer are still recorded in which minute: anybody may ask for more of
+    /// them. Each issuer has its own, so that nobody can hide what goes on at another.
+    pub refusals: Cache<Uuid, Arc<Budget>>,
+    /// The policies of issuers, read once for each version.
+    pub policies: Cache<(Uuid, i64), Arc<CompiledPolicies>>,
+    /// Held by whoever decides about much at once, apart from the requests of everybody else.
+    pub deciding: Semaphore,
     /// The key of which the database last recorded no token, as long as that is so: whoever believes that it
     /// signs is not ready.
     pub refused_key: ArcSwapOption<String>,
@@ -101,14 +111,38 @@ impl Budget {
     }
 
     /// Whether there is one left at `now`.
-    pub fn spend(&self, now: Timestamp) -> bool {
+    pub fn spend(&self, now: Timestamp) -> Spending {
         let minute = now.as_second() / 60;
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         if spent.0 != minute {
             *spent = (minute, 0);
         }
-        spent.1 += 1;
-        spent.1 <= self.in_a_minute
+        spent.1 = spent.1.saturating_add(1);
+        match spent.1 {
+            count if count <= self.in_a_minute => Spending::Allowed,
+            count if count == self.in_a_minute + 1 => Spending::FirstTooMany,
+            _ => Spending::TooMany,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spending {
+    Allowed,
+    /// Worth a word; the others are not.
+    FirstTooMany,
+    TooMany,
+}
+
+impl App {
+    /// Whether a refused exchange of this issuer is recorded at `now`.
+    pub fn spend_refusal(&self, issuer: Uuid, now: Timestamp) -> Spending {
+        let budget = self.refusals.get(&issuer).unwrap_or_else(|| {
+            let budget = Arc::new(Budget::new(RECORDED_REFUSALS));
+            self.refusals.insert(issuer, Arc::clone(&budget));
+            budget
+        });
+        budget.spend(now)
     }
 }
 
@@ -190,7 +224,9 @@ impl App {
             acknowledged: Mutex::default(),
             alarms: ArcSwap::default(),
             reminders: ArcSwap::default(),
-            refusals: Budget::new(RECORDED_REFUSALS),
+            refusals: Cache::new(POLICIES_CACHED),
+            policies: Cache::new(POLICIES_CACHED),
+            deciding: Semaphore::new(1),
             refused_key: ArcSwapOption::default(),
             taken_out: std::sync::Mutex::default(),
             looks: AtomicU64::new(0),

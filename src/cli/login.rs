@@ -12,15 +12,16 @@ use serde_json::{Value, json};
 use self::exchange::Exchange;
 use self::platform::Platform;
 use super::arguments::duration;
-use super::client::Client;
+use super::client::{Client, variable};
 use super::credentials::{Credential, Credentials};
 use super::failure::Failure;
 use super::foreign_token::{self, GivenToken};
-use super::output::{self, Format, remark};
+use super::output::{self, Format, remark, safe};
 use super::server_url::ServerUrl;
 use super::session::overriding_variable;
 use super::span::moment;
 use super::table::{cell, fields};
+use super::whoami::holder;
 use crate::clock::{Clock, SystemClock};
 use crate::config::duration::TextDuration;
 use crate::issuer::organization_name::OrganizationName;
@@ -158,7 +159,19 @@ fn report(server: &ServerUrl, user: &Value, credential: &Credential, output: For
     });
     output::print(output, &done, |done| {
         let expires = moment(&done["expires_at"], SystemClock.now(), "never");
-        let facts = fields(&[("as", cell(&done["login"])), ("expires", expires)]);
+        let whom = holder(user).map_or_else(|| cell(&done["login"]), |(kind, name)| format!("{kind} {name}"));
+        let facts = fields(&[("as", whom), ("expires", expires)]);
         format!("Logged in to {server}.\n{facts}")
-    })
+    })?;
+    // In a run of another runmint it names that one.
+    if let Some(other) = variable("RUNMINT_URL")
+        && ServerUrl::parse(&other).is_ok_and(|other| other.as_str() != server.as_str())
+    {
+        let other = safe(&other);
+        remark(
+            output,
+            &format!("RUNMINT_URL is {other}, and commands go there: export RUNMINT_URL={server}"),
+        );
+    }
+    Ok(())
 }

@@ -34,7 +34,10 @@ impl Logout {
             if existed {
                 format!("Logged out of {server}.\n")
             } else {
-                format!("There was no login at {server}.\n")
+                let current =
+                    logins.current().ok().flatten().filter(|other| other.as_str() != server.as_str());
+                let hint = current.map(|other| format!(" There is one at {other}: runmint logout {other}"));
+                format!("There was no login at {server}.{}\n", hint.unwrap_or_default())
             }
         })?;
         if existed {

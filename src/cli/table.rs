@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::output::safe;
 
 const GAP: &str = "  ";
+/// One long name must not push everybody else's columns off the screen.
+const MAX_CELL_CHARS: usize = 60;
 
 /// Rows under a heading, aligned; the last column may be as long as it likes.
 pub(super) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
@@ -37,6 +39,14 @@ pub(super) fn indented(lines: &str) -> String {
 fn columns(rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|text| safe(text)).collect()).collect();
     let count = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let cut = |column: usize, text: String| match text.char_indices().nth(MAX_CELL_CHARS) {
+        Some((end, _)) if column + 1 < count => format!("{}…", &text[..end]),
+        _ => text,
+    };
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|row| row.into_iter().enumerate().map(|(column, text)| cut(column, text)).collect())
+        .collect();
     let width = |column: usize| {
         rows.iter()
             .filter_map(|row| row.get(column))

@@ -56,7 +56,7 @@ fn describe(user: &Value) -> String {
 }
 
 /// Whom the token stands for, if not for a role in the organization alone.
-fn holder(user: &Value) -> Option<(&'static str, String)> {
+pub(super) fn holder(user: &Value) -> Option<(&'static str, String)> {
     let name = |kind: &str| user["tokenInfo"][kind].as_str().filter(|name| !name.is_empty());
     ["team", "user", "runner"].into_iter().find_map(|kind| Some((kind, name(kind)?.to_owned())))
 }

@@ -12,6 +12,7 @@ use crate::store::access_tokens::{AccessToken, Holder, Role};
 use crate::store::organizations::Organization;
 use crate::store::principals::{Access, PrincipalKind};
 use crate::store::runs::Run;
+use crate::trust::policy::saving::ACTOR;
 
 /// A caller whose access token was checked.
 pub struct Caller {
@@ -26,6 +27,10 @@ pub enum AuthorizeError {
     Forbidden { needed: Role, held: Role },
     #[error("the {kind} `{name}` has no right to {what} runs of this project and stack", kind = .kind.as_str(), what = if *.access == Access::Write { "change" } else { "see" })]
     NotCovered { kind: PrincipalKind, name: String, access: Access },
+    #[error(
+        "the {kind} `{name}` cannot say who is behind a run: leave out `{attribute}`, and tokens name whom this access token was exchanged for"
+    )]
+    NotItsActor { kind: &'static str, name: String, attribute: &'static str },
     #[error("there is no such {0} that this access token may see")]
     NotFound(&'static str),
     #[error(transparent)]
@@ -105,6 +110,17 @@ impl Caller {
         let Holder::Principal { rights, .. } = &self.token.holder else { return true };
         let attribute = |name: &str| attributes.get(name).map(String::as_str);
         rights.iter().any(|right| right.covers(attribute("project"), attribute("stack"), needed))
+    }
+
+    /// Teams, users and runners act for themselves. Whoever may start runs in the organization's name says on
+    /// whose behalf.
+    pub fn require_own_actor(&self, attributes: &Attributes) -> Result<(), AuthorizeError> {
+        match (self.token.holder.named(), ACTOR.iter().find(|name| attributes.contains_key(**name))) {
+            (Some((kind, name)), Some(attribute)) => {
+                Err(AuthorizeError::NotItsActor { kind, name: name.to_owned(), attribute })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub fn require_right(&self, attributes: &Attributes, needed: Access) -> Result<(), AuthorizeError> {

@@ -1,6 +1,7 @@
 //! A token of another issuer becomes one of ours (RFC 8693), where policies say so.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
@@ -8,11 +9,13 @@ use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::app::{App, Spending};
 use crate::config::DEFAULT_RUN_TTL;
 use crate::entropy::uuid_at;
 use crate::flows::mint_id_token::{MintError, MintRequest, mint_id_token, tell};
-use crate::flows::policies::{PolicyFlowError, audiences_of, for_audience, outcome, role, saved};
+use crate::flows::policies::{
+    PolicyFlowError, audiences_of, decide_in_time, in_force, is_for, outcome, role, speaks_to_others,
+};
 use crate::flows::start_run::{StartRun, StartRunError, prepare_run};
 use crate::flows::trusted_issuers::registered;
 use crate::hex;
@@ -26,7 +29,9 @@ use crate::store::principals::PrincipalKind;
 use crate::store::runs::Run;
 use crate::store::trusted_issuers::TrustedIssuer;
 use crate::trust::foreign_token::{Expectations, ForeignToken, ForeignTokenError, VerifiedClaims};
-use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Verdict, decide};
+use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Verdict};
+use crate::trust::policy::run::RunGrant;
+use crate::trust::policy::saving::ACTOR;
 use crate::trust::policy::{Grant, Policy};
 use crate::trust::token::LEEWAY;
 use crate::upstream::discovery::DiscoveryError;
@@ -86,6 +91,10 @@ pub enum ExchangeError {
     Expiration,
     #[error("there is no {kind} `{name}` in this organization", kind = .kind.as_str())]
     NoSuchPrincipal { kind: PrincipalKind, name: String },
+    #[error(
+        "the policy lets the caller choose `{0}`, which tells who a run is since services or audience profiles changed; an owner must take it from a claim"
+    )]
+    ChosenIdentity(String),
     #[error("the issuer or its policies changed a moment ago; try again")]
     Changed,
     #[error(transparent)]
@@ -105,11 +114,16 @@ pub async fn exchange_token(app: &App, request: TokenRequest) -> Result<Exchange
         return Err(ExchangeError::Expiration);
     }
     let (organization, issuer) = find(app, &request.organization, token.claimed_issuer()).await?;
-    let policies = saved(&issuer)?;
-    let claims = verify(app, &organization, &issuer, &policies, &token, now).await?;
-    let policies = for_audience(policies, claims.all(), organization.name.as_str());
-    let compiled = CompiledPolicies::compile(&policies).map_err(PolicyFlowError::from)?;
-    let verdict = decide(&compiled, claims.all(), &request.asked);
+    let policies = in_force(app, &issuer)?;
+    let claims = verify(app, &organization, &issuer, policies.policies(), &token, now).await?;
+    let policies = if is_for(organization.name.as_str(), claims.all()) {
+        policies
+    } else {
+        let others: Vec<_> =
+            policies.policies().iter().filter(|one| speaks_to_others(one)).cloned().collect();
+        Arc::new(CompiledPolicies::compile(&others).map_err(PolicyFlowError::from)?)
+    };
+    let verdict = decide_in_time(app, &policies, claims.all(), &request.asked).await?;
     let exchange = Exchange {
         id: uuid_at(now, app.entropy.as_ref()),
         issuer_id: issuer.id,
@@ -123,7 +137,7 @@ pub async fn exchange_token(app: &App, request: TokenRequest) -> Result<Exchange
     let Verdict::Allowed { policy } = verdict else {
         return Err(refuse(app, &organization, &exchange).await);
     };
-    let policy = &policies[policy];
+    let policy = &policies.policies()[policy];
     Exchanging { app, now, request: &request, organization, issuer, claims, exchange }.carry_out(policy).await
 }
 
@@ -169,10 +183,16 @@ async fn verify(
 async fn refuse(app: &App, organization: &Organization, exchange: &Exchange) -> ExchangeError {
     tracing::info!(organization = %organization.name, issuer_id = %exchange.issuer_id, outcome = exchange.outcome.as_str(), "exchange refused");
     // Anybody may have a token of a platform that everybody uses: refusals must not cost much.
-    if app.refusals.spend(exchange.at)
-        && let Err(error) = app.store.record_refusal(exchange).await
-    {
-        return error.into();
+    match app.spend_refusal(exchange.issuer_id, exchange.at) {
+        Spending::Allowed => {
+            if let Err(error) = app.store.record_refusal(exchange).await {
+                return error.into();
+            }
+        }
+        Spending::FirstTooMany => {
+            tracing::warn!(issuer_id = %exchange.issuer_id, "many exchanges are refused; no more of them are recorded in this minute");
+        }
+        Spending::TooMany => {}
     }
     match exchange.outcome {
         Outcome::Denied => ExchangeError::DeniedByPolicy,
@@ -200,7 +220,9 @@ impl Exchanging<'_> {
                 // It was found to grant the run a moment ago, by the same claims.
                 let attributes = grant.attributes_of(asked, self.claims.all());
                 let attributes = attributes.map_err(|_| ExchangeError::NoPolicyMatched)?;
-                Some(self.run(attributes, asked.service.clone(), grant.audiences()).await?)
+                let run = self.run(attributes, asked.service.clone(), grant.audiences()).await?;
+                self.require_verified_identity(grant, &run)?;
+                Some(run)
             }
             _ => None,
         };
@@ -217,8 +239,12 @@ impl Exchanging<'_> {
         }
         let request_token = self.derive(0, SecretKind::RunRequestToken);
         let request_hash = request_token.hash();
-        let gained =
-            Gained { token: &token, secret: &hash, run: run.as_ref().map(|run| (run, &request_hash)) };
+        let gained = Gained {
+            token: &token,
+            secret: &hash,
+            issuer_modified_at: self.issuer.modified_at,
+            run: run.as_ref().map(|run| (run, &request_hash)),
+        };
         match self.app.store.exchange(&self.exchange, &self.usage(), gained).await? {
             Spent::Now => {
                 tracing::info!(
@@ -308,6 +334,18 @@ impl Exchanging<'_> {
         let audiences = audiences.map(<[String]>::to_vec);
         let request = StartRun { service, attributes, ttl_seconds: Some(ttl), audiences };
         Ok(prepare_run(self.app, &self.organization, request, Some(&self.origin())).await?)
+    }
+
+    /// Services and audience profiles may have changed since the policy was saved: what the caller chose must
+    /// not have become part of who the run is.
+    fn require_verified_identity(&self, grant: &RunGrant, run: &Run) -> Result<(), ExchangeError> {
+        let Some(service) = self.app.services.named(&run.service) else { return Ok(()) };
+        let mut identifying = service.subject_attributes();
+        identifying.extend(run.profiles.identifying_attributes(&run.service, service));
+        match grant.chosen().find(|name| identifying.contains(*name) || ACTOR.contains(name)) {
+            Some(name) => Err(ExchangeError::ChosenIdentity(name.to_owned())),
+            None => Ok(()),
+        }
     }
 
     /// What its first ID token may be refused for, before the subject token is spent on it.

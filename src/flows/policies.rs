@@ -1,5 +1,8 @@
 //! The policies of a trusted issuer: what its tokens may become.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -15,6 +18,10 @@ use crate::store::trusted_issuers::{PolicyRecord, TrustedIssuer};
 use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Evaluation, Verdict, decide, evaluate};
 use crate::trust::policy::saving::{SavingError, check_for_saving};
 use crate::trust::policy::{Grant, PoliciesError, Policy, PolicyDocument, parse_policies};
+use crate::trust::token::MAX_TOKEN_BYTES;
+
+/// Bytes of policies times bytes of a token: so much takes a few milliseconds at the worst.
+const DECIDED_AT_ONCE: usize = 64 * 1024 * 1024;
 
 /// The last exchanges that a draft is tried on, at most.
 pub const MAX_REPLAYED: u32 = 1_000;
@@ -28,13 +35,15 @@ pub enum PolicyFlowError {
     #[error(transparent)]
     Saving(#[from] SavingError),
     #[error(
-        "policies[{index}]: roleID is viewer, orchestrator or owner, and goes with tokenType `organization`"
+        "policies[{index}]: roleID is viewer or orchestrator, and goes with tokenType `organization`; an owner's token is granted by authorizedPermissions `admin` and asked for by scope `admin`"
     )]
     Role { index: usize },
     #[error("there is no such policy")]
     NoSuchPolicy,
     #[error("somebody else changed these policies meanwhile: read them again")]
     Changed,
+    #[error("the policies came to no decision")]
+    Undecided,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -93,13 +102,24 @@ pub fn parse(app: &App, documents: Vec<PolicyDocument>) -> Result<Vec<Policy>, P
 }
 
 /// What an organization's token may do under this policy: `roleID`, or else start runs. A policy that
-/// grants `admin` makes an owner of whoever asks for it.
+/// grants `admin` makes an owner of whoever asks for it, and nothing else does: what denies `admin` denies it.
 pub fn role(policy: &Policy) -> Option<Role> {
     match (policy.grant(), policy.role()) {
-        (Grant::Organization { .. }, Some(name)) => Role::parse(name).filter(|role| *role != Role::Admin),
+        (Grant::Organization { .. }, Some(name)) => Role::parse(name).filter(|role| *role < Role::Owner),
         (_, Some(_)) => None,
         (_, None) => Some(Role::Orchestrator),
     }
+}
+
+/// The policies in force: read once for each version of them.
+pub fn in_force(app: &App, issuer: &TrustedIssuer) -> Result<Arc<CompiledPolicies>, PolicyFlowError> {
+    let version = (issuer.id, issuer.policy.version);
+    if let Some(policies) = app.policies.get(&version) {
+        return Ok(policies);
+    }
+    let policies = Arc::new(CompiledPolicies::compile(&saved(issuer)?)?);
+    app.policies.insert(version, Arc::clone(&policies));
+    Ok(policies)
 }
 
 /// The policies in force, as they were saved.
@@ -138,12 +158,51 @@ pub fn is_for(organization: &str, claims: &Map<String, Value>) -> bool {
 }
 
 /// Why `policies` decide as they do.
-pub fn explain(
+pub async fn explain(
+    app: &App,
     policies: &[Policy],
     claims: &Map<String, Value>,
     asked: &Asked,
 ) -> Result<Evaluation, PolicyFlowError> {
-    Ok(evaluate(&CompiledPolicies::compile(policies)?, claims, asked))
+    let compiled = CompiledPolicies::compile(policies)?;
+    let (claims, asked) = (claims.clone(), asked.clone());
+    aside(app, move |_| evaluate(&compiled, &claims, &asked)).await
+}
+
+/// Decides about a token. What would take long does not hold up anybody else's requests.
+pub async fn decide_in_time(
+    app: &App,
+    policies: &Arc<CompiledPolicies>,
+    claims: &Map<String, Value>,
+    asked: &Asked,
+) -> Result<Verdict, PolicyFlowError> {
+    if policies.text_bytes() * MAX_TOKEN_BYTES <= DECIDED_AT_ONCE {
+        return Ok(decide(policies, claims, asked));
+    }
+    let (policies, claims, asked) = (Arc::clone(policies), claims.clone(), asked.clone());
+    aside(app, move |_| decide(&policies, &claims, &asked)).await
+}
+
+/// Runs `work` apart from the threads that serve requests, one at a time. `work` can see whether anybody still
+/// waits for what it finds.
+async fn aside<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+) -> Result<T, PolicyFlowError> {
+    let _turn = app.deciding.acquire().await;
+    let wanted = Wanted(Arc::new(AtomicBool::new(true)));
+    let seen = Arc::clone(&wanted.0);
+    let done = tokio::task::spawn_blocking(move || work(&seen)).await;
+    done.map_err(|_| PolicyFlowError::Undecided)
+}
+
+/// Says so when nobody waits any more.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Decides the last exchanges of the issuer anew, by a draft.
@@ -157,18 +216,26 @@ pub async fn replay(
     let draft = parse(app, draft)?;
     let page = PageRequest { limit: last.clamp(1, MAX_REPLAYED), before: None };
     let exchanges = app.store.exchanges(issuer.id, page).await?.items;
-    let replayed = exchanges.len();
-    let mut differences = Vec::new();
-    for Exchanged { exchange, .. } in exchanges {
-        let Ok(asked) = serde_json::from_value::<Asked>(exchange.asked.clone()) else { continue };
-        let policies = for_audience(draft.clone(), &exchange.claims, organization.name.as_str());
-        let verdict = decide(&CompiledPolicies::compile(&policies)?, &exchange.claims, &asked);
-        let after = outcome(verdict);
-        if after != exchange.outcome {
-            differences.push(Difference { before: exchange.outcome, after, exchange });
+    let ours = CompiledPolicies::compile(&draft)?;
+    let others = CompiledPolicies::compile(&draft.into_iter().filter(speaks_to_others).collect::<Vec<_>>())?;
+    let organization = organization.name.clone();
+    aside(app, move |wanted| {
+        let mut replay = Replay { replayed: 0, differences: Vec::new() };
+        for Exchanged { exchange, .. } in exchanges {
+            if !wanted.load(Ordering::Relaxed) {
+                break;
+            }
+            replay.replayed += 1;
+            let Ok(asked) = serde_json::from_value::<Asked>(exchange.asked.clone()) else { continue };
+            let policies = if is_for(organization.as_str(), &exchange.claims) { &ours } else { &others };
+            let after = outcome(decide(policies, &exchange.claims, &asked));
+            if after != exchange.outcome {
+                replay.differences.push(Difference { before: exchange.outcome, after, exchange });
+            }
         }
-    }
-    Ok(Replay { replayed, differences })
+        replay
+    })
+    .await
 }
 
 pub fn outcome(verdict: Verdict) -> Outcome {

@@ -88,7 +88,8 @@ pub async fn delete_principal(app: &App, principal: &Principal, by: Uuid) -> Res
     Ok(())
 }
 
-fn is_name(name: &str) -> bool {
+/// What teams, users and runners are called.
+pub fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
     // `.` and `..` cannot stand in a path.
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed) && name.bytes().any(|b| b != b'.')

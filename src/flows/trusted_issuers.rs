@@ -90,8 +90,13 @@ pub async fn register_issuer(
         },
     };
     apply(&mut issuer, details)?;
-    if app.store.issuers_of(organization.id).await?.len() >= MAX_ISSUERS {
+    let registered = app.store.issuers_of(organization.id).await?;
+    if registered.len() >= MAX_ISSUERS {
         return Err(TrustedIssuerError::TooMany);
+    }
+    // Nobody is asked on behalf of what is refused anyway.
+    if registered.iter().any(|other| other.url == issuer.url || other.name == issuer.name) {
+        return Err(TrustedIssuerError::Taken);
     }
     require_keys(app, &issuer).await?;
     match app.store.register_issuer(&issuer, by).await? {

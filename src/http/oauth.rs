@@ -19,6 +19,7 @@ use super::problem::Problem;
 use super::runs::render_started;
 use crate::flows::exchange_token::{ExchangeError, Exchanged, Gain, TokenRequest, exchange_token};
 use crate::flows::mint_id_token::MintError;
+use crate::flows::principals::is_name;
 use crate::flows::start_run::{StartRunError, StartedRun};
 use crate::trust::foreign_token::RefusalClass;
 use crate::trust::policy::evaluation::Asked;
@@ -139,8 +140,9 @@ fn asked_for(requested: &str, scope: &str) -> Result<(Asked, &'static str), Refu
         ))
     })?;
     let named = |prefix: &str| {
-        let name = scope.strip_prefix(prefix).filter(|name| !name.is_empty()).map(str::to_owned);
-        name.ok_or_else(|| Refusal::scope(&format!("scope is {prefix}NAME")))
+        let name = scope.strip_prefix(prefix).filter(|name| is_name(name)).map(str::to_owned);
+        let expected = "with a name of 1 to 100 letters, digits and -_.@";
+        name.ok_or_else(|| Refusal::scope(&format!("scope is {prefix}NAME, {expected}")))
     };
     let asked = match kind {
         "organization" => match scope {
@@ -199,6 +201,7 @@ fn refuse(error: ExchangeError) -> Response {
         ExchangeError::DeniedByPolicy => ("invalid_request", "denied_by_policy"),
         ExchangeError::Reused => ("invalid_request", "token_reused"),
         ExchangeError::Expiration => ("invalid_request", "expiration"),
+        ExchangeError::ChosenIdentity(_) => ("invalid_request", "run"),
         ExchangeError::NoSuchPrincipal { .. } => ("invalid_scope", "no_such_principal"),
         ExchangeError::Run(error)
             if !matches!(error, StartRunError::Store(_) | StartRunError::CloudSettings(_)) =>

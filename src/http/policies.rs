@@ -97,7 +97,7 @@ pub async fn explain(
         (0..chosen.len()).filter(|&index| is_ours || policies::speaks_to_others(&chosen[index])).collect();
     let left_out = chosen.len() - numbers.len();
     let speaking = policies::for_audience(chosen, &claims, org);
-    let mut explained = policies::explain(&speaking, &claims, &asked)?;
+    let mut explained = policies::explain(&api.app, &speaking, &claims, &asked).await?;
     explained.renumber(&numbers);
     let mut body = json!(explained);
     body["not_for_audience"] =

@@ -171,9 +171,9 @@ impl From<AuthorizeError> for Problem {
     fn from(error: AuthorizeError) -> Self {
         match error {
             AuthorizeError::Unauthenticated => Self::unauthorized(),
-            AuthorizeError::Forbidden { .. } | AuthorizeError::NotCovered { .. } => {
-                Self::new(ProblemKind::Forbidden, sentence(&error))
-            }
+            AuthorizeError::Forbidden { .. }
+            | AuthorizeError::NotCovered { .. }
+            | AuthorizeError::NotItsActor { .. } => Self::new(ProblemKind::Forbidden, sentence(&error)),
             AuthorizeError::NotFound(_) => Self::new(ProblemKind::NotFound, sentence(&error)),
             AuthorizeError::Store(error) => error.into(),
         }
@@ -375,6 +375,7 @@ impl From<PolicyFlowError> for Problem {
             | PolicyFlowError::Role { .. } => Self::invalid_input(sentence(&error)),
             PolicyFlowError::NoSuchPolicy => Self::new(ProblemKind::NotFound, sentence(&error)),
             PolicyFlowError::Changed => Self::new(ProblemKind::Conflict, sentence(&error)),
+            PolicyFlowError::Undecided => Self::internal(&error),
             PolicyFlowError::Store(error) => error.into(),
         }
     }

@@ -53,6 +53,7 @@ pub async fn start(
     let organization = caller.organization(&api.app, &org, Role::Orchestrator).await?;
     let body: StartRunBody = body.json(&api).await?;
     caller.require_right(&body.attributes, Access::Write)?;
+    caller.require_own_actor(&body.attributes)?;
     let token = caller.token();
     let started =
         start_run::start_run(&api.app, &organization, body.into(), token.id, token.origin.as_ref()).await?;

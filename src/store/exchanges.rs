@@ -16,6 +16,8 @@ use crate::secret::SecretHash;
 /// How many are kept for each issuer and outcome: strangers whose tokens are refused must not push out what
 /// was granted.
 const KEPT: i64 = 1_000;
+/// A transaction that takes long holds up every other on SQLite.
+const FORGOTTEN_AT_ONCE: i64 = 500;
 
 /// An exchange that policies decided.
 #[derive(Clone, Debug)]
@@ -73,6 +75,8 @@ pub struct Use {
 pub struct Gained<'g> {
     pub token: &'g AccessToken,
     pub secret: &'g SecretHash,
+    /// When what is registered of the issuer last changed, as far as the decision knew.
+    pub issuer_modified_at: Timestamp,
     /// A run that starts at once, and its request token.
     pub run: Option<(&'g Run, &'g SecretHash)>,
 }
@@ -139,15 +143,43 @@ impl Store {
     }
 
     /// Forgets what is not needed any more: uses of tokens that expired, and exchanges beyond the last
-    /// thousand of each issuer and outcome.
+    /// thousand of each issuer and outcome. A little at a time, so that nobody waits for it.
     pub async fn forget_old_exchanges(&self, now: Timestamp) -> Result<(), StoreError> {
-        let sql = "DELETE FROM used_tokens WHERE expires_at < $1";
-        sqlx::query(sql).bind(now.as_millisecond()).execute(&self.write).await?;
-        let sql = "DELETE FROM exchanges WHERE id < (SELECT e.id FROM exchanges e
-                       WHERE e.trusted_issuer_id = exchanges.trusted_issuer_id AND e.outcome = exchanges.outcome
-                       ORDER BY e.id DESC LIMIT 1 OFFSET $1)";
-        sqlx::query(sql).bind(KEPT - 1).execute(&self.write).await?;
+        let forget = "DELETE FROM used_tokens WHERE (trusted_issuer_id, token_hash) IN
+                      (SELECT trusted_issuer_id, token_hash FROM used_tokens WHERE expires_at < $1 LIMIT $2)";
+        loop {
+            let some = sqlx::query(forget).bind(now.as_millisecond()).bind(FORGOTTEN_AT_ONCE);
+            if some.execute(&self.write).await?.rows_affected() == 0 {
+                break;
+            }
+        }
+        let many = "SELECT trusted_issuer_id, outcome FROM exchanges
+                    GROUP BY trusted_issuer_id, outcome HAVING COUNT(*) > $1";
+        for row in sqlx::query(many).bind(KEPT).fetch_all(&self.read).await? {
+            self.forget_exchanges(&row.text("trusted_issuer_id")?, &row.text("outcome")?).await?;
+        }
         Ok(())
+    }
+
+    async fn forget_exchanges(&self, issuer: &str, outcome: &str) -> Result<(), StoreError> {
+        let last_kept = "SELECT id FROM exchanges WHERE trusted_issuer_id = $1 AND outcome = $2
+                         ORDER BY id DESC LIMIT 1 OFFSET $3";
+        let last_kept =
+            sqlx::query(last_kept).bind(issuer.to_owned()).bind(outcome.to_owned()).bind(KEPT - 1);
+        let Some(last_kept) = last_kept.fetch_optional(&self.read).await? else { return Ok(()) };
+        let last_kept = last_kept.text("id")?;
+        let forget = "DELETE FROM exchanges WHERE id IN
+                      (SELECT id FROM exchanges WHERE trusted_issuer_id = $1 AND outcome = $2 AND id < $3 LIMIT $4)";
+        loop {
+            let some = sqlx::query(forget)
+                .bind(issuer.to_owned())
+                .bind(outcome.to_owned())
+                .bind(last_kept.clone())
+                .bind(FORGOTTEN_AT_ONCE);
+            if some.execute(&self.write).await?.rows_affected() == 0 {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -158,6 +190,9 @@ async fn spend(
     gained: &Gained<'_>,
 ) -> Result<Spent, StoreError> {
     let run_id = gained.run.map(|(run, _)| run.id);
+    if let Some(before) = used_under_another_registration(transaction, exchange.issuer_id, used).await? {
+        return Ok(before);
+    }
     let inserted = sqlx::query(
         "INSERT INTO used_tokens (trusted_issuer_id, token_hash, request_hash, used_at, expires_at, access_token_id, run_id)
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
@@ -210,7 +245,7 @@ async fn insert_token(
              trusted_issuer_id, origin)
          SELECT $1, $2, $3, $4, o.id, $5, $6, $7, $8, i.id, $9
          FROM trusted_issuers i JOIN organizations o ON o.id = i.organization_id AND o.deleted_at IS NULL
-         WHERE i.id = $10 AND i.deleted_at IS NULL AND i.policy_version = $11
+         WHERE i.id = $10 AND i.deleted_at IS NULL AND i.policy_version = $11 AND i.modified_at = $12
            AND (CAST($7 AS TEXT) IS NULL
                 OR EXISTS (SELECT 1 FROM principals p WHERE p.id = $7 AND p.deleted_at IS NULL))",
     )
@@ -225,9 +260,29 @@ async fn insert_token(
     .bind(origin)
     .bind(exchange.issuer_id.to_string())
     .bind(exchange.policy_version)
+    .bind(gained.issuer_modified_at.as_millisecond())
     .execute(&mut **transaction)
     .await?;
     Ok(inserted.rows_affected() == 1)
+}
+
+/// An issuer that was deleted and registered again is the same one, and its tokens were used.
+async fn used_under_another_registration(
+    transaction: &mut Transaction<'_, Any>,
+    issuer: Uuid,
+    used: &Use,
+) -> Result<Option<Spent>, StoreError> {
+    let row = sqlx::query(
+        "SELECT u.request_hash, u.used_at, u.access_token_id, u.run_id FROM trusted_issuers i
+         JOIN trusted_issuers other ON other.organization_id = i.organization_id AND other.url = i.url AND other.id <> i.id
+         JOIN used_tokens u ON u.trusted_issuer_id = other.id AND u.token_hash = $2
+         WHERE i.id = $1",
+    )
+    .bind(issuer.to_string())
+    .bind(used.token_hash.clone())
+    .fetch_optional(&mut **transaction)
+    .await?;
+    row.map(|row| spent_before(&row, used)).transpose()
 }
 
 async fn used_before(
@@ -243,6 +298,10 @@ async fn used_before(
     .bind(used.token_hash.clone())
     .fetch_one(&mut **transaction)
     .await?;
+    spent_before(&row, used)
+}
+
+fn spent_before(row: &AnyRow, used: &Use) -> Result<Spent, StoreError> {
     Ok(Spent::Before {
         same_request: row.text("request_hash")? == used.request_hash,
         at: row.time("used_at")?,

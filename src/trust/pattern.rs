@@ -5,17 +5,16 @@
 //! is kept for those who ask for it, and a dot is a dot otherwise. A character is a Unicode scalar value,
 //! upper and lower case differ, and a pattern matches the whole text or not at all.
 
-use regex_lite::{Regex, RegexBuilder};
+mod program;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub const MAX_PATTERN_BYTES: usize = 512;
+use self::program::{Program, Token};
 
-/// What a program of the regex engine may weigh for each byte of its pattern, and for none. A program has a
-/// bounded number of states for each character, and the engine is in each state at most once for each
-/// character of the text: time grows with the one times the other, and never faster.
-const PROGRAM_BYTES_PER_PATTERN_BYTE: usize = 256;
-const PROGRAM_BYTES_AT_LEAST: usize = 2_048;
+pub const MAX_PATTERN_BYTES: usize = 512;
+/// So many `?` in a row; beside a `*` they are not counted.
+pub const MAX_OPTIONAL_RUN: usize = 16;
 
 /// What a dot means. In JSON `"strict"` or `"compatible"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,15 +32,15 @@ pub enum Syntax {
 pub struct Pattern {
     text: String,
     syntax: Syntax,
-    regex: Regex,
+    program: Program,
 }
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PatternError {
     #[error("a pattern has at most {MAX_PATTERN_BYTES} bytes, this one has {0}")]
     TooLong(usize),
-    #[error("the pattern becomes too large a program")]
-    TooLarge,
+    #[error("a pattern has at most {MAX_OPTIONAL_RUN} `?` in a row")]
+    TooManyOptional,
 }
 
 impl Pattern {
@@ -49,17 +48,19 @@ impl Pattern {
         if text.len() > MAX_PATTERN_BYTES {
             return Err(PatternError::TooLong(text.len()));
         }
-        let program_bytes = PROGRAM_BYTES_AT_LEAST + text.len() * PROGRAM_BYTES_PER_PATTERN_BYTE;
-        let regex = RegexBuilder::new(&regex_of(text, syntax))
-            .size_limit(program_bytes)
-            .build()
-            .map_err(|_| PatternError::TooLarge)?;
-        Ok(Self { text: text.to_owned(), syntax, regex })
+        let tokens = text.chars().map(|character| match character {
+            '*' => Token::Any,
+            '?' => Token::NoneOrOne,
+            '.' if syntax == Syntax::Compatible => Token::ExactlyOne,
+            literal => Token::Literal(literal),
+        });
+        let program = Program::new(tokens).ok_or(PatternError::TooManyOptional)?;
+        Ok(Self { text: text.to_owned(), syntax, program })
     }
 
     /// Whether all of `text` is what the pattern says.
     pub fn matches(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+        self.program.matches(text)
     }
 
     /// Whether nothing in it is literal. The empty pattern has nothing literal either.
@@ -98,22 +99,6 @@ impl PartialEq for Pattern {
 }
 
 impl Eq for Pattern {}
-
-fn regex_of(text: &str, syntax: Syntax) -> String {
-    // Anchored around a group, or the anchors would hold for the first and the last alternative only.
-    let mut regex = String::from(r"\A(?s:");
-    let mut literal = [0; 4];
-    for character in text.chars() {
-        match character {
-            '*' => regex.push_str(".*"),
-            '?' => regex.push_str(".?"),
-            '.' if syntax == Syntax::Compatible => regex.push('.'),
-            other => regex.push_str(&regex_lite::escape(other.encode_utf8(&mut literal))),
-        }
-    }
-    regex.push_str(r")\z");
-    regex
-}
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -197,20 +182,52 @@ pub(super) mod tests {
         assert_eq!(Pattern::compile(&"é".repeat(257), Syntax::Strict), Err(PatternError::TooLong(514)));
     }
 
-    /// `compile` refuses a program that is not linear in its pattern. These come out as the largest, and
-    /// each would keep a backtracking engine busy for longer than the sun shines.
     #[test]
-    fn the_worst_patterns_are_linear_programs() {
+    fn so_many_optional_characters_follow_each_other_and_no_more() {
+        let optional = |count: usize| "?".repeat(count);
+        assert_eq!(Pattern::compile(&optional(17), Syntax::Strict), Err(PatternError::TooManyOptional));
+        let sixteen = strict(&format!("a{}b", optional(16)));
+        assert!(sixteen.matches("ab") && sixteen.matches("a1234567890123456b"));
+        assert!(!sixteen.matches("a12345678901234567b"));
+        // Beside `*` they say nothing.
+        assert!(strict(&format!("{}*{}", optional(200), optional(200))).matches(""));
+    }
+
+    /// Each would keep an engine that tries one thing after another busy for longer than the sun shines.
+    #[test]
+    fn the_worst_patterns_take_a_step_for_each_character() {
         let text = "a".repeat(16 * 1024);
-        for unit in ["*a", "?a", "*?", "?", "*", ".", "*.", "a?*", "é*", "\u{10ffff}?"] {
-            let pattern = unit.repeat(MAX_PATTERN_BYTES / unit.len());
-            for syntax in [Syntax::Strict, Syntax::Compatible] {
-                Pattern::compile(&pattern, syntax).unwrap();
-            }
+        for (unit, last, matches) in [
+            ("*a", "", true),
+            ("*a", "b", false),
+            ("?a", "", false),
+            ("a?*", "", true),
+            ("*??a", "b", false),
+            ("*????????????????a", "b", false),
+        ] {
+            let pattern = unit.repeat((MAX_PATTERN_BYTES - 1) / unit.len()) + last;
+            assert_eq!(strict(&pattern).matches(&text), matches, "{unit}");
         }
-        assert!(strict(&"*a".repeat(256)).matches(&text));
-        assert!(!strict(&format!("{}b", "*a".repeat(255))).matches(&text));
-        assert!(!strict(&"?a".repeat(256)).matches(&text));
+    }
+
+    /// Positions go from word to word.
+    #[test]
+    fn long_patterns_match_as_short_ones_do() {
+        for length in [62, 63, 64, 65, 127, 128, 129, 511] {
+            let literal = "x".repeat(length);
+            assert!(strict(&literal).matches(&literal), "{length}");
+            assert!(!strict(&literal).matches(&literal[1..]), "{length}");
+            let optional = format!("{}?", &literal[1..]);
+            assert!(
+                strict(&optional).matches(&literal) && strict(&optional).matches(&literal[1..]),
+                "{length}"
+            );
+            let star = format!("{}*", &literal[1..]);
+            assert!(
+                strict(&star).matches(&literal.repeat(3)) && !strict(&star).matches(&literal[2..]),
+                "{length}"
+            );
+        }
     }
 
     proptest! {
@@ -218,8 +235,10 @@ pub(super) mod tests {
 
         #[test]
         fn agrees_with_trying_everything(
-            pattern in "[ab.*?é\n]{0,8}", text in "[abX.*?é\n]{0,10}", compatible in any::<bool>(),
+            pattern in "[ab.*?é\n]{0,8}", text in "[abX.*?é\n]{0,10}", compatible in any::<bool>(), before in 0_usize..130,
         ) {
+            // Anywhere in a word, and across two of them.
+            let (pattern, text) = ("z".repeat(before) + &pattern, "z".repeat(before) + &text);
             let syntax = if compatible { Syntax::Compatible } else { Syntax::Strict };
             let expected = naive(
                 &pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>(), syntax,

@@ -56,7 +56,7 @@ impl Default for FetchSettings {
 
 #[derive(Debug, Error)]
 pub enum FetchError {
-    #[error("the URL cannot be used: {0}")]
+    #[error("the URL cannot be used")]
     Url(#[from] SourceUrlError),
     #[error("the name `{host}` cannot be resolved")]
     Resolve { host: String, source: io::Error },

@@ -32,6 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "served",
             "signing",
             "store",
+            "trust",
             "upstream",
         ],
     ),

@@ -493,7 +493,16 @@ async fn what_changed_since_the_decision_undoes_it(scene: Scene) {
         let used = Use { token_hash: name.to_owned(), request_hash: name.to_owned(), expires_at: now };
         let secret = Secret::generate(SecretKind::AccessToken, app.entropy.as_ref()).hash();
         app.store
-            .exchange(&exchange, &used, Gained { token: &token, secret: &secret, run: None })
+            .exchange(
+                &exchange,
+                &used,
+                Gained {
+                    token: &token,
+                    secret: &secret,
+                    issuer_modified_at: decided_by.modified_at,
+                    run: None,
+                },
+            )
             .await
             .unwrap()
     };

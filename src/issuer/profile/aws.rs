@@ -46,6 +46,11 @@ impl SessionTags {
         Ok(Self { tags, transitive: transitive.clone() })
     }
 
+    /// The claims that the tags have their values from.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(|(_, claim)| claim.as_str())
+    }
+
     /// The claim with the tags whose claims the run has; `None` where it has none of them.
     pub(super) fn claim(&self, claims: &Map<String, Value>) -> Result<Option<Value>, ShapeError> {
         let mut principal_tags = Map::new();

@@ -10,6 +10,8 @@ pub mod presets;
 mod shape;
 mod subject;
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::de::{Deserialize, Deserializer};
@@ -24,7 +26,7 @@ pub use self::shape::{Facts, Shape, ShapeError};
 use self::subject::Subjects;
 use crate::issuer::audience::Audience;
 use crate::issuer::lifetime::MIN_LIFETIME;
-use crate::issuer::service::Services;
+use crate::issuer::service::{Service, Services};
 use crate::issuer::subject::MAX_SUBJECT_BYTES;
 
 pub const MAX_PROFILES: usize = 50;
@@ -113,6 +115,20 @@ impl AudienceProfiles {
             let checked = profile.subjects.check_service(service, setting);
             checked.map_err(|source| ProfileError::Profile { audience: audience.clone(), source })
         })
+    }
+
+    /// The attributes of a service that tell relying parties who a run is: those in subjects, and those in what
+    /// AWS gives powers to.
+    pub fn identifying_attributes(&self, name: &str, service: &Service) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for profile in self.by_audience.values() {
+            found.extend(service.attributes_behind(profile.subjects.names(name)));
+            let tags = profile.session_tags.iter().flat_map(SessionTags::claims);
+            for claim in tags.chain(profile.source_identity.as_deref()) {
+                found.extend(service.claim_attributes(claim));
+            }
+        }
+        found
     }
 
     /// The profile of exactly this audience, or else of its longest beginning.

@@ -49,6 +49,13 @@ impl Subjects {
         templates.get(facts.service).map(|template| (template.text.as_str(), &template.parsed))
     }
 
+    /// What the subjects of a service name.
+    pub(super) fn names(&self, service: &str) -> impl Iterator<Item = &str> {
+        let previous = self.previous.iter().filter_map(|previous| previous.subjects.get(service));
+        let templates = self.present.get(service).into_iter().chain(previous);
+        templates.flat_map(|template| template.parsed.names())
+    }
+
     /// Whether those of this service are still such as may be.
     pub(super) fn check_service(&self, name: &str, setting: Setting<'_>) -> Result<(), DefinitionError> {
         let previous = self.previous.as_ref().and_then(|previous| previous.subjects.get(name));

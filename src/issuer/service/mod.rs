@@ -223,8 +223,19 @@ impl Service {
 
     /// The attributes that its subjects depend on, directly, through a derived value or through a default.
     pub fn subject_attributes(&self) -> BTreeSet<String> {
+        self.attributes_behind(self.subject.names())
+    }
+
+    /// The attributes that a claim depends on; none for one that no attribute has a part in.
+    pub fn claim_attributes(&self, claim: &str) -> BTreeSet<String> {
+        let texts = self.claims.iter().filter(|(name, _)| name == claim);
+        self.attributes_behind(texts.flat_map(|(_, text)| text.names()))
+    }
+
+    /// The attributes that these values depend on, directly, through a derived value or through a default.
+    pub fn attributes_behind<'n>(&'n self, names: impl Iterator<Item = &'n str>) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
-        let mut names: Vec<&str> = self.subject.names().collect();
+        let mut names: Vec<&str> = names.collect();
         while let Some(name) = names.pop() {
             if let Some(derived) = self.derived.get(name) {
                 names.push(&derived.from);

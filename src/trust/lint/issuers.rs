@@ -17,6 +17,11 @@ pub enum Platform {
 }
 
 impl Platform {
+    /// Whether its users cannot choose for whom a token is.
+    pub(super) fn fixes_the_audience(self) -> bool {
+        matches!(self, Self::CircleCi | Self::AzureDevops)
+    }
+
     /// By the issuer's URL; for those that people host themselves, by what their policies look for.
     pub fn of(issuer_url: &str, policies: &[Policy]) -> Self {
         let (host, path) = host_and_path(issuer_url);

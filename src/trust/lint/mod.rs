@@ -51,6 +51,8 @@ pub enum Code {
     CompatibleDot,
     UnquotedDots,
     AnyName,
+    AnyAudience,
+    OthersAudience,
 }
 
 /// What is risky about `policies` of the issuer at `issuer_url`: refusals first, then in their order.
@@ -68,6 +70,7 @@ pub fn lint(policies: &[Policy], issuer_url: &str) -> Vec<Finding> {
         names::lint(policy, platform, &mut about);
         compatible_dots(policy, &mut about);
         any_name(policy, &mut about);
+        audience(policy, platform, &mut about);
     }
     findings.sort_by_key(|finding| finding.severity);
     findings
@@ -118,6 +121,21 @@ fn compatible_dots(policy: &Policy, findings: &mut Findings<'_>) {
             "each `.` stands for any one character, so that `{other}` matches too, which somebody else may own; in strict syntax a dot is a dot"
         );
         findings.warn(Some(rule), Code::CompatibleDot, reason);
+    }
+}
+
+/// A token that was made for another service has been seen by that service.
+fn audience(policy: &Policy, platform: Platform, findings: &mut Findings<'_>) {
+    let Some(rule) = policy.rule("aud") else { return };
+    let pattern = rule.pattern.as_str();
+    if rule.pattern.is_all_wildcards() {
+        let reason = "every audience will do, so that whoever is shown a token of this issuer, for whatever purpose, can exchange it here: name one audience";
+        findings.warn(Some(rule), Code::AnyAudience, reason);
+    } else if !pattern.contains(":org:") && !platform.fixes_the_audience() {
+        let reason = format!(
+            "tokens for `{pattern}` are shown to that service, too, which can then exchange them here: let jobs ask for `urn:runmint:org:ORG`"
+        );
+        findings.warn(Some(rule), Code::OthersAudience, reason);
     }
 }
 

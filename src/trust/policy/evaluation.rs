@@ -80,6 +80,11 @@ impl CompiledPolicies {
         self.policies.get(index)
     }
 
+    /// How much there is to match against.
+    pub fn text_bytes(&self) -> usize {
+        self.policies.iter().map(Policy::text_bytes).sum()
+    }
+
     pub fn policies(&self) -> &[Policy] {
         &self.policies
     }

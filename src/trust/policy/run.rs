@@ -145,6 +145,13 @@ impl RunGrant {
         &self.attributes
     }
 
+    /// The attributes whose values are the caller's to choose.
+    pub fn chosen(&self) -> impl Iterator<Item = &str> {
+        let chosen =
+            self.attributes.iter().filter(|(_, source)| matches!(source, AttributeSource::Chosen(_)));
+        chosen.map(|(name, _)| name.as_str())
+    }
+
     pub fn audiences(&self) -> Option<&[String]> {
         self.audiences.as_deref()
     }

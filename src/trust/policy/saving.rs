@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::run::{AttributeSource, RunGrant};
+use super::run::RunGrant;
 use super::{Grant, Policy};
 
 /// Why these policies are not saved. Counted from 0.
@@ -29,7 +29,14 @@ pub enum SavingFault {
         "run: attribute `{0}` reaches the subject, so that the caller must not choose it: take it from a `claim`, or give its `value`"
     )]
     ChosenSubject(String),
+    #[error(
+        "run: `{0}` says who is behind a run, which is not the caller's to choose: take it from a `claim`"
+    )]
+    ChosenActor(String),
 }
+
+/// Attributes that say on whose behalf a run acts.
+pub const ACTOR: [&str; 2] = ["actor", "actor_id"];
 
 /// Refuses policies that let in anybody, or that let a caller choose a run's subject.
 ///
@@ -71,12 +78,11 @@ fn check_run(
 ) -> Result<(), SavingFault> {
     let reaching = subject_attributes(run.service())
         .ok_or_else(|| SavingFault::UnknownService(run.service().to_owned()))?;
-    let chosen = run
-        .attributes()
-        .iter()
-        .find(|(name, source)| matches!(source, AttributeSource::Chosen(_)) && reaching.contains(name));
-    match chosen {
-        Some((name, _)) => Err(SavingFault::ChosenSubject(name.clone())),
+    if let Some(name) = run.chosen().find(|name| reaching.contains(*name)) {
+        return Err(SavingFault::ChosenSubject(name.to_owned()));
+    }
+    match run.chosen().find(|name| ACTOR.contains(name)) {
+        Some(name) => Err(SavingFault::ChosenActor(name.to_owned())),
         None => Ok(()),
     }
 }

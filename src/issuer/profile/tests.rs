@@ -17,7 +17,7 @@ use crate::issuer::service::{Identity, ScopeRule};
 const BATCH: &str = r#"
 [batch]
 subject = "{prefix}:batch:{region}:org:{org}:queue:{queue}"
-attributes = { region = {}, queue = {}, note = { required = false } }
+attributes = { region = {}, queue = {}, note = {} }
 "#;
 
 fn services() -> Services {
@@ -328,6 +328,11 @@ fn what_makes_no_sense_is_refused_when_it_is_saved() {
         (json!({"max_subject_bytes": 256}), "32 to 255"),
         (json!({"subject": {"nothing": "{prefix}:nothing:org:{org}"}}), "no service `nothing`"),
         (json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:{actor}"}}), "`{actor}` is nothing"),
+        // Every run has one. But a policy may let callers choose what is in no subject.
+        (
+            json!({"subject": {"batch": "{prefix}:batch:{region}:org:{org}:note:{note}"}}),
+            "`{note}` is nothing",
+        ),
         (json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:*"}}), "character `*`"),
         (json!({"subject": {"deploy": "x".repeat(513)}}), "at most 512"),
         (tags(json!({})), "1 to 50"),

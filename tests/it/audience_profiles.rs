@@ -181,7 +181,8 @@ async fn no_organization_can_save_a_subject_that_another_could_have(app: TestApp
         let detail = app.put(&app.owner, PATH, &body).await.problem(422, "invalid-input");
         assert!(detail.contains("must begin with `{prefix}:deploy:org:{org}`"), "{template}: {detail}");
         // Not by way of what it had before, either.
-        let previous = json!({"sts.amazonaws.com": {"previous_subject": {"subject": {"deploy": template}, "for": "all"}}});
+        let previous = json!({"subject": {"deploy": template}, "for": "all"});
+        let previous = json!({"sts.amazonaws.com": {"previous_subject": previous}});
         let body = json!({"version": 0, "profiles": previous});
         app.put(&app.owner, PATH, &body).await.problem(422, "invalid-input");
     }
@@ -189,14 +190,14 @@ async fn no_organization_can_save_a_subject_that_another_could_have(app: TestApp
 
 async fn an_organization_with_an_issuer_of_its_own_may_leave_its_name_out(app: TestApp) {
     app.post_ok(&app.admin, "/api/orgs", &json!({"name": "hooli", "issuer": "own"})).await;
-    let short = "{prefix}:deploy:{project}:{stack}:{operation}";
+    let short = "{prefix}:deploy:run:{project}:{stack}:{operation}";
     let body = json!({"version": 0, "profiles": {"vault": {"subject": {"deploy": short}}}});
     app.put(&app.admin, "/api/orgs/hooli/audience-profiles", &body).await.ok();
     let run =
         json!({"service": "deploy", "attributes": {"project": "p", "stack": "s", "operation": "update"}});
     let run = app.post_ok(&app.admin, "/api/orgs/hooli/runs", &run).await;
     let told = claims(&app, &run, "vault").await;
-    assert_eq!(told["sub"], "runmint:deploy:p:s:update");
+    assert_eq!(told["sub"], "runmint:deploy:run:p:s:update");
     assert_eq!(told["iss"], format!("{}/orgs/hooli/oidc", app.base_url));
     let other = json!({"version": 1, "profiles": {"vault": {"subject": {"deploy": "{prefix}:environments:{project}:{stack}:{operation}"}}}});
     app.put(&app.admin, "/api/orgs/hooli/audience-profiles", &other).await.problem(422, "invalid-input");
@@ -347,7 +348,10 @@ async fn what_makes_no_sense_is_refused(app: TestApp) {
     for (profile, why) in [
         (json!({"leave_out_claims": ["sub"]}), "`sub` is in every token"),
         (json!({"leave_out_claims": ["acotr"]}), "no service has a claim `acotr`"),
-        (json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:{project}"}}), "leaves out {stack}"),
+        (
+            json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:run:{project}:{operation}"}}),
+            "leaves out {stack}",
+        ),
         (json!({"nonsense": 1}), "unknown field `nonsense`"),
     ] {
         let body = json!({"version": 0, "profiles": {"vault": profile}});
@@ -369,7 +373,7 @@ async fn a_run_does_not_start_with_profiles_that_fit_its_service_no_more() {
     let before = own("{prefix}:batch:org:{org}:queue:{queue}:region:{region}");
     let app = Setup::new(Engine::Sqlite).config(&before).run().await;
     let profiles = json!({"vault": {
-        "subject": {"batch": "{prefix}:batch:org:{org}:{queue}"}, "subject_omits": ["region"],
+        "subject": {"batch": "{prefix}:batch:org:{org}:run:{queue}"}, "subject_omits": ["region"],
     }});
     save(&app, 0, profiles).await;
     let settings = app.settings();

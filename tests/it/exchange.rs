@@ -31,6 +31,7 @@ with_another_issuer![
     a_token_is_good_for_one_exchange_and_its_repetition,
     a_team_may_do_what_its_rights_cover,
     a_platform_token_starts_a_run_and_gets_its_id_token_at_once,
+    an_exchanged_runs_tokens_go_by_its_audiences_profile,
     what_an_issuer_brought_goes_with_it,
     what_an_exchanged_token_makes_does_not_outlive_it,
     old_exchanges_are_forgotten,
@@ -304,6 +305,38 @@ async fn a_platform_token_starts_a_run_and_gets_its_id_token_at_once(scene: Scen
         asked.push(other);
         assert_eq!(scene.refused(&scene.token().await, &asked).await, "no_policy_matched", "{other:?}");
     }
+}
+
+async fn an_exchanged_runs_tokens_go_by_its_audiences_profile(scene: Scene) {
+    let app = &scene.app;
+    let profile = json!({
+        "subject": {"deploy": "{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}"},
+        "leave_out_claims": ["act", "actor"],
+        "lifetime_seconds": 300,
+        "source_identity": "actor",
+    });
+    let save = async |version: i64, profile: &Value| {
+        let body = json!({"version": version, "profiles": {"sts.amazonaws.com": profile}});
+        app.put(&app.owner, "/api/orgs/acme/audience-profiles", &body).await.ok()
+    };
+    save(0, &profile).await;
+    let attributes = json!({"project": {"claim": "project"}, "stack": {"claim": "stack"}, "operation": {"value": "preview"}});
+    let run = json!({"service": "deploy", "attributes": attributes, "audiences": ["sts.amazonaws.com"]});
+    scene.policies(json!([allow(json!({"tokenType": "run", "run": run}))])).await.ok();
+    let asked = [("requested_token_type", ID_TOKEN), ("id_token_audience", "sts.amazonaws.com")];
+    // Its actor is a subject, whose colons AWS does not take. The token is not spent on that.
+    let token = scene.token().await;
+    assert_eq!(scene.refused(&token, &asked).await, "run");
+    let mut profile = profile;
+    profile.as_object_mut().unwrap().remove("source_identity");
+    save(1, &profile).await;
+    let usual = [asked.as_slice(), &[("expiration", "7200")]].concat();
+    let exchanged = scene.exchange(&token, &usual).await.ok();
+    assert_eq!(exchanged["expires_in"], 300);
+    let id_token = exchanged["access_token"].as_str().unwrap();
+    let claims = UnverifiedToken::parse(id_token).unwrap().unverified_claims().clone();
+    assert_eq!(claims["sub"], "runmint:deploy:org:acme:run:website:staging:preview");
+    assert!(claims.get("act").is_none() && claims.get("actor").is_none(), "{claims:?}");
 }
 
 async fn what_an_issuer_brought_goes_with_it(scene: Scene) {

@@ -149,7 +149,7 @@ pub enum DefinitionError {
 /// Why a template would make subjects that say too little, or that somebody else could have.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SubjectRefusal {
-    #[error("`{{{0}}}` is nothing that this service's runs always have")]
+    #[error("`{{{0}}}` is nothing that this service's own subjects depend on")]
     Unknown(String),
     #[error(
         "must begin with `{head}`, as this service's own subjects do: otherwise another organization or service could speak of the same subject"

@@ -141,7 +141,7 @@ fn check_template(
     template: &SubjectTemplate,
     own_issuer: bool,
 ) -> Result<(), SubjectRefusal> {
-    if let Some(unknown) = template.names().find(|name| !service.always_has(name)) {
+    if let Some(unknown) = template.names().find(|name| !service.may_tell(name)) {
         return Err(SubjectRefusal::Unknown(unknown.to_owned()));
     }
     let own = service.subject_template();

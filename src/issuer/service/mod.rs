@@ -256,11 +256,13 @@ impl Service {
         &self.subject
     }
 
-    /// Whether every run of this service has such a value.
-    pub fn always_has(&self, name: &str) -> bool {
+    /// Whether another subject of this service's runs may tell such a value: every run has it, and the service's
+    /// own subject depends on it, too. What else a policy lets callers choose must not become part of a subject.
+    pub fn may_tell(&self, name: &str) -> bool {
+        let own = self.subject_attributes();
         matches!(name, "prefix" | "org")
-            || self.derived.contains_key(name)
-            || self.attributes.get(name).is_some_and(|attribute| !attribute.may_be_absent())
+            || self.derived.get(name).is_some_and(|derived| own.contains(&derived.from))
+            || own.contains(name) && self.attributes.get(name).is_some_and(|one| !one.may_be_absent())
     }
 
     /// The attribute that this value follows from, where it is derived.

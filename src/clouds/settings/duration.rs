@@ -1,0 +1,94 @@
+//! How long a cloud's credentials last: seconds, or text as in `1h30m`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
+
+/// Between `MIN` and `MAX` seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloudDuration<const MIN: u32, const MAX: u32> {
+    seconds: u32,
+}
+
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum DurationError {
+    #[error("`{0}` is no duration: write seconds, or hours, minutes and seconds as in `1h30m`")]
+    Form(String),
+    #[error("a duration of {found} s is out of bounds: {min} s to {max} s are accepted")]
+    OutOfBounds { min: u32, max: u32, found: u64 },
+}
+
+impl<const MIN: u32, const MAX: u32> CloudDuration<MIN, MAX> {
+    pub fn of_seconds(seconds: u64) -> Result<Self, DurationError> {
+        match u32::try_from(seconds) {
+            Ok(seconds) if (MIN..=MAX).contains(&seconds) => Ok(Self { seconds }),
+            _ => Err(DurationError::OutOfBounds { min: MIN, max: MAX, found: seconds }),
+        }
+    }
+
+    pub fn seconds(self) -> u32 {
+        self.seconds
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> FromStr for CloudDuration<MIN, MAX> {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        let seconds = seconds_of(text).ok_or_else(|| DurationError::Form(text.chars().take(40).collect()))?;
+        Self::of_seconds(seconds)
+    }
+}
+
+/// Digits alone are seconds. With units, the larger comes first and each at most once.
+fn seconds_of(text: &str) -> Option<u64> {
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return text.parse().ok();
+    }
+    let mut units = [('h', 3_600), ('m', 60), ('s', 1)].into_iter();
+    let mut total = 0_u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(end);
+        let unit = after.chars().next()?;
+        let (_, seconds) = units.find(|(name, _)| *name == unit)?;
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(seconds)?)?;
+        rest = &after[unit.len_utf8()..];
+    }
+    Some(total)
+}
+
+impl<const MIN: u32, const MAX: u32> fmt::Display for CloudDuration<MIN, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [(self.seconds / 3_600, 'h'), (self.seconds / 60 % 60, 'm'), (self.seconds % 60, 's')];
+        parts
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .try_for_each(|(number, unit)| write!(f, "{number}{unit}"))
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> Serialize for CloudDuration<MIN, MAX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for CloudDuration<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a duration is seconds, or text as in `1h30m`")]
+        enum Written {
+            Seconds(u64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Seconds(seconds) => Self::of_seconds(seconds),
+            Written::Text(text) => text.parse(),
+        }
+        .map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,110 @@
+//! For the AWS SDKs, the AWS CLI and what is built with them
+//! (docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html).
+
+use std::path::Path;
+
+use super::{Handover, LocalEndpoint};
+use crate::clouds::exchange::aws::AwsCredentials;
+use crate::clouds::settings::{AwsSettings, RoleSessionName};
+
+/// Each of these would be found before what is handed over, or together with it make nonsense.
+const CONTRADICTING: &[&str] = &[
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+];
+
+pub enum AwsForm<'a> {
+    /// The SDK exchanges the token in this file, each time that its session ends.
+    TokenFile { path: &'a Path, session_name: &'a RoleSessionName },
+    /// The SDK asks the local endpoint for credentials. Nothing is on the disk.
+    Endpoint(&'a LocalEndpoint),
+    /// The credentials themselves, which nothing renews.
+    Credentials(&'a AwsCredentials),
+}
+
+/// `region` is what was found elsewhere, where the settings are silent.
+pub fn hand_over(handover: &mut Handover, settings: &AwsSettings, form: &AwsForm<'_>, region: Option<&str>) {
+    handover.take_out(CONTRADICTING);
+    // boto3 and version 1 of the AWS CLI read the second only, others the first only.
+    if let Some(region) = settings.region.as_ref().map(|region| region.as_str()).or(region) {
+        handover.set("AWS_REGION", region);
+        handover.set("AWS_DEFAULT_REGION", region);
+    }
+    match form {
+        AwsForm::TokenFile { path, session_name } => {
+            handover.set("AWS_WEB_IDENTITY_TOKEN_FILE", path.display().to_string());
+            handover.set("AWS_ROLE_ARN", settings.role_arn.as_str());
+            // The AWS CLI keeps sessions in ~/.aws/cli/cache under role and session name, so that another run with
+            // the same name would go on with this one's session.
+            handover.set("AWS_ROLE_SESSION_NAME", session_name.as_str());
+        }
+        AwsForm::Endpoint(endpoint) => {
+            handover.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.aws_url());
+            handover.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.authorization().as_str());
+        }
+        AwsForm::Credentials(credentials) => {
+            handover.set("AWS_ACCESS_KEY_ID", credentials.access_key_id.as_str());
+            handover.set("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.as_str());
+            handover.set("AWS_SESSION_TOKEN", credentials.session_token.as_str());
+            handover.set("AWS_CREDENTIAL_EXPIRATION", credentials.expires_at.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::tests::{endpoint, lines};
+    use super::*;
+
+    fn settings(region: Option<&str>) -> AwsSettings {
+        let settings = json!({"roleArn": "arn:aws:iam::123456789012:role/deploy", "region": region});
+        serde_json::from_value(settings).unwrap()
+    }
+
+    #[test]
+    fn a_token_file_comes_with_role_session_name_and_both_regions() {
+        let name = "acme-1".parse().unwrap();
+        let form = AwsForm::TokenFile { path: Path::new("/run/aws.jwt"), session_name: &name };
+        let mut handover = Handover::default();
+        hand_over(&mut handover, &settings(None), &form, Some("eu-central-1"));
+        let expected = [
+            "AWS_DEFAULT_REGION=eu-central-1",
+            "AWS_REGION=eu-central-1",
+            "AWS_ROLE_ARN=arn:aws:iam::123456789012:role/deploy",
+            "AWS_ROLE_SESSION_NAME=acme-1",
+            "AWS_WEB_IDENTITY_TOKEN_FILE=/run/aws.jwt",
+        ];
+        assert_eq!(lines(&handover), expected);
+        assert_eq!(
+            handover.taken_out_of(&|name| (name.ends_with("KEY_ID") || name.ends_with("ARN")).then(String::new)),
+            ["AWS_ACCESS_KEY_ID"]
+        );
+    }
+
+    #[test]
+    fn the_local_endpoint_takes_the_place_of_all_else() {
+        let mut handover = Handover::default();
+        hand_over(&mut handover, &settings(Some("eu-west-1")), &AwsForm::Endpoint(&endpoint()), Some("us-east-1"));
+        let expected = [
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN=Bearer local",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:4242/aws/credentials",
+            "AWS_DEFAULT_REGION=eu-west-1",
+            "AWS_REGION=eu-west-1",
+        ];
+        assert_eq!(lines(&handover), expected);
+    }
+}

@@ -3,9 +3,11 @@
 mod access_token;
 mod arguments;
 mod client;
+mod cloud;
 mod completions;
 mod credentials;
 mod dev;
+mod exec;
 mod failure;
 mod foreign_token;
 mod health;
@@ -96,6 +98,7 @@ enum Command {
     #[command(subcommand)]
     Run(run::Command),
     IdToken(id_token::IdToken),
+    Exec(Box<exec::Exec>),
     /// Signing keys: look at them, rotate, revoke, publish (needs an admin token)
     #[command(subcommand)]
     Keys(keys::Command),
@@ -114,14 +117,16 @@ pub fn run() -> ExitCode {
         Err(error) => return Failure::failed(format!("the runtime does not start: {error}")).report(),
     };
     match runtime.block_on(execute(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }
 
-async fn execute(cli: Cli) -> Result<(), Failure> {
+async fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let output = cli.output;
-    match cli.command {
+    let done = match cli.command {
+        // The command's own.
+        Command::Exec(exec) => return exec.execute().await,
         Command::Dev(dev) => dev.execute(output).await,
         Command::Init(init) => init.execute(output).await,
         Command::Serve(serve) => serve.execute().await,
@@ -141,5 +146,6 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Health(health) => health.execute().await,
         Command::Openapi => output::print_text(include_str!("../../openapi.yaml")),
         Command::Completions(completions) => completions.execute::<Cli>(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -80,7 +80,8 @@ fn oauth_token(body: &[u8], asked_at: Timestamp) -> Option<AccessToken> {
     let token = Zeroizing::new(answer["access_token"].as_str().filter(|token| is_token(token))?.to_owned());
     // Some send a number as text.
     let seconds = &answer["expires_in"];
-    let seconds = seconds.as_i64().or_else(|| seconds.as_str()?.parse().ok()).filter(|seconds| *seconds > 0)?;
+    let seconds =
+        seconds.as_i64().or_else(|| seconds.as_str()?.parse().ok()).filter(|seconds| *seconds > 0)?;
     Some(AccessToken { token, expires_at: asked_at.checked_add(SignedDuration::from_secs(seconds)).ok()? })
 }
 
@@ -99,7 +100,9 @@ mod tests {
             assert_eq!(pause_after(attempt, 1.0), Duration::from_secs(most));
             assert_eq!(pause_after(attempt, 0.0), Duration::from_secs(most) / 2);
         }
-        assert!((0..MOST_ATTEMPTS - 1).map(|attempt| pause_after(attempt, 1.0)).sum::<Duration>() < MOST_TIME);
+        assert!(
+            (0..MOST_ATTEMPTS - 1).map(|attempt| pause_after(attempt, 1.0)).sum::<Duration>() < MOST_TIME
+        );
     }
 
     #[test]
@@ -110,7 +113,15 @@ mod tests {
         };
         assert_eq!(answer("a.b", "3600").unwrap().expires_at.as_second(), 3600);
         assert_eq!(answer("a.b", "\"3600\"").unwrap().token.as_str(), "a.b");
-        for (token, seconds) in [("", "1"), ("a\\nb", "1"), ("a b", "1"), ("a", "0"), ("a", "-1"), ("a", "null"), ("a", "9223372036854775807")] {
+        for (token, seconds) in [
+            ("", "1"),
+            ("a\\nb", "1"),
+            ("a b", "1"),
+            ("a", "0"),
+            ("a", "-1"),
+            ("a", "null"),
+            ("a", "9223372036854775807"),
+        ] {
             assert!(answer(token, seconds).is_none(), "{token} {seconds}");
         }
         assert!(oauth_token(b"<html>", now).is_none());

@@ -31,7 +31,12 @@ pub fn endpoint(role: &RoleArn, region: Option<&str>) -> String {
     format!("https://sts.{region}.{domain}")
 }
 
-pub fn request(endpoint: &str, settings: &AwsSettings, session_name: &RoleSessionName, token: &str) -> ExchangeRequest {
+pub fn request(
+    endpoint: &str,
+    settings: &AwsSettings,
+    session_name: &RoleSessionName,
+    token: &str,
+) -> ExchangeRequest {
     let duration = settings.duration.map(|duration| duration.seconds().to_string());
     let policies: Vec<(String, &str)> = settings
         .policy_arns
@@ -87,7 +92,10 @@ fn refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
 /// not there (repost.aws/knowledge-center/iam-sts-invalididentitytoken).
 fn passes(status: u16, code: &str, message: &str) -> bool {
     passes_by_status(status)
-        || matches!(code, "IDPCommunicationError" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded")
+        || matches!(
+            code,
+            "IDPCommunicationError" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded"
+        )
         || code == "InvalidIdentityToken" && message.contains("Couldn't retrieve verification key")
 }
 
@@ -135,7 +143,9 @@ mod tests {
             "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fdeploy\
              &RoleSessionName=acme-1&WebIdentityToken=a.b%2Bc"
         );
-        let more = settings(json!({"duration": "1h", "policyArns": ["arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"]}));
+        let more = settings(
+            json!({"duration": "1h", "policyArns": ["arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"]}),
+        );
         let more = request("https://x/", &more, &name, "t");
         assert!(
             more.body.ends_with(

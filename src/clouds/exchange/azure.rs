@@ -18,7 +18,9 @@ const PASSING: &[i64] = &[70_021, 700_211, 700_212, 700_213, 50_166, 501_661, 90
 pub fn management_scope(authority: &str) -> &'static str {
     if authority.contains("login.microsoftonline.us") {
         "https://management.usgovcloudapi.net/.default"
-    } else if authority.contains("login.partner.microsoftonline.cn") || authority.contains("login.chinacloudapi.cn") {
+    } else if authority.contains("login.partner.microsoftonline.cn")
+        || authority.contains("login.chinacloudapi.cn")
+    {
         "https://management.chinacloudapi.cn/.default"
     } else {
         "https://management.azure.com/.default"
@@ -74,7 +76,9 @@ mod tests {
             "error_description": format!("AADSTS{code}: No matching.\r\nTrace ID: 1"),
             "error_codes": [code],
         });
-        let Err(error) = read(400, body.to_string().as_bytes(), Timestamp::UNIX_EPOCH) else { panic!("refused") };
+        let Err(error) = read(400, body.to_string().as_bytes(), Timestamp::UNIX_EPOCH) else {
+            panic!("refused")
+        };
         error
     }
 

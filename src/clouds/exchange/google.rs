@@ -70,7 +70,9 @@ pub fn impersonation(
         content_type: "application/json",
         accept: "application/json",
         bearer: Some(pool_token.token.clone()),
-        body: Zeroizing::new(json!({"scope": scopes(settings), "lifetime": format!("{lifetime}s")}).to_string()),
+        body: Zeroizing::new(
+            json!({"scope": scopes(settings), "lifetime": format!("{lifetime}s")}).to_string(),
+        ),
     }
 }
 
@@ -135,14 +137,17 @@ mod tests {
 
     fn refused(status: u16, code: &str, message: &str) -> ExchangeError {
         let body = json!({"error": code, "error_description": message}).to_string();
-        let Err(error) = read(status, body.as_bytes(), Timestamp::UNIX_EPOCH) else { panic!("it is refused") };
+        let Err(error) = read(status, body.as_bytes(), Timestamp::UNIX_EPOCH) else {
+            panic!("it is refused")
+        };
         error
     }
 
     #[test]
     fn a_pools_token_has_the_wanted_scopes_and_one_for_impersonating_what_that_needs() {
         let endpoints = GoogleEndpoints::of_universe(DEFAULT_UNIVERSE);
-        let direct = request(&endpoints, &settings(json!({"scopes": ["https://a/b", "https://c/d"]})), "a.b.c");
+        let direct =
+            request(&endpoints, &settings(json!({"scopes": ["https://a/b", "https://c/d"]})), "a.b.c");
         assert_eq!(direct.url, "https://sts.googleapis.com/v1/token");
         assert_eq!(
             direct.body.as_str(),
@@ -155,9 +160,15 @@ mod tests {
         let account = "deploy@acme.iam.gserviceaccount.com";
         let settings =
             settings(json!({"serviceAccount": account, "scopes": ["https://a/b"], "tokenLifetime": "30m"}));
-        assert!(request(&endpoints, &settings, "t").body.contains("&scope=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fcloud-platform&"));
-        let pool_token = AccessToken { token: Zeroizing::new("pool".into()), expires_at: Timestamp::UNIX_EPOCH };
-        let second = impersonation(&endpoints, &settings, settings.service_account.as_ref().unwrap(), &pool_token);
+        assert!(
+            request(&endpoints, &settings, "t")
+                .body
+                .contains("&scope=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fcloud-platform&")
+        );
+        let pool_token =
+            AccessToken { token: Zeroizing::new("pool".into()), expires_at: Timestamp::UNIX_EPOCH };
+        let second =
+            impersonation(&endpoints, &settings, settings.service_account.as_ref().unwrap(), &pool_token);
         assert_eq!(
             second.url,
             "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/deploy@acme.iam.gserviceaccount.com:generateAccessToken"
@@ -170,9 +181,15 @@ mod tests {
     fn reads_both_answers() {
         let body = json!({"accessToken": "ya29.x", "expireTime": "2026-11-21T10:00:00Z"}).to_string();
         let Ok(token) = read_impersonation(200, body.as_bytes()) else { panic!("it is an answer") };
-        assert_eq!((token.token.as_str(), token.expires_at.to_string().as_str()), ("ya29.x", "2026-11-21T10:00:00Z"));
-        let refused = json!({"error": {"code": 403, "message": "Permission denied", "status": "PERMISSION_DENIED"}});
-        let Err(error) = read_impersonation(403, refused.to_string().as_bytes()) else { panic!("it is refused") };
+        assert_eq!(
+            (token.token.as_str(), token.expires_at.to_string().as_str()),
+            ("ya29.x", "2026-11-21T10:00:00Z")
+        );
+        let refused =
+            json!({"error": {"code": 403, "message": "Permission denied", "status": "PERMISSION_DENIED"}});
+        let Err(error) = read_impersonation(403, refused.to_string().as_bytes()) else {
+            panic!("it is refused")
+        };
         assert_eq!(error.to_string(), "Google IAM refuses: PERMISSION_DENIED: Permission denied (HTTP 403)");
         assert!(!error.may_pass());
     }
@@ -184,8 +201,18 @@ mod tests {
             (400, "invalid_grant", issuer, true),
             (429, "quota_exceeded", "", true),
             (503, "unavailable", "", true),
-            (400, "invalid_grant", "The audience in ID Token [a] does not match the expected audience.", false),
-            (400, "unauthorized_client", "The given credential is rejected by the attribute condition.", false),
+            (
+                400,
+                "invalid_grant",
+                "The audience in ID Token [a] does not match the expected audience.",
+                false,
+            ),
+            (
+                400,
+                "unauthorized_client",
+                "The given credential is rejected by the attribute condition.",
+                false,
+            ),
             (400, "invalid_target", "", false),
         ] {
             assert_eq!(refused(status, code, message).may_pass(), passing, "{code} {message}");

@@ -13,8 +13,9 @@ pub(super) fn text_at(document: &[u8], path: &[&str]) -> Option<String> {
     let mut reader = Reader::from_reader(document);
     let mut open: Vec<Vec<u8>> = Vec::new();
     let mut found: Option<String> = None;
-    let is_here =
-        |open: &[Vec<u8>]| open.len() == path.len() && open.iter().zip(path).all(|(name, wanted)| name == wanted.as_bytes());
+    let is_here = |open: &[Vec<u8>]| {
+        open.len() == path.len() && open.iter().zip(path).all(|(name, wanted)| name == wanted.as_bytes())
+    };
     loop {
         match reader.read_event().ok()? {
             Event::Start(element) => {

@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
 use super::{Handover, LocalEndpoint};
 use crate::clouds::exchange::aws::AwsCredentials;
-use crate::clouds::settings::{AwsSettings, RoleSessionName};
+use crate::clouds::settings::{AwsSettings, RoleArn, RoleSessionName};
 
 /// Each of these would be found before what is handed over, or together with it make nonsense.
 const CONTRADICTING: &[&str] = &[
@@ -63,6 +65,17 @@ pub fn hand_over(handover: &mut Handover, settings: &AwsSettings, form: &AwsForm
     }
 }
 
+/// The name of the file under `~/.aws/cli/cache` in which the AWS CLI keeps the session, as botocore makes it
+/// (`_create_cache_key` in its credentials.py): SHA-1 of the arguments, without the token. No variable moves that
+/// folder.
+pub fn cli_cache_file(role: &RoleArn, session_name: &RoleSessionName) -> String {
+    // Neither holds a character that JSON would escape.
+    let arguments = format!(r#"{{"RoleArn": "{role}", "RoleSessionName": "{session_name}"}}"#);
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, arguments.as_bytes());
+    let hexadecimal: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{hexadecimal}.json")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -90,7 +103,8 @@ mod tests {
         ];
         assert_eq!(lines(&handover), expected);
         assert_eq!(
-            handover.taken_out_of(&|name| (name.ends_with("KEY_ID") || name.ends_with("ARN")).then(String::new)),
+            handover
+                .taken_out_of(&|name| (name.ends_with("KEY_ID") || name.ends_with("ARN")).then(String::new)),
             ["AWS_ACCESS_KEY_ID"]
         );
     }
@@ -98,7 +112,12 @@ mod tests {
     #[test]
     fn the_local_endpoint_takes_the_place_of_all_else() {
         let mut handover = Handover::default();
-        hand_over(&mut handover, &settings(Some("eu-west-1")), &AwsForm::Endpoint(&endpoint()), Some("us-east-1"));
+        hand_over(
+            &mut handover,
+            &settings(Some("eu-west-1")),
+            &AwsForm::Endpoint(&endpoint()),
+            Some("us-east-1"),
+        );
         let expected = [
             "AWS_CONTAINER_AUTHORIZATION_TOKEN=Bearer local",
             "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:4242/aws/credentials",
@@ -106,5 +125,13 @@ mod tests {
             "AWS_REGION=eu-west-1",
         ];
         assert_eq!(lines(&handover), expected);
+    }
+
+    /// `hashlib.sha1(json.dumps(arguments, sort_keys=True).encode()).hexdigest()`.
+    #[test]
+    fn the_file_of_the_aws_cli_is_named_as_the_aws_cli_names_it() {
+        let role = "arn:aws:iam::123456789012:role/deploy".parse().unwrap();
+        let name = cli_cache_file(&role, &"acme-1".parse().unwrap());
+        assert_eq!(name, "5280abef50f3727c97d2cd5e628a895ed30b4d32.json");
     }
 }

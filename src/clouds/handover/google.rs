@@ -106,9 +106,11 @@ mod tests {
     #[test]
     fn the_configuration_asks_the_local_endpoint() {
         let (endpoint, settings) = (endpoint(), settings());
-        let (url, authorization) = (endpoint.id_token_url_for(&settings.audience()), endpoint.authorization());
+        let (url, authorization) =
+            (endpoint.id_token_url_for(&settings.audience()), endpoint.authorization());
         let source = TokenSource::Url { url: &url, authorization: &authorization };
-        let audience = "//iam.googleapis.com/projects/42/locations/global/workloadIdentityPools/pool/providers/provider";
+        let audience =
+            "//iam.googleapis.com/projects/42/locations/global/workloadIdentityPools/pool/providers/provider";
         assert_eq!(
             configuration(&GoogleEndpoints::of_universe(DEFAULT_UNIVERSE), &settings, &source),
             json!({

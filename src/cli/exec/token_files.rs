@@ -1,0 +1,90 @@
+//! Files with a run's token, for clients that read one again for each session.
+
+use std::sync::Arc;
+
+use super::renewal::{Lease, Pace, Renewable, Renewed, WANTED, keep_renewing};
+use super::run_directory::RunDirectory;
+use crate::cli::cloud::masking::Masking;
+use crate::cli::cloud::tokens::{NoToken, RunToken, TokenSource};
+use crate::cli::failure::Failure;
+
+pub(super) struct TokenFile {
+    pub(super) name: &'static str,
+    pub(super) audience: String,
+}
+
+/// A file, and the token that is in it.
+pub(super) struct Written {
+    file: TokenFile,
+    lease: Lease,
+    /// Its end by the issuer's clock.
+    exp: i64,
+}
+
+pub(super) struct TokenFiles {
+    pub(super) directory: Arc<RunDirectory>,
+    pub(super) tokens: Arc<TokenSource>,
+    pub(super) masking: Arc<Masking>,
+}
+
+impl TokenFiles {
+    /// Writes it for the first time. Returns its token, too.
+    pub(super) async fn begin(&self, file: TokenFile) -> Result<(Written, RunToken), Failure> {
+        let token = self.tokens.long_token(&file.audience, WANTED).await?;
+        self.write(&file, &token)
+            .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", file.name)))?;
+        let written = Written { file, lease: lease(&token), exp: token.exp };
+        Ok((written, token))
+    }
+
+    /// Writes it anew while its token still lives, until the run has ended.
+    pub(super) async fn keep(self: Arc<Self>, written: Written, pace: &impl Pace) {
+        let Written { file, lease, exp } = written;
+        keep_renewing(Kept { files: self, file, exp }, lease, pace).await;
+    }
+
+    fn write(&self, file: &TokenFile, token: &RunToken) -> std::io::Result<()> {
+        self.masking.learn(&token.text);
+        self.directory.write(file.name, &token.text)
+    }
+}
+
+struct Kept {
+    files: Arc<TokenFiles>,
+    file: TokenFile,
+    exp: i64,
+}
+
+impl Renewable for Kept {
+    fn name(&self) -> &str {
+        self.file.name
+    }
+
+    async fn renew(&mut self) -> Renewed {
+        let token = match self.files.tokens.long_token(&self.file.audience, WANTED).await {
+            Ok(token) => token,
+            Err(NoToken::Ended(why)) => {
+                return Renewed::Last(format!(
+                    "not renewed any more; what is there works until it expires: {why}"
+                ));
+            }
+            Err(why) => return Renewed::Failed(why.text().to_owned()),
+        };
+        if let Err(error) = self.files.write(&self.file, &token) {
+            return Renewed::Failed(format!("it cannot be written: {error}"));
+        }
+        // No token outlives its run: one that ends when the one before it does is the last.
+        if token.exp <= std::mem::replace(&mut self.exp, token.exp) {
+            return Renewed::Last("not renewed any more: the run ends when its token does".to_owned());
+        }
+        Renewed::Until(lease(&token))
+    }
+
+    fn say(&self, text: &str) {
+        self.files.masking.say(text);
+    }
+}
+
+fn lease(token: &RunToken) -> Lease {
+    Lease { from: token.received_at, lifetime: token.lifetime }
+}

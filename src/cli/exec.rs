@@ -25,6 +25,7 @@ use super::cloud::flags::CloudFlags;
 use super::cloud::masking::Masking;
 use super::cloud::tokens::TokenSource;
 use super::failure::Failure;
+use crate::clouds::handover::Handover;
 use crate::clouds::settings::CloudSettings;
 
 /// Run a command with credentials of AWS, Azure and Google Cloud, for as long as it takes
@@ -98,7 +99,7 @@ impl Exec {
         let mut signals = Signals::listen()?;
         let masking = Arc::new(Masking::from_environment());
         let flags = self.clouds;
-        let of_command = Command { mode: self.mode, gcp_source: self.gcp_source, command: self.command };
+        let of_command = Command { mode: self.mode, gcp_source: self.gcp_source, arguments: self.command };
         let Some(flags_of_run) = self.own_run.given()? else {
             let tokens = Arc::new(TokenSource::of_the_run()?);
             let settings = flags.settings_or_inherited()?;
@@ -126,7 +127,7 @@ impl Exec {
 struct Command {
     mode: Mode,
     gcp_source: GcpSource,
-    command: Vec<OsString>,
+    arguments: Vec<OsString>,
 }
 
 impl Command {
@@ -139,7 +140,7 @@ impl Command {
             tokens,
             endpoints,
             masking: Arc::clone(masking),
-            handover: Default::default(),
+            handover: Handover::default(),
         }
     }
 
@@ -149,7 +150,7 @@ impl Command {
             prepared = plan.prepare() => prepared?,
             stop = signals.stop() => return Ok(child::Ended { code: stop.exit_code(), was_stopped: true }),
         };
-        let child = child::start(&self.command, &prepared.handover)?;
+        let child = child::start(&self.arguments, &prepared.handover)?;
         let ended = child::wait(child, signals).await;
         prepared.remove().await;
         ended

@@ -4,6 +4,7 @@ mod access_token;
 mod arguments;
 mod client;
 mod cloud;
+mod cloud_credentials;
 mod completions;
 mod credentials;
 mod dev;
@@ -99,6 +100,9 @@ enum Command {
     Run(run::Command),
     IdToken(id_token::IdToken),
     Exec(Box<exec::Exec>),
+    /// Credentials of AWS, Azure and Google Cloud for the run around, printed
+    #[command(subcommand)]
+    Credentials(Box<cloud_credentials::Command>),
     /// Signing keys: look at them, rotate, revoke, publish (needs an admin token)
     #[command(subcommand)]
     Keys(keys::Command),
@@ -141,6 +145,7 @@ async fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::User(command) => command.execute(PrincipalKind::User, output).await,
         Command::Run(command) => command.execute(output).await,
         Command::IdToken(id_token) => id_token.execute(output).await,
+        Command::Credentials(command) => command.execute().await,
         Command::Keys(command) => command.execute(output).await,
         Command::Inspect(inspect) => inspect.execute(output).await,
         Command::Health(health) => health.execute().await,

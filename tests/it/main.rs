@@ -19,6 +19,7 @@ mod dev;
 mod discovery;
 mod docs_trust;
 mod exchange;
+mod exec;
 mod foreign_issuer;
 mod foreign_tokens;
 mod init_and_serve;

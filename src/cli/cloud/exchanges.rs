@@ -18,7 +18,7 @@ use crate::clouds::exchange::google::{DEFAULT_UNIVERSE, GoogleEndpoints};
 use crate::clouds::exchange::{
     AccessToken, ExchangeError, ExchangeRequest, MOST_ATTEMPTS, MOST_TIME, aws, azure, google, pause_after,
 };
-use crate::clouds::settings::{AwsSettings, AzureSettings, GcpSettings, RoleSessionName};
+use crate::clouds::settings::{AwsSettings, AzureSettings, GcpSettings, Region, RoleSessionName};
 use crate::entropy::{Entropy, SystemEntropy};
 
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -62,7 +62,7 @@ impl Endpoints {
             google.token_url = url;
         }
         if let Some(url) = variable("RUNMINT_GOOGLE_IAM_CREDENTIALS_URL") {
-            google.iam_credentials_url = url.trim_end_matches('/').to_owned();
+            url.trim_end_matches('/').clone_into(&mut google.iam_credentials_url);
         }
         Self {
             sts: variable("AWS_ENDPOINT_URL_STS").or_else(|| variable("AWS_ENDPOINT_URL")),
@@ -73,7 +73,7 @@ impl Endpoints {
     }
 
     fn sts(&self, settings: &AwsSettings) -> String {
-        let region = settings.region.as_ref().map(|region| region.as_str()).or(self.region.as_deref());
+        let region = settings.region.as_ref().map(Region::as_str).or(self.region.as_deref());
         self.sts.clone().unwrap_or_else(|| aws::endpoint(&settings.role_arn, region))
     }
 

@@ -15,6 +15,7 @@ const VARIABLE: &str = "RUNMINT_CLOUD_SETTINGS";
 
 #[derive(Args, Default)]
 #[command(next_help_heading = "AWS")]
+#[expect(clippy::struct_field_names, reason = "the flags are called so")]
 pub(in crate::cli) struct AwsFlags {
     /// The role to assume
     #[arg(long, value_name = "ARN")]
@@ -38,6 +39,7 @@ pub(in crate::cli) struct AwsFlags {
 
 #[derive(Args, Default)]
 #[command(next_help_heading = "Azure")]
+#[expect(clippy::struct_field_names, reason = "the flags are called so")]
 pub(in crate::cli) struct AzureFlags {
     /// The application (client) or managed identity
     #[arg(long, value_name = "GUID", requires = "azure_tenant_id")]
@@ -55,6 +57,7 @@ pub(in crate::cli) struct AzureFlags {
 
 #[derive(Args, Default)]
 #[command(next_help_heading = "Google Cloud")]
+#[expect(clippy::struct_field_names, reason = "the flags are called so")]
 pub(in crate::cli) struct GcpFlags {
     /// The number of the project that has the workload identity pool
     #[arg(long, value_name = "NUMBER", requires_all = ["gcp_pool", "gcp_provider"])]
@@ -93,7 +96,7 @@ pub(in crate::cli) struct CloudFlags {
 }
 
 impl AwsFlags {
-    fn settings(self) -> Result<Option<AwsSettings>, Failure> {
+    pub(in crate::cli) fn settings(self) -> Result<Option<AwsSettings>, Failure> {
         let Some(role_arn) = self.aws_role_arn else { return Ok(None) };
         at_most(MAX_POLICY_ARNS, "--aws-policy-arn", &self.aws_policy_arns)?;
         Ok(Some(AwsSettings {
@@ -108,7 +111,7 @@ impl AwsFlags {
 }
 
 impl AzureFlags {
-    fn settings(self) -> Option<AzureSettings> {
+    pub(in crate::cli) fn settings(self) -> Option<AzureSettings> {
         Some(AzureSettings {
             client_id: self.azure_client_id?,
             tenant_id: self.azure_tenant_id?,
@@ -119,7 +122,7 @@ impl AzureFlags {
 }
 
 impl GcpFlags {
-    fn settings(self) -> Result<Option<GcpSettings>, Failure> {
+    pub(in crate::cli) fn settings(self) -> Result<Option<GcpSettings>, Failure> {
         let (Some(project_id), Some(workload_pool_id), Some(provider_id)) =
             (self.gcp_project_number, self.gcp_pool, self.gcp_provider)
         else {
@@ -155,7 +158,8 @@ impl CloudFlags {
     }
 }
 
-fn inherited() -> Result<CloudSettings, Failure> {
+/// What the environment says.
+pub(in crate::cli) fn inherited() -> Result<CloudSettings, Failure> {
     match variable(VARIABLE) {
         Some(text) => serde_json::from_str(&text)
             .map_err(|error| Failure::usage(format!("{VARIABLE} holds no cloud settings: {error}"))),

@@ -201,7 +201,9 @@ impl Preparing {
         let taken_out = handover.taken_out_of(&variable);
         if !taken_out.is_empty() {
             let names = taken_out.join(", ");
-            masking.say(&format!("not handed on to the command, since it would win over what is: {names}"));
+            masking.say(&format!(
+                "taken out of the command's environment, for it is the run and nobody else: {names}"
+            ));
         }
         let answers = Answers {
             host: self.local.origin.trim_start_matches("http://").to_owned(),

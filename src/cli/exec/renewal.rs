@@ -179,7 +179,8 @@ mod tests {
     async fn a_quarter_of_an_hour_remains_at_each_renewal_over_twelve_hours() {
         for random in [0.0, 0.5, 1.0] {
             let pace = pace(random);
-            let mut current = lease(pace.now(), 60);
+            let first = lease(pace.now(), 60);
+            let mut current = first;
             let mut count = 0;
             let renew = || {
                 let left = current.end().duration_since(pace.now());
@@ -191,7 +192,7 @@ mod tests {
                 current = lease(pace.now(), 60);
                 Renewed::Until(current)
             };
-            assert_eq!(said(&pace, current, renew).await, ["aws.jwt: the run ended"]);
+            assert_eq!(said(&pace, first, renew).await, ["aws.jwt: the run ended"]);
             assert!((20..=24).contains(&count), "{count}");
         }
     }

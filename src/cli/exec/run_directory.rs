@@ -117,7 +117,9 @@ fn private_folder(parent: &Path, name: &str, user: u32) -> Result<PathBuf, Failu
 fn is_private(folder: &Path, user: u32) -> bool {
     // Not followed: a link may point anywhere, and elsewhere in a moment.
     let about = fs::symlink_metadata(folder);
-    about.is_ok_and(|about| about.is_dir() && about.uid() == user && about.mode() & 0o077 == 0)
+    about.is_ok_and(|about| {
+        about.is_dir() && about.uid() == user && about.mode() & 0o777 == about.mode() & 0o700
+    })
 }
 
 /// Removes what belongs to no living process.

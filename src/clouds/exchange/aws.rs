@@ -119,7 +119,7 @@ mod tests {
   <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata>
 </AssumeRoleWithWebIdentityResponse>"#;
 
-    fn settings(more: serde_json::Value) -> AwsSettings {
+    fn settings(more: &serde_json::Value) -> AwsSettings {
         let mut settings = json!({"roleArn": "arn:aws:iam::123456789012:role/deploy"});
         settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(settings).unwrap()
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn asks_for_exactly_what_is_set() {
         let name = "acme-1".parse().unwrap();
-        let plain = request("https://sts.eu-central-1.amazonaws.com", &settings(json!({})), &name, "a.b+c");
+        let plain = request("https://sts.eu-central-1.amazonaws.com", &settings(&json!({})), &name, "a.b+c");
         assert_eq!(plain.url, "https://sts.eu-central-1.amazonaws.com/");
         assert_eq!(
             plain.body.as_str(),
@@ -144,7 +144,7 @@ mod tests {
              &RoleSessionName=acme-1&WebIdentityToken=a.b%2Bc"
         );
         let more = settings(
-            json!({"duration": "1h", "policyArns": ["arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"]}),
+            &json!({"duration": "1h", "policyArns": ["arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"]}),
         );
         let more = request("https://x/", &more, &name, "t");
         assert!(

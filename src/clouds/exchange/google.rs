@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{AccessToken, ExchangeError, ExchangeRequest, form, is_token, oauth_token, passes_by_status};
-use crate::clouds::settings::{GcpSettings, Scope, ServiceAccount};
+use crate::clouds::settings::{CloudDuration, GcpSettings, Scope, ServiceAccount};
 
 const STS: &str = "Google STS";
 const IAM: &str = "Google IAM";
@@ -64,7 +64,7 @@ pub fn impersonation(
     account: &ServiceAccount,
     pool_token: &AccessToken,
 ) -> ExchangeRequest {
-    let lifetime = settings.token_lifetime.map_or(3_600, |lifetime| lifetime.seconds());
+    let lifetime = settings.token_lifetime.map_or(3_600, CloudDuration::seconds);
     ExchangeRequest {
         url: endpoints.impersonation_url(account),
         content_type: "application/json",
@@ -129,7 +129,7 @@ fn iam_refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
 mod tests {
     use super::*;
 
-    fn settings(more: Value) -> GcpSettings {
+    fn settings(more: &Value) -> GcpSettings {
         let mut settings = json!({"projectId": "42", "workloadPoolId": "pool", "providerId": "provider"});
         settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(settings).unwrap()
@@ -147,7 +147,7 @@ mod tests {
     fn a_pools_token_has_the_wanted_scopes_and_one_for_impersonating_what_that_needs() {
         let endpoints = GoogleEndpoints::of_universe(DEFAULT_UNIVERSE);
         let direct =
-            request(&endpoints, &settings(json!({"scopes": ["https://a/b", "https://c/d"]})), "a.b.c");
+            request(&endpoints, &settings(&json!({"scopes": ["https://a/b", "https://c/d"]})), "a.b.c");
         assert_eq!(direct.url, "https://sts.googleapis.com/v1/token");
         assert_eq!(
             direct.body.as_str(),
@@ -159,7 +159,7 @@ mod tests {
         );
         let account = "deploy@acme.iam.gserviceaccount.com";
         let settings =
-            settings(json!({"serviceAccount": account, "scopes": ["https://a/b"], "tokenLifetime": "30m"}));
+            settings(&json!({"serviceAccount": account, "scopes": ["https://a/b"], "tokenLifetime": "30m"}));
         assert!(
             request(&endpoints, &settings, "t")
                 .body

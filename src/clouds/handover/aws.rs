@@ -7,7 +7,8 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::{Handover, LocalEndpoint};
 use crate::clouds::exchange::aws::AwsCredentials;
-use crate::clouds::settings::{AwsSettings, RoleArn, RoleSessionName};
+use crate::clouds::settings::{AwsSettings, Region, RoleArn, RoleSessionName};
+use crate::hex;
 
 /// Each of these would be found before what is handed over, or together with it make nonsense.
 const CONTRADICTING: &[&str] = &[
@@ -40,7 +41,7 @@ pub enum AwsForm<'a> {
 pub fn hand_over(handover: &mut Handover, settings: &AwsSettings, form: &AwsForm<'_>, region: Option<&str>) {
     handover.take_out(CONTRADICTING);
     // boto3 and version 1 of the AWS CLI read the second only, others the first only.
-    if let Some(region) = settings.region.as_ref().map(|region| region.as_str()).or(region) {
+    if let Some(region) = settings.region.as_ref().map(Region::as_str).or(region) {
         handover.set("AWS_REGION", region);
         handover.set("AWS_DEFAULT_REGION", region);
     }
@@ -72,8 +73,7 @@ pub fn cli_cache_file(role: &RoleArn, session_name: &RoleSessionName) -> String 
     // Neither holds a character that JSON would escape.
     let arguments = format!(r#"{{"RoleArn": "{role}", "RoleSessionName": "{session_name}"}}"#);
     let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, arguments.as_bytes());
-    let hexadecimal: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{hexadecimal}.json")
+    format!("{}.json", hex::encode(hash.as_ref()))
 }
 
 #[cfg(test)]

@@ -1,0 +1,98 @@
+//! How a command ends, and what ends with it.
+
+use std::path::Path;
+
+use super::{AWS, Machine, owned};
+use crate::harness::{Process, eventually};
+
+const ATTRIBUTES: [&str; 5] = ["--org", "acme", "project=website", "stack=prod", "operation=update"];
+const WAITS: &str = "echo ready $RUNMINT_RUN_ID; while :; do sleep 0.05; done";
+
+fn run_id(ready: &str) -> &str {
+    ready.trim_end().strip_prefix("ready ").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_its_own_is_finished_with_its_command() {
+    let machine = Machine::start().await;
+    let flags = [AWS.as_slice(), &ATTRIBUTES].concat();
+    let script = r#"echo "$RUNMINT_RUN_ID"; env | grep -c ACCESS_TOKEN; exit 3"#;
+    let ended = machine.exec(&machine.orchestrator(), &flags, script).wait();
+    assert_eq!(ended.code, Some(3));
+    let (id, rest) = ended.stdout.split_once('\n').unwrap();
+    assert_eq!(rest, "0\n", "the command is the run, and not who started it");
+    assert_eq!(machine.state_of(id).await, "finished");
+    assert_eq!(machine.left_over(), [""; 0]);
+    assert!(!ended.stderr.contains(&machine.app.orchestrator));
+
+    let refused = machine.exec(&machine.orchestrator(), &["--org", "acme"], "true").wait();
+    assert!(refused.refusal(2).contains("needs attributes"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signals_are_the_commands_to_answer() {
+    let machine = Machine::start().await;
+    let flags = [AWS.as_slice(), &ATTRIBUTES].concat();
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131)] {
+        let exec = machine.exec(&machine.orchestrator(), &flags, WAITS);
+        let id = run_id(&exec.stdout_line("ready")).to_owned();
+        exec.signal(signal);
+        assert_eq!(exec.wait().code, Some(code), "{signal}");
+        assert_eq!(machine.state_of(&id).await, "cancelled", "{signal}");
+        assert_eq!(machine.left_over(), [""; 0], "{signal}");
+    }
+    let script =
+        format!("trap 'echo one' USR1; trap 'echo two' USR2; trap 'echo cleans up; exit 9' TERM; {WAITS}");
+    let exec = machine.exec(&machine.orchestrator(), &flags, &script);
+    let id = run_id(&exec.stdout_line("ready")).to_owned();
+    for (signal, said) in [("USR1", "one"), ("USR2", "two"), ("TERM", "cleans up")] {
+        exec.signal(signal);
+        exec.stdout_line(said);
+    }
+    assert_eq!(exec.wait().code, Some(9));
+    assert_eq!(machine.state_of(&id).await, "cancelled", "it was asked to stop");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_kill_the_next_start_removes_what_was_left_and_nothing_of_the_living() {
+    let machine = Machine::start().await;
+    let (_, environment) = machine.run().await;
+    let living = machine.exec(&environment, &AWS, WAITS);
+    living.stdout_line("ready");
+    let of_the_living = machine.left_over();
+    let killed = machine.exec(&environment, &AWS, &format!("echo pid $$; {WAITS}"));
+    let orphan = killed.stdout_line("pid").replace("pid ", "");
+    killed.stdout_line("ready");
+    assert_eq!(machine.left_over().len(), 4);
+    killed.signal("KILL");
+    // What it started goes on, as long as nobody ends it.
+    eventually("it is gone", async || !Path::new(&format!("/proc/{}/fd", killed.id())).join("0").exists())
+        .await;
+    assert_eq!(machine.left_over().len(), 4, "nobody could remove it");
+
+    machine.exec(&environment, &AWS, "true").wait().ok();
+    assert_eq!(machine.left_over(), of_the_living);
+    let ends = std::process::Command::new("sh").args(["-c", &format!("kill -KILL {orphan}")]).status();
+    assert!(ends.unwrap().success());
+    living.signal("TERM");
+    assert_eq!(living.wait().code, Some(143));
+    assert_eq!(machine.left_over(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn standard_input_and_output_are_the_commands_own() {
+    let machine = Machine::start().await;
+    let (_, environment) = machine.run().await;
+    let environment =
+        [environment, owned(&[("XDG_RUNTIME_DIR", &machine.folder.path().display().to_string())])].concat();
+    let mut command = std::process::Command::new("sh");
+    let script = format!(
+        "printf 'a\\0b' | {} exec --aws-role-arn {} -- cat | od -c",
+        env!("CARGO_BIN_EXE_runmint"),
+        AWS[1]
+    );
+    command.args(["-c", &script]).env_clear().envs(environment);
+    let ended = Process::spawn(command).wait().ok();
+    assert!(ended.stdout.contains("a  \\0   b"), "{}", ended.stdout);
+    assert_eq!(super::names_in(&machine.folder.path().join("runmint")), [""; 0], "in the login's folder");
+}

@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(name(&["acme", "web", "prod"], "update"), format!("acme-web-prod-update-{ID}"));
         assert_eq!(
             name(&["acme-international", "website", "production-eu"], "preview"),
-            format!("acme-i-websi-produc-preview-{ID}"),
+            format!("acme-i-websit-produ-preview-{ID}"),
         );
         assert_eq!(
             name(&["a", "website-of-the-shop", "p"], "update"),

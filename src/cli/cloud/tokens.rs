@@ -5,11 +5,18 @@ use reqwest::{StatusCode, Url};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::exchanges::random;
 use crate::cli::client::{Client, refusal};
 use crate::cli::failure::Failure;
 use crate::cli::id_token::request_of_the_run;
 use crate::cli::inspect::part;
 use crate::clock::{Clock, SystemClock};
+use crate::clouds::exchange::pause_after;
+use crate::entropy::SystemEntropy;
+
+/// Whatever a token says of itself.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24);
+const FIRST_ATTEMPTS: u32 = 3;
 
 /// Where to ask, and how to prove that one may.
 pub(in crate::cli) struct TokenSource {
@@ -78,10 +85,33 @@ impl TokenSource {
             let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
             let claims = part(&text, 1).filter(|_| text.bytes().all(is_token))?;
             let (exp, iat) = (claims.get("exp")?.as_i64()?, claims.get("iat")?.as_i64()?);
-            let lifetime = SignedDuration::from_secs(exp.checked_sub(iat).filter(|seconds| *seconds > 0)?);
+            let seconds = exp.checked_sub(iat).filter(|seconds| *seconds > 0)?;
+            let lifetime = SignedDuration::from_secs(seconds).min(LONGEST);
             Some(RunToken { text, claims, received_at, lifetime, exp })
         };
         read().ok_or_else(|| NoToken::Refused("the answer holds no token: is this the right URL?".to_owned()))
+    }
+
+    /// The first one that a command needs: a server that is being restarted is waited for.
+    pub(in crate::cli) async fn first_token(
+        &self,
+        audience: &str,
+        lifetime: Option<SignedDuration>,
+    ) -> Result<RunToken, NoToken> {
+        let mut attempts = 0;
+        loop {
+            let asked = match lifetime {
+                Some(wanted) => self.long_token(audience, wanted).await,
+                None => self.token(Some(audience), None).await,
+            };
+            attempts += 1;
+            match asked {
+                Err(NoToken::Unavailable(_)) if attempts < FIRST_ATTEMPTS => {
+                    tokio::time::sleep(pause_after(attempts - 1, random(&SystemEntropy::new()))).await;
+                }
+                asked => return asked,
+            }
+        }
     }
 
     /// For a client that reads a token long after it was written: for as long as may be, up to `wanted`.

@@ -56,7 +56,7 @@ impl Aws {
         let name = if let Some(name) = &settings.session_name {
             name.clone()
         } else {
-            let token = means.tokens.token(Some(settings.audience()), None).await?;
+            let token = means.tokens.first_token(settings.audience(), None).await?;
             means.masking.learn(&token.text);
             session_name(&run_names(&token.claims, variable("RUNMINT_RUN_ID").as_deref()))
         };

@@ -16,6 +16,10 @@ use crate::clouds::settings::{AwsSettings, RoleSessionName};
 /// What has less left is not handed out any more: it might end on its way.
 const LEAST_LEFT: SignedDuration = SignedDuration::from_secs(30);
 
+/// STS knows none shorter than a quarter of an hour and none longer than twelve.
+const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
+const LONGEST: SignedDuration = SignedDuration::from_hours(12);
+
 pub(super) struct AwsSession {
     exchanges: Arc<Exchanges>,
     settings: AwsSettings,
@@ -106,5 +110,7 @@ impl Renewable for Kept {
 
 fn lease(credentials: &AwsCredentials) -> Lease {
     let from = SystemClock.now();
-    Lease { from, lifetime: credentials.expires_at.duration_since(from).max(SignedDuration::ZERO) }
+    // A clock that is wrong must not make us ask STS without end.
+    let lifetime = credentials.expires_at.duration_since(from).clamp(SHORTEST, LONGEST);
+    Lease { from, lifetime }
 }

@@ -230,7 +230,7 @@ impl Preparing {
         if let Some(claims) = claims {
             return Ok(session_name(&run_names(claims, run_id.as_deref())));
         }
-        let token = self.plan.tokens.token(Some(settings.audience()), None).await?;
+        let token = self.plan.tokens.first_token(settings.audience(), None).await?;
         self.plan.masking.learn(&token.text);
         Ok(session_name(&run_names(&token.claims, run_id.as_deref())))
     }

@@ -30,7 +30,7 @@ pub(super) struct TokenFiles {
 impl TokenFiles {
     /// Writes it for the first time. Returns its token, too.
     pub(super) async fn begin(&self, file: TokenFile) -> Result<(Written, RunToken), Failure> {
-        let token = self.tokens.long_token(&file.audience, WANTED).await?;
+        let token = self.tokens.first_token(&file.audience, Some(WANTED)).await?;
         self.write(&file, &token)
             .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", file.name)))?;
         let written = Written { file, lease: lease(&token), exp: token.exp };

@@ -36,7 +36,7 @@ async fn aws_gets_a_session_named_after_the_run_in_each_format() {
     assert_eq!((&process["Version"], &process["SessionToken"]), (&json!(1), &json!("aws-session")));
     let id = asking.run["id"].as_str().unwrap();
     let (_, body) = &asking.service.asked()[0];
-    assert!(body.contains(&format!("&RoleSessionName=acme-websit-stagi-update-{id}&")), "{body}");
+    assert!(body.contains(&format!("&RoleSessionName=acme-website-staging-update-{id}&")), "{body}");
     let exports = asking.ask("aws", &[&AWS[..], &["--format", "env"]].concat()).await.ok();
     assert!(exports.contains("export AWS_SECRET_ACCESS_KEY='aws-secret'\n"), "{exports}");
     let document = asking.ask("aws", &[&AWS[..], &["--format", "json"]].concat()).await.json();

@@ -72,7 +72,7 @@ async fn it_speaks_githubs_request_protocol_to_those_who_know_its_token() {
     for host in ["localhost", "evil.example", "127.0.0.1"] {
         assert_eq!(status(ask(good).header("host", host)).await, 403, "{host}");
     }
-    for nowhere in ["/", "/id-token/", "/aws/credentials", "/../id-token", "/id-token%2f"] {
+    for nowhere in ["/", "/id-token/", "/aws/credentials", "/id-token%2f"] {
         assert_eq!(status(ask(nowhere)).await, 404, "{nowhere}");
     }
     for method in [Method::POST, Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS] {

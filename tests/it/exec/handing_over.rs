@@ -21,7 +21,7 @@ async fn a_command_finds_files_and_variables_and_nothing_is_left_of_them() {
     assert_eq!((found["AWS_REGION"], found["AWS_DEFAULT_REGION"]), ("eu-west-1", "eu-west-1"));
     assert_eq!(found["AWS_ROLE_ARN"], AWS[1]);
     let id = run["id"].as_str().unwrap();
-    assert_eq!(found["AWS_ROLE_SESSION_NAME"], format!("acme-websit-stagi-update-{id}"));
+    assert_eq!(found["AWS_ROLE_SESSION_NAME"], format!("acme-website-staging-update-{id}"));
     assert_eq!((found["ARM_USE_OIDC"], found["AZURE_CLIENT_ID"]), ("true", AZURE[1]));
     assert_eq!(found["GOOGLE_APPLICATION_CREDENTIALS"], found["GOOGLE_CREDENTIALS"]);
     assert!(!found.contains_key("AWS_ACCESS_KEY_ID"));

@@ -1,5 +1,7 @@
 //! How a command ends, and what ends with it.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use super::{AWS, Machine, owned};
@@ -83,8 +85,10 @@ async fn after_a_kill_the_next_start_removes_what_was_left_and_nothing_of_the_li
 async fn standard_input_and_output_are_the_commands_own() {
     let machine = Machine::start().await;
     let (_, environment) = machine.run().await;
-    let environment =
-        [environment, owned(&[("XDG_RUNTIME_DIR", &machine.folder.path().display().to_string())])].concat();
+    let of_the_login = machine.folder.path().join("login");
+    DirBuilder::new().mode(0o700).create(&of_the_login).unwrap();
+    let variable = owned(&[("XDG_RUNTIME_DIR", &of_the_login.display().to_string())]);
+    let environment = [environment, variable].concat();
     let mut command = std::process::Command::new("sh");
     let script = format!(
         "printf 'a\\0b' | {} exec --aws-role-arn {} -- cat | od -c",
@@ -94,5 +98,5 @@ async fn standard_input_and_output_are_the_commands_own() {
     command.args(["-c", &script]).env_clear().envs(environment);
     let ended = Process::spawn(command).wait().ok();
     assert!(ended.stdout.contains("a  \\0   b"), "{}", ended.stdout);
-    assert_eq!(super::names_in(&machine.folder.path().join("runmint")), [""; 0], "in the login's folder");
+    assert_eq!(super::names_in(&of_the_login.join("runmint")), [""; 0], "in the login's folder");
 }

@@ -8,7 +8,8 @@ use super::{AWS, Machine, owned};
 use crate::harness::{Process, eventually};
 
 const ATTRIBUTES: [&str; 5] = ["--org", "acme", "project=website", "stack=prod", "operation=update"];
-const WAITS: &str = "echo ready $RUNMINT_RUN_ID; while :; do sleep 0.05; done";
+/// Until it is told to end, or nobody is left to tell it.
+const WAITS: &str = "echo ready $RUNMINT_RUN_ID; while kill -0 $PPID; do sleep 0.05; done";
 
 fn run_id(ready: &str) -> &str {
     ready.trim_end().strip_prefix("ready ").unwrap()
@@ -62,20 +63,16 @@ async fn after_a_kill_the_next_start_removes_what_was_left_and_nothing_of_the_li
     let living = machine.exec(&environment, &AWS, WAITS);
     living.stdout_line("ready");
     let of_the_living = machine.left_over();
-    let killed = machine.exec(&environment, &AWS, &format!("echo pid $$; {WAITS}"));
-    let orphan = killed.stdout_line("pid").replace("pid ", "");
+    let killed = machine.exec(&environment, &AWS, WAITS);
     killed.stdout_line("ready");
     assert_eq!(machine.left_over().len(), 4);
     killed.signal("KILL");
-    // What it started goes on, as long as nobody ends it.
     eventually("it is gone", async || !Path::new(&format!("/proc/{}/fd", killed.id())).join("0").exists())
         .await;
     assert_eq!(machine.left_over().len(), 4, "nobody could remove it");
 
     machine.exec(&environment, &AWS, "true").wait().ok();
     assert_eq!(machine.left_over(), of_the_living);
-    let ends = std::process::Command::new("sh").args(["-c", &format!("kill -KILL {orphan}")]).status();
-    assert!(ends.unwrap().success());
     living.signal("TERM");
     assert_eq!(living.wait().code, Some(143));
     assert_eq!(machine.left_over(), [""; 0]);
@@ -99,4 +96,24 @@ async fn standard_input_and_output_are_the_commands_own() {
     let ended = Process::spawn(command).wait().ok();
     assert!(ended.stdout.contains("a  \\0   b"), "{}", ended.stdout);
     assert_eq!(super::names_in(&of_the_login.join("runmint")), [""; 0], "in the login's folder");
+}
+
+/// A second Ctrl-C makes many tools give up cleaning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_typed_at_a_terminal_reaches_the_command_once() {
+    let machine = Machine::start().await;
+    let (_, environment) = machine.run().await;
+    // The second signal follows the first through the program: whatever that does with the first, it did before.
+    let command = "trap 'echo interrupted >> said; kill -USR1 $PPID' INT; trap 'touch done; exit 4' USR1;
+        touch ready; while kill -0 $PPID; do sleep 0.05; done";
+    std::fs::write(machine.folder.path().join("command"), command).unwrap();
+    let exec = format!("{} exec --aws-role-arn {} -- sh command", env!("CARGO_BIN_EXE_runmint"), AWS[1]);
+    let typed =
+        "while [ ! -e ready ]; do sleep 0.05; done; printf '\\003'; while [ ! -e done ]; do sleep 0.05; done";
+    let mut terminal = std::process::Command::new("sh");
+    terminal.args(["-c", &format!("({typed}) | script -qec 'exec {exec}' /dev/null")]);
+    terminal.env_clear().envs(environment).current_dir(machine.folder.path());
+    let ended = Process::spawn(terminal).wait();
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert_eq!(std::fs::read_to_string(machine.folder.path().join("said")).unwrap(), "interrupted\n");
 }

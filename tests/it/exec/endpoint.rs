@@ -19,7 +19,8 @@ impl Running {
     async fn start(machine: &Machine, flags: &[&str], more: &[(String, String)]) -> Self {
         let (_, environment) = machine.run().await;
         let environment = [environment, more.to_vec()].concat();
-        let exec = machine.exec(&environment, flags, "env; echo ready; while :; do sleep 0.05; done");
+        let exec =
+            machine.exec(&environment, flags, "env; echo ready; while kill -0 $PPID; do sleep 0.05; done");
         let printed = exec.stdout_until("ready\n");
         let found = variables(&printed);
         let (url, token) = (found["ACTIONS_ID_TOKEN_REQUEST_URL"], found["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]);

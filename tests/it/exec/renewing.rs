@@ -25,7 +25,7 @@ async fn a_file_always_has_a_token_that_lives_until_the_run_is_cancelled() {
         ("RUNMINT_ID_TOKEN_REQUEST_TOKEN", run["request_token"].as_str().unwrap()),
     ]);
     // Each line is one token; `exp` is compared with the time by this test.
-    let script = r#"while :; do now=$(date +%s); token=$(cat "$AWS_WEB_IDENTITY_TOKEN_FILE");
+    let script = r#"while kill -0 $PPID; do now=$(date +%s); token=$(cat "$AWS_WEB_IDENTITY_TOKEN_FILE");
         [ "$token" = "$last" ] || { count=$((count + 1)); echo "renewal $count"; }
         last=$token; echo "at $now $token"; sleep 0.05; done"#;
     let arguments = ["exec", "--aws-role-arn", super::AWS[1], "--", "sh", "-c", script];
@@ -66,7 +66,7 @@ async fn while_the_service_is_away_the_old_token_stays_and_the_new_one_comes_wit
         ("RUNMINT_ID_TOKEN_REQUEST_URL", &url),
         ("RUNMINT_ID_TOKEN_REQUEST_TOKEN", run["request_token"].as_str().unwrap()),
     ]);
-    let script = "echo ready; while :; do sleep 0.05; done";
+    let script = "echo ready; while kill -0 $PPID; do sleep 0.05; done";
     let arguments = ["exec", "--aws-role-arn", super::AWS[1], "--", "sh", "-c", script];
     let exec = Process::start(installation.folder(), &arguments, &environment);
     exec.stdout_line("ready");

@@ -40,7 +40,7 @@ impl TokenFiles {
     /// Writes it anew while its token still lives, until the run has ended.
     pub(super) async fn keep(self: Arc<Self>, written: Written, pace: &impl Pace) {
         let Written { file, lease, exp } = written;
-        keep_renewing(Kept { files: self, file, exp }, lease, pace).await;
+        keep_renewing(Kept { files: self, file, lease, exp }, lease, pace).await;
     }
 
     fn write(&self, file: &TokenFile, token: &RunToken) -> std::io::Result<()> {
@@ -52,6 +52,7 @@ impl TokenFiles {
 struct Kept {
     files: Arc<TokenFiles>,
     file: TokenFile,
+    lease: Lease,
     exp: i64,
 }
 
@@ -73,11 +74,13 @@ impl Renewable for Kept {
         if let Err(error) = self.files.write(&self.file, &token) {
             return Renewed::Failed(format!("it cannot be written: {error}"));
         }
-        // No token outlives its run: one that ends when the one before it does is the last.
-        if token.exp <= std::mem::replace(&mut self.exp, token.exp) {
+        let next = lease(&token);
+        let is_last = is_last((self.lease, self.exp), (next, token.exp));
+        (self.lease, self.exp) = (next, token.exp);
+        if is_last {
             return Renewed::Last("not renewed any more: the run ends when its token does".to_owned());
         }
-        Renewed::Until(lease(&token))
+        Renewed::Until(next)
     }
 
     fn say(&self, text: &str) {
@@ -85,6 +88,31 @@ impl Renewable for Kept {
     }
 }
 
+/// No token outlives its run: one that lives less long and ends when the one before it does is the last. (Of tokens
+/// that live for seconds, two may end in the same one.)
+fn is_last((before, before_exp): (Lease, i64), (next, next_exp): (Lease, i64)) -> bool {
+    next_exp <= before_exp && next.lifetime < before.lifetime
+}
+
 fn lease(token: &RunToken) -> Lease {
     Lease { from: token.received_at, lifetime: token.lifetime }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn the_last_token_is_the_one_that_its_run_cuts_short() {
+        let token = |from: i64, lifetime: i64| {
+            let from_time = Timestamp::from_second(from).unwrap();
+            (Lease { from: from_time, lifetime: SignedDuration::from_secs(lifetime) }, from + lifetime)
+        };
+        assert!(!is_last(token(0, 3600), token(2100, 3600)));
+        assert!(!is_last(token(0, 3600), token(2100, 1800)), "cut short, and yet newer");
+        assert!(is_last(token(2100, 1800), token(3000, 900)));
+        assert!(!is_last(token(0, 2), token(0, 2)), "within the same second");
+    }
 }

@@ -30,6 +30,12 @@ impl GoogleEndpoints {
         }
     }
 
+    /// Where gcloud asks whose an access token is.
+    pub fn token_info_url(&self) -> String {
+        let of_the_service = self.token_url.trim_end_matches("/token");
+        format!("{of_the_service}/introspect")
+    }
+
     pub fn impersonation_url(&self, account: &ServiceAccount) -> String {
         format!("{}/projects/-/serviceAccounts/{account}:generateAccessToken", self.iam_credentials_url)
     }

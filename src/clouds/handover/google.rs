@@ -77,6 +77,7 @@ pub fn configuration(endpoints: &GoogleEndpoints, settings: &GcpSettings, source
         "audience": settings.provider_resource(),
         "subject_token_type": TOKEN_TYPE,
         "token_url": endpoints.token_url,
+        "token_info_url": endpoints.token_info_url(),
         "credential_source": credential_source,
     });
     if let Some(account) = &settings.service_account {
@@ -118,6 +119,7 @@ mod tests {
                 "audience": audience,
                 "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
                 "token_url": "https://sts.googleapis.com/v1/token",
+                "token_info_url": "https://sts.googleapis.com/v1/introspect",
                 "credential_source": {
                     "url": "http://127.0.0.1:4242/id-token?api-version=1&audience=https%3A%2F%2Fiam.googleapis.com%2Fprojects%2F42\
                             %2Flocations%2Fglobal%2FworkloadIdentityPools%2Fpool%2Fproviders%2Fprovider",

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Method, Url};
+use reqwest::{Certificate, Method, StatusCode, Url};
 use serde_json::Value;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
@@ -110,6 +110,29 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let (status, bytes) = self.exchange(method, path, body).await?;
+        if !status.is_success() {
+            return Err(Failure::failed(refusal(status, &bytes)));
+        }
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&bytes).map_err(|_| {
+            Failure::failed(format!("the answer of {} is not JSON: is this runmint?", self.base))
+        })
+    }
+
+    /// The answer as it is, for callers to whom the status says what to do next.
+    pub(super) async fn get_with_status(&self, path: &str) -> Result<(StatusCode, Vec<u8>), Failure> {
+        self.exchange(Method::GET, path, None).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Vec<u8>), Failure> {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
         let mut request = self.http.request(method, &url);
         if let Some(credential) = &self.credential {
@@ -120,16 +143,7 @@ impl Client {
         }
         let response = request.send().await.map_err(|error| unreachable(&error.without_url()))?;
         let status = response.status();
-        let bytes = read(response, self.bounds.answer_bytes).await?;
-        if !status.is_success() {
-            return Err(Failure::failed(refusal(status, &bytes)));
-        }
-        if bytes.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&bytes).map_err(|_| {
-            Failure::failed(format!("the answer of {} is not JSON: is this runmint?", self.base))
-        })
+        Ok((status, read(response, self.bounds.answer_bytes).await?))
     }
 }
 
@@ -163,7 +177,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn http(ca_file: Option<&Path>, timeout: Duration, url: &Url) -> Result<reqwest::Client, Failure> {
+pub(super) fn http(ca_file: Option<&Path>, timeout: Duration, url: &Url) -> Result<reqwest::Client, Failure> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("runmint/", env!("CARGO_PKG_VERSION")))
         // A redirect would carry the credential to whoever it names.
@@ -194,7 +208,7 @@ fn http(ca_file: Option<&Path>, timeout: Duration, url: &Url) -> Result<reqwest:
         .map_err(|error| Failure::failed(format!("no client can be made: {}", with_causes(&error))))
 }
 
-async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Failure> {
+pub(super) async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
         bytes.extend_from_slice(&chunk);
@@ -205,7 +219,7 @@ async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, F
     Ok(bytes)
 }
 
-fn unreachable(error: &reqwest::Error) -> Failure {
+pub(super) fn unreachable(error: &reqwest::Error) -> Failure {
     Failure::unreachable(format!("the server cannot be reached: {}", with_causes(error)))
 }
 
@@ -220,7 +234,7 @@ fn with_causes(error: &reqwest::Error) -> String {
 }
 
 /// What a problem document says, or a refusal of RFC 6749 §5.2, or the status where there is neither.
-fn refusal(status: reqwest::StatusCode, body: &[u8]) -> String {
+pub(super) fn refusal(status: StatusCode, body: &[u8]) -> String {
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     if let (Some(error), Some(description)) =
         (problem["error"].as_str(), problem["error_description"].as_str())

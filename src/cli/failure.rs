@@ -48,6 +48,11 @@ impl Failure {
         Self::new(6, message)
     }
 
+    /// A command that was to be run could not be started.
+    pub(super) fn of_command(code: u8, message: impl Display) -> Self {
+        Self::new(code, message)
+    }
+
     /// The same, with what it means for the command.
     pub(super) fn because(self, what: impl Display) -> Self {
         Self { message: format!("{what}: {self}"), ..self }

@@ -32,15 +32,7 @@ pub(super) struct IdToken {
 
 impl IdToken {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
-        let (url, request_token) = match pair("RUNMINT")? {
-            Some(pair) => pair,
-            None => pair("ACTIONS")?.ok_or_else(|| {
-                Failure::usage(
-                    "this is not inside a run: neither RUNMINT_ID_TOKEN_REQUEST_URL nor ACTIONS_ID_TOKEN_REQUEST_URL \
-                     is set. `runmint run start` prints what the runner needs",
-                )
-            })?,
-        };
+        let (url, request_token) = request_of_the_run()?;
         let url = self.request(&url)?;
         let answer = Client::at(&url, Some(request_token))?.get(&url).await?;
         let token = answer["value"].as_str();
@@ -65,6 +57,19 @@ impl IdToken {
         }
         Ok(url.into())
     }
+}
+
+/// URL and token with which the run around us asks for its tokens.
+pub(super) fn request_of_the_run() -> Result<(String, String), Failure> {
+    if let Some(pair) = pair("RUNMINT")? {
+        return Ok(pair);
+    }
+    pair("ACTIONS")?.ok_or_else(|| {
+        Failure::usage(
+            "this is not inside a run: neither RUNMINT_ID_TOKEN_REQUEST_URL nor ACTIONS_ID_TOKEN_REQUEST_URL \
+             is set. `runmint run start` prints what the runner needs",
+        )
+    })
 }
 
 /// URL and token of one family of variables. One without the other is a mistake, not an absence.

@@ -4,10 +4,13 @@ mod access_token;
 mod arguments;
 mod audience_profile;
 mod client;
+mod cloud;
+mod cloud_credentials;
 mod cloud_settings;
 mod completions;
 mod credentials;
 mod dev;
+mod exec;
 mod failure;
 mod foreign_token;
 mod health;
@@ -105,6 +108,10 @@ enum Command {
     #[command(subcommand)]
     Run(run::Command),
     IdToken(id_token::IdToken),
+    Exec(Box<exec::Exec>),
+    /// Credentials of AWS, Azure and Google Cloud for the run around, printed
+    #[command(subcommand)]
+    Credentials(Box<cloud_credentials::Command>),
     /// Signing keys: look at them, rotate, revoke, publish (needs an admin token)
     #[command(subcommand)]
     Keys(keys::Command),
@@ -123,14 +130,16 @@ pub fn run() -> ExitCode {
         Err(error) => return Failure::failed(format!("the runtime does not start: {error}")).report(),
     };
     match runtime.block_on(execute(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }
 
-async fn execute(cli: Cli) -> Result<(), Failure> {
+async fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let output = cli.output;
-    match cli.command {
+    let done = match cli.command {
+        // The command's own.
+        Command::Exec(exec) => return exec.execute().await,
         Command::Dev(dev) => dev.execute(output).await,
         Command::Init(init) => init.execute(output).await,
         Command::Serve(serve) => serve.execute().await,
@@ -147,10 +156,12 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::AudienceProfile(command) => command.execute(output).await,
         Command::Run(command) => command.execute(output).await,
         Command::IdToken(id_token) => id_token.execute(output).await,
+        Command::Credentials(command) => command.execute().await,
         Command::Keys(command) => command.execute(output).await,
         Command::Inspect(inspect) => inspect.execute(output).await,
         Command::Health(health) => health.execute().await,
         Command::Openapi => output::print_text(include_str!("../../openapi.yaml")),
         Command::Completions(completions) => completions.execute::<Cli>(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `runmint run`
 
 mod list;
-mod start;
+pub(super) mod start;
 
 use clap::Subcommand;
 use jiff::Timestamp;

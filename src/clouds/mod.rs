@@ -1,4 +1,7 @@
 //! What relying parties need and refuse.
 
+pub mod exchange;
+pub mod handover;
 pub mod limits;
+pub mod session_name;
 pub mod settings;

@@ -14,7 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("signing", &["entropy", "hex", "secret_file"]),
     ("trust", &[]),
     ("upstream", &["clock", "hex", "trust"]),
-    ("clouds", &["issuer"]),
+    ("clouds", &["hex", "issuer"]),
     ("config", &["issuer", "signing"]),
     ("publication", &["issuer", "signing"]),
     ("publishing", &[]),

@@ -22,6 +22,7 @@ mod discovery;
 mod docs_trust;
 mod exchange;
 mod exchange_attacks;
+mod exec;
 mod foreign_issuer;
 mod foreign_tokens;
 mod init_and_serve;

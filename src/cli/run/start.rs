@@ -47,22 +47,22 @@ pub(in crate::cli) struct Preview {
 }
 
 #[derive(Args)]
-struct Registration {
+pub(in crate::cli) struct Registration {
     /// The organization
     #[arg(long, value_parser = OrganizationName::parse)]
-    org: OrganizationName,
+    pub(in crate::cli) org: OrganizationName,
     /// What kind of run it is
     #[arg(long, default_value = "deploy")]
-    service: String,
+    pub(in crate::cli) service: String,
     /// What you vouch for; `deploy` needs project, stack and operation
     #[arg(value_name = "KEY=VALUE", required = true, value_parser = attribute)]
-    attributes: Vec<(String, String)>,
+    pub(in crate::cli) attributes: Vec<(String, String)>,
     /// When it ends at the latest, e.g. 30m [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
-    ttl: Option<TextDuration>,
+    pub(in crate::cli) ttl: Option<TextDuration>,
     /// An audience that it may ask for; may be repeated [default: any]
     #[arg(long = "audience", value_name = "AUDIENCE")]
-    audiences: Vec<String>,
+    pub(in crate::cli) audiences: Vec<String>,
 }
 
 impl Start {
@@ -93,7 +93,7 @@ impl Preview {
 }
 
 impl Registration {
-    async fn post(self, action: &str) -> Result<Value, Failure> {
+    pub(in crate::cli) async fn post(self, action: &str) -> Result<Value, Failure> {
         let path = format!("/api/orgs/{}/runs{action}", self.org);
         Client::from_environment()?.post(&path, Some(&self.body()?)).await
     }

@@ -30,6 +30,7 @@ mod session;
 mod settings;
 mod span;
 mod table;
+mod trust;
 mod whoami;
 
 use std::process::ExitCode;
@@ -100,6 +101,9 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     Inspect(inspect::Inspect),
+    /// What makes clouds trust runs: write it, test it
+    #[command(subcommand)]
+    Trust(trust::Command),
     Health(health::Health),
     /// Print the HTTP API's contract (openapi.yaml)
     Openapi,
@@ -138,6 +142,7 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::IdToken(id_token) => id_token.execute(output).await,
         Command::Keys(command) => command.execute(output).await,
         Command::Inspect(inspect) => inspect.execute(output).await,
+        Command::Trust(command) => command.execute(output).await,
         Command::Health(health) => health.execute().await,
         Command::Openapi => output::print_text(include_str!("../../openapi.yaml")),
         Command::Completions(completions) => completions.execute::<Cli>(),

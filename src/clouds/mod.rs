@@ -1,3 +1,4 @@
 //! What relying parties need and refuse.
 
 pub mod limits;
+pub mod trust;

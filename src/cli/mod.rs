@@ -6,6 +6,8 @@ mod client;
 mod completions;
 mod credentials;
 mod dev;
+mod diagnose;
+mod doctor;
 mod failure;
 mod foreign_token;
 mod health;
@@ -101,6 +103,8 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     Inspect(inspect::Inspect),
+    Diagnose(diagnose::Diagnose),
+    Doctor(doctor::Doctor),
     /// What makes clouds trust runs: write it, test it
     #[command(subcommand)]
     Trust(trust::Command),
@@ -142,6 +146,8 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::IdToken(id_token) => id_token.execute(output).await,
         Command::Keys(command) => command.execute(output).await,
         Command::Inspect(inspect) => inspect.execute(output).await,
+        Command::Diagnose(diagnose) => diagnose.execute(output),
+        Command::Doctor(doctor) => doctor.execute(output).await,
         Command::Trust(command) => command.execute(output).await,
         Command::Health(health) => health.execute().await,
         Command::Openapi => output::print_text(include_str!("../../openapi.yaml")),

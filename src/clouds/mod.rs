@@ -1,4 +1,5 @@
 //! What relying parties need and refuse.
 
+pub mod errors;
 pub mod limits;
 pub mod trust;

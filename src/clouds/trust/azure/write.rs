@@ -70,48 +70,36 @@ impl AzureTarget {
 
     pub fn terraform(&self, grant: &Grant) -> Result<String, GrantError> {
         let credentials = self.json(grant)?;
-        let (kind, parent) = match self.owner()? {
-            AzureOwner::Application { id } => (
-                "azuread_application_federated_identity_credential",
-                format!("  application_id = {}\n  display_name   = ", terraform(&format!("/applications/{id}"))),
-            ),
-            AzureOwner::Identity { name, resource_group } => (
-                "azurerm_federated_identity_credential",
-                format!(
-                    "  parent_id = data.azurerm_user_assigned_identity.runs.id\n  resource_group_name = {}\n  name = ",
+        let owner = self.owner()?;
+        let audience = terraform(&grant.audience);
+        let resource = |one: &Value| {
+            let of = |member: &str| one[member].as_str().unwrap_or_default();
+            let label = name(of("name"), '_', 120);
+            let [title, issuer, subject] = ["name", "issuer", "subject"].map(|member| terraform(of(member)));
+            match owner {
+                AzureOwner::Application { id } => format!(
+                    "resource \"azuread_application_federated_identity_credential\" \"{label}\" {{\n  application_id = {}\n  \
+                     display_name   = {title}\n  issuer         = {issuer}\n  subject        = {subject}\n  audiences      = [{audience}]\n}}\n",
+                    terraform(&format!("/applications/{id}"))
+                ),
+                AzureOwner::Identity { resource_group, .. } => format!(
+                    "resource \"azurerm_federated_identity_credential\" \"{label}\" {{\n  name                = {title}\n  \
+                     resource_group_name = {}\n  parent_id           = data.azurerm_user_assigned_identity.runs.id\n  \
+                     issuer              = {issuer}\n  subject             = {subject}\n  audience            = [{audience}]\n}}\n",
                     terraform(resource_group)
-                )
-                .replacen("  parent_id", &format!("  # {}\n  parent_id", name.replace(char::is_control, " ")), 1),
-            ),
+                ),
+            }
         };
-        let mut text = match self.owner()? {
-            AzureOwner::Application { .. } => String::new(),
-            AzureOwner::Identity { name, resource_group } => format!(
-                "data \"azurerm_user_assigned_identity\" \"runs\" {{\n  name                = {}\n  resource_group_name = {}\n}}\n\n",
+        let mut parts: Vec<String> = Vec::new();
+        if let AzureOwner::Identity { name, resource_group } = owner {
+            parts.push(format!(
+                "data \"azurerm_user_assigned_identity\" \"runs\" {{\n  name                = {}\n  resource_group_name = {}\n}}\n",
                 terraform(name),
                 terraform(resource_group)
-            ),
-        };
-        let each = credentials.as_array().into_iter().flatten();
-        let resources: Vec<String> = each
-            .map(|one| {
-                let of = |member: &str| terraform(one[member].as_str().unwrap_or_default());
-                let audience = terraform(&grant.audience);
-                let (issuer, subject, audiences) = match self.owner {
-                    Some(AzureOwner::Identity { .. }) => ("issuer", "subject", "audience"),
-                    _ => ("issuer", "subject", "audiences"),
-                };
-                format!(
-                    "resource \"{kind}\" {} {{\n{parent}{}\n  {issuer} = {}\n  {subject} = {}\n  {audiences} = [{audience}]\n}}\n",
-                    of("name"),
-                    of("name"),
-                    of("issuer"),
-                    of("subject"),
-                )
-            })
-            .collect();
-        text.push_str(&resources.join("\n"));
-        Ok(text)
+            ));
+        }
+        parts.extend(credentials.as_array().into_iter().flatten().map(resource));
+        Ok(parts.join("\n"))
     }
 
     pub fn cli(&self, grant: &Grant) -> Result<String, GrantError> {

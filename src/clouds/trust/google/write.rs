@@ -16,6 +16,12 @@ pub struct GoogleTarget {
     pub service_account: Option<String>,
 }
 
+struct Fixed {
+    name: String,
+    expression: String,
+    values: Vec<String>,
+}
+
 impl GoogleTarget {
     pub fn audience(&self) -> String {
         format!("https:{}", resource(&self.project_number, &self.pool, &self.provider))
@@ -28,11 +34,8 @@ impl GoogleTarget {
         let subject = if fits { "assertion.sub" } else { "assertion.run_id" };
         let mut mapping = vec![("google.subject".to_owned(), subject.to_owned())];
         mapping.push(("attribute.sub".to_owned(), "assertion.sub".to_owned()));
-        let claims =
-            [PROJECT, STACK, OPERATION].into_iter().filter_map(|one| Some((one, grant.form.claim_of(one)?)));
-        mapping.extend(
-            claims.map(|(attribute, claim)| (format!("attribute.{attribute}"), format!("assertion.{claim}"))),
-        );
+        mapping
+            .extend(Self::fixed(grant).map(|fixed| (format!("attribute.{}", fixed.name), fixed.expression)));
         mapping
     }
 
@@ -68,24 +71,48 @@ impl GoogleTarget {
         }))
     }
 
-    /// Who may be granted roles: the identities whose subject is this, or all of this pool, whose provider lets in
-    /// nobody else.
-    fn members(&self, grant: &Grant) -> Vec<String> {
-        let pool = format!(
-            "iam.googleapis.com/projects/{}/locations/global/workloadIdentityPools/{}",
-            self.project_number, self.pool
-        );
-        let patterns = grant.subject_patterns();
-        if patterns.iter().all(SubjectPattern::is_exact) {
-            return patterns
+    /// What the documented runs have in common, as one attribute. A pool may have other providers, so neither the
+    /// project alone nor the stack alone would tell these runs from those.
+    fn fixed(grant: &Grant) -> Option<Fixed> {
+        let scope = &grant.scope;
+        let all = [
+            (PROJECT, scope.project.iter().cloned().collect()),
+            (STACK, scope.stacks.clone()),
+            (OPERATION, scope.operations.clone()),
+        ];
+        let (mut name, mut expression) = ("org".to_owned(), "assertion.org".to_owned());
+        let mut values = vec![scope.organization.as_str().to_owned()];
+        for (attribute, fixed) in all.into_iter().filter(|(_, fixed): &(_, Vec<String>)| !fixed.is_empty()) {
+            let claim = grant.form.claim_of(attribute)?;
+            name = format!("{name}_{attribute}");
+            expression = format!("{expression} + '/' + assertion.{claim}");
+            values = values
                 .iter()
-                .map(|one| format!("principalSet://{pool}/attribute.sub/{}", one.glob()))
+                .flat_map(|before| fixed.iter().map(move |one| format!("{before}/{one}")))
                 .collect();
         }
-        match &grant.scope.project {
-            Some(project) => vec![format!("principalSet://{pool}/attribute.project/{project}")],
-            None => vec![format!("principalSet://{pool}/*")],
+        // With a slash in a name, two different runs could come to the same text.
+        let depth = name.matches('_').count();
+        let distinct = values.iter().all(|value| value.matches('/').count() == depth);
+        distinct.then_some(Fixed { name, expression, values })
+    }
+
+    /// Who may impersonate a service account.
+    fn members(&self, grant: &Grant) -> Result<Vec<String>, GrantError> {
+        let (number, pool) = (&self.project_number, &self.pool);
+        let set = format!(
+            "principalSet://iam.googleapis.com/projects/{number}/locations/global/workloadIdentityPools/{pool}"
+        );
+        let patterns = grant.subject_patterns();
+        if patterns.iter().all(SubjectPattern::is_exact) && grant.untold().is_empty() {
+            return Ok(patterns.iter().map(|one| format!("{set}/attribute.sub/{}", one.glob())).collect());
         }
+        let fixed = Self::fixed(grant).ok_or_else(|| {
+            GrantError::Unfit(
+                "these runs have no claims that tell them from all others, so no member can be named: name stacks and operations, or leave --service-account out".to_owned(),
+            )
+        })?;
+        Ok(fixed.values.iter().map(|value| format!("{set}/attribute.{}/{value}", fixed.name)).collect())
     }
 
     pub fn cli(&self, grant: &Grant) -> Result<String, GrantError> {
@@ -105,7 +132,7 @@ impl GoogleTarget {
             shell(&condition),
         );
         if let Some(account) = &self.service_account {
-            for member in self.members(grant) {
+            for member in self.members(grant)? {
                 text.push_str(&format!(
                     "\ngcloud iam service-accounts add-iam-policy-binding {} \\\n  --role roles/iam.workloadIdentityUser \\\n  --member {}\n",
                     shell(account),
@@ -140,7 +167,7 @@ impl GoogleTarget {
             terraform(&grant.audience),
         );
         if let Some(account) = &self.service_account {
-            let members: Vec<String> = self.members(grant).iter().map(|one| terraform(one)).collect();
+            let members: Vec<String> = self.members(grant)?.iter().map(|one| terraform(one)).collect();
             let account = terraform(&format!("projects/-/serviceAccounts/{account}"));
             text.push_str(&format!(
                 "\nresource \"google_service_account_iam_binding\" \"{provider}\" {{\n  service_account_id = {account}\n  \

@@ -120,7 +120,7 @@ fn differences(known: &KnownError, quoted: &[Quoted], token: Option<&Token>, now
         let actual = token.and_then(|token| token.text(claim));
         match (expected, found) {
             (Some(expected), Some(found)) if expected != found => {
-                lines.push(format!("{claim}: {}", differ(expected, found)))
+                lines.push(format!("{claim}: {}", differ(expected, found)));
             }
             (None, Some(found)) => lines.push(format!("{claim}: the token that was refused said `{found}`")),
             _ => {}
@@ -168,14 +168,14 @@ fn described(found: &Value) -> String {
         lines.push('\n');
         lines.extend(differences.iter().filter_map(Value::as_str).map(|line| format!("  {}\n", safe(line))));
     }
-    lines.push_str(&format!("\n{}\n", text("change")));
-    lines
+    lines + &format!("\n{}\n", text("change"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a value is made with json! for the one call")]
     fn token(claims: Value) -> Token {
         let header = json!({"alg": "RS256", "kid": "k"});
         Token { header: header.as_object().unwrap().clone(), claims: claims.as_object().unwrap().clone() }

@@ -110,9 +110,12 @@ async fn whoever_does_not_trust_the_certificate_finds_no_discovery() {
     ended.fails(2, "clouds cannot rely on");
 }
 
+/// To a path, by a server with this URL.
+type Answer = Box<dyn Fn(&str, &str) -> Response + Send + Sync>;
+
 /// What a broken server answers, and what it was asked with.
 struct Broken {
-    answer: Box<dyn Fn(&str, &str) -> Response + Send + Sync>,
+    answer: Answer,
     authorizations: Mutex<Vec<String>>,
 }
 
@@ -170,7 +173,6 @@ fn key() -> Value {
 
 #[tokio::test]
 async fn whatever_is_broken_is_a_failure_with_a_remedy() {
-    type Answer = Box<dyn Fn(&str, &str) -> Response + Send + Sync>;
     let keys = |change: fn(&mut Value)| {
         let mut key = key();
         change(&mut key);

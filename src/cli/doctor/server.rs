@@ -44,7 +44,7 @@ pub(super) async fn examine(
     match answer {
         Ok(timeline) => findings.extend(keys(&timeline, now)),
         Err(failure) => {
-            findings.push(Finding::skipped("signing keys", format!("only an admin sees them: {failure}")))
+            findings.push(Finding::skipped("signing keys", format!("only an admin sees them: {failure}")));
         }
     }
 }

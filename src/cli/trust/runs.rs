@@ -12,6 +12,9 @@ use crate::issuer::organization_name::OrganizationName;
 use crate::issuer::service::{Attributes, ScopeRule, Services};
 use crate::issuer::url::IssuerUrl;
 
+/// The claims of a run for each operation.
+type Examples = Vec<(&'static str, Map<String, Value>)>;
+
 #[derive(Args)]
 pub(super) struct Runs {
     /// The organization whose runs are trusted
@@ -84,10 +87,7 @@ impl Runs {
         Ok(())
     }
 
-    async fn ask(
-        &self,
-        audience: &str,
-    ) -> Result<(String, Vec<(&'static str, Map<String, Value>)>), Failure> {
+    async fn ask(&self, audience: &str) -> Result<(String, Examples), Failure> {
         let client = Client::from_environment()
             .map_err(|failure| failure.because("without a server, say --issuer"))?;
         let organization = client.get(&format!("/api/orgs/{}", self.org)).await?;
@@ -106,11 +106,7 @@ impl Runs {
         Ok((issuer, examples))
     }
 
-    fn built_in(
-        &self,
-        issuer: &str,
-        audience: &str,
-    ) -> Result<Vec<(&'static str, Map<String, Value>)>, Failure> {
+    fn built_in(&self, issuer: &str, audience: &str) -> Result<Examples, Failure> {
         let asked = [("project", ASKED_PROJECT), ("stack", ASKED_STACK)];
         let example = |operation: &'static str| {
             let claims =

@@ -8,6 +8,7 @@ use super::azure::{CredentialError, FederatedCredentials};
 use super::google::{GoogleProvider, ProviderError};
 use super::kubernetes::{AuthenticationConfiguration, ConfigurationError};
 use super::lint::Finding;
+use super::strict_json::StrictJson;
 use super::token::TokenClaims;
 use super::vault::{RoleError, VaultRole};
 use super::verdict::Verdict;
@@ -111,6 +112,15 @@ impl TrustDocument {
         }
     }
 
+    /// Whether it leaves to something else whose tokens are meant: of a Vault role that is its auth method.
+    pub(super) fn leaves_the_issuer_open(&self) -> bool {
+        match self {
+            Self::Google(one) => !one.names_issuer(),
+            Self::Vault(one) => !one.names_issuer(),
+            Self::Aws(_) | Self::Azure(_) | Self::Kubernetes(_) => false,
+        }
+    }
+
     pub fn evaluate(&self, token: &TokenClaims) -> Verdict {
         match self {
             Self::Aws(one) => one.evaluate(token),
@@ -135,8 +145,8 @@ impl TrustDocument {
 /// JSON is tried first, since its errors say more where it was meant.
 fn value_of(text: &str) -> Result<Value, DocumentError> {
     if text.trim_start().starts_with(['{', '[']) {
-        let json = serde_json::from_str(text);
-        return json.map_err(|error| DocumentError::Syntax(error.to_string()));
+        let json = serde_json::from_str::<StrictJson>(text);
+        return json.map(|json| json.0).map_err(|error| DocumentError::Syntax(error.to_string()));
     }
     serde_saphyr::from_str(text).map_err(|error| DocumentError::Syntax(first_line(&error.to_string())))
 }
@@ -173,7 +183,19 @@ mod tests {
                 "{text}"
             );
         }
-        for strange in ["", "[]", "{}", "x", "{", "a: [", "null", "- a\n- b", "{\"value\": []}"] {
+        for strange in [
+            "",
+            "[]",
+            "{}",
+            "x",
+            "{",
+            "a: [",
+            "null",
+            "- a\n- b",
+            "{\"value\": []}",
+            "{\"Statement\": [], \"Statement\": []}",
+            "jwt: []\njwt: []",
+        ] {
             assert!(TrustDocument::parse(strange).is_err(), "{strange}");
         }
     }
@@ -183,7 +205,7 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for n in 1..12 {
             let before = format!("*a{}, ", n - 1).repeat(10);
-            bomb.push_str(&format!("a{n}: &a{n} [{before}]\n"));
+            bomb.extend([format!("a{n}: &a{n} [{before}]\n")]);
         }
         assert!(TrustDocument::parse(&bomb).is_err());
         assert!(TrustDocument::parse(&"[".repeat(100_000)).is_err());

@@ -103,6 +103,10 @@ impl GoogleProvider {
         })
     }
 
+    pub(super) fn names_issuer(&self) -> bool {
+        self.issuer.is_some()
+    }
+
     pub fn audiences(&self) -> Vec<String> {
         self.audiences.clone()
     }

@@ -368,6 +368,7 @@ fn parsed(what: &'static str, text: &str, dialect: Dialect) -> Result<Expression
 mod tests {
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a value is made with json! for the one call")]
     fn configuration(rules: Value, username: Value, user_rules: Value) -> AuthenticationConfiguration {
         AuthenticationConfiguration::parse(&json!({"jwt": [{
             "issuer": {"url": "https://i", "audiences": ["kubernetes"]},

@@ -12,6 +12,7 @@ pub mod lint;
 mod probe;
 pub mod quoting;
 pub mod review;
+mod strict_json;
 pub mod subject_form;
 pub mod token;
 pub mod vault;

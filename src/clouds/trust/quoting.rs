@@ -23,7 +23,7 @@ pub fn terraform(text: &str) -> String {
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
             '$' | '%' if characters.peek() == Some(&'{') => quoted.extend([c, c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c.is_control() => quoted.extend([format!("\\u{:04x}", u32::from(c))]),
             c => quoted.push(c),
         }
     }
@@ -55,7 +55,7 @@ pub fn cel(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\'' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c.is_control() => quoted.extend([format!("\\u{:04x}", u32::from(c))]),
             c => quoted.push(c),
         }
     }

@@ -68,6 +68,12 @@ impl Review {
         }
         let also = also_accepted(document, &accepted, candidates);
         let mut findings = document.findings();
+        if document.leaves_the_issuer_open() {
+            findings.push(Finding::note(
+                "issuer_elsewhere",
+                "it does not name the issuer: that stands in the configuration that it belongs to, which was not looked at",
+            ));
+        }
         findings.extend(also.iter().filter(|one| one.never_meant).map(|one| {
             Finding::problem("accepts_strangers", format!("it accepts {}, e.g. `{}`", one.what, one.example))
         }));
@@ -90,7 +96,8 @@ fn also_accepted(document: &TrustDocument, accepted: &[&TokenClaims], candidates
         for probe in probe::neighbours(token) {
             let subject = probe.token.subject().unwrap_or_default();
             let was_run = probe.part == "operation" && known.contains(subject);
-            if was_run || also.iter().any(|one| one.what == probe.what) {
+            let elsewhere = probe.part == "issuer" && document.leaves_the_issuer_open();
+            if was_run || elsewhere || also.iter().any(|one| one.what == probe.what) {
                 continue;
             }
             let accepts = document.evaluate(&probe.token).accepts;

@@ -67,18 +67,18 @@ impl SubjectForm {
         }
         let mut template = String::new();
         let mut follows = BTreeMap::new();
-        for place in 0..first.len() {
+        for (place, piece) in first.iter().enumerate() {
             let of = |operation: &str| subjects[operation][place];
-            match of(OPERATIONS[0]) {
+            match *piece {
                 ASKED_PROJECT => template.push_str("{project}"),
                 ASKED_STACK => template.push_str("{stack}"),
                 text if OPERATIONS.iter().all(|operation| of(operation) == text) => template.push_str(text),
                 _ if OPERATIONS.iter().all(|operation| of(operation) == *operation) => {
-                    template.push_str("{operation}")
+                    template.push_str("{operation}");
                 }
                 _ => {
                     let name = format!("follows_{place}");
-                    template.push_str(&format!("{{{name}}}"));
+                    template.extend(["{", &name, "}"]);
                     let values =
                         OPERATIONS.iter().map(|one| ((*one).to_owned(), of(one).to_owned())).collect();
                     follows.insert(name, values);

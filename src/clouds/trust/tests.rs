@@ -83,7 +83,7 @@ fn documents(grant: &Grant) -> Vec<(&'static str, Value)> {
     match azure {
         Ok(azure) => documents.push(("azure", azure)),
         Err(error) => {
-            assert!(matches!(error, GrantError::Open { .. } | GrantError::TooMany { .. }), "{error}")
+            assert!(matches!(error, GrantError::Open { .. } | GrantError::TooMany { .. }), "{error}");
         }
     }
     documents

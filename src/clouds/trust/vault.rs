@@ -73,6 +73,10 @@ impl VaultRole {
         })
     }
 
+    pub(super) fn names_issuer(&self) -> bool {
+        self.issuer.is_some()
+    }
+
     pub fn audiences(&self) -> Vec<String> {
         self.bound_audiences.clone()
     }
@@ -240,6 +244,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a value is made with json! for the one call")]
     fn accepts(role: Value, claims: Value) -> Holds {
         let mut whole = json!({"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"]});
         whole.as_object_mut().unwrap().extend(role.as_object().unwrap().clone());

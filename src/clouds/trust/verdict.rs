@@ -32,7 +32,7 @@ impl Holds {
         if it_holds { Self::Yes } else { Self::No }
     }
 
-    pub fn not(self) -> Self {
+    pub fn negated(self) -> Self {
         match self {
             Self::Yes => Self::No,
             Self::No => Self::Yes,

@@ -31,7 +31,7 @@ impl TrustPolicy {
         // A Deny that applies beats every Allow.
         match denied.into_iter().next() {
             Some(deny) if allowed.accepts != Holds::No => Verdict {
-                accepts: deny.accepts.not(),
+                accepts: deny.accepts.negated(),
                 part: format!("{} (Deny)", deny.part),
                 conditions: deny.conditions,
             },
@@ -130,15 +130,14 @@ impl KeyCondition {
         let one = |text: &str| {
             let matched = self.values.iter().map(|value| self.compare(value, text, variables));
             let any = matched.max().unwrap_or(Holds::No);
-            if operator.is_negated() { any.not() } else { any }
+            if operator.is_negated() { any.negated() } else { any }
         };
         let each = found.iter().map(|text| one(text));
         match operator.set {
             Some(Set::AllValues) => each.min().unwrap_or(Holds::Yes),
-            Some(Set::AnyValue) => each.max().unwrap_or(Holds::No),
             // Without a set operator a key with several values never compares.
             None if found.len() > 1 => Holds::of(operator.is_negated()),
-            None => each.max().unwrap_or(Holds::No),
+            Some(Set::AnyValue) | None => each.max().unwrap_or(Holds::No),
         }
     }
 
@@ -216,6 +215,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a value is made with json! for the one call")]
     fn holds(conditions: Value, claims: Value) -> Holds {
         let policy = json!({"Version": "2012-10-17", "Statement": {
             "Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/id.example.com/oidc"},

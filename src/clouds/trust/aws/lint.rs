@@ -144,6 +144,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a value is made with json! for the one call")]
     fn codes(condition: Value) -> Vec<&'static str> {
         let policy = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition,

@@ -25,10 +25,10 @@ impl AwsTarget {
 
     /// The policy alone.
     pub fn json(&self, grant: &Grant) -> Result<Value, GrantError> {
-        self.policy(grant, self.provider_arn(grant).into())
+        Self::policy(grant, &self.provider_arn(grant).into())
     }
 
-    fn policy(&self, grant: &Grant, provider: Value) -> Result<Value, GrantError> {
+    fn policy(grant: &Grant, provider: &Value) -> Result<Value, GrantError> {
         if !grant.issuer.is_https() {
             return Err(GrantError::Unfit(
                 "AWS fetches the keys over https; this issuer is for one machine only".to_owned(),
@@ -76,7 +76,7 @@ impl AwsTarget {
             (if self.existing_provider { "data " } else { "" }, name(grant.issuer.host(), '_', 60));
         let label = format!("issuer_{label}");
         let reference = format!("{}aws_iam_openid_connect_provider.{label}.arn", kind.replace(' ', "."));
-        let marked = self.policy(grant, "PROVIDER".into())?;
+        let marked = Self::policy(grant, &"PROVIDER".into())?;
         let policy = terraform_value(&marked, 1).replacen("\"PROVIDER\"", &reference, 1);
         let url = terraform(grant.issuer.as_str());
         let provider = if self.existing_provider {
@@ -132,7 +132,7 @@ impl AwsTarget {
         }
         resources["Role"] = json!({
             "Type": "AWS::IAM::Role",
-            "Properties": {"RoleName": self.role_name, "AssumeRolePolicyDocument": self.policy(grant, provider)?},
+            "Properties": {"RoleName": self.role_name, "AssumeRolePolicyDocument": Self::policy(grant, &provider)?},
         });
         Ok(json!({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}))
     }

@@ -133,11 +133,11 @@ impl GoogleTarget {
         );
         if let Some(account) = &self.service_account {
             for member in self.members(grant)? {
-                text.push_str(&format!(
+                text.extend([format!(
                     "\ngcloud iam service-accounts add-iam-policy-binding {} \\\n  --role roles/iam.workloadIdentityUser \\\n  --member {}\n",
                     shell(account),
                     shell(&member)
-                ));
+                )]);
             }
         }
         Ok(text)
@@ -145,10 +145,9 @@ impl GoogleTarget {
 
     pub fn terraform(&self, grant: &Grant) -> Result<String, GrantError> {
         self.json(grant)?;
-        let mapping: String = Self::mapping(grant)
-            .into_iter()
-            .map(|(name, text)| format!("    {} = {}\n", terraform(&name), terraform(&text)))
-            .collect();
+        let line =
+            |(name, text): (String, String)| format!("    {} = {}\n", terraform(&name), terraform(&text));
+        let mapping = Self::mapping(grant).into_iter().map(line).collect::<Vec<_>>().concat();
         let (pool, provider) = (
             format!("pool_{}", name(&self.pool, '_', 60)),
             format!("provider_{}", name(&self.provider, '_', 60)),
@@ -169,11 +168,11 @@ impl GoogleTarget {
         if let Some(account) = &self.service_account {
             let members: Vec<String> = self.members(grant)?.iter().map(|one| terraform(one)).collect();
             let account = terraform(&format!("projects/-/serviceAccounts/{account}"));
-            text.push_str(&format!(
+            text.extend([format!(
                 "\nresource \"google_service_account_iam_binding\" \"{provider}\" {{\n  service_account_id = {account}\n  \
                  role               = \"roles/iam.workloadIdentityUser\"\n  members            = [{}]\n}}\n",
                 members.join(", ")
-            ));
+            )]);
         }
         Ok(text)
     }

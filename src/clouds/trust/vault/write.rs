@@ -28,12 +28,11 @@ impl VaultTarget {
             "user_claim": "sub",
             "bound_audiences": [grant.audience],
         });
-        match (exact, subjects.as_slice()) {
-            (true, [one]) => role["bound_subject"] = json!(one),
-            _ => {
-                role["bound_claims_type"] = json!(if exact { "string" } else { "glob" });
-                role["bound_claims"] = json!({"sub": subjects});
-            }
+        if let (true, [one]) = (exact, subjects.as_slice()) {
+            role["bound_subject"] = json!(one);
+        } else {
+            role["bound_claims_type"] = json!(if exact { "string" } else { "glob" });
+            role["bound_claims"] = json!({"sub": subjects});
         }
         role["token_policies"] = json!(self.policies);
         role["token_ttl"] = json!(TOKEN_TTL);
@@ -76,7 +75,7 @@ impl VaultTarget {
                 "token_max_ttl" => "3600".to_owned(),
                 _ => terraform_value(value, 1),
             };
-            members.push_str(&format!("  {member} = {value}\n"));
+            members.extend(["  ", member, " = ", &value, "\n"]);
         }
         Ok(format!(
             "resource \"vault_jwt_auth_backend\" \"auth_{backend}\" {{\n  path = {}\n  oidc_discovery_url = {issuer}\n  bound_issuer = {issuer}\n}}\n\n\

@@ -232,7 +232,8 @@ async fn a_token_goes_to_the_server_that_it_is_for_and_to_no_other() {
         let owned = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         run(owned, &["doctor", &broken.url], "").await
     };
-    with("https://id.example.com").await;
+    let ended = with("https://id.example.com").await;
+    assert!(ended.stdout.contains("no access token for this server"), "{}", ended.stdout);
     assert_eq!(*broken.state.authorizations.lock().unwrap(), [""; 0]);
     with(&broken.url).await;
     assert_eq!(*broken.state.authorizations.lock().unwrap(), ["Bearer rmat_secret"]);

@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
+use reqwest::tls::TlsInfo;
 use reqwest::{Certificate, Method, StatusCode, Url};
 use serde_json::Value;
 use url::form_urlencoded;
@@ -22,6 +24,8 @@ struct Bounds {
 }
 
 const OF_OUR_API: Bounds = Bounds { timeout: Duration::from_secs(30), answer_bytes: 4 * 1024 * 1024 };
+/// Longer than clouds wait, to tell what is slow from what is not there.
+const OF_EXAMINATION: Bounds = Bounds { timeout: Duration::from_secs(10), answer_bytes: 1024 * 1024 };
 const OF_DISCOVERY: Bounds = Bounds { timeout: Duration::from_secs(5), answer_bytes: 1024 * 1024 };
 
 /// A server and a credential for it.
@@ -53,6 +57,12 @@ impl Client {
     pub(super) fn of_discovery(issuer: &str) -> Result<Self, Failure> {
         let ca_file = variable("RUNMINT_CA_FILE");
         Self::bounded(issuer, None, ca_file.as_deref().map(Path::new), OF_DISCOVERY)
+    }
+
+    /// For looking at a server from outside, as somebody whom it does not know.
+    pub(super) fn of_examination(base: &str) -> Result<Self, Failure> {
+        let ca_file = variable("RUNMINT_CA_FILE");
+        Self::bounded(base, None, ca_file.as_deref().map(Path::new), OF_EXAMINATION)
     }
 
     /// The server at `base`; `ca_file` is trusted beside the system's authorities.
@@ -109,6 +119,18 @@ impl Client {
         self.send(Method::DELETE, path, None).await.map(drop)
     }
 
+    /// What is at `path`, whatever the answer is.
+    pub(super) async fn look(&self, path: &str) -> Result<Seen, Failure> {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
+        let begun = Instant::now();
+        let response = self.http.get(&url).send().await.map_err(|error| unreachable(&error.without_url()))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let seen = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        let certificate = seen.map(<[u8]>::to_vec);
+        let body = read(response, self.bounds.answer_bytes).await?;
+        Ok(Seen { status, headers, body, certificate, took: begun.elapsed() })
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let (status, bytes) = self.exchange(method, path, body).await?;
         if !status.is_success() {
@@ -147,6 +169,17 @@ impl Client {
     }
 }
 
+/// An answer from outside.
+pub(super) struct Seen {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// Of the server, in DER; none over plain http.
+    pub(super) certificate: Option<Vec<u8>>,
+    /// Until the whole body was there.
+    pub(super) took: Duration,
+}
+
 /// A variable that is set and not empty.
 #[expect(clippy::disallowed_methods, reason = "the one place of the command line that reads its environment")]
 pub(super) fn variable(name: &str) -> Option<String> {
@@ -168,7 +201,7 @@ pub(super) fn is_safe(url: &Url) -> bool {
     url.scheme() == "https" || is_loopback(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -182,6 +215,7 @@ pub(super) fn http(ca_file: Option<&Path>, timeout: Duration, url: &Url) -> Resu
         .user_agent(concat!("runmint/", env!("CARGO_PKG_VERSION")))
         // A redirect would carry the credential to whoever it names.
         .redirect(Policy::none())
+        .tls_info(true)
         .timeout(timeout);
     if is_loopback(url) {
         // Over a proxy, what may go unencrypted only because it stays here would leave the machine.

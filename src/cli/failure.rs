@@ -31,6 +31,11 @@ impl Failure {
         Self::new(2, message)
     }
 
+    /// What a monitor must wake somebody for; what is only worth a look is a failed operation.
+    pub(super) fn critical(message: impl Display) -> Self {
+        Self::new(2, message)
+    }
+
     pub(super) fn configuration(message: impl Display) -> Self {
         Self::new(3, message)
     }

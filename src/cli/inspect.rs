@@ -1,6 +1,6 @@
 //! `runmint inspect`
 
-mod checks;
+pub(in crate::cli) mod checks;
 mod claims;
 mod published;
 mod report;

@@ -10,6 +10,8 @@ mod cloud_settings;
 mod completions;
 mod credentials;
 mod dev;
+mod diagnose;
+mod doctor;
 mod exec;
 mod failure;
 mod foreign_token;
@@ -35,6 +37,7 @@ mod session;
 mod settings;
 mod span;
 mod table;
+mod trust;
 mod versioned;
 mod whoami;
 
@@ -116,6 +119,11 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     Inspect(inspect::Inspect),
+    Diagnose(diagnose::Diagnose),
+    Doctor(doctor::Doctor),
+    /// What makes clouds trust runs: write it, test it
+    #[command(subcommand)]
+    Trust(trust::Command),
     Health(health::Health),
     /// Print the HTTP API's contract (openapi.yaml)
     Openapi,
@@ -159,6 +167,9 @@ async fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Credentials(command) => command.execute().await,
         Command::Keys(command) => command.execute(output).await,
         Command::Inspect(inspect) => inspect.execute(output).await,
+        Command::Diagnose(diagnose) => diagnose.execute(output),
+        Command::Doctor(doctor) => doctor.execute(output).await,
+        Command::Trust(command) => command.execute(output).await,
         Command::Health(health) => health.execute().await,
         Command::Openapi => output::print_text(include_str!("../../openapi.yaml")),
         Command::Completions(completions) => completions.execute::<Cli>(),

@@ -88,6 +88,18 @@ impl SubjectTemplate {
         Some(subject)
     }
 
+    /// The subject in pieces, each as it stands in every subject that has these values; `None` stands for a value
+    /// that is left open.
+    pub fn render_open<'v>(&self, value_of: impl Fn(&str) -> Option<&'v str>) -> Vec<Option<String>> {
+        let piece = |part: &Part| match part {
+            Part::Literal(text) => Some(text.clone()),
+            Part::Value(name) => {
+                value_of(name).map(|value| utf8_percent_encode(value, self.encoded).to_string())
+            }
+        };
+        self.parts.iter().map(piece).collect()
+    }
+
     /// The values that `subject` was rendered from; `None` when this template never renders it.
     pub fn parse_subject(&self, subject: &str) -> Option<BTreeMap<String, String>> {
         let mut values = BTreeMap::new();

@@ -198,7 +198,7 @@ fn signature(token: &UnverifiedToken<'_>, keys: &Answer<JwkSet>, now: Timestamp)
 }
 
 /// Two texts that should be equal, with what people overlook.
-pub(super) fn differ(expected: &str, found: &str) -> String {
+pub(in crate::cli) fn differ(expected: &str, found: &str) -> String {
     let hint = if expected.trim_end_matches('/') == found.trim_end_matches('/') {
         "; they differ in a slash at the end"
     } else if expected.eq_ignore_ascii_case(found) {

@@ -39,7 +39,7 @@ fn parse(text: &str) -> Result<Vec<Policy>, String> {
     parse_policies(documents).map_err(|error| error.to_string())
 }
 
-fn text_of(path: &Path) -> Result<String, Failure> {
+pub(in crate::cli) fn text_of(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let read = if path == Path::new("-") {
         stdin().take(MAX_BYTES).read_to_string(&mut text)

@@ -1,0 +1,39 @@
+//! `runmint trust`
+
+mod aws;
+mod azure;
+mod candidates;
+mod gcp;
+mod kubernetes;
+mod runs;
+mod test;
+mod vault;
+mod written;
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use super::output::Format;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    Aws(aws::Aws),
+    Azure(azure::Azure),
+    Gcp(gcp::Gcp),
+    Vault(vault::Vault),
+    Kubernetes(kubernetes::Kubernetes),
+    Test(Box<test::Test>),
+}
+
+impl Command {
+    pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
+        match self {
+            Self::Aws(aws) => aws.execute(output).await,
+            Self::Azure(azure) => azure.execute(output).await,
+            Self::Gcp(gcp) => gcp.execute(output).await,
+            Self::Vault(vault) => vault.execute(output).await,
+            Self::Kubernetes(kubernetes) => kubernetes.execute(output).await,
+            Self::Test(test) => test.execute(output).await,
+        }
+    }
+}

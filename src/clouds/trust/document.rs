@@ -1,0 +1,214 @@
+//! A trust document of whatever kind, recognised by what is in it.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::aws::{PolicyError, TrustPolicy};
+use super::azure::{CredentialError, FederatedCredentials};
+use super::google::{GoogleProvider, ProviderError};
+use super::kubernetes::{AuthenticationConfiguration, ConfigurationError};
+use super::lint::Finding;
+use super::strict_json::StrictJson;
+use super::token::TokenClaims;
+use super::vault::{RoleError, VaultRole};
+use super::verdict::Verdict;
+
+/// Far more than any relying party takes.
+pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+
+pub enum TrustDocument {
+    Aws(TrustPolicy),
+    Azure(FederatedCredentials),
+    Google(GoogleProvider),
+    Vault(VaultRole),
+    Kubernetes(AuthenticationConfiguration),
+}
+
+#[derive(Debug, Error)]
+pub enum DocumentError {
+    #[error("it has {0} bytes; at most {MAX_DOCUMENT_BYTES} are read")]
+    TooLarge(usize),
+    #[error("it is neither JSON nor YAML: {0}")]
+    Syntax(String),
+    #[error(
+        "it is none of: an AWS trust policy (Statement), federated identity credentials of Azure (issuer, subject, audiences), a provider of Google (attributeMapping), a JWT role of Vault (user_claim), an AuthenticationConfiguration of Kubernetes (jwt)"
+    )]
+    Unrecognised,
+    #[error(transparent)]
+    Aws(#[from] PolicyError),
+    #[error(transparent)]
+    Azure(#[from] CredentialError),
+    #[error(transparent)]
+    Google(#[from] ProviderError),
+    #[error(transparent)]
+    Vault(#[from] RoleError),
+    #[error(transparent)]
+    Kubernetes(#[from] ConfigurationError),
+}
+
+impl TrustDocument {
+    pub fn parse(text: &str) -> Result<Self, DocumentError> {
+        if text.len() > MAX_DOCUMENT_BYTES {
+            return Err(DocumentError::TooLarge(text.len()));
+        }
+        Self::recognise(&value_of(text)?)
+    }
+
+    pub fn recognise(document: &Value) -> Result<Self, DocumentError> {
+        let has = |name: &str| document.get(name).is_some();
+        let inside =
+            |name: &str, member: &str| document.get(name).is_some_and(|inner| inner.get(member).is_some());
+        // What `aws iam get-role` prints has the policy further in.
+        if let Some(policy) = document
+            .pointer("/Role/AssumeRolePolicyDocument")
+            .or_else(|| document.get("AssumeRolePolicyDocument"))
+        {
+            return Ok(Self::Aws(TrustPolicy::parse(policy)?));
+        }
+        if has("Statement") {
+            return Ok(Self::Aws(TrustPolicy::parse(document)?));
+        }
+        if has("attributeMapping") {
+            return Ok(Self::Google(GoogleProvider::parse(document)?));
+        }
+        if has("jwt") || document.get("kind").and_then(Value::as_str) == Some("AuthenticationConfiguration") {
+            return Ok(Self::Kubernetes(AuthenticationConfiguration::parse(document)?));
+        }
+        if has("user_claim") || inside("data", "user_claim") || has("bound_claims") || has("bound_audiences")
+        {
+            return Ok(Self::Vault(VaultRole::parse(document)?));
+        }
+        let credential = |one: &Value| {
+            one.get("issuer").is_some() && one.get("audiences").is_some()
+                || one.pointer("/properties/issuer").is_some()
+        };
+        let listed = document.get("value").unwrap_or(document);
+        if credential(document)
+            || listed.as_array().is_some_and(|several| several.first().is_some_and(credential))
+        {
+            return Ok(Self::Azure(FederatedCredentials::parse(document)?));
+        }
+        Err(DocumentError::Unrecognised)
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Aws(_) => "aws",
+            Self::Azure(_) => "azure",
+            Self::Google(_) => "google",
+            Self::Vault(_) => "vault",
+            Self::Kubernetes(_) => "kubernetes",
+        }
+    }
+
+    /// The audiences that it names. A run asks for a token for one of them.
+    pub fn audiences(&self) -> Vec<String> {
+        match self {
+            Self::Aws(one) => one.audiences(),
+            Self::Azure(one) => one.audiences(),
+            Self::Google(one) => one.audiences(),
+            Self::Vault(one) => one.audiences(),
+            Self::Kubernetes(one) => one.audiences(),
+        }
+    }
+
+    /// Whether it leaves to something else whose tokens are meant: of a Vault role that is its auth method.
+    pub(super) fn leaves_the_issuer_open(&self) -> bool {
+        match self {
+            Self::Google(one) => !one.names_issuer(),
+            Self::Vault(one) => !one.names_issuer(),
+            Self::Aws(_) | Self::Azure(_) | Self::Kubernetes(_) => false,
+        }
+    }
+
+    pub fn evaluate(&self, token: &TokenClaims) -> Verdict {
+        match self {
+            Self::Aws(one) => one.evaluate(token),
+            Self::Azure(one) => one.evaluate(token),
+            Self::Google(one) => one.evaluate(token),
+            Self::Vault(one) => one.evaluate(token),
+            Self::Kubernetes(one) => one.evaluate(token),
+        }
+    }
+
+    pub fn findings(&self) -> Vec<Finding> {
+        match self {
+            Self::Aws(one) => one.findings(),
+            Self::Azure(one) => one.findings(),
+            Self::Google(one) => one.findings(),
+            Self::Vault(one) => one.findings(),
+            Self::Kubernetes(one) => one.findings(),
+        }
+    }
+}
+
+/// JSON is tried first, since its errors say more where it was meant.
+fn value_of(text: &str) -> Result<Value, DocumentError> {
+    if text.trim_start().starts_with(['{', '[']) {
+        let json = serde_json::from_str::<StrictJson>(text);
+        return json.map(|json| json.0).map_err(|error| DocumentError::Syntax(error.to_string()));
+    }
+    serde_saphyr::from_str(text).map_err(|error| DocumentError::Syntax(first_line(&error.to_string())))
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_recognised() {
+        for (kind, text) in [
+            ("aws", r#"{"Statement": []}"#),
+            ("aws", r#"{"Role": {"AssumeRolePolicyDocument": {"Statement": []}}}"#),
+            ("azure", r#"[{"name": "a", "issuer": "i", "subject": "s", "audiences": ["a"]}]"#),
+            ("azure", r#"{"issuer": "i", "subject": "s", "audiences": ["a"]}"#),
+            ("google", r#"{"attributeMapping": {"google.subject": "assertion.sub"}}"#),
+            (
+                "google",
+                "attributeMapping:\n  google.subject: assertion.sub\nattributeCondition: assertion.sub == 'a'\n",
+            ),
+            ("vault", r#"{"data": {"user_claim": "sub"}}"#),
+            (
+                "kubernetes",
+                "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt:\n- issuer: {url: https://i, audiences: [a]}\n  claimMappings:\n    username: {claim: sub, prefix: ''}\n",
+            ),
+        ] {
+            assert_eq!(
+                TrustDocument::parse(text).map(|found| found.kind()).map_err(|error| error.to_string()),
+                Ok(kind),
+                "{text}"
+            );
+        }
+        for strange in [
+            "",
+            "[]",
+            "{}",
+            "x",
+            "{",
+            "a: [",
+            "null",
+            "- a\n- b",
+            "{\"value\": []}",
+            "{\"Statement\": [], \"Statement\": []}",
+            "jwt: []\njwt: []",
+        ] {
+            assert!(TrustDocument::parse(strange).is_err(), "{strange}");
+        }
+    }
+
+    #[test]
+    fn yaml_made_to_exhaust_is_refused() {
+        let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for n in 1..12 {
+            let before = format!("*a{}, ", n - 1).repeat(10);
+            bomb.extend([format!("a{n}: &a{n} [{before}]\n")]);
+        }
+        assert!(TrustDocument::parse(&bomb).is_err());
+        assert!(TrustDocument::parse(&"[".repeat(100_000)).is_err());
+        assert!(TrustDocument::parse(&"a: ".repeat(10_000)).is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! Trust documents: what tells a relying party whose tokens to believe. They are written here with the least that
+//! does, and evaluated as their relying party evaluates them.
+
+pub mod aws;
+pub mod azure;
+pub mod document;
+mod expression;
+pub mod google;
+pub mod grant;
+pub mod kubernetes;
+pub mod lint;
+mod probe;
+pub mod quoting;
+pub mod review;
+mod strict_json;
+pub mod subject_form;
+pub mod token;
+pub mod vault;
+pub mod verdict;
+mod wildcard;
+
+#[cfg(test)]
+mod tests;

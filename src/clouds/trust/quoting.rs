@@ -1,0 +1,103 @@
+//! Values as the languages of trust documents write them, so that none of them means anything but itself.
+
+use serde_json::Value;
+
+/// One word of a POSIX shell.
+pub fn shell(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// A string of Terraform's language: `${` and `%{` begin templates there.
+pub fn terraform(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '$' | '%' if characters.peek() == Some(&'{') => quoted.extend([c, c]),
+            c if c.is_control() => quoted.extend([format!("\\u{:04x}", u32::from(c))]),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
+}
+
+/// `value` as an expression of Terraform's language, whose further lines are indented by `depth` steps.
+pub fn terraform_value(value: &Value, depth: usize) -> String {
+    let (inside, outside) = ("  ".repeat(depth + 1), "  ".repeat(depth));
+    match value {
+        Value::String(text) => terraform(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| terraform_value(item, depth)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| {
+                format!("{inside}{} = {}\n", terraform(name), terraform_value(value, depth + 1))
+            };
+            format!("{{\n{}{outside}}}", members.iter().map(member).collect::<String>())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A string of the Common Expression Language.
+pub fn cel(text: &str) -> String {
+    let mut quoted = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.extend([format!("\\u{:04x}", u32::from(c))]),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "'"
+}
+
+/// `text` as a regular expression that matches it alone (RE2).
+pub fn regex(text: &str) -> String {
+    text.chars().fold(String::new(), |mut escaped, c| {
+        if !(c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '/' | '-') || !c.is_ascii()) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+        escaped
+    })
+}
+
+/// A name for a resource: letters, digits and `separator`, `most` characters at most.
+pub fn name(text: &str, separator: char, most: usize) -> String {
+    let mut name = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() {
+            name.push(c);
+        } else if !name.is_empty() && !name.ends_with(separator) {
+            name.push(separator);
+        }
+    }
+    name.truncate(most);
+    name.trim_end_matches(separator).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_value_is_obeyed() {
+        assert_eq!(shell("a'b $(rm) `x`"), r"'a'\''b $(rm) `x`'");
+        assert_eq!(shell("runmint:deploy:org:acme"), "runmint:deploy:org:acme");
+        assert_eq!(terraform("a\"${x} %{if} $5 100% \\ \n"), r#""a\"$${x} %%{if} $5 100% \\ \n""#);
+        assert_eq!(cel(r"it's \d"), r"'it\'s \\d'");
+        assert_eq!(regex("a.b*c:d-e_f/g+"), r"a\.b\*c:d-e_f/g\+");
+        assert_eq!(name("web site/é:prod!", '-', 8), "web-site");
+    }
+}

@@ -1,0 +1,113 @@
+//! Patterns with `*` for any text and, where the relying party has it, `?` for one character.
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wildcard(Vec<Piece>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    Exactly(char),
+    One,
+    Any,
+}
+
+impl Wildcard {
+    pub(super) fn new(pieces: Vec<Piece>) -> Self {
+        Self(pieces)
+    }
+
+    /// `*` alone is special.
+    pub(super) fn with_stars(text: &str) -> Self {
+        Self(text.chars().map(|c| if c == '*' { Piece::Any } else { Piece::Exactly(c) }).collect())
+    }
+
+    pub(super) fn is_exact(&self) -> bool {
+        self.0.iter().all(|piece| matches!(piece, Piece::Exactly(_)))
+    }
+
+    /// Whether every text matches, but perhaps the empty one.
+    pub(super) fn is_anything(&self) -> bool {
+        self.0.contains(&Piece::Any) && !self.0.iter().any(|piece| matches!(piece, Piece::Exactly(_)))
+    }
+
+    /// A star that begins in the midst of a component: `acme*` is `acme-evil`, too.
+    pub(super) fn star_within_a_component(&self) -> bool {
+        self.0.windows(2).any(|pair| match pair {
+            [Piece::Exactly(before), Piece::Any | Piece::One] => !is_separator(*before),
+            _ => false,
+        })
+    }
+
+    /// Steps forward, and back only to the last star: quadratic at worst, whatever the pattern.
+    pub(super) fn matches(&self, text: &str) -> bool {
+        let (pattern, text) = (&self.0, text.chars().collect::<Vec<_>>());
+        let (mut at, mut of) = (0, 0);
+        let mut star: Option<(usize, usize)> = None;
+        while at < text.len() {
+            match pattern.get(of) {
+                Some(Piece::Any) => {
+                    star = Some((of, at));
+                    of += 1;
+                }
+                Some(Piece::One) => (at, of) = (at + 1, of + 1),
+                Some(Piece::Exactly(c)) if *c == text[at] => (at, of) = (at + 1, of + 1),
+                _ => {
+                    let Some((last, taken)) = star else { return false };
+                    star = Some((last, taken + 1));
+                    (at, of) = (taken + 1, last + 1);
+                }
+            }
+        }
+        pattern[of..].iter().all(|piece| *piece == Piece::Any)
+    }
+}
+
+pub(super) fn is_separator(c: char) -> bool {
+    matches!(c, ':' | '/')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the words say, without any cleverness.
+    fn naively(pattern: &[Piece], text: &[char]) -> bool {
+        match (pattern, text) {
+            ([], []) => true,
+            ([Piece::Any, rest @ ..], _) => (0..=text.len()).any(|taken| naively(rest, &text[taken..])),
+            ([Piece::One, rest @ ..], [_, after @ ..]) => naively(rest, after),
+            ([Piece::Exactly(c), rest @ ..], [first, after @ ..]) => c == first && naively(rest, after),
+            _ => false,
+        }
+    }
+
+    fn piece() -> impl Strategy<Value = Piece> {
+        prop_oneof![Just(Piece::Any), Just(Piece::One), Just(Piece::Exactly('a')), Just(Piece::Exactly('b'))]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+        #[test]
+        fn matches_as_the_words_say(pattern in prop::collection::vec(piece(), 0..8), text in "[abé]{0,8}") {
+            let expected = naively(&pattern, &text.chars().collect::<Vec<_>>());
+            prop_assert_eq!(Wildcard::new(pattern).matches(&text), expected);
+        }
+    }
+
+    #[test]
+    fn a_pattern_made_to_be_slow_is_not() {
+        assert!(!Wildcard::with_stars(&("*a".repeat(200) + "b")).matches(&"a".repeat(5_000)));
+    }
+
+    #[test]
+    fn a_star_after_a_separator_is_a_whole_component() {
+        for (pattern, within) in
+            [("org:acme:*", false), ("org:acme*", true), ("*:acme", false), ("a:*:b", false), ("a/*", false)]
+        {
+            assert_eq!(Wildcard::with_stars(pattern).star_within_a_component(), within, "{pattern}");
+        }
+        assert!(Wildcard::with_stars("**").is_anything() && !Wildcard::with_stars("*:*").is_anything());
+    }
+}

@@ -1,0 +1,240 @@
+//! `runmint diagnose` and `runmint doctor`, against real servers and broken ones.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use runmint::clock::{Clock, SystemClock};
+use runmint::http::connections::Connections;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::harness::{Ended, Engine, Setup, TestApp, run};
+
+async fn plainly(arguments: &[&str], input: &str) -> Ended {
+    run(Vec::new(), arguments, input).await
+}
+
+#[tokio::test]
+async fn an_error_is_explained_and_compared_with_the_token_which_is_not_shown() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let started = app.start_run(&json!({})).await;
+    let token = app.mint(&started, "&audience=api://AzureADTokenExchange").await;
+    let file = app.folder().join("token.jwt");
+    std::fs::write(&file, &token).unwrap();
+    let file = file.display().to_string();
+    let text = "ERROR: AADSTS700213: No matching federated identity record found for presented assertion subject 'runmint:deploy:org:acme'. Check your…";
+    let ended = plainly(&["diagnose", "--token-file", &file], text).await;
+    let explained = ended.ok();
+    assert!(explained.starts_with("entra-subject\n"), "{explained}");
+    assert!(
+        explained.contains("says something else") && explained.contains(":stack:staging:"),
+        "{explained}"
+    );
+    let signature = token.rsplit('.').next().unwrap();
+    let found = plainly(&["diagnose", "--token", "-", "--output", "json", text], &token).await.json();
+    assert_eq!(found["error"], "entra-subject");
+    assert_eq!(found["token"]["alg"], "RS256");
+    for shown in [explained, found.to_string()] {
+        assert!(!shown.contains(signature) && !shown.contains(&token[..40]), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_not_known_is_not_guessed() {
+    plainly(&["diagnose", "something broke"], "").await.fails(1, "not among those");
+    plainly(&["diagnose"], "").await.fails(1, "not among those");
+    plainly(&["diagnose"], &"x".repeat(300 * 1024)).await.fails(2, "over 262144 bytes");
+    let ended = plainly(&["diagnose", "--token", "-", "AADSTS700213: x"], "rmat_not-a-jwt").await;
+    assert!(!ended.stderr.contains("rmat_"), "{}", ended.stderr);
+    ended.fails(2, "is no JWT");
+}
+
+async fn over_https() -> TestApp {
+    Setup::new(Engine::Sqlite).config("dev_tls = true").start(SystemClock.now()).run().await
+}
+
+async fn doctor(app: &TestApp, token: Option<&str>) -> (i32, Value) {
+    let authority = app.folder().join("tls/ca.pem").display().to_string();
+    let mut environment = vec![("RUNMINT_URL", app.base_url.clone()), ("RUNMINT_CA_FILE", authority)];
+    environment.extend(token.map(|token| ("RUNMINT_ACCESS_TOKEN", token.to_owned())));
+    let owned = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let ended = run(owned, &["doctor", &app.issuer, "--output", "json"], "").await;
+    (ended.code, serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.stderr)))
+}
+
+fn outcome<'r>(report: &'r Value, name: &str) -> &'r str {
+    let found = report["findings"].as_array().unwrap().iter().find(|one| one["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {report:#}"))["outcome"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_healthy_deployment_on_ones_own_machine_lacks_only_a_public_address_and_authority() {
+    let app = over_https().await;
+    let (code, report) = doctor(&app, Some(&app.admin)).await;
+    assert_eq!((code, report["outcome"].as_str()), (1, Some("warning")), "{report:#}");
+    let findings = report["findings"].as_array().unwrap();
+    let not_ok: Vec<&str> = findings
+        .iter()
+        .filter(|one| one["outcome"] != "ok")
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(not_ok, ["address", "certificate"], "{report:#}");
+    for name in [
+        "issuer",
+        "discovery document",
+        "key set caching",
+        "members of keys",
+        "database",
+        "RS256 key",
+        "processes",
+    ] {
+        assert_eq!(outcome(&report, name), "ok", "{name}");
+    }
+    // Others see less, which is no fault.
+    for token in [None, Some(app.viewer.as_str())] {
+        let (code, report) = doctor(&app, token).await;
+        assert_eq!((code, outcome(&report, "signing keys")), (1, "skipped"), "{report:#}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_does_not_trust_the_certificate_finds_no_discovery() {
+    let app = over_https().await;
+    let ended = plainly(&["doctor", &app.issuer], "").await;
+    assert!(ended.stdout.contains("failure  discovery"), "{}", ended.stdout);
+    ended.fails(2, "clouds cannot rely on");
+}
+
+/// To a path, by a server with this URL.
+type Answer = Box<dyn Fn(&str, &str) -> Response + Send + Sync>;
+
+/// What a broken server answers, and what it was asked with.
+struct Broken {
+    answer: Answer,
+    authorizations: Mutex<Vec<String>>,
+}
+
+/// Serves until it is dropped.
+struct Server {
+    url: String,
+    state: Arc<Broken>,
+    _stop: watch::Sender<bool>,
+}
+
+/// Serves on this machine; `answer` is told the path and the server's own URL.
+async fn broken(answer: impl Fn(&str, &str) -> Response + Send + Sync + 'static) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let state = Arc::new(Broken { answer: Box::new(answer), authorizations: Mutex::new(Vec::new()) });
+    let own = url.clone();
+    let handler = async move |State(broken): State<Arc<Broken>>, request: Request| {
+        let sent =
+            request.headers().get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
+        broken.authorizations.lock().unwrap().extend(sent);
+        (broken.answer)(request.uri().path(), &own)
+    };
+    let router = Router::new().fallback(handler).with_state(state.clone());
+    let (stop, stopped) = watch::channel(false);
+    let connections = Connections {
+        listener,
+        router,
+        tls: None,
+        max_connections: 10,
+        header_timeout: Duration::from_secs(10),
+        shutdown_timeout: Duration::from_secs(1),
+    };
+    tokio::spawn(connections.serve(stopped));
+    Server { url, state, _stop: stop }
+}
+
+fn json_answer(body: &Value) -> Response {
+    (
+        [(header::CACHE_CONTROL, "public, max-age=300"), (header::CONTENT_TYPE, "application/json")],
+        body.to_string(),
+    )
+        .into_response()
+}
+
+fn discovery(issuer: &str, own: &str) -> Value {
+    json!({
+        "issuer": issuer, "jwks_uri": format!("{own}/jwks"), "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
+    })
+}
+
+fn key() -> Value {
+    json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "k", "n": "a".repeat(342), "e": "AQAB"})
+}
+
+#[tokio::test]
+async fn whatever_is_broken_is_a_failure_with_a_remedy() {
+    let keys = |change: fn(&mut Value)| {
+        let mut key = key();
+        change(&mut key);
+        Box::new(move |path: &str, own: &str| match path {
+            "/jwks" => json_answer(&json!({"keys": [key]})),
+            _ => json_answer(&discovery(own, own)),
+        }) as Answer
+    };
+    let cases: Vec<(&str, Answer)> = vec![
+        ("discovery", Box::new(|_, _| (StatusCode::FOUND, [(header::LOCATION, "/login")]).into_response())),
+        ("discovery", Box::new(|_, _| StatusCode::NOT_FOUND.into_response())),
+        ("discovery document", Box::new(|_, _| "<html>log in</html>".into_response())),
+        ("discovery document", Box::new(|_, own| json_answer(&json!({"issuer": own})))),
+        ("issuer", Box::new(|_, own| json_answer(&discovery(&format!("{own}/"), own)))),
+        ("key set address", Box::new(|_, own| json_answer(&discovery(own, "http://keys.example.com")))),
+        (
+            "key set",
+            Box::new(|path, own| {
+                if path == "/jwks" {
+                    StatusCode::FORBIDDEN.into_response()
+                } else {
+                    json_answer(&discovery(own, own))
+                }
+            }),
+        ),
+        (
+            "keys",
+            Box::new(|path, own| {
+                json_answer(&if path == "/jwks" { json!({"keys": []}) } else { discovery(own, own) })
+            }),
+        ),
+        ("members of keys", keys(|key| key["key_ops"] = json!(["verify"]))),
+        ("members of keys", keys(|key| key["x5c"] = json!(["x"]))),
+        ("members of keys", keys(|key| key["kid"] = Value::Null)),
+    ];
+    for (name, answer) in cases {
+        let server = broken(answer).await;
+        let ended = plainly(&["doctor", &server.url, "--output", "json"], "").await;
+        let report: Value =
+            serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.stderr));
+        assert_eq!((ended.code, outcome(&report, name)), (2, "failure"), "{name} {report:#}");
+        let failures =
+            report["findings"].as_array().unwrap().iter().filter(|one| one["outcome"] == "failure");
+        assert!(failures.clone().all(|one| one["remedy"].is_string()), "{report:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_goes_to_the_server_that_it_is_for_and_to_no_other() {
+    let broken = broken(|path, own| match path {
+        "/jwks" => json_answer(&json!({"keys": [key()]})),
+        _ => json_answer(&discovery(own, own)),
+    })
+    .await;
+    let with = async |server: &str| {
+        let environment = [("RUNMINT_URL", server), ("RUNMINT_ACCESS_TOKEN", "rmat_secret")];
+        let owned = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        run(owned, &["doctor", &broken.url], "").await
+    };
+    let ended = with("https://id.example.com").await;
+    assert!(ended.stdout.contains("no access token for this server"), "{}", ended.stdout);
+    assert_eq!(*broken.state.authorizations.lock().unwrap(), [""; 0]);
+    with(&broken.url).await;
+    assert_eq!(*broken.state.authorizations.lock().unwrap(), ["Bearer rmat_secret"]);
+}

@@ -16,6 +16,8 @@ mod bad_input;
 mod cli;
 mod clients;
 mod cloud_settings;
+mod cloud_clients;
+mod clouds;
 mod contract;
 mod dev;
 mod diagnosing;

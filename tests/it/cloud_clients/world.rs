@@ -1,0 +1,197 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use runmint::clock::{Clock, SystemClock};
+use serde_json::{Value, json};
+
+use crate::clouds::Clouds;
+use crate::clouds::entra::{FederatedCredential, TENANT};
+use crate::clouds::google::{POOL, Provider};
+use crate::harness::{self, Engine, Setup, TestApp};
+
+/// A service, the three clouds that trust it, and a run.
+pub(super) struct World {
+    pub(super) app: TestApp,
+    pub(super) clouds: Clouds,
+    pub(super) run: Value,
+    pub(super) role_arn: String,
+}
+
+pub(super) const AWS_AUDIENCE: &str = "sts.amazonaws.com";
+pub(super) const AZURE_AUDIENCE: &str = "api://AzureADTokenExchange";
+pub(super) const GOOGLE_AUDIENCE: &str =
+    "https://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/runmint/providers/runmint";
+pub(super) const CLIENT_ID: &str = "0f3a1c52-93be-4d7a-8a55-1d2e3f405162";
+pub(super) const ACCOUNT: &str = "website-staging@my-project.iam.gserviceaccount.com";
+
+impl World {
+    pub(super) async fn new(engine: Engine) -> Self {
+        Self::with(Setup::new(engine)).await
+    }
+
+    /// The clouds fetch the service's keys over HTTPS, and trust one kind of run.
+    pub(super) async fn with(setup: Setup) -> Self {
+        let app = setup.config("dev_tls = true").start(SystemClock.now()).run().await;
+        let authority = std::fs::read_to_string(app.folder().join("tls/ca.pem")).unwrap();
+        let clock: Arc<dyn Clock> = app.clock.clone();
+        let clouds = Clouds::start(clock, &authority, app.folder()).await;
+        let run = app.start_run(&json!({})).await;
+        clouds.aws.create_provider(&app.issuer, &[AWS_AUDIENCE]);
+        let mut world = Self { app, clouds, run, role_arn: String::new() };
+        world.role_arn = world.trust_in_aws(&world.subject());
+        world.trust_in_azure(&world.subject());
+        world.trust_in_google(None);
+        let member = format!("principal://iam.googleapis.com/{POOL}/subject/{}", world.subject());
+        world.clouds.google.put_account(ACCOUNT, &[&member]);
+        world
+    }
+
+    pub(super) fn subject(&self) -> String {
+        self.run["subject"].as_str().unwrap().to_owned()
+    }
+
+    /// The role trusts runs with this subject, and no others.
+    pub(super) fn trust_in_aws(&self, subject: &str) -> String {
+        let issuer = self.app.issuer.trim_start_matches("https://");
+        let policy = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{issuer}")},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {
+                format!("{issuer}:aud"): AWS_AUDIENCE,
+                format!("{issuer}:sub"): subject,
+            }},
+        }]});
+        self.clouds.aws.put_role("website-staging-update", &policy)
+    }
+
+    /// The application has this one credential.
+    pub(super) fn trust_in_azure(&self, subject: &str) {
+        self.clouds.entra.remove_credentials();
+        let credential = FederatedCredential {
+            client_id: CLIENT_ID.to_owned(),
+            issuer: self.app.issuer.clone(),
+            subject: subject.to_owned(),
+            audience: AZURE_AUDIENCE.to_owned(),
+        };
+        self.clouds.entra.add_credential(credential).unwrap();
+    }
+
+    pub(super) fn trust_in_google(&self, condition: Option<&str>) {
+        let mapping = [("google.subject", "assertion.sub"), ("attribute.run_id", "assertion.run_id")];
+        self.clouds.google.put_provider(Provider {
+            name: "runmint".to_owned(),
+            issuer: self.app.issuer.clone(),
+            allowed_audiences: Vec::new(),
+            mapping: mapping.map(|(target, source)| (target.to_owned(), source.to_owned())).to_vec(),
+            condition: condition.map(str::to_owned),
+        });
+    }
+
+    /// A token of the run in a file, as anybody gets it there: by `runmint id-token`, without a line break.
+    pub(super) async fn token_file(&self, name: &str, audience: &str) -> PathBuf {
+        let token = harness::run(self.inside(), &["id-token", "--audience", audience], "").await.ok();
+        let path = self.app.folder().join(name);
+        // Beside it and then renamed: a reader sees the one or the other, and nothing in between.
+        let new = path.with_extension("new");
+        std::fs::write(&new, token).unwrap();
+        std::fs::rename(new, &path).unwrap();
+        path
+    }
+
+    /// What the orchestrator gives to the run.
+    pub(super) fn inside(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        variables(&[
+            ("RUNMINT_ID_TOKEN_REQUEST_URL", &text(&self.run["request_url"])),
+            ("RUNMINT_ID_TOKEN_REQUEST_TOKEN", &text(&self.run["request_token"])),
+            ("SSL_CERT_FILE", &self.clouds.ca_file.display().to_string()),
+        ])
+    }
+
+    /// What every program needs, and nothing of the test's own environment.
+    pub(super) fn base(&self) -> Vec<(String, String)> {
+        let ca_file = self.clouds.ca_file.display().to_string();
+        variables(&[
+            ("PATH", &std::env::var("PATH").unwrap()),
+            ("HOME", &self.app.folder().display().to_string()),
+            ("AWS_CA_BUNDLE", &ca_file),
+            ("REQUESTS_CA_BUNDLE", &ca_file),
+            ("NODE_EXTRA_CA_CERTS", &ca_file),
+            // Where a library asks whether it runs in a cloud.
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("NO_GCE_CHECK", "true"),
+        ])
+    }
+
+    pub(super) async fn for_aws(&self) -> Vec<(String, String)> {
+        let token_file = self.token_file("aws-token", AWS_AUDIENCE).await.display().to_string();
+        let run = self.run["id"].as_str().unwrap();
+        let more = variables(&[
+            ("AWS_ROLE_ARN", &self.role_arn),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", &token_file),
+            ("AWS_ROLE_SESSION_NAME", &format!("run-{run}")),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_DEFAULT_REGION", "eu-central-1"),
+            ("AWS_ENDPOINT_URL_STS", &self.clouds.aws_url()),
+        ]);
+        [self.base(), more].concat()
+    }
+
+    pub(super) async fn for_azure(&self) -> Vec<(String, String)> {
+        let token_file = self.token_file("azure-token", AZURE_AUDIENCE).await.display().to_string();
+        let more = variables(&[
+            ("AZURE_FEDERATED_TOKEN_FILE", &token_file),
+            ("AZURE_CLIENT_ID", CLIENT_ID),
+            ("AZURE_TENANT_ID", TENANT),
+            ("AZURE_AUTHORITY_HOST", &self.clouds.entra_url()),
+            ("WHOAMI_URL", &format!("{}/whoami", self.clouds.entra_url())),
+        ]);
+        [self.base(), more].concat()
+    }
+
+    /// `source` is the `credential_source` of an external account.
+    pub(super) fn for_google(&self, source: &Value, impersonate: bool) -> Vec<(String, String)> {
+        let base = self.clouds.google_url();
+        let mut account = json!({
+            "type": "external_account",
+            "audience": GOOGLE_AUDIENCE.trim_start_matches("https:"),
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": format!("{base}/v1/token"),
+            "credential_source": source,
+        });
+        if impersonate {
+            let path = format!("/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken");
+            account["service_account_impersonation_url"] = format!("{base}{path}").into();
+        }
+        let path = self.app.folder().join("google.json");
+        std::fs::write(&path, account.to_string()).unwrap();
+        let more = variables(&[
+            ("GOOGLE_APPLICATION_CREDENTIALS", &path.display().to_string()),
+            ("GOOGLE_CLOUD_PROJECT", "my-project"),
+            ("WHOAMI_URL", &format!("{base}/whoami")),
+        ]);
+        [self.base(), more].concat()
+    }
+
+    /// Google's libraries fetch the token themselves.
+    pub(super) fn url_source(&self) -> Value {
+        let url = self.run["request_url"].as_str().unwrap();
+        let token = self.run["request_token"].as_str().unwrap();
+        json!({
+            "url": format!("{url}&audience={GOOGLE_AUDIENCE}"),
+            "headers": {"Authorization": format!("Bearer {token}")},
+            "format": {"type": "json", "subject_token_field_name": "value"},
+        })
+    }
+}
+
+pub(super) fn variables(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// A little longer than what a library renews after, so that it keeps the first credentials for an instant only.
+pub(super) fn just_over(minutes: i64) -> SignedDuration {
+    SignedDuration::from_secs(minutes * 60 + 1)
+}

@@ -1,0 +1,59 @@
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use jiff::{SignedDuration, Timestamp};
+use runmint::entropy::{Entropy, SystemEntropy};
+
+/// The credentials that a cloud gave, who has them, and until when they are good.
+pub(crate) struct Sessions {
+    given: Mutex<HashMap<String, Session>>,
+    /// What a test says they live for, instead of what was asked.
+    lifetime: Mutex<Option<SignedDuration>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) principal: String,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl Sessions {
+    pub(crate) fn new() -> Self {
+        Self { given: Mutex::default(), lifetime: Mutex::default() }
+    }
+
+    /// From now on each lives this long.
+    pub(crate) fn live_for(&self, lifetime: SignedDuration) {
+        *self.lifetime.lock().unwrap() = Some(lifetime);
+    }
+
+    /// A secret that nobody had before, and the session behind it.
+    pub(crate) fn open(
+        &self,
+        principal: String,
+        now: Timestamp,
+        asked: SignedDuration,
+    ) -> (String, Session) {
+        let lifetime = self.lifetime.lock().unwrap().unwrap_or(asked);
+        let session = Session { principal, expires_at: now + lifetime };
+        let mut random = [0; 16];
+        SystemEntropy::new().fill(&mut random);
+        let secret = random.iter().fold("standin".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+        self.given.lock().unwrap().insert(secret.clone(), session.clone());
+        (secret, session)
+    }
+
+    pub(crate) fn find(&self, secret: &str) -> Option<Session> {
+        self.given.lock().unwrap().get(secret).cloned()
+    }
+
+    /// How many were given.
+    pub(crate) fn count(&self) -> usize {
+        self.given.lock().unwrap().len()
+    }
+
+    /// When the last of them ends.
+    pub(crate) fn last_end(&self) -> Option<Timestamp> {
+        self.given.lock().unwrap().values().map(|session| session.expires_at).max()
+    }
+}

@@ -17,6 +17,7 @@ mod cli;
 mod clients;
 mod cloud_settings;
 mod cloud_clients;
+mod cloud_refusals;
 mod clouds;
 mod contract;
 mod dev;

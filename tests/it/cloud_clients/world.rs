@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use runmint::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -20,8 +22,7 @@ pub(super) struct World {
 
 pub(super) const AWS_AUDIENCE: &str = "sts.amazonaws.com";
 pub(super) const AZURE_AUDIENCE: &str = "api://AzureADTokenExchange";
-pub(super) const GOOGLE_AUDIENCE: &str =
-    "https://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/runmint/providers/runmint";
+pub(super) const GOOGLE_AUDIENCE: &str = "https://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/runmint/providers/runmint";
 pub(super) const CLIENT_ID: &str = "0f3a1c52-93be-4d7a-8a55-1d2e3f405162";
 pub(super) const ACCOUNT: &str = "website-staging@my-project.iam.gserviceaccount.com";
 
@@ -100,6 +101,14 @@ impl World {
         path
     }
 
+    /// Which key signs the run's tokens now.
+    pub(super) async fn key_id(&self) -> String {
+        let token = self.app.mint(&self.run, "").await;
+        let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+        let header: Value = serde_json::from_slice(&header).unwrap();
+        header["kid"].as_str().unwrap().to_owned()
+    }
+
     /// What the orchestrator gives to the run.
     pub(super) fn inside(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -114,7 +123,7 @@ impl World {
     pub(super) fn base(&self) -> Vec<(String, String)> {
         let ca_file = self.clouds.ca_file.display().to_string();
         variables(&[
-            ("PATH", &std::env::var("PATH").unwrap()),
+            ("PATH", &path()),
             ("HOME", &self.app.folder().display().to_string()),
             ("AWS_CA_BUNDLE", &ca_file),
             ("REQUESTS_CA_BUNDLE", &ca_file),
@@ -191,7 +200,11 @@ pub(super) fn variables(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// A little longer than what a library renews after, so that it keeps the first credentials for an instant only.
-pub(super) fn just_over(minutes: i64) -> SignedDuration {
-    SignedDuration::from_secs(minutes * 60 + 1)
+pub(super) fn lasting(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+#[expect(clippy::disallowed_methods, reason = "programs are found as whoever runs the tests finds them")]
+fn path() -> String {
+    std::env::var("PATH").unwrap()
 }

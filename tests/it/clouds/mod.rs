@@ -10,7 +10,7 @@ pub(crate) mod entra;
 pub(crate) mod google;
 mod issuer;
 mod server;
-mod sessions;
+pub(crate) mod sessions;
 mod signature;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use jiff::SignedDuration;
 use runmint::clock::{Clock, SystemClock};
 
 use self::aws::Aws;
@@ -25,6 +26,8 @@ use self::entra::Entra;
 use self::google::Google;
 use self::server::{Certificate, HttpsServer};
 use self::sessions::{Session, Sessions};
+
+const LEEWAY: SignedDuration = SignedDuration::from_secs(1);
 
 /// All three, each at an address of its own.
 pub(crate) struct Clouds {
@@ -85,5 +88,6 @@ fn whoami(sessions: &Sessions, headers: &HeaderMap) -> Response {
 /// The session of the access token in the request, while it lasts.
 fn bearer(sessions: &Sessions, headers: &HeaderMap) -> Option<Session> {
     let token = headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")?;
-    sessions.find(token).filter(|session| SystemClock.now() < session.expires_at)
+    // Whoever looked at the clock before the request has sent it in good faith.
+    sessions.find(token).filter(|session| SystemClock.now() < session.expires_at + LEEWAY)
 }

@@ -28,12 +28,7 @@ impl Sessions {
     }
 
     /// A secret that nobody had before, and the session behind it.
-    pub(crate) fn open(
-        &self,
-        principal: String,
-        now: Timestamp,
-        asked: SignedDuration,
-    ) -> (String, Session) {
+    pub(crate) fn open(&self, principal: String, now: Timestamp, asked: SignedDuration) -> (String, Session) {
         let lifetime = self.lifetime.lock().unwrap().unwrap_or(asked);
         let session = Session { principal, expires_at: now + lifetime };
         let mut random = [0; 16];

@@ -78,7 +78,8 @@ pub(super) fn assumed(identity: &Identity, session: &Session, secret: &str) -> S
         ("Provider", format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{provider}")),
         (
             "AssumedRoleUser",
-            element("Arn", &format!("{role}/{name}")) + &element("AssumedRoleId", &format!("AROASTANDIN:{name}")),
+            element("Arn", &format!("{role}/{name}"))
+                + &element("AssumedRoleId", &format!("AROASTANDIN:{name}")),
         ),
         (
             "Credentials",

@@ -155,9 +155,14 @@ impl Aws {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let key = header("authorization").split("Credential=").nth(1).and_then(|rest| rest.split('/').next());
         let session = self.sessions.find(header("x-amz-security-token"));
-        let session = session.filter(|_| key == Some(&answers::access_key_id(header("x-amz-security-token"))));
+        let session =
+            session.filter(|_| key == Some(&answers::access_key_id(header("x-amz-security-token"))));
         let session = session.ok_or_else(|| {
-            StsError::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+            StsError::new(
+                403,
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid.",
+            )
         })?;
         if SystemClock.now() >= session.expires_at {
             let why = "The security token included in the request is expired";

@@ -70,7 +70,8 @@ impl Request {
             let why = "Provided Token is not a Login With Amazon token";
             return Err(StsError::new(400, "InvalidIdentityToken", why));
         }
-        let seconds = if self.duration.is_empty() { DEFAULT_SECONDS } else { self.duration.parse().unwrap_or(0) };
+        let seconds =
+            if self.duration.is_empty() { DEFAULT_SECONDS } else { self.duration.parse().unwrap_or(0) };
         match seconds {
             short if short < *DURATION_SECONDS.start() => {
                 failing("durationSeconds", "", "have value greater than or equal to 900")

@@ -99,7 +99,8 @@ fn usable(keys: &[Value]) -> Vec<&Value> {
     let of_kind = |kind: &str| keys.iter().filter(|key| key["kty"] == kind).count();
     let too_many = |key: &Value| of_kind(key["kty"].as_str().unwrap_or_default()) > MAX_KEYS_OF_A_KIND;
     let named = |key: &Value| key["kid"].as_str().is_some_and(|id| !id.is_empty());
-    let counts = |key: &&Value| named(key) && key["use"] != "enc" && key["key_ops"].is_null() && !too_many(key);
+    let counts =
+        |key: &&Value| named(key) && key["use"] != "enc" && key["key_ops"].is_null() && !too_many(key);
     keys.iter().filter(counts).collect()
 }
 
@@ -107,13 +108,15 @@ fn usable(keys: &[Value]) -> Vec<&Value> {
 pub(super) fn extras(assertion: &Assertion, role_arn: &str) -> Result<Extras, StsError> {
     let nested = assertion.claims.get("https://aws.amazon.com/tags");
     if let Some(tags) = nested.and_then(|tags| tags["principal_tags"].as_object()) {
-        let single = |value: &Value| value.as_array().is_some_and(|list| list.len() == 1 && list[0].is_string());
+        let single =
+            |value: &Value| value.as_array().is_some_and(|list| list.len() == 1 && list[0].is_string());
         if !tags.values().all(single) {
             return Err(StsError::invalid_token("principal_tags passed in claim is not in correct format."));
         }
     }
     let flat = |name: &String| name.starts_with("https://aws.amazon.com/tags/principal_tags/");
-    if let Some(roles) = assertion.claims.get("https://aws.amazon.com/roles").filter(|roles| !roles.is_null()) {
+    if let Some(roles) = assertion.claims.get("https://aws.amazon.com/roles").filter(|roles| !roles.is_null())
+    {
         let named: Vec<&str> = match roles {
             Value::String(text) => text.split(';').map(str::trim).collect(),
             Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::trim).collect(),

@@ -73,11 +73,15 @@ impl Entra {
         if mine.clone().count() >= MAX_CREDENTIALS {
             return Err("the application has 20 federated identity credentials already");
         }
-        if mine.clone().any(|other| other.issuer == credential.issuer && other.subject == credential.subject) {
+        if mine.clone().any(|other| other.issuer == credential.issuer && other.subject == credential.subject)
+        {
             return Err("issuer and subject must be unique on the application");
         }
         let longest = 600;
-        if [&credential.issuer, &credential.subject, &credential.audience].iter().any(|text| text.len() > longest) {
+        if [&credential.issuer, &credential.subject, &credential.audience]
+            .iter()
+            .any(|text| text.len() > longest)
+        {
             return Err("issuer, subject and audience have at most 600 characters each");
         }
         known.push(credential);
@@ -117,7 +121,9 @@ impl Entra {
         let seconds = (session.expires_at - SystemClock.now()).total(jiff::Unit::Second).unwrap().round();
         #[expect(clippy::cast_possible_truncation, reason = "an hour at most")]
         let seconds = seconds as i64;
-        Ok(json!({"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": secret}))
+        Ok(
+            json!({"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": secret}),
+        )
     }
 
     fn of(&self, client_id: &str) -> Vec<FederatedCredential> {
@@ -126,15 +132,22 @@ impl Entra {
     }
 }
 
-async fn token_endpoint(State(entra): State<Arc<Entra>>, Path(tenant): Path<String>, body: String) -> Response {
+async fn token_endpoint(
+    State(entra): State<Arc<Entra>>,
+    Path(tenant): Path<String>,
+    body: String,
+) -> Response {
     let fields: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-    let field = |name: &str| {
-        fields.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str())
-    };
+    let field =
+        |name: &str| fields.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str());
     let answer = if field("grant_type") != "client_credentials" {
         Err(AadSts::new("unsupported_grant_type", 70003, "The app requested an unsupported grant type."))
     } else if field("client_assertion_type") != JWT_BEARER {
-        Err(AadSts::new("invalid_client", 7_000_216, "'client_assertion', 'client_secret' or 'request' is required."))
+        Err(AadSts::new(
+            "invalid_client",
+            7_000_216,
+            "'client_assertion', 'client_secret' or 'request' is required.",
+        ))
     } else if !field("scope").ends_with("/.default") {
         Err(AadSts::new("invalid_scope", 1_002_012, "The provided value for scope is not valid."))
     } else {

@@ -33,7 +33,9 @@ pub(super) fn read(assertion: &Assertion) -> Result<Presented, AadSts> {
     let (issued_at, expires_at) = (seconds("iat")?, seconds("exp")?);
     let not_before = assertion.seconds("nbf").unwrap_or(issued_at);
     let (issuer, subject, audiences) = (text("iss")?, text("sub")?, assertion.audiences());
-    if issuer.starts_with("https://login.microsoftonline.com/") || issuer.starts_with("https://sts.windows.net/") {
+    if issuer.starts_with("https://login.microsoftonline.com/")
+        || issuer.starts_with("https://sts.windows.net/")
+    {
         let why = "AAD-issued tokens may not be used for federated identity flows.";
         return Err(AadSts::new("invalid_client", 700_222, why));
     }
@@ -46,7 +48,8 @@ pub(super) fn matches(presented: &Presented, credentials: &[FederatedCredential]
     if of_issuer.is_empty() {
         return Err(AadSts::no_match(700_211, "issuer", &presented.issuer));
     }
-    let of_subject: Vec<_> = of_issuer.into_iter().filter(|known| known.subject == presented.subject).collect();
+    let of_subject: Vec<_> =
+        of_issuer.into_iter().filter(|known| known.subject == presented.subject).collect();
     if of_subject.is_empty() {
         return Err(AadSts::no_match(700_213, "subject", &presented.subject));
     }
@@ -59,11 +62,15 @@ pub(super) fn matches(presented: &Presented, credentials: &[FederatedCredential]
 pub(super) fn check_times(presented: &Presented, now: Timestamp) -> Result<(), AadSts> {
     let Presented { issued_at, not_before, expires_at, .. } = *presented;
     if expires_at - issued_at > LONGEST_LIFETIME.as_secs() {
-        let why = format!("Lifetime of the assertion exceeds the maximum of {} seconds.", LONGEST_LIFETIME.as_secs());
+        let why = format!(
+            "Lifetime of the assertion exceeds the maximum of {} seconds.",
+            LONGEST_LIFETIME.as_secs()
+        );
         return Err(AadSts::new("invalid_request", 70023, &why));
     }
     if (now - LEEWAY).as_second() >= expires_at || (now + LEEWAY).as_second() < not_before {
-        let moment = |seconds| Timestamp::from_second(seconds).map(|at| at.strftime("%FT%T.0000000Z").to_string());
+        let moment =
+            |seconds| Timestamp::from_second(seconds).map(|at| at.strftime("%FT%T.0000000Z").to_string());
         let why = format!(
             "Client assertion is not within its valid time range. Current time: {}, assertion valid from {}, expiry \
              time of assertion {}. Review the documentation at \
@@ -77,7 +84,11 @@ pub(super) fn check_times(presented: &Presented, now: Timestamp) -> Result<(), A
     Ok(())
 }
 
-pub(super) fn verify(assertion: &Assertion, presented: &Presented, published: &Published) -> Result<(), AadSts> {
+pub(super) fn verify(
+    assertion: &Assertion,
+    presented: &Presented,
+    published: &Published,
+) -> Result<(), AadSts> {
     if published.issuer != presented.issuer {
         let why = format!(
             "The issuer '{}' of the assertion is not the issuer '{}' of the discovery document.",
@@ -96,7 +107,9 @@ pub(super) fn verify(assertion: &Assertion, presented: &Presented, published: &P
     let key = assertion.key_id().and_then(|id| stored.into_iter().find(|key| key["kid"] == id));
     let key = key.ok_or_else(|| {
         let id = assertion.key_id().unwrap_or_default();
-        let why = format!("The key '{id}' that signed the assertion is not in the metadata of the identity provider.");
+        let why = format!(
+            "The key '{id}' that signed the assertion is not in the metadata of the identity provider."
+        );
         AadSts::new("invalid_client", 7_000_272, &why)
     })?;
     if verifies(assertion, key) {

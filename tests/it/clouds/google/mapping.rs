@@ -36,8 +36,10 @@ pub(super) fn apply(provider: &Provider, assertion: &Assertion) -> Result<String
     {
         return Err(OAuthError::rejected());
     }
-    let attributes = mapped.iter().filter_map(|(target, text)| Some((target.strip_prefix("attribute.")?, text)));
-    let sets = attributes.map(|(name, text)| format!(" principalSet://iam.googleapis.com/{POOL}/attribute.{name}/{text}"));
+    let attributes =
+        mapped.iter().filter_map(|(target, text)| Some((target.strip_prefix("attribute.")?, text)));
+    let sets = attributes
+        .map(|(name, text)| format!(" principalSet://iam.googleapis.com/{POOL}/attribute.{name}/{text}"));
     Ok(format!("principal://iam.googleapis.com/{POOL}/subject/{subject}{}", sets.collect::<String>()))
 }
 

@@ -137,16 +137,22 @@ impl Google {
 }
 
 async fn token_endpoint(State(google): State<Arc<Google>>, headers: HeaderMap, body: String) -> Response {
-    let json = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let json =
+        headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let fields: Vec<(String, String)> = if json {
         let object: serde_json::Map<String, Value> = serde_json::from_str(&body).unwrap_or_default();
-        object.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned())).collect()
+        object
+            .into_iter()
+            .map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned()))
+            .collect()
     } else {
         url::form_urlencoded::parse(body.as_bytes()).into_owned().collect()
     };
     let field = |name: &str| {
         // Google's own libraries write both `subject_token` and, in JSON, `subjectToken`.
-        let found = fields.iter().find(|(field, _)| field.replace('_', "").eq_ignore_ascii_case(&name.replace('_', "")));
+        let found = fields
+            .iter()
+            .find(|(field, _)| field.replace('_', "").eq_ignore_ascii_case(&name.replace('_', "")));
         found.map_or("", |(_, value)| value.as_str())
     };
     let answer = if field("grant_type") != GRANT {

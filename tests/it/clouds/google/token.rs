@@ -15,7 +15,9 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(48);
 
 pub(super) fn check(assertion: &Assertion, provider: &Provider, now: Timestamp) -> Result<(), OAuthError> {
     if assertion.key_id().is_none() || !ALGORITHMS.contains(&assertion.algorithm()) {
-        return Err(OAuthError::invalid_grant("The ID Token header must have a kid, and RS256 or ES256 as its alg."));
+        return Err(OAuthError::invalid_grant(
+            "The ID Token header must have a kid, and RS256 or ES256 as its alg.",
+        ));
     }
     if assertion.text("iss") != Some(&provider.issuer) {
         let found = assertion.text("iss").unwrap_or_default();

@@ -1,0 +1,62 @@
+//! Google's command line, where it is installed: it is in no registry that tests could install it from.
+
+use std::process::Command;
+
+use super::client::Call;
+use super::google::caller;
+use super::refusals::is_as_kept;
+use super::renews;
+use super::world::{World, lasting, variables};
+use crate::harness::Engine;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gcloud_gets_credentials_renews_them_and_says_why_not() {
+    if Command::new("gcloud").arg("version").output().is_err() {
+        eprintln!("NOT CHECKED: gcloud is not installed");
+        return;
+    }
+    let world = World::new(Engine::Sqlite).await;
+    let config = world.app.folder().join("gcloud").display().to_string();
+    let account = world.app.folder().join("google.json").display().to_string();
+    let more = variables(&[
+        ("CLOUDSDK_CONFIG", &config),
+        ("CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE", &account),
+        ("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", &world.clouds.ca_file.display().to_string()),
+        ("CLOUDSDK_CORE_DISABLE_USAGE_REPORTING", "true"),
+        ("CLOUDSDK_CORE_CHECK_GCE_METADATA", "false"),
+    ]);
+    let environment = [world.for_google(&world.url_source(), true), more].concat();
+    let sessions = &world.clouds.google.sessions;
+    // Each call is a process of its own. It keeps what is good for more than an hour's rest.
+    sessions.live_for(lasting(226));
+    let whoami = format!("{}/whoami", world.clouds.google_url());
+    renews(sessions, &caller(&world, true), || call(&environment, &world, &whoami));
+    world.trust_in_google(Some("assertion.stack == 'prod'"));
+    let refused = call(&environment, &world, &whoami).unwrap_err();
+    is_as_kept(&world, "gcloud-condition", &refused);
+}
+
+/// The token that it prints, shown to the cloud.
+fn call(environment: &[(String, String)], world: &World, whoami: &str) -> Call {
+    let output = tokio::task::block_in_place(|| {
+        Command::new("gcloud")
+            .args(["auth", "print-access-token", "--quiet"])
+            .env_clear()
+            .envs(environment.iter().cloned())
+            .output()
+            .unwrap()
+    });
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if !output.status.success() {
+        return Err(text(&output.stderr));
+    }
+    tokio::task::block_in_place(|| {
+        tokio::runtime::Handle::current().block_on(async {
+            let authority = std::fs::read(&world.clouds.ca_file).unwrap();
+            let authorities = reqwest::Certificate::from_pem_bundle(&authority).unwrap();
+            let http = reqwest::Client::builder().tls_certs_only(authorities).no_proxy().build().unwrap();
+            let answer = http.get(whoami).bearer_auth(text(&output.stdout)).send().await.unwrap();
+            Ok(answer.text().await.unwrap())
+        })
+    })
+}

@@ -1,0 +1,91 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::refusals::is_as_kept;
+use super::renews;
+use super::world::{ACCOUNT, GOOGLE_AUDIENCE, World, lasting, variables};
+use crate::clouds::google::POOL;
+use crate::harness::Engine;
+
+/// It renews from three minutes and three quarters before the end.
+const PYTHON_SECONDS: i64 = 225 + 1;
+const NODE_SECONDS: i64 = 5 * 60 + 1;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn google_auth_reads_a_file_a_url_and_what_a_program_prints() {
+    let world = World::new(Engine::Sqlite).await;
+    let sessions = &world.clouds.google.sessions;
+    sessions.live_for(lasting(PYTHON_SECONDS));
+    for (source, impersonate) in
+        [(file_source(&world).await, true), (world.url_source(), false), (executable_source(&world), true)]
+    {
+        let environment = [world.for_google(&source, impersonate), world.inside(), may_execute()].concat();
+        let mut client = Client::python("google-auth", &environment);
+        renews(sessions, &caller(&world, impersonate), || client.call());
+    }
+    let environment = world.for_google(&world.url_source(), false);
+    refuses(&world, "google-auth", || Client::python("google-auth", &environment).call().unwrap_err());
+    world.trust_in_google(None);
+    let environment = world.for_google(&json!({"file": world.app.folder().join("aws-token")}), false);
+    world.token_file("aws-token", "sts.amazonaws.com").await;
+    let refused = Client::python("google-auth", &environment).call().unwrap_err();
+    is_as_kept(&world, "google-auth-audience", &refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn google_auth_library_reads_a_file_a_url_and_what_a_program_prints() {
+    let world = World::new(Engine::Sqlite).await;
+    let sessions = &world.clouds.google.sessions;
+    sessions.live_for(lasting(NODE_SECONDS));
+    for (source, impersonate) in
+        [(file_source(&world).await, false), (world.url_source(), true), (executable_source(&world), false)]
+    {
+        let environment = [world.for_google(&source, impersonate), world.inside(), may_execute()].concat();
+        let mut client = Client::node("google-auth-library", &environment);
+        renews(sessions, &caller(&world, impersonate), || client.call());
+    }
+    let environment = world.for_google(&world.url_source(), false);
+    refuses(&world, "google-auth-library", || {
+        Client::node("google-auth-library", &environment).call().unwrap_err()
+    });
+}
+
+fn refuses(world: &World, name: &str, call: impl Fn() -> String) {
+    world.trust_in_google(Some("assertion.stack == 'prod'"));
+    is_as_kept(world, &format!("{name}-condition"), &call());
+}
+
+/// Who calls: the run itself, or the service account that it acts as.
+pub(super) fn caller(world: &World, impersonate: bool) -> String {
+    if impersonate {
+        return ACCOUNT.to_owned();
+    }
+    let (subject, run) = (world.subject(), world.run["id"].as_str().unwrap());
+    let pool = format!("iam.googleapis.com/{POOL}");
+    format!("principal://{pool}/subject/{subject} principalSet://{pool}/attribute.run_id/{run}")
+}
+
+async fn file_source(world: &World) -> Value {
+    json!({"file": world.token_file("google-token", GOOGLE_AUDIENCE).await})
+}
+
+/// A program that prints what Google's libraries expect of one.
+fn executable_source(world: &World) -> Value {
+    let path = world.app.folder().join("google-token.sh");
+    let runmint = env!("CARGO_BIN_EXE_runmint");
+    let script = format!(
+        "#!/bin/sh\n\
+         token=$('{runmint}' id-token --audience '{GOOGLE_AUDIENCE}') || exit 1\n\
+         printf '{{\"version\":1,\"success\":true,\"token_type\":\"urn:ietf:params:oauth:token-type:jwt\",\
+         \"id_token\":\"%s\",\"expiration_time\":4102444800}}' \"$token\"\n"
+    );
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    json!({"executable": {"command": path, "timeout_millis": 30_000}})
+}
+
+fn may_execute() -> Vec<(String, String)> {
+    variables(&[("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")])
+}

@@ -1,0 +1,35 @@
+//! What users of each library see when a cloud refuses, kept in `tests/clients/refusals/`: it is what
+//! they paste when they ask for help.
+
+use super::client::root;
+use super::world::World;
+
+/// Compares with the file of this name. To renew the file, remove it and run the test twice.
+#[track_caller]
+pub(super) fn is_as_kept(world: &World, name: &str, shown: &str) {
+    let path = root().join("tests/clients/refusals").join(format!("{name}.txt"));
+    let shown = anonymous(world, shown);
+    match std::fs::read_to_string(&path) {
+        Ok(kept) => assert_eq!(shown, kept.trim_end(), "what {name} shows has changed"),
+        Err(_) => {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, format!("{shown}\n")).unwrap();
+            panic!("{} was not there and has been written: look at it and commit it", path.display());
+        }
+    }
+}
+
+/// Without what differs from one test to the next.
+fn anonymous(world: &World, shown: &str) -> String {
+    let run = world.run["id"].as_str().unwrap();
+    [
+        (world.app.issuer.as_str(), "https://id.example.com/oidc"),
+        (world.clouds.aws_url().as_str(), "https://sts.eu-central-1.amazonaws.com"),
+        (world.clouds.entra_url().as_str(), "https://login.microsoftonline.com"),
+        (world.clouds.google_url().as_str(), "https://sts.googleapis.com"),
+        (run, "01a1ffba-a0f8-7dc0-8c93-f6439bfc1de2"),
+        (&world.app.folder().display().to_string(), "/run"),
+    ]
+    .iter()
+    .fold(shown.trim().to_owned(), |text, (found, instead)| text.replace(found, instead))
+}

@@ -19,6 +19,21 @@ const CLIENTS = {
     const sts = new STSClient({ credentials: fromTokenFile() });
     return async () => (await sts.send(new GetCallerIdentityCommand({}))).Arn;
   },
+  "node-provider-chain": async () => {
+    const { GetCallerIdentityCommand, STSClient } = await import("@aws-sdk/client-sts");
+    const { fromNodeProviderChain } = await import("@aws-sdk/credential-providers");
+    const sts = new STSClient({ credentials: fromNodeProviderChain() });
+    return async () => (await sts.send(new GetCallerIdentityCommand({}))).Arn;
+  },
+  // Asks for a token only, and says whose it is.
+  "actions-core": async () => {
+    const { getIDToken } = await import("@actions/core");
+    return async () => {
+      const token = await getIDToken("sts.amazonaws.com");
+      const { sub, aud } = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+      return `${sub} for ${aud}`;
+    };
+  },
   "azure-identity": async () => {
     const { WorkloadIdentityCredential } = await import("@azure/identity");
     // Instance discovery asks Microsoft whether the authority is one of theirs, which no stand-in is.

@@ -1,9 +1,9 @@
 use std::process::Command;
 
-use super::client::{Call, Client, root};
+use super::client::{Call, Client, installed, run};
 use super::refusals::is_as_kept;
-use super::renews;
 use super::world::{World, lasting};
+use super::{renews, renews_as_somebody};
 use crate::harness::Engine;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,7 +21,7 @@ async fn python_clients_get_aws_credentials_renew_them_and_say_why_not() {
     let refused = Client::python("boto3", &environment).call().unwrap_err();
     is_as_kept(&world, "aws-boto3-subject", &refused);
     // The first session would do for a while: that is what its cache is for.
-    let elsewhere = with(environment, "HOME", &world.app.folder().join("elsewhere").display().to_string());
+    let elsewhere = with(environment, "HOME", &world.folder.join("elsewhere").display().to_string());
     is_as_kept(&world, "aws-cli-subject", &aws_cli(&elsewhere).unwrap_err());
     world.token_file("aws-token", "acme").await;
     let refused = Client::python("boto3", &elsewhere).call().unwrap_err();
@@ -47,6 +47,30 @@ async fn npm_clients_get_aws_credentials_renew_them_and_say_why_not() {
     }
 }
 
+/// A profile that asks `runmint credentials` for a session, again whenever one ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_may_ask_runmint_for_credentials() {
+    let world = World::new(Engine::Sqlite).await;
+    let sessions = &world.clouds.aws.sessions;
+    let config = world.folder.join("aws-config");
+    let process = format!(
+        "{} credentials aws --format process {}",
+        env!("CARGO_BIN_EXE_runmint"),
+        world.aws_flags().join(" ")
+    );
+    std::fs::write(&config, format!("[default]\nregion = eu-central-1\ncredential_process = {process}\n"))
+        .unwrap();
+    let environment = with(world.for_exec(), "AWS_CONFIG_FILE", &config.display().to_string());
+    for (mut client, seconds) in [
+        (Client::python("boto3", &environment), 15 * 60 + 1),
+        (Client::node("node-provider-chain", &environment), 5 * 60 + 1),
+    ] {
+        sessions.live_for(lasting(seconds));
+        let who = renews_as_somebody(sessions, || client.call());
+        assert!(who.ends_with(world.run_id()), "{who}");
+    }
+}
+
 /// What STS answers while a change is on its way, and when it has not reached the issuer. Clients try again.
 #[tokio::test(flavor = "multi_thread")]
 async fn boto3_tries_again_where_aws_says_so() {
@@ -60,22 +84,19 @@ async fn boto3_tries_again_where_aws_says_so() {
 }
 
 fn caller(world: &World) -> String {
-    let run = world.run["id"].as_str().unwrap();
+    let run = world.run_id();
     format!("arn:aws:sts::111122223333:assumed-role/website-staging-update/run-{run}")
 }
 
 /// A process for each call, as in a script. Credentials are cached in HOME.
 fn aws_cli(environment: &[(String, String)]) -> Call {
-    tokio::task::block_in_place(|| {
-        let output = Command::new(root().join("target/clients/venv/bin/aws"))
-            .args(["sts", "get-caller-identity", "--query", "Arn", "--output", "text"])
-            .env_clear()
-            .envs(environment.iter().cloned())
-            .output()
-            .expect("scripts/install-clients installs it");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
-    })
+    run(aws_cli_command(), environment)
+}
+
+pub(super) fn aws_cli_command() -> Command {
+    let mut command = installed("aws");
+    command.args(["sts", "get-caller-identity", "--query", "Arn", "--output", "text"]);
+    command
 }
 
 fn with(environment: Vec<(String, String)>, name: &str, value: &str) -> Vec<(String, String)> {

@@ -7,28 +7,57 @@ use serde_json::Value;
 /// A client library in a process of its own, which makes one call for each line that it is sent.
 pub(super) struct Client {
     child: Child,
-    calls: ChildStdin,
+    calls: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
 /// Who the cloud says is calling, or what a user of the library sees instead.
 pub(super) type Call = Result<String, String>;
 
+/// One of those in `tests/clients/python/clouds.py`.
+pub(super) fn python(name: &str) -> Command {
+    let mut command = installed("python");
+    command.arg(root().join("tests/clients/python/clouds.py")).arg(name);
+    command
+}
+
+/// One of those in `tests/clients/node/clouds.mjs`.
+pub(super) fn node(name: &str) -> Command {
+    let mut command = Command::new("node");
+    command.arg(root().join("tests/clients/node/clouds.mjs")).arg(name);
+    command
+}
+
+/// A program of the Python clients.
+pub(super) fn installed(name: &str) -> Command {
+    let path = root().join("target/clients/venv/bin").join(name);
+    assert!(path.exists(), "the test clients are not installed: run scripts/install-clients");
+    Command::new(path)
+}
+
+/// The command as `runmint exec` starts it.
+pub(super) fn under_exec(flags: &[String], command: &Command) -> Command {
+    let mut exec = Command::new(env!("CARGO_BIN_EXE_runmint"));
+    exec.arg("exec").args(flags).arg("--").arg(command.get_program()).args(command.get_args());
+    exec
+}
+
+/// A program that prints who is calling, and ends.
+pub(super) fn run(mut command: Command, environment: &[(String, String)]) -> Call {
+    tokio::task::block_in_place(|| {
+        let output = command.env_clear().envs(environment.iter().cloned()).output().expect("it starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    })
+}
+
 impl Client {
-    /// One of those in `tests/clients/python/clouds.py`.
     pub(super) fn python(name: &str, environment: &[(String, String)]) -> Self {
-        let interpreter = root().join("target/clients/venv/bin/python");
-        assert!(interpreter.exists(), "the test clients are not installed: run scripts/install-clients");
-        let mut command = Command::new(interpreter);
-        command.arg(root().join("tests/clients/python/clouds.py")).arg(name);
-        Self::start(command, environment)
+        Self::start(python(name), environment)
     }
 
-    /// One of those in `tests/clients/node/clouds.mjs`.
     pub(super) fn node(name: &str, environment: &[(String, String)]) -> Self {
-        let mut command = Command::new("node");
-        command.arg(root().join("tests/clients/node/clouds.mjs")).arg(name);
-        Self::start(command, environment)
+        Self::start(node(name), environment)
     }
 
     pub(super) fn start(mut command: Command, environment: &[(String, String)]) -> Self {
@@ -39,7 +68,7 @@ impl Client {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the client starts; scripts/install-clients installs what it needs");
-        let calls = child.stdin.take().unwrap();
+        let calls = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().unwrap());
         Self { child, calls, answers }
     }
@@ -47,10 +76,13 @@ impl Client {
     /// Makes a call, while the service and the clouds go on serving.
     pub(super) fn call(&mut self) -> Call {
         tokio::task::block_in_place(|| {
-            let mut answer = String::new();
             // Whoever has ended already has no answer either.
-            let _ = self.calls.write_all(b"\n").and_then(|()| self.calls.flush());
-            self.answers.read_line(&mut answer).unwrap();
+            let _ = self.calls.as_mut().unwrap().write_all(b"\n");
+            let mut answer = String::new();
+            // Libraries that are made for GitHub's runner print commands for it.
+            while self.answers.read_line(&mut answer).unwrap() > 0 && answer.starts_with("::") {
+                answer.clear();
+            }
             let answer: Value = serde_json::from_str(&answer)
                 .unwrap_or_else(|error| panic!("the client ended, or said {answer:?}: {error}"));
             match answer["caller"].as_str() {
@@ -58,6 +90,18 @@ impl Client {
                 None => Err(answer["refused"].as_str().unwrap().to_owned()),
             }
         })
+    }
+}
+
+impl Client {
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets it end by itself, which it does when there is nothing more to call.
+    pub(super) fn end(mut self) -> Option<i32> {
+        drop(self.calls.take());
+        tokio::task::block_in_place(|| self.child.wait().unwrap().code())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::client::Call;
+use super::client::{Call, run};
 use super::google::caller;
 use super::renews;
 use super::world::{World, lasting, variables};
@@ -15,8 +15,8 @@ async fn gcloud_gets_credentials_renews_them_and_says_why_not() {
         return;
     }
     let world = World::new(Engine::Sqlite).await;
-    let config = world.app.folder().join("gcloud").display().to_string();
-    let account = world.app.folder().join("google.json").display().to_string();
+    let config = world.folder.join("gcloud").display().to_string();
+    let account = world.folder.join("google.json").display().to_string();
     let more = variables(&[
         ("CLOUDSDK_CONFIG", &config),
         ("CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE", &account),
@@ -37,24 +37,15 @@ async fn gcloud_gets_credentials_renews_them_and_says_why_not() {
 
 /// The token that it prints, shown to the cloud.
 fn call(environment: &[(String, String)], world: &World, whoami: &str) -> Call {
-    let output = tokio::task::block_in_place(|| {
-        Command::new("gcloud")
-            .args(["auth", "print-access-token", "--quiet"])
-            .env_clear()
-            .envs(environment.iter().cloned())
-            .output()
-            .unwrap()
-    });
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if !output.status.success() {
-        return Err(text(&output.stderr));
-    }
+    let mut gcloud = Command::new("gcloud");
+    gcloud.args(["auth", "print-access-token", "--quiet"]);
+    let token = run(gcloud, environment)?;
     tokio::task::block_in_place(|| {
         tokio::runtime::Handle::current().block_on(async {
-            let authority = std::fs::read(&world.clouds.ca_file).unwrap();
-            let authorities = reqwest::Certificate::from_pem_bundle(&authority).unwrap();
+            let authorities = std::fs::read(&world.clouds.ca_file).unwrap();
+            let authorities = reqwest::Certificate::from_pem_bundle(&authorities).unwrap();
             let http = reqwest::Client::builder().tls_certs_only(authorities).no_proxy().build().unwrap();
-            let answer = http.get(whoami).bearer_auth(text(&output.stdout)).send().await.unwrap();
+            let answer = http.get(whoami).bearer_auth(token).send().await.unwrap();
             Ok(answer.text().await.unwrap())
         })
     })

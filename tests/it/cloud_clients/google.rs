@@ -1,11 +1,9 @@
-use std::os::unix::fs::PermissionsExt as _;
-
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::refusals::is_as_kept;
 use super::renews;
-use super::world::{ACCOUNT, GOOGLE_AUDIENCE, World, lasting, variables};
+use super::world::{ACCOUNT, GOOGLE_AUDIENCE, Site, World, lasting, variables};
 use crate::clouds::google::POOL;
 use crate::harness::Engine;
 
@@ -28,7 +26,7 @@ async fn google_auth_reads_a_file_a_url_and_what_a_program_prints() {
     let environment = world.for_google(&world.url_source(), false);
     refuses(&world, "google-auth", || Client::python("google-auth", &environment).call().unwrap_err());
     world.trust_in_google(None);
-    let environment = world.for_google(&json!({"file": world.app.folder().join("aws-token")}), false);
+    let environment = world.for_google(&json!({"file": world.folder.join("aws-token")}), false);
     world.token_file("aws-token", "sts.amazonaws.com").await;
     let refused = Client::python("google-auth", &environment).call().unwrap_err();
     is_as_kept(&world, "google-auth-audience", &refused);
@@ -52,38 +50,31 @@ async fn google_auth_library_reads_a_file_a_url_and_what_a_program_prints() {
     });
 }
 
-fn refuses(world: &World, name: &str, call: impl Fn() -> String) {
+fn refuses(world: &Site, name: &str, call: impl Fn() -> String) {
     world.trust_in_google(Some("assertion.stack == 'prod'"));
     is_as_kept(world, &format!("{name}-condition"), &call());
 }
 
 /// Who calls: the run itself, or the service account that it acts as.
-pub(super) fn caller(world: &World, impersonate: bool) -> String {
+pub(super) fn caller(world: &Site, impersonate: bool) -> String {
     if impersonate {
         return ACCOUNT.to_owned();
     }
-    let (subject, run) = (world.subject(), world.run["id"].as_str().unwrap());
+    let (subject, run) = (world.subject(), world.run_id());
     let pool = format!("iam.googleapis.com/{POOL}");
     format!("principal://{pool}/subject/{subject} principalSet://{pool}/attribute.run_id/{run}")
 }
 
-async fn file_source(world: &World) -> Value {
+async fn file_source(world: &Site) -> Value {
     json!({"file": world.token_file("google-token", GOOGLE_AUDIENCE).await})
 }
 
-/// A program that prints what Google's libraries expect of one.
-fn executable_source(world: &World) -> Value {
-    let path = world.app.folder().join("google-token.sh");
+/// What Google's libraries start and read.
+fn executable_source(site: &Site) -> Value {
     let runmint = env!("CARGO_BIN_EXE_runmint");
-    let script = format!(
-        "#!/bin/sh\n\
-         token=$('{runmint}' id-token --audience '{GOOGLE_AUDIENCE}') || exit 1\n\
-         printf '{{\"version\":1,\"success\":true,\"token_type\":\"urn:ietf:params:oauth:token-type:jwt\",\
-         \"id_token\":\"%s\",\"expiration_time\":4102444800}}' \"$token\"\n"
-    );
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
-    json!({"executable": {"command": path, "timeout_millis": 30_000}})
+    let provider = site.google_flags().join(" ");
+    let command = format!("{runmint} credentials gcp --format executable {provider}");
+    json!({"executable": {"command": command, "timeout_millis": 30_000}})
 }
 
 fn may_execute() -> Vec<(String, String)> {

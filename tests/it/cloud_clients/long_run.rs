@@ -26,7 +26,7 @@ async fn six_hours_and_a_new_key_pass_without_a_failed_call() {
     world.clouds.google.sessions.live_for(lasting(60));
     let for_aws = world.for_aws().await;
     let for_google = world.for_google(&world.url_source(), false);
-    let session = format!("website-staging-update/run-{}", world.run["id"].as_str().unwrap());
+    let session = format!("website-staging-update/run-{}", world.run_id());
     let role = format!("arn:aws:sts::111122223333:assumed-role/{session}");
     let mut clients = [
         (Client::python("boto3", &for_aws), role.clone()),

@@ -2,11 +2,11 @@
 //! they paste when they ask for help.
 
 use super::client::root;
-use super::world::World;
+use super::world::Site;
 
 /// Compares with the file of this name. To renew the file, remove it and run the test twice.
 #[track_caller]
-pub(super) fn is_as_kept(world: &World, name: &str, shown: &str) {
+pub(super) fn is_as_kept(world: &Site, name: &str, shown: &str) {
     let path = root().join("tests/clients/refusals").join(format!("{name}.txt"));
     let shown = anonymous(world, shown);
     match std::fs::read_to_string(&path) {
@@ -20,15 +20,15 @@ pub(super) fn is_as_kept(world: &World, name: &str, shown: &str) {
 }
 
 /// Without what differs from one test to the next.
-fn anonymous(world: &World, shown: &str) -> String {
-    let run = world.run["id"].as_str().unwrap();
+fn anonymous(world: &Site, shown: &str) -> String {
+    let run = world.run_id();
     [
-        (world.app.issuer.as_str(), "https://id.example.com/oidc"),
+        (world.issuer.as_str(), "https://id.example.com/oidc"),
         (world.clouds.aws_url().as_str(), "https://sts.eu-central-1.amazonaws.com"),
         (world.clouds.entra_url().as_str(), "https://login.microsoftonline.com"),
         (world.clouds.google_url().as_str(), "https://sts.googleapis.com"),
         (run, "01a1ffba-a0f8-7dc0-8c93-f6439bfc1de2"),
-        (&world.app.folder().display().to_string(), "/run"),
+        (&world.folder.display().to_string(), "/run"),
     ]
     .iter()
     .fold(shown.trim().to_owned(), |text, (found, instead)| text.replace(found, instead))

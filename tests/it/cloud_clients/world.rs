@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -12,9 +13,16 @@ use crate::clouds::entra::{FederatedCredential, TENANT};
 use crate::clouds::google::{POOL, Provider};
 use crate::harness::{self, Engine, Setup, TestApp};
 
-/// A service, the three clouds that trust it, and a run.
+/// A service in this process with a clock that stands still, and its site.
 pub(super) struct World {
     pub(super) app: TestApp,
+    site: Site,
+}
+
+/// A run, and the three clouds that trust it.
+pub(super) struct Site {
+    pub(super) issuer: String,
+    pub(super) folder: PathBuf,
     pub(super) clouds: Clouds,
     pub(super) run: Value,
     pub(super) role_arn: String,
@@ -31,21 +39,55 @@ impl World {
         Self::with(Setup::new(engine)).await
     }
 
-    /// The clouds fetch the service's keys over HTTPS, and trust one kind of run.
     pub(super) async fn with(setup: Setup) -> Self {
         let app = setup.config("dev_tls = true").start(SystemClock.now()).run().await;
-        let authority = std::fs::read_to_string(app.folder().join("tls/ca.pem")).unwrap();
-        let clock: Arc<dyn Clock> = app.clock.clone();
-        let clouds = Clouds::start(clock, &authority, app.folder()).await;
         let run = app.start_run(&json!({})).await;
-        clouds.aws.create_provider(&app.issuer, &[AWS_AUDIENCE]);
-        let mut world = Self { app, clouds, run, role_arn: String::new() };
-        world.role_arn = world.trust_in_aws(&world.subject());
-        world.trust_in_azure(&world.subject());
-        world.trust_in_google(None);
-        let member = format!("principal://iam.googleapis.com/{POOL}/subject/{}", world.subject());
-        world.clouds.google.put_account(ACCOUNT, &[&member]);
-        world
+        let site = Site::new(app.clock.clone(), &app.issuer, app.folder(), run).await;
+        Self { app, site }
+    }
+
+    /// Which key signs the run's tokens now.
+    pub(super) async fn key_id(&self) -> String {
+        let token = self.app.mint(&self.run, "").await;
+        let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+        let header: Value = serde_json::from_slice(&header).unwrap();
+        header["kid"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Deref for World {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Site {
+        &mut self.site
+    }
+}
+
+impl Site {
+    /// The clouds fetch the service's keys over HTTPS, and trust one kind of run. The service's certificate is from
+    /// `tls/ca.pem` in its folder.
+    pub(super) async fn new(clock: Arc<dyn Clock>, issuer: &str, folder: &Path, run: Value) -> Self {
+        let authority = std::fs::read_to_string(folder.join("tls/ca.pem")).unwrap();
+        let clouds = Clouds::start(clock, &authority, folder).await;
+        clouds.aws.create_provider(issuer, &[AWS_AUDIENCE]);
+        let (issuer, folder) = (issuer.to_owned(), folder.to_owned());
+        let mut site = Self { issuer, folder, clouds, run, role_arn: String::new() };
+        site.role_arn = site.trust_in_aws(&site.subject());
+        site.trust_in_azure(&site.subject());
+        site.trust_in_google(None);
+        let member = format!("principal://iam.googleapis.com/{POOL}/subject/{}", site.subject());
+        site.clouds.google.put_account(ACCOUNT, &[&member]);
+        site
+    }
+
+    pub(super) fn run_id(&self) -> &str {
+        self.run["id"].as_str().unwrap()
     }
 
     pub(super) fn subject(&self) -> String {
@@ -54,7 +96,7 @@ impl World {
 
     /// The role trusts runs with this subject, and no others.
     pub(super) fn trust_in_aws(&self, subject: &str) -> String {
-        let issuer = self.app.issuer.trim_start_matches("https://");
+        let issuer = self.issuer.trim_start_matches("https://");
         let policy = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
             "Principal": {"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{issuer}")},
@@ -72,7 +114,7 @@ impl World {
         self.clouds.entra.remove_credentials();
         let credential = FederatedCredential {
             client_id: CLIENT_ID.to_owned(),
-            issuer: self.app.issuer.clone(),
+            issuer: self.issuer.clone(),
             subject: subject.to_owned(),
             audience: AZURE_AUDIENCE.to_owned(),
         };
@@ -83,7 +125,7 @@ impl World {
         let mapping = [("google.subject", "assertion.sub"), ("attribute.run_id", "assertion.run_id")];
         self.clouds.google.put_provider(Provider {
             name: "runmint".to_owned(),
-            issuer: self.app.issuer.clone(),
+            issuer: self.issuer.clone(),
             allowed_audiences: Vec::new(),
             mapping: mapping.map(|(target, source)| (target.to_owned(), source.to_owned())).to_vec(),
             condition: condition.map(str::to_owned),
@@ -93,20 +135,12 @@ impl World {
     /// A token of the run in a file, as anybody gets it there: by `runmint id-token`, without a line break.
     pub(super) async fn token_file(&self, name: &str, audience: &str) -> PathBuf {
         let token = harness::run(self.inside(), &["id-token", "--audience", audience], "").await.ok();
-        let path = self.app.folder().join(name);
+        let path = self.folder.join(name);
         // Beside it and then renamed: a reader sees the one or the other, and nothing in between.
         let new = path.with_extension("new");
         std::fs::write(&new, token).unwrap();
         std::fs::rename(new, &path).unwrap();
         path
-    }
-
-    /// Which key signs the run's tokens now.
-    pub(super) async fn key_id(&self) -> String {
-        let token = self.app.mint(&self.run, "").await;
-        let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
-        let header: Value = serde_json::from_slice(&header).unwrap();
-        header["kid"].as_str().unwrap().to_owned()
     }
 
     /// What the orchestrator gives to the run.
@@ -115,7 +149,8 @@ impl World {
         variables(&[
             ("RUNMINT_ID_TOKEN_REQUEST_URL", &text(&self.run["request_url"])),
             ("RUNMINT_ID_TOKEN_REQUEST_TOKEN", &text(&self.run["request_token"])),
-            ("SSL_CERT_FILE", &self.clouds.ca_file.display().to_string()),
+            ("RUNMINT_RUN_ID", self.run_id()),
+            ("RUNMINT_CA_FILE", &self.clouds.ca_file.display().to_string()),
         ])
     }
 
@@ -124,7 +159,7 @@ impl World {
         let ca_file = self.clouds.ca_file.display().to_string();
         variables(&[
             ("PATH", &path()),
-            ("HOME", &self.app.folder().display().to_string()),
+            ("HOME", &self.folder.display().to_string()),
             ("AWS_CA_BUNDLE", &ca_file),
             ("REQUESTS_CA_BUNDLE", &ca_file),
             ("NODE_EXTRA_CA_CERTS", &ca_file),
@@ -174,7 +209,7 @@ impl World {
             let path = format!("/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken");
             account["service_account_impersonation_url"] = format!("{base}{path}").into();
         }
-        let path = self.app.folder().join("google.json");
+        let path = self.folder.join("google.json");
         std::fs::write(&path, account.to_string()).unwrap();
         let more = variables(&[
             ("GOOGLE_APPLICATION_CREDENTIALS", &path.display().to_string()),

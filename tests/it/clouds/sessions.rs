@@ -1,14 +1,19 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use jiff::{SignedDuration, Timestamp};
 use runmint::entropy::{Entropy, SystemEntropy};
+
+use super::assertion::Assertion;
 
 /// The credentials that a cloud gave, who has them, and until when they are good.
 pub(crate) struct Sessions {
     given: Mutex<HashMap<String, Session>>,
     /// What a test says they live for, instead of what was asked.
     lifetime: Mutex<Option<SignedDuration>>,
+    /// What was presented for them: the signatures, and the keys that made them.
+    presented: Mutex<BTreeSet<Vec<u8>>>,
+    key_ids: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -19,7 +24,12 @@ pub(crate) struct Session {
 
 impl Sessions {
     pub(crate) fn new() -> Self {
-        Self { given: Mutex::default(), lifetime: Mutex::default() }
+        Self {
+            given: Mutex::default(),
+            lifetime: Mutex::default(),
+            presented: Mutex::default(),
+            key_ids: Mutex::default(),
+        }
     }
 
     /// From now on each lives this long.
@@ -47,8 +57,19 @@ impl Sessions {
         self.given.lock().unwrap().len()
     }
 
-    /// When the last of them ends.
-    pub(crate) fn last_end(&self) -> Option<Timestamp> {
-        self.given.lock().unwrap().values().map(|session| session.expires_at).max()
+    /// Remembers a token that was accepted.
+    pub(super) fn accepted(&self, assertion: &Assertion) {
+        self.presented.lock().unwrap().insert(assertion.signature.clone());
+        self.key_ids.lock().unwrap().extend(assertion.key_id().map(str::to_owned));
+    }
+
+    /// How many different tokens were accepted.
+    pub(crate) fn tokens(&self) -> usize {
+        self.presented.lock().unwrap().len()
+    }
+
+    /// By how many different keys they were signed.
+    pub(crate) fn key_ids(&self) -> usize {
+        self.key_ids.lock().unwrap().len()
     }
 }

@@ -6,10 +6,10 @@ use runmint::signing::rotation::Timing;
 
 /// Every time that is not a setting takes this part of itself. The lease is 133 ms then, four looks at the
 /// database: as short as a busy machine with two cores can be asked to keep. Where it does not, tokens wait.
-pub(super) const DIVISOR: u32 = 150;
+pub(crate) const DIVISOR: u32 = 150;
 
 /// The other settings follow from this one, as close to their floors as whole seconds are.
-pub(super) const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
+pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
 /// Longer than the database is away.
 pub(super) const SERVE_STALE: Duration = Duration::from_secs(5);
 pub(super) const PUBLISH_AHEAD: Duration = Duration::from_secs(8);
@@ -21,7 +21,7 @@ pub(super) fn timing() -> Timing {
 }
 
 /// Lines of the configuration file.
-pub(super) fn settings() -> String {
+pub(crate) fn settings() -> String {
     let settings = [
         ("token_lifetime", TOKEN_LIFETIME),
         ("token_lifetime_max", TOKEN_LIFETIME),

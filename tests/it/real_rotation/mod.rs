@@ -4,7 +4,7 @@
 
 mod agreement;
 mod chaos;
-mod fast;
+pub(crate) mod fast;
 mod load;
 mod outcome;
 mod postgres;

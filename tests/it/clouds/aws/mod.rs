@@ -33,6 +33,7 @@ pub(crate) struct Aws {
     roles: Mutex<Vec<Role>>,
     pub(crate) sessions: Sessions,
     calls: AtomicUsize,
+    leeway: Mutex<SignedDuration>,
     /// What STS says next, whatever it is asked: code, status, text.
     next_errors: Mutex<Vec<StsError>>,
 }
@@ -58,6 +59,7 @@ impl Aws {
             roles: Mutex::default(),
             sessions: Sessions::new(),
             calls: AtomicUsize::new(0),
+            leeway: Mutex::new(token::LEEWAY),
             next_errors: Mutex::default(),
         })
     }
@@ -92,6 +94,11 @@ impl Aws {
         self.calls.load(Ordering::SeqCst)
     }
 
+    /// How far clocks may differ, where a test has shortened everything else, too.
+    pub(crate) fn tolerate(&self, leeway: SignedDuration) {
+        *self.leeway.lock().unwrap() = leeway;
+    }
+
     /// How many documents of issuers were fetched.
     pub(crate) fn fetches(&self) -> usize {
         self.outside.fetches()
@@ -116,9 +123,9 @@ impl Aws {
         }
         let duration = request.check()?;
         let assertion = Assertion::parse(&request.token).ok_or_else(StsError::not_a_jwt)?;
-        let identity = token::read(&assertion, self.clock.now())?;
+        let identity = token::read(&assertion)?;
         self.registered(&identity)?;
-        identity.in_time(&assertion, self.clock.now())?;
+        token::in_time(&assertion, self.clock.now(), *self.leeway.lock().unwrap())?;
         let published = self.outside.look_at(&identity.issuer).await.map_err(|_| StsError::no_key())?;
         token::verify(&assertion, &published)?;
         let extras = token::extras(&assertion, &request.role_arn)?;
@@ -132,6 +139,7 @@ impl Aws {
             ));
         }
         let arn = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{}/{}", role.name, request.session_name);
+        self.sessions.accepted(&assertion);
         let (secret, session) = self.sessions.open(arn, SystemClock.now(), duration);
         Ok(answers::assumed(&identity, &session, &secret))
     }

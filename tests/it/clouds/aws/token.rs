@@ -23,10 +23,10 @@ pub(super) struct Extras {
 }
 
 const ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
-const LEEWAY: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const LEEWAY: SignedDuration = SignedDuration::from_mins(5);
 const MAX_KEYS_OF_A_KIND: usize = 100;
 
-pub(super) fn read(assertion: &Assertion, _now: Timestamp) -> Result<Identity, StsError> {
+pub(super) fn read(assertion: &Assertion) -> Result<Identity, StsError> {
     if assertion.header.contains_key("crit") {
         return Err(StsError::not_a_jwt());
     }
@@ -59,25 +59,22 @@ pub(super) fn read(assertion: &Assertion, _now: Timestamp) -> Result<Identity, S
     Ok(Identity { issuer: assertion.text("iss").unwrap_or_default().to_owned(), subject, audience })
 }
 
-impl Identity {
-    #[expect(clippy::unused_self, reason = "only the token of somebody who is known is asked for its times")]
-    pub(super) fn in_time(&self, assertion: &Assertion, now: Timestamp) -> Result<(), StsError> {
-        let seconds = |claim| timestamp(assertion, claim).unwrap_or(i64::MIN);
-        // The moment in the text is the present less the leeway, as it was observed.
-        let latest = (now - LEEWAY).as_second();
-        if latest >= seconds("exp") {
-            let why = format!(
-                "Token expired: current date/time {latest} must be before the expiration date/time {}",
-                seconds("exp")
-            );
-            return Err(StsError::new(400, "ExpiredTokenException", &why));
-        }
-        let earliest = (now + LEEWAY).as_second();
-        if seconds("iat") > earliest || seconds("nbf") > earliest {
-            return Err(StsError::not_validated());
-        }
-        Ok(())
+pub(super) fn in_time(assertion: &Assertion, now: Timestamp, leeway: SignedDuration) -> Result<(), StsError> {
+    let seconds = |claim| timestamp(assertion, claim).unwrap_or(i64::MIN);
+    // The moment in the text is the present less the leeway, as it was observed.
+    let latest = (now - leeway).as_second();
+    if latest >= seconds("exp") {
+        let why = format!(
+            "Token expired: current date/time {latest} must be before the expiration date/time {}",
+            seconds("exp")
+        );
+        return Err(StsError::new(400, "ExpiredTokenException", &why));
     }
+    let earliest = (now + leeway).as_second();
+    if seconds("iat") > earliest || seconds("nbf") > earliest {
+        return Err(StsError::not_validated());
+    }
+    Ok(())
 }
 
 pub(super) fn verify(assertion: &Assertion, published: &Published) -> Result<(), StsError> {
@@ -134,7 +131,7 @@ pub(super) fn extras(assertion: &Assertion, role_arn: &str) -> Result<Extras, St
 
 /// Whole seconds, also as text. Nothing else is a time.
 fn timestamp(assertion: &Assertion, claim: &str) -> Option<i64> {
-    match &assertion.claims[claim] {
+    match assertion.claims.get(claim)? {
         Value::Number(number) => number.as_i64(),
         Value::String(text) => text.parse().ok(),
         _ => None,

@@ -4,7 +4,6 @@
 mod answers;
 mod token;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Path, State};
@@ -35,7 +34,6 @@ pub(crate) struct Entra {
     outside: Outside,
     credentials: Mutex<Vec<FederatedCredential>>,
     pub(crate) sessions: Sessions,
-    calls: AtomicUsize,
 }
 
 /// What an application trusts. All three are compared byte by byte.
@@ -54,7 +52,6 @@ impl Entra {
             outside: Outside::trusting(authorities),
             credentials: Mutex::default(),
             sessions: Sessions::new(),
-            calls: AtomicUsize::new(0),
         })
     }
 
@@ -92,11 +89,6 @@ impl Entra {
         self.credentials.lock().unwrap().clear();
     }
 
-    /// How often a token was asked for.
-    pub(crate) fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
-    }
-
     /// What the token endpoint says of this assertion, without the way there over HTTP.
     pub(crate) async fn refusal(&self, client_id: &str, assertion: &str) -> Option<String> {
         let error = self.exchange(TENANT, client_id, assertion).await.err()?;
@@ -104,7 +96,6 @@ impl Entra {
     }
 
     async fn exchange(&self, tenant: &str, client_id: &str, assertion: &str) -> Result<Value, AadSts> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
         let now = self.clock.now();
         let credentials = self.of(client_id);
         if tenant != TENANT || credentials.is_empty() {
@@ -117,6 +108,7 @@ impl Entra {
         let published = self.outside.look_at(&read.issuer).await.map_err(AadSts::from)?;
         token::verify(&assertion, &read, &published)?;
         let principal = format!("{client_id} as {}", read.subject);
+        self.sessions.accepted(&assertion);
         let (secret, session) = self.sessions.open(principal, SystemClock.now(), ACCESS_TOKEN_LIFETIME);
         let seconds = (session.expires_at - SystemClock.now()).total(jiff::Unit::Second).unwrap().round();
         #[expect(clippy::cast_possible_truncation, reason = "an hour at most")]

@@ -5,7 +5,6 @@ mod impersonation;
 mod mapping;
 mod token;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
@@ -39,7 +38,6 @@ pub(crate) struct Google {
     /// Service accounts, and who may act as them.
     pub(super) accounts: Mutex<Vec<(String, Vec<String>)>>,
     pub(crate) sessions: Sessions,
-    calls: AtomicUsize,
 }
 
 /// A provider of the pool.
@@ -77,7 +75,6 @@ impl Google {
             providers: Mutex::default(),
             accounts: Mutex::default(),
             sessions: Sessions::new(),
-            calls: AtomicUsize::new(0),
         })
     }
 
@@ -102,11 +99,6 @@ impl Google {
         self.accounts.lock().unwrap().push((email.to_owned(), members));
     }
 
-    /// How often a token was exchanged, or somebody tried.
-    pub(crate) fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
-    }
-
     /// What the token service says of this token, without the way there over HTTP.
     pub(crate) async fn refusal(&self, provider: &str, token: &str) -> Option<String> {
         let error = self.exchange(provider, token).await.err()?;
@@ -114,13 +106,13 @@ impl Google {
     }
 
     async fn exchange(&self, audience: &str, token: &str) -> Result<Value, OAuthError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
         let provider = self.provider(audience).ok_or_else(OAuthError::no_provider)?;
         let assertion = Assertion::parse(token).ok_or_else(OAuthError::not_a_jwt)?;
         token::check(&assertion, &provider, self.clock.now())?;
         let published = self.outside.look_at(&provider.issuer).await.map_err(|_| OAuthError::no_issuer())?;
         token::verify(&assertion, &provider, &published)?;
         let principal = mapping::apply(&provider, &assertion)?;
+        self.sessions.accepted(&assertion);
         let (secret, session) = self.sessions.open(principal, SystemClock.now(), ACCESS_TOKEN_LIFETIME);
         let seconds = session.expires_at.as_second() - SystemClock.now().as_second();
         Ok(json!({

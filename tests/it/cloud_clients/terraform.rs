@@ -1,0 +1,61 @@
+//! Terraform, where it is installed: its providers come from a registry of their own, but what keeps its state
+//! is built in, and finds its credentials as the AWS provider does.
+
+use std::fs;
+use std::process::Command;
+
+use reqwest::Client;
+
+use super::client::{installed, run, under_exec};
+use super::world::{World, variables};
+use crate::harness::{Engine, Process};
+
+const MAIN: &str = r#"
+terraform {
+  backend "s3" {
+    bucket         = "states"
+    key            = "website/staging"
+    use_path_style = true
+  }
+}
+
+resource "terraform_data" "website" {
+  input = "staging"
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn terraform_keeps_its_state_with_the_credentials_of_a_run() {
+    if Command::new("terraform").arg("version").output().is_err() {
+        eprintln!("NOT CHECKED: terraform is not installed");
+        return;
+    }
+    eprintln!("NOT CHECKED: terraform's providers, which no registry in reach has");
+    let world = World::new(Engine::Sqlite).await;
+    let mut command = installed("moto_server");
+    command.args(["-H", "127.0.0.1", "-p", "0"]);
+    let s3 = Process::spawn(command);
+    let line = s3.log_line("Running on http://127.0.0.1:");
+    let address = line[line.find("http://").unwrap()..].trim().to_owned();
+    assert!(Client::new().put(format!("{address}/states")).send().await.unwrap().status().is_success());
+    let folder = world.folder.join("terraform");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("main.tf"), MAIN).unwrap();
+    let more = variables(&[("AWS_ENDPOINT_URL_S3", &address), ("CHECKPOINT_DISABLE", "1")]);
+    let environment = [world.for_exec(), more].concat();
+    let terraform = |arguments: &[&str], mode: &str| {
+        let mut command = Command::new("terraform");
+        command.arg(format!("-chdir={}", folder.display())).args(arguments).arg("-no-color");
+        let flags = [&["--mode".to_owned(), mode.to_owned()][..], &world.aws_flags()].concat();
+        run(under_exec(&flags, &command), &environment)
+    };
+    terraform(&["init", "-input=false"], "token").unwrap();
+    let applied = terraform(&["apply", "-auto-approve", "-input=false"], "endpoint").unwrap();
+    assert!(applied.contains("Resources: 1 added"), "{applied}");
+    let state = Client::new().get(format!("{address}/states/website/staging")).send().await.unwrap();
+    assert!(state.text().await.unwrap().contains("terraform_data"));
+
+    world.trust_in_aws("runmint:deploy:org:acme:project:website:stack:prod:operation:update:scope:write");
+    let refused = terraform(&["plan"], "token").unwrap_err();
+    assert!(refused.contains("AccessDenied: Not authorized to perform"), "{refused}");
+}

@@ -4,6 +4,7 @@
 mod aws;
 mod azure;
 mod client;
+mod docs;
 mod gcloud;
 mod google;
 mod long_exec;

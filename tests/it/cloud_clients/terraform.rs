@@ -41,19 +41,24 @@ async fn terraform_keeps_its_state_with_the_credentials_of_a_run() {
     let folder = world.folder.join("terraform");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("main.tf"), MAIN).unwrap();
-    let more = variables(&[("AWS_ENDPOINT_URL_S3", &address), ("CHECKPOINT_DISABLE", "1")]);
+    let more = variables(&[
+        ("AWS_ENDPOINT_URL_S3", &address),
+        ("CHECKPOINT_DISABLE", "1"),
+        ("TF_CLI_ARGS_init", "-no-color"),
+        ("TF_CLI_ARGS_apply", "-no-color"),
+        ("TF_CLI_ARGS_plan", "-no-color"),
+    ]);
     let environment = [world.for_exec(), more].concat();
     let terraform = |arguments: &[&str], mode: &str| {
         let mut command = Command::new("terraform");
-        command.arg(format!("-chdir={}", folder.display())).args(arguments).arg("-no-color");
+        command.arg(format!("-chdir={}", folder.display())).args(arguments);
         let flags = [&["--mode".to_owned(), mode.to_owned()][..], &world.aws_flags()].concat();
         run(under_exec(&flags, &command), &environment)
     };
     terraform(&["init", "-input=false"], "token").unwrap();
     let applied = terraform(&["apply", "-auto-approve", "-input=false"], "endpoint").unwrap();
     assert!(applied.contains("Resources: 1 added"), "{applied}");
-    let state = Client::new().get(format!("{address}/states/website/staging")).send().await.unwrap();
-    assert!(state.text().await.unwrap().contains("terraform_data"));
+    assert_eq!(terraform(&["state", "list"], "credentials").unwrap(), "terraform_data.website");
 
     world.trust_in_aws("runmint:deploy:org:acme:project:website:stack:prod:operation:update:scope:write");
     let refused = terraform(&["plan"], "token").unwrap_err();

@@ -48,10 +48,7 @@ impl World {
 
     /// Which key signs the run's tokens now.
     pub(super) async fn key_id(&self) -> String {
-        let token = self.app.mint(&self.run, "").await;
-        let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
-        let header: Value = serde_json::from_slice(&header).unwrap();
-        header["kid"].as_str().unwrap().to_owned()
+        part(&self.app.mint(&self.run, "").await, 0)["kid"].as_str().unwrap().to_owned()
     }
 }
 
@@ -233,6 +230,15 @@ impl Site {
 
 pub(super) fn variables(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+pub(super) fn claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+fn part(token: &str, number: usize) -> Value {
+    let part = URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap();
+    serde_json::from_slice(&part).unwrap()
 }
 
 pub(super) fn lasting(seconds: i64) -> SignedDuration {

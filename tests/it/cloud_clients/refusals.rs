@@ -9,14 +9,11 @@ use super::world::Site;
 pub(super) fn is_as_kept(world: &Site, name: &str, shown: &str) {
     let path = root().join("tests/clients/refusals").join(format!("{name}.txt"));
     let shown = anonymous(world, shown);
-    match std::fs::read_to_string(&path) {
-        Ok(kept) => assert_eq!(shown, kept.trim_end(), "what {name} shows has changed"),
-        Err(_) => {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, format!("{shown}\n")).unwrap();
-            panic!("{} was not there and has been written: look at it and commit it", path.display());
-        }
-    }
+    let Ok(kept) = std::fs::read_to_string(&path) else {
+        std::fs::write(&path, format!("{shown}\n")).unwrap();
+        panic!("{} was not there and has been written: look at it and commit it", path.display());
+    };
+    assert_eq!(shown, kept.trim_end(), "what {name} shows has changed");
 }
 
 /// Without what differs from one test to the next.

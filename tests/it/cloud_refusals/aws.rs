@@ -283,4 +283,24 @@ async fn sessions(aws: &mut Aws) {
         let token = aws.table.rsa.token(&aws.table.claims(AUDIENCE, &change));
         aws.role_and_token(name, &open, &token, expected).await;
     }
+    let token = aws.table.rsa.token(&aws.good());
+    let invalid = "ValidationError (400): 1 validation error detected: Value ";
+    for (name, duration, expected) in [
+        ("ab", "900", None),
+        (&*"n".repeat(64), "3600", None),
+        ("a", "", Some(invalid)),
+        (&*"n".repeat(65), "", Some(invalid)),
+        ("a:b", "", Some(invalid)),
+        ("ab", "899", Some(invalid)),
+        ("ab", "43201", Some(invalid)),
+        (
+            "ab",
+            "3601",
+            Some("ValidationError (400): The requested DurationSeconds exceeds the MaxSessionDuration"),
+        ),
+    ] {
+        let role = aws.role.clone();
+        let found = aws.table.clouds.aws.refusal_of_session(&role, &token, name, duration).await;
+        aws.table.check(&format!("session {name} for {duration}"), found.as_deref(), expected);
+    }
 }

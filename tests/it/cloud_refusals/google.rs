@@ -139,7 +139,7 @@ async fn mappings(google: &mut Google) {
             .to_vec();
     };
     google.with(shorter, json!({"sub": "s".repeat(200)}), "a shorter one", None).await;
-    let number = |provider: &mut Provider| provider.mapping[0].1 = "assertion.exp".to_owned();
+    let number = |provider: &mut Provider| "assertion.exp".clone_into(&mut provider.mapping[0].1);
     google
         .with(number, json!({}), "a number", Some("invalid_request: The mapped attribute google.subject"))
         .await;

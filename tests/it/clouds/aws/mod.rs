@@ -111,7 +111,27 @@ impl Aws {
 
     /// What `AssumeRoleWithWebIdentity` says of this token, without the way there over HTTP.
     pub(crate) async fn refusal(&self, role_arn: &str, token: &str) -> Option<String> {
-        let request = Request::new(role_arn, "table", token);
+        self.refusal_of_session(role_arn, token, "table", "").await
+    }
+
+    /// The same for a session of this name and duration.
+    pub(crate) async fn refusal_of_session(
+        &self,
+        role_arn: &str,
+        token: &str,
+        name: &str,
+        duration: &str,
+    ) -> Option<String> {
+        let request = Request::of(|field| {
+            let value = match field {
+                "RoleArn" => role_arn,
+                "RoleSessionName" => name,
+                "WebIdentityToken" => token,
+                "DurationSeconds" => duration,
+                _ => "",
+            };
+            value.to_owned()
+        });
         let error = self.assume(&request).await.err()?;
         Some(format!("{} ({}): {}", error.code, error.status, error.message))
     }

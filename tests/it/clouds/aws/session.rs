@@ -17,17 +17,6 @@ const DURATION_SECONDS: std::ops::RangeInclusive<i64> = 900..=43_200;
 const DEFAULT_SECONDS: i64 = 3600;
 
 impl Request {
-    pub(super) fn new(role_arn: &str, session_name: &str, token: &str) -> Self {
-        let [duration, provider_id] = [const { String::new() }; 2];
-        Self {
-            role_arn: role_arn.into(),
-            session_name: session_name.into(),
-            token: token.into(),
-            duration,
-            provider_id,
-        }
-    }
-
     pub(super) fn of(field: impl Fn(&str) -> String) -> Self {
         Self {
             role_arn: field("RoleArn"),

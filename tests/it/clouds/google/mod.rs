@@ -96,7 +96,9 @@ impl Google {
     /// A service account, and the members that have the role of a workload identity user on it.
     pub(crate) fn put_account(&self, email: &str, members: &[&str]) {
         let members = members.iter().map(|&member| member.to_owned()).collect();
-        self.accounts.lock().unwrap().push((email.to_owned(), members));
+        let mut accounts = self.accounts.lock().unwrap();
+        accounts.retain(|(known, _)| known != email);
+        accounts.push((email.to_owned(), members));
     }
 
     /// What the token service says of this token, without the way there over HTTP.

@@ -13,8 +13,7 @@ use super::world::{Site, lasting, variables};
 use crate::harness::{self, DEADLINE, Engine, Installation, Service, TestDatabase};
 use crate::real_rotation::fast;
 
-/// Renewed halfway, as `runmint exec` does with whatever is short.
-const TOKEN_SECONDS: u32 = 3;
+/// A token lives four seconds here, and is renewed halfway.
 const TOKENS: usize = 20;
 const BETWEEN_CALLS: Duration = Duration::from_millis(200);
 
@@ -64,9 +63,7 @@ async fn twenty_tokens_and_a_new_key_pass_under_exec_without_a_failed_call() {
 async fn start(database: TestDatabase) -> (Site, Running) {
     let port = free_port();
     let base_url = format!("https://127.0.0.1:{port}");
-    let lifetime = format!("'{}s'", fast::TOKEN_LIFETIME.as_secs());
-    let settings = fast::settings().replace(&lifetime, &format!("'{TOKEN_SECONDS}s'"));
-    let settings = format!("{settings}dev_tls = true\ndev_tls_dir = 'tls'\n");
+    let settings = format!("{}dev_tls = true\ndev_tls_dir = 'tls'\n", fast::settings());
     let installation = Installation::behind(&format!("{base_url}/oidc"), database)
         .configure(&settings)
         .variable("RUNMINT_TEST_TIME_SCALE", &fast::DIVISOR.to_string());

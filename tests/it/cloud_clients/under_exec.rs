@@ -12,6 +12,7 @@ use super::google::caller;
 use super::renews_as_somebody;
 use super::world::{ACCOUNT, CLIENT_ID, Site, World, lasting, variables};
 use crate::clouds::entra::TENANT;
+use crate::clouds::sessions::Sessions;
 use crate::harness::{self, Engine};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,6 +86,33 @@ async fn clients_of_google_work_under_exec() {
         }
     }
     assert_eq!(left_behind(&world), Vec::<PathBuf>::new());
+}
+
+/// No flags: what the organization set for the run says which clouds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_has_credentials_of_three_clouds_by_its_settings() {
+    let world = World::new(Engine::Sqlite).await;
+    let settings = serde_json::json!({
+        "aws": {"roleArn": world.role_arn, "region": "eu-central-1"},
+        "azure": {"clientId": CLIENT_ID, "tenantId": TENANT},
+        "gcp": {"projectId": "123456789012", "workloadPoolId": "runmint", "providerId": "runmint"},
+    });
+    let settings = variables(&[("RUNMINT_CLOUD_SETTINGS", &settings.to_string())]);
+    let (azure, google) = (world.clouds.entra_url(), world.clouds.google_url());
+    for (command, whoami) in [
+        (python("boto3"), String::new()),
+        (node("azure-identity"), format!("{azure}/whoami")),
+        (python("google-auth"), format!("{google}/whoami")),
+    ] {
+        let environment =
+            [world.for_exec(), settings.clone(), variables(&[("WHOAMI_URL", &whoami)])].concat();
+        let mut client = Client::start(under_exec(&[], &command), &environment);
+        let who = client.call().unwrap();
+        assert!(who.contains(world.run_id()) || who.contains(&world.subject()), "{who}");
+        assert_eq!(client.end(), Some(0));
+    }
+    let clouds = [&world.clouds.aws.sessions, &world.clouds.entra.sessions, &world.clouds.google.sessions];
+    assert_eq!(clouds.map(Sessions::count), [1, 1, 1]);
 }
 
 /// GitHub's own library, at the endpoint of the run, which says nothing about the real one.

@@ -9,7 +9,7 @@ use runmint::signing::rotation::Timing;
 pub(crate) const DIVISOR: u32 = 150;
 
 /// The other settings follow from this one, as close to their floors as whole seconds are.
-pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
+pub(super) const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
 /// Longer than the database is away.
 pub(super) const SERVE_STALE: Duration = Duration::from_secs(5);
 pub(super) const PUBLISH_AHEAD: Duration = Duration::from_secs(8);

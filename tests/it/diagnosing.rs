@@ -1,5 +1,6 @@
 //! `runmint diagnose` and `runmint doctor`, against real servers and broken ones.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,6 +43,30 @@ async fn an_error_is_explained_and_compared_with_the_token_which_is_not_shown() 
     for shown in [explained, found.to_string()] {
         assert!(!shown.contains(signature) && !shown.contains(&token[..40]), "{shown}");
     }
+}
+
+/// As libraries that nobody here wrote show them: `cloud_clients` compares these files with what they say.
+#[tokio::test]
+async fn what_clients_show_of_a_refusal_is_explained() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/refusals");
+    let mut explained = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let expected = match name.split('-').next_back().unwrap() {
+            "subject" if name.starts_with("aws") => "aws-not-authorized",
+            "subject" => "entra-subject",
+            "condition" => "google-condition",
+            "audience" if name.starts_with("google") => "google-audience",
+            "audience" => "aws-not-validated",
+            other => panic!("no cloud refuses for {other}"),
+        };
+        let text = std::fs::read_to_string(path).unwrap();
+        let found = plainly(&["diagnose", "--output", "json"], &text).await.json();
+        assert_eq!(found["error"], expected, "{name}: {text}");
+        explained += 1;
+    }
+    assert!(explained >= 10, "{explained} files");
 }
 
 #[tokio::test]

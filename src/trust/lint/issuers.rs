@@ -16,12 +16,13 @@ pub enum Platform {
     Other,
 }
 
-impl Platform {
-    /// Whether its users cannot choose for whom a token is.
-    pub(super) fn fixes_the_audience(self) -> bool {
-        matches!(self, Self::CircleCi | Self::AzureDevops)
-    }
+/// Whether the issuer's users cannot choose for whom a token is.
+pub(super) fn fixes_the_audience(issuer_url: &str, platform: Platform) -> bool {
+    matches!(platform, Platform::CircleCi | Platform::AzureDevops)
+        || host_and_path(issuer_url).0 == "login.microsoftonline.com"
+}
 
+impl Platform {
     /// By the issuer's URL; for those that people host themselves, by what their policies look for.
     pub fn of(issuer_url: &str, policies: &[Policy]) -> Self {
         let (host, path) = host_and_path(issuer_url);

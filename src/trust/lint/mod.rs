@@ -70,7 +70,7 @@ pub fn lint(policies: &[Policy], issuer_url: &str) -> Vec<Finding> {
         names::lint(policy, platform, &mut about);
         compatible_dots(policy, &mut about);
         any_name(policy, &mut about);
-        audience(policy, platform, &mut about);
+        audience(policy, issuers::fixes_the_audience(issuer_url, platform), &mut about);
     }
     findings.sort_by_key(|finding| finding.severity);
     findings
@@ -125,13 +125,13 @@ fn compatible_dots(policy: &Policy, findings: &mut Findings<'_>) {
 }
 
 /// A token that was made for another service has been seen by that service.
-fn audience(policy: &Policy, platform: Platform, findings: &mut Findings<'_>) {
+fn audience(policy: &Policy, fixed: bool, findings: &mut Findings<'_>) {
     let Some(rule) = policy.rule("aud") else { return };
     let pattern = rule.pattern.as_str();
     if rule.pattern.is_all_wildcards() {
         let reason = "every audience will do, so that whoever is shown a token of this issuer, for whatever purpose, can exchange it here: name one audience";
         findings.warn(Some(rule), Code::AnyAudience, reason);
-    } else if !pattern.contains(":org:") && !platform.fixes_the_audience() {
+    } else if !pattern.contains(":org:") && !fixed {
         let reason = format!(
             "tokens for `{pattern}` are shown to that service, too, which can then exchange them here: let jobs ask for `urn:runmint:org:ORG`"
         );

@@ -117,7 +117,8 @@ fn a_pull_request_is_what_its_author_wrote() {
 
 #[test]
 fn something_says_whose_token_it_is() {
-    assert_eq!(warned(json!({"aud": "x"}), "https://issuer.acme.example"), [Code::NoSubject]);
+    let ours = json!({"aud": "urn:runmint:org:acme"});
+    assert_eq!(warned(ours, "https://issuer.acme.example"), [Code::NoSubject]);
     assert_eq!(
         warned(json!({"aud": "x", "prj_id": "*"}), "https://vstoken.dev.azure.com/0-0"),
         [Code::NoSubject]
@@ -207,8 +208,24 @@ fn a_name_that_is_a_wildcard_is_the_callers_choice() {
 }
 
 #[test]
+fn a_token_for_somebody_else_is_in_their_hands() {
+    let own = "https://issuer.acme.example";
+    for (audience, expected) in [
+        ("*", vec![Code::AnyAudience]),
+        ("sts.amazonaws.com", vec![Code::OthersAudience]),
+        ("urn:runmint:org:acme", vec![]),
+        ("urn:pulumi:org:acme", vec![]),
+    ] {
+        assert_eq!(warned(json!({"aud": audience, "sub": "a:b"}), own), expected, "{audience}");
+    }
+    // Where nobody can choose, there is nothing to do about it.
+    let fixed = json!({"aud": "api://AzureADTokenExchange", "sub": "sc://acme/web/x"});
+    assert!(warned(fixed, "https://vstoken.dev.azure.com/0-0").is_empty());
+}
+
+#[test]
 fn a_finding_is_json() {
-    let found = lint(&[allow(json!({"aud": "x"}))], "https://issuer.acme.example");
+    let found = lint(&[allow(json!({"iat": "x"}))], "https://issuer.acme.example");
     assert_eq!(
         serde_json::to_value(&found).unwrap(),
         json!([{"policy": 0, "severity": "warn", "code": "no-subject",

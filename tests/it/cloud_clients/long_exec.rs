@@ -48,7 +48,7 @@ async fn twenty_tokens_and_a_new_key_pass_under_exec_without_a_failed_call() {
         }
     }
     eprintln!(
-        "exec: {calls} calls, none failed; {} tokens to AWS, {} to Google, signed with {} keys; {:?}",
+        "counted: exec: {calls} calls, none failed; {} tokens to AWS, {} to Google, signed with {} keys; {:?}",
         aws.tokens(),
         google.tokens(),
         aws.key_ids(),

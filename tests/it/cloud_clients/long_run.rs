@@ -48,7 +48,7 @@ async fn six_hours_and_a_new_key_pass_without_a_failed_call() {
     assert_ne!(world.key_id().await, first_key, "another key signs now");
     // The clients of AWS, each as often as it was asked; Google's each fetched a token of their own, too.
     let refreshes = [world.clouds.aws.sessions.count(), world.clouds.google.sessions.count()];
-    eprintln!("six hours: {refreshes:?} sessions of AWS and Google, no failed call");
+    eprintln!("counted: six hours: {refreshes:?} sessions of AWS and Google, no failed call");
     assert!(refreshes.iter().all(|&count| count >= 2 * STEPS), "{refreshes:?}");
 }
 

@@ -93,7 +93,10 @@ impl Table {
     }
 
     fn finish(self, cloud: &str) {
-        eprintln!("{cloud}: {} tokens refused as they should be, {} accepted", self.refused, self.accepted);
+        eprintln!(
+            "counted: {cloud}: {} tokens refused as they should be, {} accepted",
+            self.refused, self.accepted
+        );
         assert!(self.outcomes.is_empty(), "{} of them:\n{}", self.outcomes.len(), self.outcomes.join("\n"));
     }
 }

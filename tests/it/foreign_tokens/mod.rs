@@ -56,7 +56,7 @@ fn every_attack_is_refused_for_its_own_reason() {
         eprintln!("attacks refused, {group}: {}", attacks.len());
         total += attacks.len();
     }
-    eprintln!("attacks on verification refused: {total}");
+    eprintln!("counted: attacks on verification refused: {total}");
     assert!(wrong.is_empty(), "{} of them:\n{}", wrong.len(), wrong.join("\n"));
     assert!(total > 1_000, "{total}");
 }

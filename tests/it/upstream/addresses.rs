@@ -57,7 +57,7 @@ async fn no_spelling_of_an_inner_address_is_connected_to() {
         };
     }
     assert_eq!(world.names.asked(), Vec::<String>::new());
-    eprintln!("attacks refused, addresses of issuers: {}", FORBIDDEN.len());
+    eprintln!("counted: attacks refused, addresses of issuers: {}", FORBIDDEN.len());
 }
 
 #[tokio::test]

@@ -162,5 +162,5 @@ async fn the_same_key_id_of_two_issuers_is_two_keys() {
         }
     }
     assert!(accepted > 300 && refused > 300, "{accepted} {refused}");
-    eprintln!("interleavings of two issuers with one key id: {}", accepted + refused);
+    eprintln!("counted: interleavings of two issuers with one key id: {}", accepted + refused);
 }

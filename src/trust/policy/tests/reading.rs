@@ -153,7 +153,7 @@ fn refuses_runs_that_make_no_sense() {
             run("allow", json!({"service": "deploy", "attributes": {"a-b": {"value": "x"}}})),
         ),
         ("1 to 16 audiences", run("allow", json!({"service": "deploy", "audiences": []}))),
-        ("1 to 32 audiences", run("allow", json!({"service": "deploy", "audiences": [""]}))),
+        ("1 to 16 audiences", run("allow", json!({"service": "deploy", "audiences": [""]}))),
         ("denies every run", run("deny", json!({"service": "deploy", "audiences": ["x"]}))),
         ("denies every run", run("deny", json!({"service": "deploy", "attributes": {"a": {"value": "x"}}}))),
         ("exactly one of", attribute(json!({}))),

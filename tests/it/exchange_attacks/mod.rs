@@ -1,6 +1,9 @@
 //! Every way of asking for what one may not have: what is asked for, by whose token, under which policies. Only
 //! one of them is answered, and all others for the reason that is theirs.
 
+mod identity;
+mod memory;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +19,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use url::form_urlencoded;
 
+use self::identity::*;
+use self::memory::*;
 use crate::foreign_issuer::{ForeignIssuer, ForeignKey};
 use crate::harness::{Answer, Engine, Setup, TestApp};
 
@@ -45,6 +50,12 @@ on_each_engine![
     a_token_is_remembered_for_as_long_as_it_is_accepted,
     the_issuer_bounds_what_is_asked_for,
     what_changed_since_the_decision_undoes_it,
+    an_issuer_that_is_registered_again_remembers_its_tokens,
+    refusals_at_one_issuer_hide_none_at_another,
+    of_each_outcome_a_thousand_are_kept,
+    what_a_caller_chose_never_becomes_part_of_who_a_run_is,
+    a_team_does_not_say_who_is_behind_a_run,
+    what_denies_an_admin_leaves_no_other_way_to_become_an_owner,
 ];
 
 const SUBJECT: &str = "workload:website";
@@ -284,7 +295,7 @@ async fn nothing_is_given_but_what_a_policy_of_this_organization_allows(scene: S
     assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "the one that was allowed");
     let tokens = "SELECT COUNT(*) FROM access_tokens WHERE trusted_issuer_id IS NOT NULL";
     assert_eq!(scene.app.database.number(tokens).await, i64::try_from(wishes().len()).unwrap());
-    println!("{counted} exchanges, {} of them allowed", wishes().len());
+    println!("counted: {counted} exchanges asked for, {} of them allowed", wishes().len());
 }
 
 #[track_caller]
@@ -392,7 +403,7 @@ async fn a_form_with_anything_missing_doubled_or_strange_is_refused(scene: Scene
         more.push((name.to_owned(), value.to_owned()));
         refused(more).await;
     }
-    println!("{counted} strange forms, each refused");
+    println!("counted: {counted} strange forms of an exchange, each refused");
     // None of them used the token up.
     assert_eq!(send(&scene.app, &good).await.status, 200);
 }

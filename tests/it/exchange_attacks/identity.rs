@@ -1,0 +1,78 @@
+//! Who a run is, and who is behind it, is nothing that a caller chooses.
+
+use super::*;
+
+/// Services and audience profiles may change after a policy was saved.
+pub(super) async fn what_a_caller_chose_never_becomes_part_of_who_a_run_is(scene: Scene) {
+    let app = &scene.app;
+    let mut wish = wishes().swap_remove(5);
+    wish.policy["run"]["attributes"]["deployment"] = json!({"choose": "any"});
+    scene.put(&json!([wish.policy])).await;
+    wish.fields.push(("attributes", r#"{"deployment": "prod"}"#));
+    check("chosen", &scene.exchange(&scene.token(&scene.trusted), &wish.fields).await, Ok(()));
+    // From now on AWS gives powers by it.
+    let tags = json!({"tags": {"Deployment": "deployment"}});
+    let profiles = json!({"version": 0, "profiles": {"sts.amazonaws.com": {"aws_session_tags": tags}}});
+    let saved =
+        app.send(reqwest::Method::PUT, &app.owner, "/api/orgs/acme/audience-profiles", &profiles).await;
+    saved.ok();
+    let refused = scene.exchange(&scene.token(&scene.trusted), &wish.fields).await;
+    check("identifying", &refused, Err("run"));
+    assert!(refused.text.contains("deployment"), "{}", refused.text);
+    wish.policy["run"]["attributes"]["deployment"] = json!({"value": "prod"});
+    scene.put(&json!([wish.policy])).await;
+    check("vouched for", &scene.exchange(&scene.token(&scene.trusted), &wish.fields).await, Ok(()));
+
+    for name in ["actor", "actor_id"] {
+        let mut policy = wish.policy.clone();
+        policy["run"]["attributes"][name] = json!({"choose": "any"});
+        let answer = app.patch(&app.owner, &scene.policies, &json!({"policies": [policy]})).await;
+        assert!(answer.problem(422, "invalid-input").contains(name));
+    }
+}
+
+pub(super) async fn a_team_does_not_say_who_is_behind_a_run(scene: Scene) {
+    let app = &scene.app;
+    let everything = json!({"rights": [{"project": "*", "stack": "*", "access": "write"}]});
+    app.patch(&app.owner, "/api/orgs/acme/teams/web", &everything).await.ok();
+    scene.put(&json!([wishes()[0].policy, wishes()[2].policy])).await;
+    let run = |actor: Option<&str>| {
+        let mut attributes = json!({"project": "p", "stack": "s", "operation": "update"});
+        if let Some(actor) = actor {
+            attributes["actor"] = json!(actor);
+        }
+        json!({"service": "deploy", "attributes": attributes})
+    };
+    let exchanged = async |index: usize| {
+        let answer = scene.exchange(&scene.token(&scene.trusted), &wishes()[index].fields).await.ok();
+        answer["access_token"].as_str().unwrap().to_owned()
+    };
+    let (organization, team) = (exchanged(0).await, exchanged(2).await);
+    let runs = "/api/orgs/acme/runs";
+    app.post(&team, runs, &run(Some("ceo@acme.example"))).await.problem(403, "forbidden");
+    let started = app.post(&team, runs, &run(None)).await.ok();
+    assert_eq!(started["claims"]["actor"], SUBJECT);
+    // Who may start runs in the organization's name vouches for every attribute; `act` stays what it was.
+    let started = app.post(&organization, runs, &run(Some("ada"))).await.ok();
+    assert_eq!(
+        (&started["claims"]["actor"], &started["claims"]["act"]["sub"]),
+        (&json!("ada"), &json!(SUBJECT))
+    );
+}
+
+pub(super) async fn what_denies_an_admin_leaves_no_other_way_to_become_an_owner(scene: Scene) {
+    let app = &scene.app;
+    let mut owner = wishes().swap_remove(0).policy;
+    owner["roleID"] = json!("owner");
+    let answer = app.patch(&app.owner, &scene.policies, &json!({"policies": [owner]})).await;
+    answer.problem(422, "invalid-input");
+    let deny_admin = json!({
+        "decision": "deny", "tokenType": "organization", "authorizedPermissions": ["admin"], "rules": {"sub": SUBJECT},
+    });
+    scene.put(&json!([wishes()[1].policy, deny_admin])).await;
+    let [plain, admin] = [0, 1].map(|index| wishes().swap_remove(index).fields);
+    check("admin", &scene.exchange(&scene.token(&scene.trusted), &admin).await, Err("denied_by_policy"));
+    let exchanged = scene.exchange(&scene.token(&scene.trusted), &plain).await.ok();
+    let token = exchanged["access_token"].as_str().unwrap();
+    assert_eq!(app.get(token, "/api/user").await.ok()["role"], "orchestrator");
+}

@@ -5,27 +5,10 @@ use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::harness::{Answer, Engine, Setup, TestApp};
+use crate::harness::{Answer, Engine, Setup, TestApp, on_both_engines};
 
-/// Makes every test of this file one on each engine.
-macro_rules! with_another_issuer {
-    ($($test:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::Scene::set($crate::harness::Engine::Sqlite).await).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::Scene::set($crate::harness::Engine::Postgres).await).await;
-            })*
-        }
-    };
-}
-
-with_another_issuer![
+on_both_engines![
+    Scene:
     a_token_of_another_runmint_becomes_an_access_token_and_starts_a_run,
     every_refusal_has_its_reason,
     a_token_is_good_for_one_exchange_and_its_repetition,

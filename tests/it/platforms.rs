@@ -9,30 +9,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::foreign_issuer::{ForeignIssuer, ForeignKey, Reply};
-use crate::harness::{Ended, Engine, Setup, TestApp, run, run_as};
+use crate::harness::{Ended, Engine, Setup, TestApp, on_both_engines, run, run_as};
 use crate::verifiers::start_all;
 
 const AUDIENCE: &str = "urn:runmint:org:acme";
 
-/// Makes every test of this file one on each engine.
-macro_rules! on_each_engine {
-    ($($test:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::Scene::set($crate::harness::Engine::Sqlite).await).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::Scene::set($crate::harness::Engine::Postgres).await).await;
-            })*
-        }
-    };
-}
-
-on_each_engine![
+on_both_engines![
+    Scene:
     a_job_of_github_actions_gets_a_token_for_its_run,
     a_job_of_gitlab_gets_a_token_for_its_run,
     a_pod_of_kubernetes_gets_a_token_for_its_run,

@@ -22,26 +22,10 @@ use url::form_urlencoded;
 use self::identity::*;
 use self::memory::*;
 use crate::foreign_issuer::{ForeignIssuer, ForeignKey};
-use crate::harness::{Answer, Engine, Setup, TestApp};
+use crate::harness::{Answer, Engine, Setup, TestApp, on_both_engines};
 
-macro_rules! on_each_engine {
-    ($($test:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::Scene::set($crate::harness::Engine::Sqlite).await).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::Scene::set($crate::harness::Engine::Postgres).await).await;
-            })*
-        }
-    };
-}
-
-on_each_engine![
+on_both_engines![
+    Scene:
     nothing_is_given_but_what_a_policy_of_this_organization_allows,
     a_hundred_at_once_are_one_exchange,
     a_form_with_anything_missing_doubled_or_strange_is_refused,

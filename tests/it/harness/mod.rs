@@ -31,7 +31,23 @@ pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
 }
 
 /// Declares each named `async fn(app: TestApp)` of the file as a test on both engines.
+///
+/// With `Scene:` before the names, each test gets what `Scene::set(engine)` makes.
 macro_rules! on_both_engines {
+    ($scene:ident: $($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::$scene::set($crate::harness::Engine::Sqlite).await).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::$scene::set($crate::harness::Engine::Postgres).await).await;
+            })*
+        }
+    };
     ($($test:ident),* $(,)?) => {
         mod on_sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]

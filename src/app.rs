@@ -86,7 +86,7 @@ pub struct App {
     /// The policies of issuers, read once for each version.
     pub policies: Cache<(Uuid, i64), Arc<CompiledPolicies>>,
     /// Held by whoever decides about much at once, apart from the requests of everybody else.
-    pub deciding: Semaphore,
+    pub deciding: Arc<Semaphore>,
     /// The key of which the database last recorded no token, as long as that is so: whoever believes that it
     /// signs is not ready.
     pub refused_key: ArcSwapOption<String>,
@@ -226,7 +226,7 @@ impl App {
             reminders: ArcSwap::default(),
             refusals: Cache::new(POLICIES_CACHED),
             policies: Cache::new(POLICIES_CACHED),
-            deciding: Semaphore::new(1),
+            deciding: Arc::new(Semaphore::new(1)),
             refused_key: ArcSwapOption::default(),
             taken_out: std::sync::Mutex::default(),
             looks: AtomicU64::new(0),

@@ -19,6 +19,9 @@ use crate::store::organizations::Organization;
 /// The report looks at so many runs at most, and at as many unless it is asked for fewer.
 pub const MAX_RUNS_REPORTED: i64 = 5_000;
 
+/// Versions whose formats of subjects are never taken up by others.
+const REMEMBERED: i64 = 200;
+
 #[derive(Debug, Error)]
 pub enum AudienceProfilesError {
     #[error(transparent)]
@@ -55,8 +58,10 @@ pub async fn replace_audience_profiles(
     if before.as_ref().map_or(0, |document| document.version) != replaces {
         return Err(AudienceProfilesError::Changed(replaces));
     }
-    let before = before.map(|document| serde_json::from_value(document.content)).transpose()?;
-    profiles.check(setting(app, organization), &before.unwrap_or_default())?;
+    let before =
+        app.store.last_documents(DocumentKind::AudienceProfiles, organization.id, REMEMBERED).await?;
+    let before = before.into_iter().map(serde_json::from_value).collect::<Result<Vec<_>, _>>()?;
+    profiles.check(setting(app, organization), &before)?;
     let content = serde_json::to_value(profiles)?;
     let now = app.clock.now();
     let wants_es256 = profiles.mention_es256();

@@ -112,6 +112,14 @@ impl Caller {
         rights.iter().any(|right| right.covers(attribute("project"), attribute("stack"), needed))
     }
 
+    /// Whether some run of this project and stack could be among those that the caller may see; `None` stands for
+    /// any.
+    pub fn may_see_runs_of(&self, project: Option<&str>, stack: Option<&str>) -> bool {
+        let Holder::Principal { rights, .. } = &self.token.holder else { return true };
+        let meets = |allowed: &str, one: Option<&str>| one.is_none_or(|one| allowed == "*" || allowed == one);
+        rights.iter().any(|right| meets(&right.project, project) && meets(&right.stack, stack))
+    }
+
     /// Teams, users and runners act for themselves. Whoever may start runs in the organization's name says on
     /// whose behalf.
     pub fn require_own_actor(&self, attributes: &Attributes) -> Result<(), AuthorizeError> {

@@ -189,10 +189,15 @@ async fn aside<T: Send + 'static>(
     app: &App,
     work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
 ) -> Result<T, PolicyFlowError> {
-    let _turn = app.deciding.acquire().await;
+    let turn = Arc::clone(&app.deciding).acquire_owned().await;
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let seen = Arc::clone(&wanted.0);
-    let done = tokio::task::spawn_blocking(move || work(&seen)).await;
+    let done = tokio::task::spawn_blocking(move || {
+        // Also where nobody waits any more, the next one waits for this one's end.
+        let _turn = turn;
+        work(&seen)
+    })
+    .await;
     done.map_err(|_| PolicyFlowError::Undecided)
 }
 

@@ -30,7 +30,12 @@ pub async fn show(
     PathSegment(org): PathSegment,
 ) -> Result<Json<Value>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
-    Ok(Json(render(cloud_settings(&api.app, &organization).await?)))
+    let mut shown = render(cloud_settings(&api.app, &organization).await?);
+    // A team learns of no other's projects.
+    if let Some(entries) = shown["settings"].as_array_mut() {
+        entries.retain(|entry| caller.may_see_runs_of(entry["project"].as_str(), entry["stack"].as_str()));
+    }
+    Ok(Json(shown))
 }
 
 pub async fn replace(

@@ -85,6 +85,21 @@ impl Store {
         .transpose()
     }
 
+    /// What the last versions said, newest first.
+    pub async fn last_documents(
+        &self,
+        kind: DocumentKind,
+        organization_id: Uuid,
+        limit: i64,
+    ) -> Result<Vec<Value>, StoreError> {
+        let (table, column) = kind.table_and_column();
+        let sql = format!(
+            "SELECT {column} AS content FROM {table} WHERE organization_id = $1 ORDER BY version DESC LIMIT $2"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(organization_id.to_string()).bind(limit);
+        query.fetch_all(&self.read).await?.iter().map(|row| row.json("content")).collect()
+    }
+
     /// Writes the next version; `false` when somebody else was first, or the organization was deleted.
     pub async fn replace_document(&self, new: NewDocument<'_>) -> Result<bool, StoreError> {
         let (table, column) = new.kind.table_and_column();

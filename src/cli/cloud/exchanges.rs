@@ -255,7 +255,10 @@ impl From<NoCredentials> for Failure {
         match none {
             NoCredentials::NoToken(no_token) => no_token.into(),
             // It came from outside.
-            NoCredentials::Refused(text) => Self::failed(crate::cli::output::safe(&text)),
+            NoCredentials::Refused(text) => {
+                let text = crate::cli::output::safe(&text);
+                Self::failed(format!("{text}; `runmint diagnose` explains it when it is pasted there"))
+            }
             NoCredentials::Unreachable(text) => Self::unreachable(text),
         }
     }

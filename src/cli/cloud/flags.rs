@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::cli::client::variable;
 use crate::cli::failure::Failure;
+use crate::cli::output::safe;
 use crate::clouds::settings::{
     AwsSettings, AzureSettings, CloudDuration, CloudSettings, GcpSettings, Guid, MAX_POLICY_ARNS, MAX_SCOPES,
     PoolId, ProjectNumber, Region, RoleArn, RoleSessionName, Scope, ServiceAccount, SessionPolicyArn,
@@ -11,7 +12,7 @@ use crate::clouds::settings::{
 use crate::issuer::audience::Audience;
 
 /// What the run's organization set for it, as the server wrote it down when the run started.
-const VARIABLE: &str = "RUNMINT_CLOUD_SETTINGS";
+pub(in crate::cli) const VARIABLE: &str = "RUNMINT_CLOUD_SETTINGS";
 
 #[derive(Args, Default)]
 #[command(next_help_heading = "AWS")]
@@ -161,8 +162,9 @@ impl CloudFlags {
 /// What the environment says.
 pub(in crate::cli) fn inherited() -> Result<CloudSettings, Failure> {
     match variable(VARIABLE) {
-        Some(text) => serde_json::from_str(&text)
-            .map_err(|error| Failure::usage(format!("{VARIABLE} holds no cloud settings: {error}"))),
+        Some(text) => serde_json::from_str(&text).map_err(|error| {
+            Failure::usage(format!("{VARIABLE} holds no cloud settings: {}", safe(&error.to_string())))
+        }),
         None => Ok(CloudSettings::default()),
     }
 }

@@ -50,9 +50,8 @@ impl Masking {
         known.push_back(Zeroizing::new(secret.to_owned()));
         drop(known);
         if let Some(platform) = self.platform {
-            let line = Zeroizing::new(format!("{}\n", platform.command(secret)));
-            // One write, so that no other line of the command gets into it. If nobody reads it, nothing is shown.
-            let _ = stderr().lock().write_all(line.as_bytes());
+            // One write, so that nothing gets into it. If nobody reads it, nothing is shown.
+            let _ = stderr().lock().write_all(platform.line(secret).as_bytes());
         }
     }
 
@@ -68,6 +67,12 @@ impl Masking {
 }
 
 impl Platform {
+    /// The command on a line of its own: somebody else may have begun one, and what stands in the middle of a line
+    /// is shown and not obeyed.
+    fn line(self, secret: &str) -> Zeroizing<String> {
+        Zeroizing::new(format!("\n{}\n", self.command(secret)))
+    }
+
     /// docs.github.com/actions/reference/workflow-commands-for-github-actions (add-mask) and
     /// learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands (SetSecret).
     fn command(self, secret: &str) -> String {
@@ -104,6 +109,7 @@ mod tests {
         assert_eq!(found("GITHUB_ACTIONS", "false"), None);
         assert_eq!(found("CI", "true"), None);
         assert_eq!(Platform::GithubActions.command("a%\r\nb"), "::add-mask::a%25%0D%0Ab");
+        assert_eq!(Platform::GithubActions.line("a").as_str(), "\n::add-mask::a\n");
         // The agent undoes %AZP25 after the others, which have no prefix.
         assert_eq!(Platform::AzureDevops.command("a%\r\nb"), "##vso[task.setsecret]a%AZP25%0D%0Ab");
     }

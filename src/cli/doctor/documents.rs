@@ -113,7 +113,7 @@ fn issuer_of(document: &Value, expected: &str) -> Finding {
         Some(found) => Finding::failure(
             name,
             differ(expected, found),
-            "Set issuer_url to the address that verifiers use, byte for byte.",
+            "Set `issuer` to the address that verifiers use, byte for byte.",
         ),
         None => Finding::failure(name, "the discovery document has none", "Is this an issuer's document?"),
     }

@@ -2,6 +2,7 @@
 //! the command runs. Nothing is on the disk, and the run's own request token is with us alone.
 
 mod answers;
+mod peer;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,13 +21,16 @@ use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 pub(super) use self::answers::Answers;
+use self::peer::is_somebody_else;
 use crate::cli::failure::Failure;
 use crate::clouds::handover::LocalEndpoint;
 use crate::entropy::{Entropy, SystemEntropy};
 
-/// A command and its children ask a few times an hour. What comes beyond waits its turn.
+/// A command and its children ask a few times an hour. What comes beyond is turned away.
 const MOST_CONNECTIONS: usize = 64;
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of other users of this machine, whom a command may have started, too: what they do leaves the rest to ours.
+const MOST_OF_OTHERS: usize = 8;
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// An exchange with retries takes a minute.
 const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
 const MOST_HEAD_BYTES: usize = 16 * 1024;
@@ -51,19 +55,22 @@ impl Endpoint {
     /// Answers until it is dropped, and every connection with it.
     pub(super) async fn serve(listener: TcpListener, answers: Arc<Answers>) {
         let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let of_others = Arc::new(Semaphore::new(MOST_OF_OTHERS));
         let mut connections = JoinSet::new();
         loop {
-            let slot = Arc::clone(&slots).acquire_owned().await.expect("it is never closed");
-            let Ok((stream, _)) = listener.accept().await else {
+            let Ok((stream, peer)) = listener.accept().await else {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
+            while connections.try_join_next().is_some() {}
+            let is_other = stream.local_addr().is_ok_and(|ours| is_somebody_else(peer, ours));
+            let slots = if is_other { &of_others } else { &slots };
+            let Ok(slot) = Arc::clone(slots).try_acquire_owned() else { continue };
             let answers = Arc::clone(&answers);
             connections.spawn(async move {
                 let _slot = slot;
                 let _ = tokio::time::timeout(CONNECTION_TIMEOUT, drive(stream, answers)).await;
             });
-            while connections.try_join_next().is_some() {}
         }
     }
 

@@ -9,9 +9,11 @@ use uuid::Uuid;
 
 use crate::cli::arguments::{attribute, duration};
 use crate::cli::client::Client;
+use crate::cli::cloud::flags::VARIABLE as SETTINGS_VARIABLE;
 use crate::cli::cloud::masking::Masking;
 use crate::cli::cloud::tokens::TokenSource;
 use crate::cli::failure::Failure;
+use crate::cli::output::safe;
 use crate::cli::run::start::Registration;
 use crate::clouds::handover::Handover;
 use crate::clouds::settings::CloudSettings;
@@ -63,6 +65,16 @@ impl OwnRunFlags {
     }
 }
 
+fn settings_of(answer: &Value) -> Result<CloudSettings, Failure> {
+    if answer.is_null() {
+        return Ok(CloudSettings::default());
+    }
+    serde_json::from_value(answer.clone()).map_err(|error| {
+        let error = safe(&error.to_string());
+        Failure::failed(format!("the cloud settings of the run cannot be used: {error}"))
+    })
+}
+
 impl OwnRun {
     pub(super) async fn start(registration: Registration, masking: &Masking) -> Result<Self, Failure> {
         let client = Client::from_environment()?;
@@ -72,13 +84,18 @@ impl OwnRun {
         let id = text("id").and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(strange)?;
         let (url, token) = text("request_url").zip(text("request_token")).ok_or_else(strange)?;
         masking.learn(token);
-        let settings = match &started["cloud"] {
-            Value::Null => CloudSettings::default(),
-            settings => serde_json::from_value(settings.clone()).map_err(|error| {
-                Failure::failed(format!("the cloud settings of the run cannot be used: {error}"))
-            })?,
+        let usable = settings_of(&started["cloud"]).and_then(|settings| {
+            let tokens = TokenSource::new(url, token.to_owned())?;
+            Ok((settings, Arc::new(tokens)))
+        });
+        let (settings, tokens) = match usable {
+            Ok(usable) => usable,
+            Err(failure) => {
+                // Nobody else knows of it.
+                let _ = client.post(&format!("/api/runs/{id}/cancel"), None).await;
+                return Err(failure);
+            }
         };
-        let tokens = Arc::new(TokenSource::new(url, token.to_owned())?);
         let url = started["environment"]["RUNMINT_URL"].as_str().map(str::to_owned);
         Ok(Self { id, client, tokens, settings, url })
     }
@@ -97,6 +114,12 @@ impl OwnRun {
         handover.set("RUNMINT_RUN_ID", self.id.to_string());
         if let Some(url) = &self.url {
             handover.set("RUNMINT_URL", url.as_str());
+        }
+        // For what runs inside, as in a run that somebody else started.
+        if !self.settings.is_empty()
+            && let Ok(settings) = serde_json::to_string(&self.settings)
+        {
+            handover.set(SETTINGS_VARIABLE, settings);
         }
     }
 

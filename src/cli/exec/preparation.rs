@@ -64,6 +64,9 @@ impl Plan {
     pub(super) async fn prepare(self) -> Result<Prepared, Failure> {
         let (listener, local) = Endpoint::bind().await?.into_parts();
         self.masking.learn(&local.token);
+        if self.settings.is_empty() {
+            self.masking.say("no cloud is configured for this run, by flags or by its organization: the command finds an endpoint for tokens, and no credentials");
+        }
         let files = match self.mode {
             Mode::Token | Mode::Endpoint if !self.settings.is_empty() => Some(Arc::new(TokenFiles {
                 directory: Arc::new(RunDirectory::create()?),
@@ -103,6 +106,11 @@ impl Preparing {
         // be allowed more than was set: so it is exchanged here.
         let is_plain = settings.policy_arns.is_empty() && settings.duration.is_none();
         let region = self.plan.endpoints.region.clone();
+        if settings.region.is_none() && region.is_none() {
+            self.plan.masking.say(
+                "no region of AWS is known: most of its clients ask for one (--aws-region, or AWS_REGION)",
+            );
+        }
         let files = self.files.clone().filter(|_| is_plain && self.plan.mode == Mode::Token);
         if let Some(files) = files {
             let file = TokenFile { name: "aws.jwt", audience: settings.audience().to_owned() };

@@ -97,6 +97,8 @@ fn passes(status: u16, code: &str, message: &str) -> bool {
             "IDPCommunicationError" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded"
         )
         || code == "InvalidIdentityToken" && message.contains("Couldn't retrieve verification key")
+        // What a role trusts is not known everywhere at once.
+        || code == "AccessDenied" && message.contains("sts:AssumeRoleWithWebIdentity")
 }
 
 #[cfg(test)]
@@ -198,7 +200,8 @@ mod tests {
             (400, "InvalidIdentityToken", key, true),
             (400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for x", false),
             (400, "ExpiredTokenException", "Token expired", false),
-            (403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", false),
+            (403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", true),
+            (403, "AccessDenied", "Not authorized", false),
             (403, "IDPRejectedClaim", "", false),
             (400, "Throttling", "Rate exceeded", true),
             (500, "InternalFailure", "", true),

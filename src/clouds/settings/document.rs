@@ -42,7 +42,7 @@ pub enum CloudDocumentError {
     Name(usize),
     #[error("settings[{0}]: no service has runs with operation `{1}`")]
     Operation(usize, String),
-    #[error("settings[{0}]: it is for the same runs as settings[{1}]")]
+    #[error("settings[{0}]: it is for the same runs as settings[{1}]: put both into one entry")]
     Twice(usize, usize),
 }
 

@@ -74,16 +74,14 @@ impl ProfileDefinitions {
         self.0.values().any(|profile| profile.algorithm == Some(ProfileAlgorithm::Es256))
     }
 
-    /// Refuses what can make no token, or one that says what it must not; `before` is what these take the place
-    /// of.
-    pub fn check(&self, setting: Setting<'_>, before: &Self) -> Result<(), ProfileError> {
+    /// Refuses what can make no token, or one that says what it must not. Policies may still believe in any format
+    /// that ever was, whatever the audience: `before` holds the versions from before.
+    pub fn check(&self, setting: Setting<'_>, before: &[Self]) -> Result<(), ProfileError> {
         AudienceProfiles::compile(0, self)?;
         self.0.iter().try_for_each(|(audience, definition)| {
+            let mut others = before.iter().chain([self]).flat_map(|version| version.0.values());
             check_definition(audience, definition, setting)
-                .and_then(|()| match before.0.get(audience) {
-                    Some(before) => subject::check_against(definition, before),
-                    None => Ok(()),
-                })
+                .and_then(|()| others.try_for_each(|other| subject::check_against(definition, other)))
                 .map_err(|source| ProfileError::Profile { audience: audience.clone(), source })
         })
     }

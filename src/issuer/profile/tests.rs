@@ -34,7 +34,7 @@ fn check_as(profiles: Value, own_issuer: bool) -> Result<(), String> {
         max_lifetime: SignedDuration::from_hours(1),
         rs256_only: &["api://AzureADTokenExchange"],
     };
-    definitions.check(setting, &ProfileDefinitions::default()).map_err(|error| error.to_string())
+    definitions.check(setting, &[]).map_err(|error| error.to_string())
 }
 
 fn check(profile: Value) -> Result<(), String> {
@@ -230,12 +230,18 @@ fn what_takes_the_place_of_a_format_cannot_be_taken_for_it() {
         rs256_only: &[],
     };
     let before = definitions("{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}");
+    // Also where it was another audience's, or a version in between had none.
+    let from_before = &[ProfileDefinitions::default(), before.clone()][..];
     let swapped = definitions("{prefix}:deploy:org:{org}:run:{stack}:{project}:{operation}");
-    let error = swapped.check(setting, &before).unwrap_err().to_string();
-    assert!(error.contains("could be taken for"), "{error}");
+    let elsewhere =
+        ProfileDefinitions(swapped.0.iter().map(|(_, profile)| ("v*".to_owned(), profile.clone())).collect());
+    for swapped in [&swapped, &elsewhere] {
+        let error = swapped.check(setting, from_before).unwrap_err().to_string();
+        assert!(error.contains("could be taken for"), "{error}");
+    }
     let named = definitions("{prefix}:deploy:org:{org}:v2:{stack}:{project}:{operation}");
-    named.check(setting, &before).unwrap();
-    before.check(setting, &before).unwrap();
+    named.check(setting, from_before).unwrap();
+    before.check(setting, from_before).unwrap();
 }
 
 #[test]

@@ -76,3 +76,24 @@ pub(super) async fn what_denies_an_admin_leaves_no_other_way_to_become_an_owner(
     let token = exchanged["access_token"].as_str().unwrap();
     assert_eq!(app.get(token, "/api/user").await.ok()["role"], "orchestrator");
 }
+
+pub(super) async fn a_team_sees_the_clouds_of_its_own_projects(scene: Scene) {
+    let app = &scene.app;
+    let rights = json!({"rights": [{"project": "website", "stack": "prod", "access": "read"}]});
+    app.patch(&app.owner, "/api/orgs/acme/teams/web", &rights).await.ok();
+    scene.put(&json!([wishes()[2].policy])).await;
+    let role = |name: &str| json!({"roleArn": format!("arn:aws:iam::123456789012:role/{name}")});
+    let settings = json!([
+        {"aws": role("everybody")},
+        {"project": "website", "aws": role("website")},
+        {"project": "website", "stack": "prod", "aws": role("prod")},
+        {"project": "website", "stack": "staging", "aws": role("staging")},
+        {"project": "billing", "aws": role("billing")},
+    ]);
+    let path = "/api/orgs/acme/cloud-settings";
+    app.put(&app.owner, path, &json!({"version": 0, "settings": settings})).await.ok();
+    let answer = scene.exchange(&scene.token(&scene.trusted), &wishes()[2].fields).await.ok();
+    let seen = app.get(answer["access_token"].as_str().unwrap(), path).await.ok();
+    assert_eq!(seen["settings"], json!(settings.as_array().unwrap()[..3]));
+    assert_eq!(app.get(&app.viewer, path).await.ok()["settings"], settings);
+}

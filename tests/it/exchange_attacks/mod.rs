@@ -39,6 +39,7 @@ on_both_engines![
     of_each_outcome_a_thousand_are_kept,
     what_a_caller_chose_never_becomes_part_of_who_a_run_is,
     a_team_does_not_say_who_is_behind_a_run,
+    a_team_sees_the_clouds_of_its_own_projects,
     what_denies_an_admin_leaves_no_other_way_to_become_an_owner,
 ];
 

@@ -42,7 +42,12 @@ impl Machine {
     fn environment(&self) -> Vec<(String, String)> {
         let home = self.folder.path().join("home").display().to_string();
         let temporary = self.folder.path().display().to_string();
-        owned(&[("PATH", "/usr/bin:/bin"), ("TMPDIR", &temporary), ("HOME", &home)])
+        owned(&[
+            ("PATH", "/usr/bin:/bin"),
+            ("TMPDIR", &temporary),
+            ("HOME", &home),
+            ("AWS_REGION", "eu-central-1"),
+        ])
     }
 
     /// A run that somebody started, and what its runner finds.

@@ -6,7 +6,7 @@ use super::token_service::TokenService;
 use super::{AWS, AZURE, GCP, Machine};
 use crate::harness::{Ended, run};
 
-const REFUSED: &str = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error></ErrorResponse>";
+const REFUSED: &str = "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>Incorrect token audience</Message></Error></ErrorResponse>";
 const UNREACHED: &str = "<ErrorResponse><Error><Code>IDPCommunicationError</Code><Message>Later</Message></Error></ErrorResponse>";
 
 struct Asking {
@@ -58,8 +58,8 @@ async fn what_may_pass_is_asked_again_and_what_is_refused_is_told_at_once() {
     let token = |body: &str| body.split("WebIdentityToken=").nth(1).unwrap().to_owned();
     let asked = asking.service.asked();
     assert_ne!(token(&asked[0].1), token(&asked[1].1), "with a new token");
-    asking.service.refuse(403, REFUSED);
-    asking.ask("aws", &AWS).await.fails(1, "AWS STS refuses: AccessDenied: Not authorized");
+    asking.service.refuse(400, REFUSED);
+    asking.ask("aws", &AWS).await.fails(1, "AWS STS refuses: InvalidIdentityToken: Incorrect token audience");
     assert_eq!(asking.service.asked().len(), 3);
 }
 

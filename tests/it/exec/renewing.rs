@@ -20,6 +20,7 @@ async fn a_file_always_has_a_token_that_lives_until_the_run_is_cancelled() {
     let url = format!("http://{}{}", service.address, crate::harness::request_path(&run));
     let environment = owned(&[
         ("PATH", "/usr/bin:/bin"),
+        ("AWS_REGION", "eu-central-1"),
         ("TMPDIR", &installation.folder().display().to_string()),
         ("RUNMINT_ID_TOKEN_REQUEST_URL", &url),
         ("RUNMINT_ID_TOKEN_REQUEST_TOKEN", run["request_token"].as_str().unwrap()),
@@ -63,6 +64,7 @@ async fn while_the_service_is_away_the_old_token_stays_and_the_new_one_comes_wit
     let url = format!("http://{}{}", service.address, crate::harness::request_path(&run));
     let environment = owned(&[
         ("PATH", "/usr/bin:/bin"),
+        ("AWS_REGION", "eu-central-1"),
         ("TMPDIR", &installation.folder().display().to_string()),
         ("RUNMINT_ID_TOKEN_REQUEST_URL", &url),
         ("RUNMINT_ID_TOKEN_REQUEST_TOKEN", run["request_token"].as_str().unwrap()),

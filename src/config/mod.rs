@@ -20,6 +20,7 @@ use self::setting::{SETTINGS, Setting};
 use self::trust::TrustSettings;
 use crate::issuer::lifetime::{LifetimePolicy, MIN_LIFETIME};
 use crate::issuer::service::{ScopeRule, ServiceDefinition, Services};
+use crate::issuer::subject::check_prefix;
 use crate::issuer::url::IssuerUrl;
 
 /// The longest life that any token may be configured to have. Google refuses tokens older than a day.
@@ -346,10 +347,7 @@ fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
         .map_err(|_| value_error("listen", "must be ADDRESS:PORT, such as 127.0.0.1:8080"))?;
     check_database_url(&raw.database_url)?;
     let prefix = raw.subject_prefix.as_str();
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-    if prefix.is_empty() || prefix.len() > 63 || !prefix.bytes().all(plain) {
-        return Err(value_error("subject_prefix", "is 1 to 63 letters, digits, `-`, `.` and `_`"));
-    }
+    check_prefix(prefix).map_err(|error| value_error("subject_prefix", &error))?;
     let services = Services::new(prefix, raw.scope, &raw.services)
         .map_err(|(name, error)| value_error(&format!("services.{name}"), &error))?;
     let timing = keys::timing(secrets.time_scale.as_deref(), &issuer)?;

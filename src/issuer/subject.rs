@@ -13,6 +13,8 @@ use thiserror::Error;
 /// OpenID Connect Core 1.0 §2: "MUST NOT exceed 255 ASCII characters in length".
 pub const MAX_SUBJECT_BYTES: usize = 255;
 
+const MAX_PREFIX_BYTES: usize = 63;
+
 const VALUE: &AsciiSet = &CONTROLS.add(b':').add(b'%').add(b'*').add(b'?');
 const VALUE_BESIDE_SLASHES: &AsciiSet = &VALUE.add(b'/');
 
@@ -42,6 +44,17 @@ pub enum TemplateError {
     Ambiguous(String),
     #[error("has the character `{0}`, which is not printable ASCII or has a meaning in cloud policies")]
     Character(char),
+}
+
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("is 1 to {MAX_PREFIX_BYTES} letters, digits, `-`, `.` and `_`")]
+pub struct PrefixError;
+
+/// What all subjects of an issuer begin with: one component, of characters that no policy gives a meaning.
+pub fn check_prefix(prefix: &str) -> Result<(), PrefixError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let fits = (1..=MAX_PREFIX_BYTES).contains(&prefix.len()) && prefix.bytes().all(plain);
+    if fits { Ok(()) } else { Err(PrefixError) }
 }
 
 impl SubjectTemplate {
@@ -175,6 +188,11 @@ impl fmt::Display for Part {
             Self::Value(name) => write!(f, "{{{name}}}"),
         }
     }
+}
+
+/// A value as subjects without slashes have it.
+pub fn encoded(value: &str) -> String {
+    utf8_percent_encode(value, VALUE).to_string()
 }
 
 fn parse_part(text: &str) -> Result<(Part, &str), TemplateError> {

@@ -10,6 +10,7 @@ use crate::clouds::trust::grant::{Grant, Scope};
 use crate::clouds::trust::subject_form::{ASKED_PROJECT, ASKED_STACK, OPERATIONS, SubjectForm};
 use crate::issuer::organization_name::OrganizationName;
 use crate::issuer::service::{Attributes, ScopeRule, Services};
+use crate::issuer::subject::{PrefixError, check_prefix};
 use crate::issuer::url::IssuerUrl;
 
 /// The claims of a run for each operation.
@@ -39,7 +40,7 @@ pub(super) struct Runs {
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// With --issuer: what subjects begin with
-    #[arg(long, value_name = "WORD", default_value = "runmint", requires = "issuer")]
+    #[arg(long, value_name = "WORD", default_value = "runmint", requires = "issuer", value_parser = prefix)]
     subject_prefix: String,
 }
 
@@ -117,6 +118,10 @@ impl Runs {
     }
 }
 
+fn prefix(text: &str) -> Result<String, PrefixError> {
+    check_prefix(text).map(|()| text.to_owned())
+}
+
 /// The claims of a deployment's token as every server makes them that nobody configured otherwise.
 fn built_in_claims(
     prefix: &str,
@@ -140,4 +145,17 @@ fn built_in_claims(
     claims.insert("org".to_owned(), org.as_str().into());
     claims.extend(identity.claims);
     Ok(claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_what_the_server_takes_for_one() {
+        assert_eq!(prefix("run-mint_1.x"), Ok("run-mint_1.x".to_owned()));
+        for bad in ["", "*", "a?", "a:b", "{org}", "a/b", "a b", "é", &"a".repeat(64)] {
+            assert_eq!(prefix(bad), Err(PrefixError), "{bad}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use super::strict_json::StrictJson;
 use super::token::TokenClaims;
 use super::vault::{RoleError, VaultRole};
 use super::verdict::Verdict;
+use super::wildcard::Wildcard;
 
 /// Far more than any relying party takes.
 pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
@@ -109,6 +110,15 @@ impl TrustDocument {
             Self::Google(one) => one.audiences(),
             Self::Vault(one) => one.audiences(),
             Self::Kubernetes(one) => one.audiences(),
+        }
+    }
+
+    /// The patterns that it compares subjects with, as written and as read.
+    pub(super) fn subject_patterns(&self) -> Vec<(String, Wildcard)> {
+        match self {
+            Self::Aws(one) => one.subject_patterns(),
+            Self::Vault(one) => one.subject_patterns(),
+            Self::Azure(_) | Self::Google(_) | Self::Kubernetes(_) => Vec::new(),
         }
     }
 

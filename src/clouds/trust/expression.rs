@@ -2,20 +2,27 @@
 //! refused, and never taken for false.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use cel::common::ast::{EntryExpr, Expr};
 use cel::extractors::This;
-use cel::parser::Parser;
+use cel::parser::{Expression as Parsed, Parser};
 use cel::{Context, Env, ExecutionError, Program, ResolveResult};
 use serde_json::Value;
 use thiserror::Error;
+
+use super::regular_expression;
 
 /// Nested deeper than anybody writes by hand, and far from the end of the stack.
 const MAX_DEPTH: u16 = 40;
 
 /// One within the other they multiply, and nobody waits for so many.
 const MAX_LOOPS: usize = 4;
-const MACROS: [&str; 5] = ["all", "exists", "exists_one", "map", "filter"];
+const MAX_NESTED_LOOPS: usize = 2;
+/// Of all lists and maps that are written out in an expression that goes over lists.
+const MAX_ITEMS: usize = 100;
+/// Of a text that is split.
+const MAX_PARTS: usize = 200;
 
 pub(super) struct Expression {
     text: String,
@@ -40,6 +47,8 @@ pub(super) enum Outcome {
     Missing(String),
     /// Types that do not go together, and the like: a refusal, too.
     Fails(String),
+    /// The relying party may come to something, but not what this is evaluated with.
+    Unknown(String),
 }
 
 /// Which language it is in.
@@ -83,15 +92,13 @@ impl Expression {
         if depth(text) > usize::from(MAX_DEPTH) {
             return Err(syntax(format!("it is nested deeper than {MAX_DEPTH}")));
         }
-        let loops: usize = MACROS.iter().map(|name| text.matches(&format!(".{name}(")).count()).sum();
-        if loops > MAX_LOOPS {
-            return Err(syntax(format!("it goes over lists more than {MAX_LOOPS} times")));
-        }
         Parser::new()
             .max_recursion_depth(MAX_DEPTH * 4)
             .parse(text)
             .map_err(|error| syntax(first_line(&error.to_string())))?;
         let program = Program::compile(text).map_err(|error| syntax(first_line(&error.to_string())))?;
+        let loops = Loops::of(program.expression());
+        loops.check().map_err(syntax)?;
         let unsupported = |name: &str| ExpressionError::Unsupported(text.to_owned(), name.to_owned());
         let references = program.references();
         // Also those in a part that is not reached for this token.
@@ -100,7 +107,7 @@ impl Expression {
             return Err(unsupported(name));
         }
         let strange = |name: &&str| {
-            !dialect.variables.contains(name) && !name.starts_with('@') && !is_bound(text, name)
+            !dialect.variables.contains(name) && !name.starts_with('@') && !loops.variables.contains(name)
         };
         if let Some(name) = references.variables().into_iter().find(strange) {
             return Err(unsupported(name));
@@ -114,9 +121,26 @@ impl Expression {
 
     pub(super) fn evaluate(&self, variables: &BTreeMap<&str, Value>) -> Outcome {
         let mut context = Context::with_env(Arc::new(Env::stdlib()));
+        // What went unread, of whatever decided.
+        let unread: Arc<Mutex<Option<String>>> = Arc::default();
+        let (of_matches, of_split) = (unread.clone(), unread.clone());
         let added = [
+            context
+                .add_function("matches", move |This(text): This<Arc<String>>, pattern: Arc<String>| {
+                    regular_expression::matches(&pattern, &text)
+                        .map(cel::Value::from)
+                        .ok_or_else(|| leave(&of_matches, "matches", &format!("the pattern `{pattern}`")))
+                })
+                .is_ok(),
             context.add_function("extract", extract).is_ok(),
-            context.add_function("split", split).is_ok(),
+            context
+                .add_function("split", move |This(text): This<Arc<String>>, separator: Arc<String>| {
+                    let parts = split(&text, &separator);
+                    parts
+                        .map(cel::Value::from)
+                        .ok_or_else(|| leave(&of_split, "split", "a text of so many parts"))
+                })
+                .is_ok(),
             context
                 .add_function("lowerAscii", |This(text): This<Arc<String>>| text.to_ascii_lowercase())
                 .is_ok(),
@@ -130,13 +154,16 @@ impl Expression {
                 return Outcome::Fails(error.to_string());
             }
         }
-        match self.program.execute(&context) {
-            Ok(value) => match to_json(&value) {
+        let outcome = self.program.execute(&context);
+        let unread = unread.lock().ok().and_then(|mut unread| unread.take());
+        match (outcome, unread) {
+            (Err(_), Some(why)) => Outcome::Unknown(why),
+            (Ok(value), _) => match to_json(&value) {
                 Some(value) => Outcome::Is(value),
                 None => Outcome::Fails("the result is of a kind that no claim has".to_owned()),
             },
-            Err(ExecutionError::NoSuchKey(key)) => Outcome::Missing(key.to_string()),
-            Err(error) => Outcome::Fails(first_line(&error.to_string())),
+            (Err(ExecutionError::NoSuchKey(key)), None) => Outcome::Missing(key.to_string()),
+            (Err(error), None) => Outcome::Fails(first_line(&error.to_string())),
         }
     }
 }
@@ -157,13 +184,18 @@ fn extract(This(text): This<Arc<String>>, template: Arc<String>) -> ResolveResul
     Ok(end.map_or_else(String::new, |end| text[start..end].to_owned()).into())
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    clippy::unnecessary_wraps,
-    reason = "functions of the language are called so"
-)]
-fn split(This(text): This<Arc<String>>, separator: Arc<String>) -> ResolveResult {
-    Ok(text.split(separator.as_str()).map(str::to_owned).collect::<Vec<String>>().into())
+fn split(text: &str, separator: &str) -> Option<Vec<String>> {
+    let parts: Vec<String> = text.split(separator).take(MAX_PARTS + 1).map(str::to_owned).collect();
+    (parts.len() <= MAX_PARTS).then_some(parts)
+}
+
+/// An error, so that what stands beside it may still decide, as it would for either value.
+fn leave(unread: &Mutex<Option<String>>, function: &str, what: &str) -> ExecutionError {
+    let why = format!("{what} is not evaluated here");
+    if let Ok(mut unread) = unread.lock() {
+        unread.get_or_insert_with(|| why.clone());
+    }
+    ExecutionError::function_error(function, why)
 }
 
 fn to_json(value: &cel::Value) -> Option<Value> {
@@ -195,14 +227,79 @@ fn depth(text: &str) -> usize {
     deepest.max(signs)
 }
 
-/// Whether a macro such as `exists(x, …)` names it.
-fn is_bound(text: &str, name: &str) -> bool {
-    MACROS.iter().any(|of| {
-        text.match_indices(&format!(".{of}(")).any(|(at, opening)| {
-            let argument = text[at + opening.len()..].split(',').next().unwrap_or_default();
-            argument.trim() == name
-        })
-    })
+/// How an expression goes over lists.
+#[derive(Default)]
+struct Loops<'e> {
+    /// What the items are called.
+    variables: Vec<&'e str>,
+    count: usize,
+    nested: usize,
+    items: usize,
+}
+
+impl<'e> Loops<'e> {
+    /// With a stack of its own: a chain of operators is as deep as it is long.
+    fn of(expression: &'e Parsed) -> Self {
+        let mut loops = Self::default();
+        let mut ahead = vec![(expression, 0)];
+        while let Some((one, around)) = ahead.pop() {
+            let mut also = |inner: &'e Parsed, around| ahead.push((inner, around));
+            match &one.expr {
+                Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {}
+                Expr::Call(call) => {
+                    call.target.iter().for_each(|target| also(target, around));
+                    call.args.iter().for_each(|argument| also(argument, around));
+                }
+                Expr::Comprehension(over) => {
+                    loops.count += 1;
+                    loops.nested = loops.nested.max(around + 1);
+                    loops.variables.push(&over.iter_var);
+                    loops.variables.extend(over.iter_var2.as_deref());
+                    also(&over.iter_range, around);
+                    for inside in [&over.accu_init, &over.loop_cond, &over.loop_step, &over.result] {
+                        also(inside, around + 1);
+                    }
+                }
+                Expr::List(list) => {
+                    loops.items += list.elements.len();
+                    list.elements.iter().for_each(|element| also(element, around));
+                }
+                Expr::Map(map) => {
+                    loops.items += map.entries.len();
+                    map.entries
+                        .iter()
+                        .for_each(|entry| parts(&entry.expr).into_iter().for_each(|part| also(part, around)));
+                }
+                Expr::Struct(of) => {
+                    of.entries
+                        .iter()
+                        .for_each(|entry| parts(&entry.expr).into_iter().for_each(|part| also(part, around)));
+                }
+                Expr::Select(select) => also(&select.operand, around),
+            }
+        }
+        loops
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.count > MAX_LOOPS {
+            return Err(format!("it goes over lists more than {MAX_LOOPS} times"));
+        }
+        if self.nested > MAX_NESTED_LOOPS {
+            return Err(format!("it goes over lists more than {MAX_NESTED_LOOPS} times within each other"));
+        }
+        if self.count > 0 && self.items > MAX_ITEMS {
+            return Err(format!("it goes over lists, and has more than {MAX_ITEMS} items written out"));
+        }
+        Ok(())
+    }
+}
+
+fn parts(entry: &EntryExpr) -> Vec<&Parsed> {
+    match entry {
+        EntryExpr::StructField(field) => vec![&field.value],
+        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+    }
 }
 
 fn first_line(text: &str) -> String {
@@ -257,6 +354,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_that_is_read_differently_is_unknown_unless_it_does_not_matter() {
+        let unread = r"assertion.sub.matches('^\\Qorg\\E')";
+        assert!(matches!(outcome(unread), Outcome::Unknown(_)));
+        assert!(matches!(outcome(&format!("!{unread}")), Outcome::Unknown(_)));
+        assert!(matches!(outcome(&format!("{unread} && assertion.n == 3")), Outcome::Unknown(_)));
+        assert_eq!(outcome(&format!("{unread} && assertion.n == 4")), Outcome::Is(json!(false)));
+        assert_eq!(outcome(&format!("{unread} || assertion.n == 3")), Outcome::Is(json!(true)));
+        assert!(matches!(outcome("matches(assertion.sub, 'a{,2}')"), Outcome::Unknown(_)));
+        assert_eq!(outcome("matches(assertion.sub, '^org:')"), Outcome::Is(json!(true)));
+        assert!(matches!(
+            outcome(&format!("size('{}'.split(',')) > 1", ",".repeat(300))),
+            Outcome::Unknown(_)
+        ));
+    }
+
+    #[test]
     fn what_is_not_known_is_refused_even_where_it_is_not_reached() {
         for (text, what) in [
             ("true || assertion.sub.replace('a', 'b') == 'x'", "replace"),
@@ -284,7 +397,19 @@ mod tests {
         }
         assert!(Expression::parse(&format!("'{}'", "a".repeat(4_095)), DIALECT).is_err());
         assert!(Expression::parse(&vec!["assertion.n == 3"; 190].join(" && "), DIALECT).is_ok());
-        let nested = (0..6).fold("true".to_owned(), |inner, _| format!("[1, 2, 3].all(x, {inner})"));
-        assert!(Expression::parse(&nested, DIALECT).is_err());
+        let list = |length: usize| format!("[{}]", vec!["1"; length].join(","));
+        let nested = |times: usize, dot: &str| {
+            (0..times).fold("true".to_owned(), |inner, _| format!("[1, 2, 3]{dot}all(x, {inner})"))
+        };
+        for dot in [".", ". ", " .\n"] {
+            assert!(Expression::parse(&nested(2, dot), DIALECT).is_ok(), "{dot:?}");
+            assert!(Expression::parse(&nested(3, dot), DIALECT).is_err(), "{dot:?}");
+            let beside = vec![nested(1, dot); 5].join(" && ");
+            assert!(Expression::parse(&beside, DIALECT).is_err(), "{dot:?}");
+        }
+        assert!(Expression::parse(&format!("{}.all(x, x == 1)", list(101)), DIALECT).is_err());
+        assert!(Expression::parse(&format!("assertion.n in {}", list(450)), DIALECT).is_ok());
+        let four = (0..4).fold("true".to_owned(), |inner, _| format!("{}. all(x, {inner})", list(450)));
+        assert!(Expression::parse(&four, DIALECT).is_err());
     }
 }

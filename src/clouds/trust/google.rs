@@ -122,6 +122,7 @@ impl GoogleProvider {
         let assertion = Value::Object(token.all().clone());
         let only_assertion = BTreeMap::from([("assertion", assertion.clone())]);
         let (mut google, mut attribute) = (Map::new(), Map::new());
+        let mut unknown: Option<String> = None;
         for (name, expression) in &self.mapping {
             match expression.evaluate(&only_assertion) {
                 Outcome::Is(value) => {
@@ -131,10 +132,18 @@ impl GoogleProvider {
                         _ => None,
                     };
                 }
-                failed => conditions.push(not_a_value(&format!("mapping of {name}"), expression, &failed)),
+                failed => {
+                    if let Outcome::Unknown(why) = &failed {
+                        unknown.get_or_insert_with(|| why.clone());
+                    }
+                    conditions.push(not_a_value(&format!("mapping of {name}"), expression, &failed));
+                }
             }
         }
-        conditions.push(subject(google.get("subject")));
+        // What follows from a mapping that is not known is not known either.
+        if unknown.is_none() || google.contains_key("subject") {
+            conditions.push(subject(google.get("subject")));
+        }
         let bytes = json!([google, attribute]).to_string().len();
         if bytes > MAX_MAPPED_BYTES {
             conditions.push(Condition::new(
@@ -150,7 +159,8 @@ impl GoogleProvider {
                 ("google", Value::Object(google)),
                 ("attribute", Value::Object(attribute)),
             ]);
-            conditions.push(match condition.evaluate(&variables) {
+            let outcome = unknown.map_or_else(|| condition.evaluate(&variables), Outcome::Unknown);
+            conditions.push(match outcome {
                 Outcome::Is(Value::Bool(holds)) => Condition::new(
                     "attributeCondition",
                     condition.text(),
@@ -236,6 +246,7 @@ pub(super) fn not_a_value(what: &str, expression: &Expression, outcome: &Outcome
         Outcome::Is(value) => format!("{value}, which is neither true nor false"),
         Outcome::Missing(claim) => format!("the token has no claim `{claim}`"),
         Outcome::Fails(why) => why.clone(),
+        Outcome::Unknown(why) => return Condition::unknown(what, expression.text(), why),
     };
     Condition::new(what, expression.text(), found, Holds::No)
 }
@@ -303,6 +314,17 @@ mod tests {
         assert!(
             GoogleProvider::parse(&json!({"attributeMapping": {"google.subject": "other.sub"}})).is_err()
         );
+    }
+
+    #[test]
+    fn what_is_not_evaluated_is_unknown_also_where_it_is_mapped() {
+        let unread = r"assertion.sub.matches('^\\Qa\\E$')";
+        assert_eq!(accepts(&json!({"google.subject": "assertion.sub"}), unread, "a"), Holds::Unknown);
+        let mapping =
+            json!({"google.subject": "assertion.sub", "attribute.a": format!("{unread} ? 'x' : 'y'")});
+        assert_eq!(accepts(&mapping, "attribute.a == 'x'", "a"), Holds::Unknown);
+        let mapping = json!({"google.subject": format!("{unread} ? 'x' : 'y'")});
+        assert_eq!(accepts(&mapping, "true", "a"), Holds::Unknown);
     }
 
     #[test]

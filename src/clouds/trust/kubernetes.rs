@@ -212,6 +212,7 @@ impl Authenticator {
         ];
         conditions.extend(self.claim_rules.iter().map(|rule| rule.evaluate(token)));
         let mut user = Map::new();
+        let mut unknown: Option<String> = None;
         match self.username.value(token) {
             Ok(Value::String(name)) if !name.is_empty() => {
                 conditions.push(Condition::new("claimMappings.username", "a text", &name, Holds::Yes));
@@ -223,24 +224,26 @@ impl Authenticator {
                 other.to_string(),
                 Holds::No,
             )),
-            Err(why) => conditions.push(Condition::new("claimMappings.username", "a text", why, Holds::No)),
+            Err(why) => conditions.push(why.condition("claimMappings.username", "a text", &mut unknown)),
         }
         for (name, mapping) in &self.others {
             match mapping.value(token) {
                 Ok(value) => drop(user.insert(name.clone(), value)),
                 // Groups and uid by claim may be missing; an expression must come to a value.
                 Err(_) if matches!(mapping, Mapped::Claim { .. }) => {}
-                Err(why) => conditions.push(Condition::new(
-                    format!("claimMappings.{name}"),
-                    "a value",
-                    why,
-                    Holds::No,
-                )),
+                Err(why) => {
+                    conditions.push(why.condition(&format!("claimMappings.{name}"), "a value", &mut unknown));
+                }
             }
         }
         user.entry("groups").or_insert_with(|| json!([]));
         let variables = BTreeMap::from([("user", Value::Object(user))]);
-        conditions.extend(self.user_rules.iter().map(|rule| match rule.evaluate(&variables) {
+        // What follows from a mapping that is not known is not known either.
+        let outcome = |rule: &Expression| match &unknown {
+            Some(why) => Outcome::Unknown(why.clone()),
+            None => rule.evaluate(&variables),
+        };
+        conditions.extend(self.user_rules.iter().map(|rule| match outcome(rule) {
             Outcome::Is(Value::Bool(holds)) => Condition::new(
                 "userValidationRules",
                 rule.text(),
@@ -317,7 +320,7 @@ impl ClaimRule {
 }
 
 impl Mapped {
-    fn value(&self, token: &TokenClaims) -> Result<Value, String> {
+    fn value(&self, token: &TokenClaims) -> Result<Value, NoValue> {
         match self {
             Self::Claim { claim, prefix } => match token.find(claim) {
                 Some(Value::String(text)) => Ok(format!("{prefix}{text}").into()),
@@ -326,16 +329,37 @@ impl Mapped {
                     .filter_map(Value::as_str)
                     .map(|text| format!("{prefix}{text}"))
                     .collect()),
-                Some(_) => Err(format!("the claim `{claim}` is no text")),
-                None => Err(format!("the token has no claim `{claim}`")),
+                Some(_) => Err(NoValue::Refused(format!("the claim `{claim}` is no text"))),
+                None => Err(NoValue::Refused(format!("the token has no claim `{claim}`"))),
             },
             Self::Expression(expression) => {
                 let variables = BTreeMap::from([("claims", Value::Object(token.all().clone()))]);
                 match expression.evaluate(&variables) {
                     Outcome::Is(value) => Ok(value),
-                    Outcome::Missing(claim) => Err(format!("the token has no claim `{claim}`")),
-                    Outcome::Fails(why) => Err(why),
+                    Outcome::Missing(claim) => {
+                        Err(NoValue::Refused(format!("the token has no claim `{claim}`")))
+                    }
+                    Outcome::Fails(why) => Err(NoValue::Refused(why)),
+                    Outcome::Unknown(why) => Err(NoValue::Unknown(why)),
                 }
+            }
+        }
+    }
+}
+
+/// Why a part of the user has no value.
+enum NoValue {
+    Refused(String),
+    Unknown(String),
+}
+
+impl NoValue {
+    fn condition(self, what: &str, expected: &str, unknown: &mut Option<String>) -> Condition {
+        match self {
+            Self::Refused(why) => Condition::new(what, expected, why, Holds::No),
+            Self::Unknown(why) => {
+                unknown.get_or_insert_with(|| why.clone());
+                Condition::unknown(what, expected, why)
             }
         }
     }
@@ -401,6 +425,24 @@ mod tests {
         ] {
             let found = configuration(rules.clone(), username.clone(), user_rules).evaluate(&token).accepts;
             assert_eq!(found, expected, "{rules} {username}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_evaluated_is_unknown_also_where_it_is_mapped() {
+        let claims = json!({"iss": "https://i", "aud": "kubernetes", "sub": "a:b"});
+        let token = TokenClaims::new(claims.as_object().unwrap().clone());
+        let by_claim = json!({"claim": "sub", "prefix": "runmint:"});
+        let unread = r"claims.sub.matches('^\\Qa:b\\E$')";
+        let mapped = json!({"expression": format!("{unread} ? 'x' : 'y'")});
+        let only = json!([{"expression": "user.username == 'x'"}]);
+        for (rules, username, user_rules) in [
+            (json!([{"expression": unread}]), by_claim, json!([])),
+            (json!([]), mapped.clone(), json!([])),
+            (json!([]), mapped, only),
+        ] {
+            let found = configuration(rules.clone(), username.clone(), user_rules).evaluate(&token).accepts;
+            assert_eq!(found, Holds::Unknown, "{rules} {username}");
         }
     }
 

@@ -11,6 +11,7 @@ pub mod kubernetes;
 pub mod lint;
 mod probe;
 pub mod quoting;
+mod regular_expression;
 pub mod review;
 mod strict_json;
 pub mod subject_form;

@@ -1,7 +1,12 @@
 //! Runs that nobody started, made from those that somebody did: each differs in one part, to see what else a document
 //! accepts.
 
+use std::collections::BTreeSet;
+
+use super::subject_form::OPERATIONS;
 use super::token::TokenClaims;
+use super::wildcard::Wildcard;
+use crate::issuer::subject::encoded;
 
 /// Names that nobody uses.
 const FRESH: &str = "runmint-probe";
@@ -9,12 +14,14 @@ const OTHER_ORGANIZATION_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
-    /// What is different: `stack`, `project`, `organization`, `service`, `issuer`, `audience`.
+    /// What is different: `stack`, `project`, `organization`, `service`, `issuer`, `audience`, `several`.
     pub(super) part: &'static str,
     pub(super) what: String,
     pub(super) token: TokenClaims,
     /// Nobody means to trust this.
     pub(super) never_meant: bool,
+    /// Says nothing beside one of these.
+    pub(super) covered_by: &'static [&'static str],
 }
 
 /// The parts of a deployment, outermost last.
@@ -27,10 +34,10 @@ pub(super) fn neighbours(token: &TokenClaims) -> Vec<Probe> {
         let Some(value) = token.text(claim).map(str::to_owned) else { continue };
         let never_meant = part == "organization";
         let mut add = |what: String, changed: Option<TokenClaims>| {
-            probes.extend(changed.map(|token| Probe { part, what, token, never_meant }));
+            probes.extend(changed.map(|token| Probe { part, what, token, never_meant, covered_by: &[] }));
         };
         if part == "operation" {
-            for other in ["preview", "update", "refresh", "destroy"].into_iter().filter(|one| *one != value) {
+            for other in OPERATIONS.into_iter().filter(|one| *one != value) {
                 add(format!("operation `{other}`"), renamed(token, claim, other));
             }
             continue;
@@ -47,6 +54,7 @@ pub(super) fn neighbours(token: &TokenClaims) -> Vec<Probe> {
         what: "any stack of any project".to_owned(),
         token,
         never_meant: false,
+        covered_by: &[],
     }));
     probes.extend(other_service(token));
     probes.push(Probe {
@@ -54,14 +62,69 @@ pub(super) fn neighbours(token: &TokenClaims) -> Vec<Probe> {
         what: "the same subject, said by another issuer".to_owned(),
         token: token.with("iss", "https://runmint-probe.example/oidc"),
         never_meant: true,
+        covered_by: &[],
     });
     probes.push(Probe {
         part: "audience",
         what: "a token that was made for somebody else".to_owned(),
         token: token.with("aud", "https://runmint-probe.example"),
         never_meant: false,
+        covered_by: &[],
     });
     probes
+}
+
+/// Runs that differ in several parts at once: a document may trust everybody's `prod`, where nobody ran that yet.
+pub(super) fn combinations(token: &TokenClaims, stacks: &BTreeSet<String>) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    let with = |token: TokenClaims, claim: &str, value: &str| {
+        if token.text(claim) == Some(value) { Some(token) } else { renamed(&token, claim, value) }
+    };
+    for stack in stacks {
+        for (organization, project) in [(false, false), (false, true), (true, false), (true, true)] {
+            let (whose, covered_by): (_, &[_]) = match (organization, project) {
+                (true, _) => (" of any other organization", &["any other organization"]),
+                (_, true) => (" of any other project", &["any other project", "any stack of any project"]),
+                _ => ("", &["any other stack"]),
+            };
+            for operation in OPERATIONS {
+                let changed = with(token.clone(), "stack", stack)
+                    .and_then(|token| with(token, "operation", operation))
+                    .and_then(|token| if project { with(token, "project", FRESH) } else { Some(token) })
+                    .and_then(|token| if organization { with(token, "org", FRESH) } else { Some(token) });
+                probes.extend(changed.map(|token| Probe {
+                    part: "several",
+                    what: format!("stack `{stack}`{whose}"),
+                    token,
+                    never_meant: organization,
+                    covered_by,
+                }));
+            }
+        }
+    }
+    probes
+}
+
+/// A stranger's run that fits a pattern of the document's own.
+pub(super) fn fitting(token: &TokenClaims, written: &str, pattern: &Wildcard) -> Option<Probe> {
+    if !pattern.opens_organization() {
+        return None;
+    }
+    let subject = pattern.filled(FRESH);
+    let own = token.text("org").map(str::to_owned);
+    let mut changed =
+        token.with("sub", subject.as_str()).with("org", FRESH).with("org_id", OTHER_ORGANIZATION_ID);
+    let pieces: Vec<&str> = subject.split(':').collect();
+    for pair in pieces.windows(2).filter(|pair| token.find(pair[0]).is_some()) {
+        changed = changed.with(pair[0], decoded(pair[1]));
+    }
+    (changed.text("org") != own.as_deref()).then(|| Probe {
+        part: "organization",
+        what: format!("runs of other organizations that fit `{written}`"),
+        token: changed,
+        never_meant: true,
+        covered_by: &[],
+    })
 }
 
 /// The same run with another value in a claim, and wherever the subject repeats it.
@@ -73,7 +136,7 @@ fn renamed(token: &TokenClaims, claim: &str, value: &str) -> Option<TokenClaims>
     let place = after_label.or_else(|| pieces.iter().rposition(|piece| decoded(piece) == old));
     let mut changed = token.clone();
     if let Some(place) = place {
-        value.clone_into(&mut pieces[place]);
+        pieces[place] = encoded(value);
         changed = changed.with("sub", pieces.join(":"));
     }
     changed = changed.with(claim, value);
@@ -107,6 +170,7 @@ fn other_service(token: &TokenClaims) -> Option<Probe> {
         what: format!("a service other than the one of `{service}`"),
         token,
         never_meant: false,
+        covered_by: &[],
     })
 }
 
@@ -145,5 +209,20 @@ mod tests {
             of("any stack of any project").subject(),
             Some("p:deploy:org:acme:project:runmint-probe:stack:runmint-probe:operation:preview:scope:read")
         );
+
+        let several = combinations(&token, &BTreeSet::from(["x:y".to_owned()]));
+        let subjects: Vec<&str> = several.iter().filter_map(|one| one.token.subject()).collect();
+        assert_eq!(subjects.len(), 16);
+        let far =
+            "p:deploy:org:runmint-probe:project:runmint-probe:stack:x%3Ay:operation:destroy:scope:write";
+        assert!(subjects.contains(&far), "{subjects:?}");
+
+        let written = "p:deploy:org:*:project:*:stack:prod:*";
+        let stranger = fitting(&token, written, &Wildcard::with_stars(written)).unwrap().token;
+        let subject = "p:deploy:org:runmint-probe:project:runmint-probe:stack:prod:runmint-probe";
+        assert_eq!((stranger.subject(), stranger.text("stack")), (Some(subject), Some("prod")));
+        assert_eq!(stranger.text("org"), Some(FRESH));
+        let own = "p:deploy:org:acme:*";
+        assert!(fitting(&token, own, &Wildcard::with_stars(own)).is_none());
     }
 }

@@ -62,10 +62,10 @@ pub fn cel(text: &str) -> String {
     quoted + "'"
 }
 
-/// `text` as a regular expression that matches it alone (RE2).
+/// `text` as a regular expression that matches it alone (RE2). Some engines give `\<` a meaning.
 pub fn regex(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, c| {
-        if !(c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '/' | '-') || !c.is_ascii()) {
+        if !(c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '/' | '-' | '<' | '>') || !c.is_ascii()) {
             escaped.push('\\');
         }
         escaped.push(c);
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(shell("runmint:deploy:org:acme"), "runmint:deploy:org:acme");
         assert_eq!(terraform("a\"${x} %{if} $5 100% \\ \n"), r#""a\"$${x} %%{if} $5 100% \\ \n""#);
         assert_eq!(cel(r"it's \d"), r"'it\'s \\d'");
-        assert_eq!(regex("a.b*c:d-e_f/g+"), r"a\.b\*c:d-e_f/g\+");
+        assert_eq!(regex("a.b*c:d-e_f/g+<h>"), r"a\.b\*c:d-e_f/g\+<h>");
         assert_eq!(name("web site/é:prod!", '-', 8), "web-site");
     }
 }

@@ -6,12 +6,15 @@ use serde::Serialize;
 
 use super::document::TrustDocument;
 use super::lint::{Finding, Severity};
-use super::probe;
+use super::probe::{self, Probe};
 use super::token::TokenClaims;
 use super::verdict::{Holds, Verdict};
 
 /// Of so many accepted runs the neighbours are tried.
 const MOST_PROBED: usize = 50;
+/// Of so many runs, and with so many stacks, several parts are changed at once.
+const MOST_COMBINED: usize = 3;
+const MOST_STACKS: usize = 20;
 
 /// A run, recorded or hypothetical.
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ pub struct Also {
     pub example: String,
     #[serde(skip)]
     never_meant: bool,
+    #[serde(skip)]
+    covered_by: &'static [&'static str],
 }
 
 impl Review {
@@ -92,22 +97,22 @@ impl Review {
 fn also_accepted(document: &TrustDocument, accepted: &[&TokenClaims], candidates: &[Candidate]) -> Vec<Also> {
     let known: BTreeSet<&str> = candidates.iter().filter_map(|one| one.token.subject()).collect();
     let mut also: Vec<Also> = Vec::new();
-    for token in accepted {
-        for probe in probe::neighbours(token) {
-            let subject = probe.token.subject().unwrap_or_default();
-            let was_run = probe.part == "operation" && known.contains(subject);
-            let elsewhere = probe.part == "issuer" && document.leaves_the_issuer_open();
-            if was_run || elsewhere || also.iter().any(|one| one.what == probe.what) {
-                continue;
-            }
-            let accepts = document.evaluate(&probe.token).accepts;
-            if accepts != Holds::No {
-                let (part, what, never_meant) =
-                    (probe.part, probe.what, probe.never_meant && accepts == Holds::Yes);
-                also.push(Also { part, what, accepts, example: subject.to_owned(), never_meant });
-            }
+    for probe in probes(document, accepted, candidates) {
+        let subject = probe.token.subject().unwrap_or_default();
+        let was_run = matches!(probe.part, "operation" | "several") && known.contains(subject);
+        let elsewhere = probe.part == "issuer" && document.leaves_the_issuer_open();
+        if was_run || elsewhere || also.iter().any(|one| one.what == probe.what) {
+            continue;
+        }
+        let accepts = document.evaluate(&probe.token).accepts;
+        if accepts != Holds::No {
+            let Probe { part, what, never_meant, covered_by, .. } = probe;
+            let (example, never_meant) = (subject.to_owned(), never_meant && accepts == Holds::Yes);
+            also.push(Also { part, what, accepts, example, never_meant, covered_by });
         }
     }
+    let all: Vec<String> = also.iter().map(|one| one.what.clone()).collect();
+    also.retain(|one| !one.covered_by.iter().any(|by| all.iter().any(|what| what == by)));
     // Who accepts any other stack accepts those with longer names, too.
     let any: Vec<&'static str> =
         also.iter().filter(|one| one.what.starts_with("any other ")).map(|one| one.part).collect();
@@ -115,4 +120,91 @@ fn also_accepted(document: &TrustDocument, accepted: &[&TokenClaims], candidates
         one.what.starts_with("any other ") || !one.what.starts_with("a ") || !any.contains(&one.part)
     });
     also
+}
+
+fn probes(document: &TrustDocument, accepted: &[&TokenClaims], candidates: &[Candidate]) -> Vec<Probe> {
+    let mut probes: Vec<Probe> = accepted.iter().flat_map(|token| probe::neighbours(token)).collect();
+    // Also where none is accepted: whom is it for, then?
+    let mut several = accepted.to_vec();
+    several.extend(candidates.iter().map(|one| &one.token).take(MOST_COMBINED));
+    several.truncate(MOST_COMBINED);
+    let stacks = candidates.iter().filter_map(|one| one.token.text("stack")).map(str::to_owned);
+    let mut stacks: BTreeSet<String> = stacks.collect();
+    while stacks.len() > MOST_STACKS {
+        stacks.pop_last();
+    }
+    let patterns = document.subject_patterns();
+    for token in several {
+        probes.extend(probe::combinations(token, &stacks));
+        let fitting = |(written, pattern): &(String, _)| probe::fitting(token, written, pattern);
+        probes.extend(patterns.iter().filter_map(fitting));
+    }
+    probes
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const OPEN: [&str; 2] = [
+        "runmint:deploy:org:acme:project:website:stack:staging:operation:*:scope:*",
+        "runmint:deploy:org:*:project:*:stack:prod:operation:*:scope:*",
+    ];
+
+    fn run(stack: &str) -> Candidate {
+        let claims = json!({
+            "iss": "https://i", "aud": "a", "org": "acme", "org_id": "1", "project": "website", "stack": stack,
+            "operation": "update", "scope": "write",
+            "sub": format!("runmint:deploy:org:acme:project:website:stack:{stack}:operation:update:scope:write"),
+        });
+        Candidate { name: "run".to_owned(), token: TokenClaims::new(claims.as_object().unwrap().clone()) }
+    }
+
+    fn review(document: &Value, candidates: &[Candidate]) -> Review {
+        Review::of(&TrustDocument::recognise(document).unwrap(), candidates)
+    }
+
+    fn strangers(review: &Review) -> bool {
+        review.findings.iter().any(|one| one.code == "accepts_strangers")
+    }
+
+    #[test]
+    fn a_pattern_that_no_run_used_yet_is_tried_with_strangers() {
+        let aws = |subjects: &[&str]| {
+            json!({"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+                "Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/i"},
+                "Condition": {"StringEquals": {"i:aud": "a"}, "StringLike": {"i:sub": subjects}}}]})
+        };
+        let vault = |subjects: &[&str]| {
+            json!({"user_claim": "sub", "bound_audiences": ["a"], "bound_issuer": "https://i",
+                "bound_claims_type": "glob", "bound_claims": {"sub": subjects}})
+        };
+        for of in [&aws as &dyn Fn(&[&str]) -> Value, &vault] {
+            for candidates in [vec![run("staging")], vec![run("other")]] {
+                let open = review(&of(&OPEN), &candidates);
+                assert!(strangers(&open), "{:?}", open.findings);
+                assert!(open.findings.iter().any(|one| one.code == "any_organization"));
+            }
+            let closed = review(&of(&OPEN[..1]), &[run("staging")]);
+            assert!(!closed.has_problems(), "{:?}", closed.findings);
+        }
+    }
+
+    #[test]
+    fn an_expression_is_tried_with_strangers_of_every_stack_that_is_known() {
+        let condition = "assertion.sub.startsWith('runmint:deploy:org:acme:project:website:stack:staging:') \
+            || (assertion.stack == 'prod' && assertion.operation == 'destroy')";
+        let google = json!({
+            "attributeMapping": {"google.subject": "assertion.run_id"}, "attributeCondition": condition,
+        });
+        let google = |candidates: &[Candidate]| {
+            let with_id = |one: &Candidate| Candidate { token: one.token.with("run_id", "r"), ..one.clone() };
+            review(&google, &candidates.iter().map(with_id).collect::<Vec<_>>())
+        };
+        assert!(strangers(&google(&[run("staging"), run("prod")])));
+        assert!(!strangers(&google(&[run("staging")])), "nobody knows of that stack");
+    }
 }

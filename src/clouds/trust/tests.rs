@@ -89,6 +89,22 @@ fn documents(grant: &Grant) -> Vec<(&'static str, Value)> {
     documents
 }
 
+#[test]
+fn terraform_takes_a_service_account_from_nobody() {
+    let google = GoogleTarget {
+        project_number: "1".into(),
+        pool: "p".into(),
+        provider: "q".into(),
+        service_account: Some("deploy@p.iam.gserviceaccount.com".into()),
+    };
+    let text = google.terraform(&grant(Some("web"), &["a", "b"], &["update"])).unwrap();
+    assert!(text.contains("google_service_account_iam_member") && !text.contains("_iam_binding"), "{text}");
+    assert!(
+        text.contains("for_each           = toset([\"principalSet://") && text.contains("each.value"),
+        "{text}"
+    );
+}
+
 /// Names over the characters that could confuse, and others.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![

@@ -81,6 +81,13 @@ impl VaultRole {
         self.bound_audiences.clone()
     }
 
+    /// What subjects may look like, as written and as read.
+    pub(super) fn subject_patterns(&self) -> Vec<(String, Wildcard)> {
+        let subjects = self.bound_claims.get("sub").filter(|_| self.globs).map(several).unwrap_or_default();
+        let texts = subjects.into_iter().filter_map(Value::as_str);
+        texts.map(|text| (text.to_owned(), Wildcard::with_stars(text))).collect()
+    }
+
     pub fn evaluate(&self, token: &TokenClaims) -> Verdict {
         let mut conditions = Vec::new();
         if let Some(issuer) = &self.issuer {
@@ -159,6 +166,12 @@ impl VaultRole {
         }
         for text in subjects {
             let pattern = Wildcard::with_stars(text);
+            if self.globs && pattern.opens_organization() && !pattern.is_anything() {
+                found.push(Finding::problem(
+                    "any_organization",
+                    format!("`{text}` has a star at or before the organization, so that others fit, too"),
+                ));
+            }
             match (self.globs, pattern.is_exact()) {
                 (true, false) if pattern.is_anything() => {
                     found.push(Finding::problem("any_subject", format!("`{text}` is every subject of the issuer")));
@@ -291,11 +304,18 @@ mod tests {
         assert_eq!(codes(json!({"bound_subject": "a:*"})), ["wildcard_taken_literally"]);
         assert_eq!(codes(json!({"bound_subject": "a", "bound_audiences": []})), ["audience_missing"]);
         assert_eq!(codes(json!({"bound_claims": {"sub": "a:*"}})), ["wildcard_taken_literally"]);
-        for (sub, code) in [("*", "any_subject"), ("a:b*", "wildcard_within_name")] {
+        for (sub, code) in [
+            ("*", "any_subject"),
+            ("p:org:acme:stack:b*", "wildcard_within_name"),
+            ("p:deploy:org:*:stack:prod:*", "any_organization"),
+            ("p:*", "any_organization"),
+        ] {
             assert_eq!(codes(json!({"bound_claims": {"sub": sub}, "bound_claims_type": "glob"})), [code]);
         }
         assert_eq!(
-            codes(json!({"bound_claims": {"sub": "a:*", "project": "w*"}, "bound_claims_type": "glob"})),
+            codes(
+                json!({"bound_claims": {"sub": "p:org:acme:*", "project": "w*"}, "bound_claims_type": "glob"})
+            ),
             ["wildcard_in_claim"]
         );
     }

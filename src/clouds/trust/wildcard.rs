@@ -10,6 +10,10 @@ pub(super) enum Piece {
     Any,
 }
 
+const ORGANIZATION: [Piece; 3] = [Piece::Exactly('o'), Piece::Exactly('r'), Piece::Exactly('g')];
+/// Before the organization's name come a word of the issuer's and the service.
+const PLACES: usize = 3;
+
 impl Wildcard {
     pub(super) fn new(pieces: Vec<Piece>) -> Self {
         Self(pieces)
@@ -27,6 +31,50 @@ impl Wildcard {
     /// Whether every text matches, but perhaps the empty one.
     pub(super) fn is_anything(&self) -> bool {
         self.0.contains(&Piece::Any) && !self.0.iter().any(|piece| matches!(piece, Piece::Exactly(_)))
+    }
+
+    /// The text that is meant, where there is but one.
+    pub(super) fn exact_text(&self) -> Option<String> {
+        let exactly = |piece: &Piece| if let Piece::Exactly(c) = piece { Some(*c) } else { None };
+        self.0.iter().map(exactly).collect()
+    }
+
+    pub(super) fn has_one(&self) -> bool {
+        self.0.contains(&Piece::One)
+    }
+
+    /// Whether a wildcard stands at or before the organization's name, which subjects have after `org`. Where that label
+    /// is missing, the name may be any of the first components.
+    pub(super) fn opens_organization(&self) -> bool {
+        let is_mark = |piece: &Piece| matches!(piece, Piece::Exactly(c) if is_separator(*c));
+        let mut after_label = false;
+        for (place, component) in self.0.split(is_mark).enumerate() {
+            if component.iter().any(|piece| !matches!(piece, Piece::Exactly(_))) {
+                return after_label || place < PLACES || self.names_organization();
+            }
+            if after_label {
+                return false;
+            }
+            after_label = component == ORGANIZATION;
+        }
+        false
+    }
+
+    fn names_organization(&self) -> bool {
+        self.0.split(|piece| *piece == Piece::Exactly(':')).any(|component| component == ORGANIZATION)
+    }
+
+    /// A text that fits, with `word` for whatever is open.
+    pub(super) fn filled(&self, word: &str) -> String {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Exactly(c) => text.push(*c),
+                Piece::One => text.extend(word.chars().next()),
+                Piece::Any => text.push_str(word),
+            }
+        }
+        text
     }
 
     /// A star that begins in the midst of a component: `acme*` is `acme-evil`, too.
@@ -99,6 +147,28 @@ mod tests {
     #[test]
     fn a_pattern_made_to_be_slow_is_not() {
         assert!(!Wildcard::with_stars(&("*a".repeat(200) + "b")).matches(&"a".repeat(5_000)));
+    }
+
+    #[test]
+    fn an_organization_is_open_to_what_stands_before_it() {
+        for (pattern, open) in [
+            ("p:deploy:org:*:stack:prod", true),
+            ("p:deploy:org:acme*:stack:prod", true),
+            ("p:*:org:acme:stack:prod", true),
+            ("p:deploy:a:b:c:*:org:acme", true),
+            ("p:deploy:*", true),
+            ("*", true),
+            ("*:stack:prod", true),
+            ("p:deploy:org:acme:*", false),
+            ("p:environments:org:acme:env:*/prod", false),
+            ("repo:acme/web:*", false),
+            ("p:deploy:org:acme", false),
+        ] {
+            assert_eq!(Wildcard::with_stars(pattern).opens_organization(), open, "{pattern}");
+        }
+        assert_eq!(Wildcard::with_stars("a:*:b*").filled("x"), "a:x:bx");
+        assert_eq!(Wildcard::with_stars("a:b").exact_text().as_deref(), Some("a:b"));
+        assert_eq!(Wildcard::with_stars("a:*").exact_text(), None);
     }
 
     #[test]

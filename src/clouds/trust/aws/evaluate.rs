@@ -7,7 +7,6 @@ use super::policy::{KeyCondition, Statement, TrustPolicy};
 use super::{ASSUME, FLAT_TAGS, SET_SOURCE_IDENTITY, SOURCE_IDENTITY, TAG_SESSION, TAGS, provider_of, value};
 use crate::clouds::trust::token::TokenClaims;
 use crate::clouds::trust::verdict::{Condition, Holds, NOTHING, Verdict, listed, one_of};
-use crate::clouds::trust::wildcard::Wildcard;
 
 /// What a request says for a key.
 enum Said {
@@ -83,7 +82,8 @@ impl Statement {
     fn action(&self, needed: &[&str]) -> Vec<Condition> {
         let named = |action: &str| {
             let lower = action.to_ascii_lowercase();
-            self.actions.iter().any(|one| Wildcard::with_stars(&one.to_ascii_lowercase()).matches(&lower))
+            let fits = |one: &String| value::pattern(&one.to_ascii_lowercase(), true, false);
+            self.actions.iter().filter_map(fits).any(|pattern| pattern.matches(&lower))
         };
         let condition =
             |action: &str| Condition::new("Action", action, one_of(&self.actions), Holds::of(named(action)));
@@ -147,7 +147,7 @@ impl KeyCondition {
         };
         Holds::of(match self.operator.comparison {
             Comparison::EqualsIgnoreCase | Comparison::NotEqualsIgnoreCase | Comparison::Bool => {
-                value.to_lowercase() == text.to_lowercase()
+                pattern.exact_text().is_some_and(|value| value.to_lowercase() == text.to_lowercase())
             }
             _ => pattern.matches(text),
         })
@@ -241,6 +241,12 @@ mod tests {
             (one("StringEquals", "sub", json!("org:acme:stack:*")), &token, No),
             (one("StringEquals", "sub", json!("ORG:acme:stack:prod")), &token, No),
             (one("StringEqualsIgnoreCase", "sub", json!("ORG:acme:stack:prod")), &token, Yes),
+            (one("StringEqualsIgnoreCase", "sub", json!("ORG:${$}acme")), &json!({"sub": "org:$acme"}), Yes),
+            (
+                one("StringEqualsIgnoreCase", "sub", json!("ORG:${$}acme")),
+                &json!({"sub": "org:${$}acme"}),
+                No,
+            ),
             (one("StringEquals", "sub", json!(["x", "org:acme:stack:prod"])), &token, Yes),
             (one("StringEquals", "SUB", json!("org:acme:stack:prod")), &token, Yes),
             (one("StringLike", "sub", json!("org:acme:*")), &token, Yes),
@@ -318,6 +324,37 @@ mod tests {
         };
         assert_eq!(accepts("a:stack:prod"), Holds::No);
         assert_eq!(accepts("a:stack:staging"), Holds::Yes);
+    }
+
+    #[test]
+    fn everybody_can_be_written_in_two_ways() {
+        let token = TokenClaims::new(json!({"iss": "https://i", "sub": "a"}).as_object().unwrap().clone());
+        let statement = |effect: &str, principal: &Value| json!({"Effect": effect, "Action": "*", "Principal": principal});
+        for everybody in [json!("*"), json!({"AWS": "*"}), json!({"AWS": ["111122223333", "*"]})] {
+            let accepts = |statements: Value| {
+                TrustPolicy::parse(&json!({"Statement": statements})).unwrap().evaluate(&token).accepts
+            };
+            assert_eq!(accepts(json!([statement("Allow", &everybody)])), Holds::Yes, "{everybody}");
+            let provider = json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/i"});
+            let denied = json!([statement("Allow", &provider), statement("Deny", &everybody)]);
+            assert_eq!(accepts(denied), Holds::No, "{everybody}");
+            let accounts =
+                json!([statement("Allow", &provider), statement("Deny", &json!({"AWS": "111122223333"}))]);
+            assert_eq!(accepts(accounts), Holds::Yes);
+        }
+    }
+
+    #[test]
+    fn actions_have_both_wildcards() {
+        let token = TokenClaims::new(json!({"iss": "https://i", "sub": "a"}).as_object().unwrap().clone());
+        for (action, expected) in [
+            ("sts:AssumeRoleWithWebIdentit?", Holds::Yes),
+            ("STS:Assume*?ebIdentity", Holds::Yes),
+            ("sts:AssumeRoleWithWebIdentity?", Holds::No),
+        ] {
+            let policy = json!({"Statement": {"Effect": "Allow", "Action": action, "Principal": "*"}});
+            assert_eq!(TrustPolicy::parse(&policy).unwrap().evaluate(&token).accepts, expected, "{action}");
+        }
     }
 
     #[test]

@@ -35,11 +35,9 @@ impl Statement {
         let name = &self.name;
         let bounds = |claim: &str| {
             let suffix = format!(":{claim}");
-            self.conditions.iter().any(|one| {
-                one.key.to_ascii_lowercase().ends_with(&suffix)
-                    && !one.operator.is_negated()
-                    && !one.holds_without_key()
-            })
+            self.conditions
+                .iter()
+                .any(|one| one.key.to_ascii_lowercase().ends_with(&suffix) && one.operator.binds())
         };
         let mut found = Vec::new();
         if !bounds("sub") {
@@ -83,10 +81,6 @@ impl Statement {
 }
 
 impl KeyCondition {
-    fn holds_without_key(&self) -> bool {
-        self.operator.if_exists || self.operator.set == Some(Set::AllValues)
-    }
-
     fn findings(&self, statement: &Statement) -> Vec<Finding> {
         let (name, key, operator) = (&statement.name, &self.key, self.operator);
         let mut found = Vec::new();
@@ -110,6 +104,18 @@ impl KeyCondition {
             if operator.takes_wildcards() {
                 if operator.is_negated() {
                     continue;
+                }
+                if statement.allows && pattern.opens_organization() && !pattern.is_anything() {
+                    found.push(Finding::problem(
+                        "any_organization",
+                        format!("{name}: `{text}` has a wildcard at or before the organization, so that others fit, too"),
+                    ));
+                }
+                if statement.allows && pattern.has_one() {
+                    found.push(Finding::problem(
+                        "any_character",
+                        format!("{name}: each `?` in `{text}` is any character, so that more names match than it looks like"),
+                    ));
                 }
                 if pattern.is_anything() {
                     found.push(Finding::problem(
@@ -161,12 +167,39 @@ mod tests {
             codes(json!({"StringEquals": {"i:aud": "a", "i:sub": "x:*"}})),
             ["wildcard_taken_literally"]
         );
-        for (sub, code) in
-            [("*", "any_subject"), ("p:org:acme*", "wildcard_within_name"), ("p:org:acme", "no_wildcard")]
-        {
-            assert_eq!(codes(json!({"StringEquals": aud, "StringLike": {"i:sub": sub}})), [code], "{sub}");
+        for (sub, expected) in [
+            ("*", &["any_subject"][..]),
+            ("p:org:acme*", &["any_organization", "wildcard_within_name"]),
+            ("p:org:acme:stack:pro*", &["wildcard_within_name"]),
+            ("p:org:acme", &["no_wildcard"]),
+        ] {
+            assert_eq!(codes(json!({"StringEquals": aud, "StringLike": {"i:sub": sub}})), expected, "{sub}");
         }
         assert_eq!(codes(json!({"StringEquals": aud, "StringLike": {"i:sub": "p:org:acme:*"}})), [""; 0]);
+        for open in ["p:deploy:org:*:stack:prod", "p:*:org:acme:stack:prod", "p:deploy:*", "*:stack:prod"] {
+            for operator in ["StringLike", "ForAnyValue:StringLike", "StringLikeIfExists"] {
+                let both = json!({"StringEquals": {"i:aud": "a", "i:sub": "x"}, operator: {"i:sub": [open]}});
+                assert_eq!(codes(both), ["any_organization"], "{operator} {open}");
+            }
+        }
+        assert_eq!(
+            codes(json!({"StringEquals": aud, "StringLike": {"i:sub": "p:org:acme:stack:?"}})),
+            ["any_character"]
+        );
+        for (operator, value) in [
+            ("Null", json!("false")),
+            ("ArnNotLike", json!("x")),
+            ("ArnLike", json!("x")),
+            ("StringNotEquals", json!("x")),
+            ("StringNotLike", json!("x")),
+            ("Bool", json!("x")),
+        ] {
+            let found = codes(json!({"StringEquals": aud, operator: {"i:sub": value}}));
+            assert_eq!(found, ["subject_missing"], "{operator}");
+        }
+        for operator in ["StringEqualsIgnoreCase", "ForAnyValue:StringEquals"] {
+            assert_eq!(codes(json!({"StringEquals": aud, operator: {"i:sub": "x"}})), [""; 0], "{operator}");
+        }
         assert_eq!(
             codes(
                 json!({"StringEquals": {"i:aud": "a", "i:sub": "x", "i:project": "website", "other:sub": "y"}})

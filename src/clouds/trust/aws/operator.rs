@@ -104,6 +104,14 @@ impl Operator {
         matches!(self.comparison, NotEquals | NotEqualsIgnoreCase | NotLike)
     }
 
+    /// Whether it holds only for a key that is there and has one of the values.
+    pub(super) fn binds(self) -> bool {
+        use Comparison::{Equals, EqualsIgnoreCase, Like};
+        matches!(self.comparison, Equals | EqualsIgnoreCase | Like)
+            && !self.if_exists
+            && self.set != Some(Set::AllValues)
+    }
+
     pub(super) fn takes_wildcards(self) -> bool {
         matches!(self.comparison, Comparison::Like | Comparison::NotLike)
     }

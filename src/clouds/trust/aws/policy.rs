@@ -5,6 +5,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::operator::{Operator, OperatorError};
+use super::value;
+use crate::clouds::trust::wildcard::Wildcard;
 
 #[derive(Clone, Debug)]
 pub struct TrustPolicy {
@@ -100,6 +102,18 @@ impl TrustPolicy {
         let of_audience = conditions.filter(|one| one.key.ends_with(":aud") && !one.operator.is_negated());
         of_audience.flat_map(|one| one.values.clone()).filter(|value| !value.contains('*')).collect()
     }
+
+    /// What subjects may look like, as written and as read.
+    pub(in crate::clouds::trust) fn subject_patterns(&self) -> Vec<(String, Wildcard)> {
+        let conditions = self.statements.iter().filter(|one| one.allows).flat_map(|one| &one.conditions);
+        let of_subject = conditions.filter(|one| {
+            one.key.to_ascii_lowercase().ends_with(":sub")
+                && one.operator.takes_wildcards()
+                && !one.operator.is_negated()
+        });
+        let read = |text: &String| Some((text.clone(), value::pattern(text, true, self.has_variables)?));
+        of_subject.flat_map(|one| &one.values).filter_map(read).collect()
+    }
 }
 
 impl Statement {
@@ -140,16 +154,20 @@ impl Statement {
     }
 }
 
-/// Who is meant by `Principal`; `*` is everybody, and services and accounts are nobody with a token.
+/// Who is meant by `Principal`; `*` is everybody, also as `{"AWS": "*"}` (IAM User Guide, "AWS JSON policy elements:
+/// Principal"), and services and accounts are nobody with a token.
 fn federated(name: &str, principal: Option<&Value>) -> Result<Vec<String>, PolicyError> {
     match principal {
         Some(Value::String(everybody)) if everybody == "*" => Ok(vec!["*".to_owned()]),
-        Some(Value::Object(kinds)) => match kinds.get("Federated") {
-            None => Ok(Vec::new()),
-            Some(values) => {
-                texts(values).ok_or_else(|| PolicyError::Shape(format!("{name}: Federated is no text")))
-            }
-        },
+        Some(Value::Object(kinds)) => {
+            let named = |kind: &str| {
+                let values = kinds.get(kind).map_or(Some(Vec::new()), texts);
+                values.ok_or_else(|| PolicyError::Shape(format!("{name}: {kind} is no text")))
+            };
+            let mut found = named("Federated")?;
+            found.extend(named("AWS")?.into_iter().filter(|one| one == "*"));
+            Ok(found)
+        }
         _ => Err(PolicyError::Shape(format!("{name} has no Principal"))),
     }
 }

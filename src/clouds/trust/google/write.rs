@@ -168,9 +168,11 @@ impl GoogleTarget {
         if let Some(account) = &self.service_account {
             let members: Vec<String> = self.members(grant)?.iter().map(|one| terraform(one)).collect();
             let account = terraform(&format!("projects/-/serviceAccounts/{account}"));
+            // A binding would take the role from everybody else who has it.
             text.extend([format!(
-                "\nresource \"google_service_account_iam_binding\" \"{provider}\" {{\n  service_account_id = {account}\n  \
-                 role               = \"roles/iam.workloadIdentityUser\"\n  members            = [{}]\n}}\n",
+                "\nresource \"google_service_account_iam_member\" \"{provider}\" {{\n  for_each           = toset([{}])\n  \
+                 service_account_id = {account}\n  role               = \"roles/iam.workloadIdentityUser\"\n  \
+                 member             = each.value\n}}\n",
                 members.join(", ")
             )]);
         }

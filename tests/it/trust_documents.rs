@@ -270,6 +270,8 @@ impl Scene {
         let scene = Self::set().await;
         let body = json!({"version": 0, "profiles": profiles});
         scene.app.put(&scene.app.owner, "/api/orgs/acme/audience-profiles", &body).await.ok();
+        // A run keeps the profiles with which it started.
+        scene.app.start_run(&json!({})).await;
         scene
     }
 

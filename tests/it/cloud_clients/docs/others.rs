@@ -33,8 +33,8 @@ async fn the_page_on_kubernetes_lets_in_what_a_run_presents() {
     let (command, _) = command.split_once('`').unwrap();
     let command = format!("runmint trust kubernetes --org{} --issuer {ISSUER}", command.replace('\n', " "));
     let written: Value = serde_json::from_str(&reader.follows(&command)).unwrap();
-    assert_eq!(serde_saphyr::from_str::<Value>(&authentication).unwrap(), written);
     let authentication = reader.here(&authentication);
+    assert_eq!(serde_saphyr::from_str::<Value>(&authentication).unwrap(), written);
     reader.follows(&file);
     let token = std::fs::read_to_string(reader.world.folder.join("token")).unwrap();
     let claims = claims(&token);

@@ -1,10 +1,12 @@
 //! `runmint trust`
 
+mod asked;
 mod aws;
 mod azure;
 mod candidates;
 mod gcp;
 mod kubernetes;
+mod remarks;
 mod runs;
 mod test;
 mod vault;

@@ -120,6 +120,11 @@ impl IssuerUrl {
         }
     }
 
+    /// Whether it names a port, other than the usual one of its scheme.
+    pub fn has_port(&self) -> bool {
+        Url::parse(&self.text).is_ok_and(|url| url.port().is_some())
+    }
+
     pub fn is_https(&self) -> bool {
         self.text.starts_with("https://")
     }

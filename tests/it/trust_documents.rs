@@ -263,3 +263,129 @@ async fn a_strange_file_is_refused_with_what_it_could_be() {
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{text:?} {}", ended.stderr);
     }
 }
+
+impl Scene {
+    /// With these profiles in force, of audience to profile.
+    async fn with_profiles(profiles: Value) -> Self {
+        let scene = Self::set().await;
+        let body = json!({"version": 0, "profiles": profiles});
+        scene.app.put(&scene.app.owner, "/api/orgs/acme/audience-profiles", &body).await.ok();
+        // A run keeps the profiles with which it started.
+        scene.app.start_run(&json!({})).await;
+        scene
+    }
+
+    async fn trust(&self, target: &[&str], more: &[&str]) -> Ended {
+        self.run(&[&["trust"], target, &WEBSITE, more, &["--format", "json"]].concat()).await
+    }
+}
+
+/// The profile that is shipped for a relying party.
+async fn preset(name: &str) -> Value {
+    run(Vec::new(), &["audience-profile", "preset", name], "").await.json()["profiles"].clone()
+}
+
+fn subjects(credentials: &str) -> Vec<String> {
+    let credentials: Value = serde_json::from_str(credentials).unwrap();
+    let subjects = credentials.as_array().unwrap().iter().map(|one| one["subject"].as_str().unwrap());
+    subjects.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn for_azure_with_its_preset_there_is_a_credential_for_each_scope() {
+    let scene = Scene::with_profiles(preset("azure").await).await;
+    let scope = |scope: &str| format!("runmint:deploy:org:acme:project:website:stack:staging:scope:{scope}");
+    let stack = ["--stack", "staging"];
+    let both = scene.trust(&["azure"], &stack).await;
+    assert!(!both.stderr.contains("leaves the operation out"), "{}", both.stderr);
+    assert_eq!(subjects(&both.ok()), [scope("read"), scope("write")]);
+    let preview = scene.trust(&["azure"], &[&stack[..], &["--operation", "preview"]].concat()).await;
+    assert_eq!(subjects(&preview.ok()), [scope("read")]);
+    let update = scene.trust(&["azure"], &[&stack[..], &["--operation", "update"]].concat()).await;
+    assert!(update.stderr.contains("trusts refresh and destroy, too"), "{}", update.stderr);
+    let document = update.ok();
+    assert_eq!(subjects(&document), [scope("write")]);
+    let (_, review) = scene.review(&document, &[]).await;
+    let accepted: usize =
+        review["runs"].as_array().unwrap().iter().filter(|run| run["accepts"] == "yes").count();
+    assert_eq!(accepted, 1, "{review:#}");
+}
+
+#[tokio::test]
+async fn while_a_format_changes_both_are_trusted() {
+    const OLD: &str = "runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write";
+    const NEW: &str = "runmint:deploy:org:acme:run:website:staging:update";
+    let profile = |whom: Value| {
+        let template = "{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}";
+        json!({"subject": {"deploy": template}, "previous_subject": {"for": whom}})
+    };
+    let exact = ["--stack", "staging", "--operation", "update"];
+    for whom in [json!("all"), json!(["website"])] {
+        let profiles = json!({"*": profile(whom.clone())});
+        let scene = Scene::with_profiles(profiles).await;
+        for (kind, target) in targets() {
+            let ended = scene.trust(&target, &exact).await;
+            assert!(ended.stderr.contains("subjects of both formats"), "{kind} {}", ended.stderr);
+            let document = ended.ok();
+            assert!(document.contains(OLD) && document.contains(NEW), "{kind} {whom} {document}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn google_is_not_told_to_read_a_claim_that_is_left_out() {
+    let google = ["gcp", "--project-number", "12", "--pool", "runmint", "--provider", "acme"];
+    let key = "https://iam.googleapis.com/*";
+    let scene = Scene::with_profiles(json!({key: {"include_claims": []}})).await;
+    scene
+        .trust(&google, &[])
+        .await
+        .fails(2, "the audience profile `https://iam.googleapis.com/*` leaves out run_id");
+    let exact = ["--stack", "staging", "--operation", "update"];
+    let document: Value = serde_json::from_str(&scene.trust(&google, &exact).await.ok()).unwrap();
+    let mapping = json!({"google.subject": "assertion.sub", "attribute.sub": "assertion.sub"});
+    assert_eq!(document["attributeMapping"], mapping);
+    let scene = Scene::with_profiles(preset("google").await).await;
+    let document: Value = serde_json::from_str(&scene.trust(&google, &[]).await.ok()).unwrap();
+    assert_eq!(
+        document["attributeMapping"]["google.subject"], "assertion.sub",
+        "the profile says that it fits"
+    );
+}
+
+#[tokio::test]
+async fn an_issuer_that_no_cloud_can_reach_is_said_to_be_one() {
+    let exact = ["--stack", "staging", "--operation", "update", "--format", "json"];
+    for (issuer, why) in [
+        ("https://id.example.com:8443/oidc", Some("has a port")),
+        ("https://127.0.0.1/oidc", Some("is on this machine only")),
+        ("https://id.example.com/oidc", None),
+    ] {
+        for (kind, target) in targets() {
+            let arguments = [&["trust"], target.as_slice(), &WEBSITE, &exact, &["--issuer", issuer]].concat();
+            let ended = run(Vec::new(), &arguments, "").await;
+            let cloud = matches!(kind, "aws" | "azure" | "google");
+            match why.filter(|_| cloud) {
+                Some(why) => assert!(ended.stderr.contains(why), "{kind} {issuer} {}", ended.stderr),
+                None => assert_eq!(ended.stderr, "", "{kind} {issuer}"),
+            }
+            ended.ok();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_for_other_programs_is_not_tested_and_named() {
+    let scene = Scene::set().await;
+    let (_, aws) = targets().remove(0);
+    for (form, name) in
+        [("terraform", "Terraform"), ("cli", "a script"), ("cloudformation", "CloudFormation")]
+    {
+        let document =
+            scene.run(&[&["trust"], aws.as_slice(), &WEBSITE, &["--format", form]].concat()).await.ok();
+        let file = scene.file(&document);
+        let ended = scene.run(&["trust", "test", &file, "--org", "acme", "--runs", "last:1"]).await;
+        assert!(ended.stderr.contains(name), "{}", ended.stderr);
+        ended.fails(2, "write it with --format json");
+    }
+}

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::remarks::{RelyingParty, remarks};
 use super::runs::Runs;
 use super::written::{Form, account, given, print_json, print_text};
 use crate::cli::failure::Failure;
@@ -51,6 +52,7 @@ impl Aws {
             return Err(Failure::usage("a role's name has 64 letters, digits and `+=,.@-_` at most"));
         }
         let grant = runs.grant(audience).await?;
+        remarks(&grant, RelyingParty::Aws, output);
         let target = AwsTarget { account, role_name, partition, existing_provider };
         match format {
             Form::Json => print_json(output, &target.json(&grant)?),

@@ -3,6 +3,7 @@
 use clap::Args;
 use uuid::Uuid;
 
+use super::remarks::{RelyingParty, remarks};
 use super::runs::Runs;
 use super::written::{Form, given, not_for, print_json, print_text};
 use crate::cli::failure::Failure;
@@ -49,6 +50,7 @@ impl Azure {
             _ => None,
         };
         let grant = runs.grant(audience).await?;
+        remarks(&grant, RelyingParty::Azure, output);
         let target = AzureTarget { owner };
         match format {
             Form::Json => print_json(output, &target.json(&grant)?),

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::remarks::{RelyingParty, remarks};
 use super::runs::Runs;
 use super::written::{Form, digits, given, not_for, print_json, print_text};
 use crate::cli::failure::Failure;
@@ -55,6 +56,7 @@ impl Gcp {
         }
         let target = GoogleTarget { project_number, pool, provider, service_account };
         let grant = runs.grant(audience.unwrap_or_else(|| target.audience())).await?;
+        remarks(&grant, RelyingParty::Google, output);
         match format {
             Form::Json => print_json(output, &target.json(&grant)?),
             Form::Terraform => print_text(output, &target.terraform(&grant)?),

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::remarks::{RelyingParty, remarks};
 use super::runs::Runs;
 use super::written::{Form, given, not_for, print_json, print_text};
 use crate::cli::failure::Failure;
@@ -38,6 +39,7 @@ impl Kubernetes {
             return Err(Failure::usage("names that begin with system: belong to Kubernetes"));
         }
         let grant = runs.grant(audience).await?;
+        remarks(&grant, RelyingParty::Kubernetes, output);
         let target = KubernetesTarget { username_prefix };
         match format {
             Form::Json => print_json(output, &target.json(&grant)?),

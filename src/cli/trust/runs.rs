@@ -2,9 +2,9 @@
 
 use clap::Args;
 use indexmap::IndexMap;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::cli::client::{Client, with_query};
+use super::asked::{Asked, Examples};
 use crate::cli::failure::Failure;
 use crate::clouds::trust::grant::{Grant, Scope};
 use crate::clouds::trust::subject_form::{ASKED_PROJECT, ASKED_STACK, OPERATIONS, SubjectForm};
@@ -12,9 +12,6 @@ use crate::issuer::organization_name::OrganizationName;
 use crate::issuer::service::{Attributes, ScopeRule, Services};
 use crate::issuer::subject::{PrefixError, check_prefix};
 use crate::issuer::url::IssuerUrl;
-
-/// The claims of a run for each operation.
-type Examples = Vec<(&'static str, Map<String, Value>)>;
 
 #[derive(Args)]
 pub(super) struct Runs {
@@ -48,15 +45,20 @@ impl Runs {
     /// What is to be trusted, by what the server says of this organization's tokens for `audience`.
     pub(super) async fn grant(self, audience: String) -> Result<Grant, Failure> {
         self.check()?;
-        let (issuer, examples) = match &self.issuer {
-            Some(issuer) => (issuer.clone(), self.built_in(issuer, &audience)?),
-            None => self.ask(&audience).await?,
+        let asked = match self.issuer.clone() {
+            Some(issuer) => {
+                let examples = self.built_in(&issuer, &audience)?;
+                let form = SubjectForm::learn(&examples).map_err(Failure::failed)?;
+                Asked { issuer, form, other_form: None, profile: None }
+            }
+            None => Asked::of(&self.org, &audience).await?,
         };
+        let Asked { issuer, form, other_form, profile } = asked;
         let issuer = IssuerUrl::parse(&issuer)
             .map_err(|error| Failure::usage(format!("the issuer `{issuer}` {error}")))?;
-        let form = SubjectForm::learn(&examples).map_err(Failure::failed)?;
         let Self { org, project, stacks, operations, .. } = self;
-        Ok(Grant { issuer, audience, scope: Scope { organization: org, project, stacks, operations }, form })
+        let scope = Scope { organization: org, project, stacks, operations };
+        Ok(Grant { issuer, audience, scope, form, other_form, profile })
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -86,25 +88,6 @@ impl Runs {
             }
         }
         Ok(())
-    }
-
-    async fn ask(&self, audience: &str) -> Result<(String, Examples), Failure> {
-        let client = Client::from_environment()
-            .map_err(|failure| failure.because("without a server, say --issuer"))?;
-        let organization = client.get(&format!("/api/orgs/{}", self.org)).await?;
-        let strange = || Failure::failed("the answer is no organization: is this runmint?");
-        let issuer = organization["issuer"].as_str().ok_or_else(strange)?.to_owned();
-        let path = with_query(&format!("/api/orgs/{}/runs/preview", self.org), &[("audience", audience)]);
-        let mut examples = Vec::new();
-        for operation in OPERATIONS {
-            let attributes = json!({"project": ASKED_PROJECT, "stack": ASKED_STACK, "operation": operation});
-            let body = json!({"service": "deploy", "attributes": attributes});
-            let preview = client.post(&path, Some(&body)).await?;
-            let mut claims = preview["claims"].as_object().cloned().ok_or_else(strange)?;
-            claims.insert("sub".to_owned(), preview["subject"].clone());
-            examples.push((operation, claims));
-        }
-        Ok((issuer, examples))
     }
 
     fn built_in(&self, issuer: &str, audience: &str) -> Result<Examples, Failure> {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::remarks::{RelyingParty, remarks};
 use super::runs::Runs;
 use super::written::{Form, given, not_for, print_json, print_text};
 use crate::cli::failure::Failure;
@@ -39,6 +40,7 @@ impl Vault {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         let Self { runs, role_name, policies, mount, audience, format } = self;
         let grant = runs.grant(audience).await?;
+        remarks(&grant, RelyingParty::Vault, output);
         let target = VaultTarget { role_name, mount, policies };
         match format {
             Form::Json => print_json(output, &target.json(&grant)?),

@@ -35,6 +35,8 @@ pub enum DocumentError {
         "it is none of: an AWS trust policy (Statement), federated identity credentials of Azure (issuer, subject, audiences), a provider of Google (attributeMapping), a JWT role of Vault (user_claim), an AuthenticationConfiguration of Kubernetes (jwt)"
     )]
     Unrecognised,
+    #[error("this is {0}: write it with --format json, which is what can be tested")]
+    OtherForm(&'static str),
     #[error(transparent)]
     Aws(#[from] PolicyError),
     #[error(transparent)]
@@ -52,11 +54,17 @@ impl TrustDocument {
         if text.len() > MAX_DOCUMENT_BYTES {
             return Err(DocumentError::TooLarge(text.len()));
         }
+        if let Some(form) = other_form(text) {
+            return Err(DocumentError::OtherForm(form));
+        }
         Self::recognise(&value_of(text)?)
     }
 
     pub fn recognise(document: &Value) -> Result<Self, DocumentError> {
         let has = |name: &str| document.get(name).is_some();
+        if has("AWSTemplateFormatVersion") {
+            return Err(DocumentError::OtherForm("a template for CloudFormation"));
+        }
         let inside =
             |name: &str, member: &str| document.get(name).is_some_and(|inner| inner.get(member).is_some());
         // What `aws iam get-role` prints has the policy further in.
@@ -152,6 +160,23 @@ impl TrustDocument {
     }
 }
 
+/// What `runmint trust` writes for other programs, by how a line of it begins.
+fn other_form(text: &str) -> Option<&'static str> {
+    const TERRAFORM: [&str; 3] = ["resource \"", "data \"", "provider \""];
+    const SHELL: [&str; 7] =
+        ["#!/", "aws iam ", "az ad app ", "az identity ", "gcloud iam ", "vault ", "printf "];
+    let begins = |beginnings: &[&str]| {
+        text.lines().any(|line| beginnings.iter().any(|beginning| line.starts_with(beginning)))
+    };
+    if begins(&TERRAFORM) {
+        Some("Terraform")
+    } else if begins(&SHELL) {
+        Some("a script for the shell")
+    } else {
+        None
+    }
+}
+
 /// JSON is tried first, since its errors say more where it was meant.
 fn value_of(text: &str) -> Result<Value, DocumentError> {
     if text.trim_start().starts_with(['{', '[']) {
@@ -207,6 +232,27 @@ mod tests {
             "jwt: []\njwt: []",
         ] {
             assert!(TrustDocument::parse(strange).is_err(), "{strange}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_for_other_programs_is_called_by_its_name() {
+        for (form, text) in [
+            ("Terraform", "resource \"aws_iam_role\" \"a\" {\n  name = \"a\"\n}\n"),
+            ("Terraform", "# ours\ndata \"azurerm_user_assigned_identity\" \"runs\" {\n}\n"),
+            (
+                "a template for CloudFormation",
+                r#"{"AWSTemplateFormatVersion": "2010-09-09", "Resources": {}}"#,
+            ),
+            ("a template for CloudFormation", "AWSTemplateFormatVersion: '2010-09-09'\nResources: {}\n"),
+            ("a script for the shell", "aws iam create-role \\\n  --role-name a\n"),
+            ("a script for the shell", "printf '%s' 'a' > authentication.yaml\n"),
+        ] {
+            let refused = TrustDocument::parse(text).map(|found| found.kind()).unwrap_err().to_string();
+            assert_eq!(
+                refused,
+                format!("this is {form}: write it with --format json, which is what can be tested")
+            );
         }
     }
 

@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use super::quoting;
-use super::subject_form::{OPERATION, PROJECT, STACK, SubjectForm};
+use super::subject_form::{OPERATION, OPERATIONS, PROJECT, STACK, SubjectForm};
 use crate::issuer::organization_name::OrganizationName;
 use crate::issuer::url::IssuerUrl;
 
@@ -23,11 +23,19 @@ pub struct Grant {
     pub audience: String,
     pub scope: Scope,
     pub form: SubjectForm,
+    /// The other form that subjects have as long as an audience profile has two of them.
+    pub other_form: Option<SubjectForm>,
+    /// The audience profile behind the forms, by its audience.
+    pub profile: Option<String>,
 }
 
 /// Every subject that fits its pieces; `None` stands for one component, whatever is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubjectPattern(Vec<Option<String>>);
+#[derive(Clone, Debug)]
+pub struct SubjectPattern {
+    pieces: Vec<Option<String>>,
+    /// What tells it from the others of the grant, for names.
+    pub words: Vec<String>,
+}
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum GrantError {
@@ -50,12 +58,35 @@ pub enum GrantError {
 }
 
 impl Grant {
-    /// One pattern for each stack and operation. `relying_party` can compare subjects alone.
+    /// One pattern for each stack and operation. `relying_party` can compare subjects alone. Where these tell only
+    /// the kind of an operation, that has to do ([`Self::beyond`]).
     pub fn subjects(&self, relying_party: &'static str) -> Result<Vec<SubjectPattern>, GrantError> {
-        match self.untold().first() {
+        let kind_will_do = |attribute| {
+            attribute == OPERATION
+                && self.forms().all(|form| form.tells(OPERATION) || form.tells_kind_of_operation())
+        };
+        match self.untold().into_iter().find(|attribute| !kind_will_do(*attribute)) {
             Some(attribute) => Err(GrantError::NotInSubject(attribute, relying_party)),
             None => Ok(self.subject_patterns()),
         }
+    }
+
+    /// The operations that were not named, and whose runs have the subjects of those that were.
+    pub fn beyond(&self) -> Vec<&'static str> {
+        let named = &self.scope.operations;
+        let is_named = |operation: &str| named.iter().any(|one| one == operation);
+        let same = |form: &SubjectForm, one: &str, other: &str| {
+            form.pieces(None, None, Some(one)) == form.pieces(None, None, Some(other))
+        };
+        let is_beyond = |operation: &&str| {
+            !is_named(operation)
+                && self.forms().any(|form| named.iter().any(|one| same(form, one, operation)))
+        };
+        OPERATIONS.into_iter().filter(is_beyond).collect()
+    }
+
+    pub(super) fn forms(&self) -> impl Iterator<Item = &SubjectForm> {
+        std::iter::once(&self.form).chain(&self.other_form)
     }
 
     /// What is fixed, but not to be seen in a subject.
@@ -67,24 +98,38 @@ impl Grant {
             (OPERATION, !scope.operations.is_empty()),
         ]
         .into_iter()
-        .filter(|(attribute, fixed)| *fixed && !self.form.tells(attribute))
+        .filter(|(attribute, fixed)| *fixed && !self.forms().all(|form| form.tells(attribute)))
         .map(|(attribute, _)| attribute)
         .collect()
     }
 
     pub(super) fn subject_patterns(&self) -> Vec<SubjectPattern> {
-        let mut patterns = Vec::new();
-        for stack in alternatives(&self.scope.stacks) {
-            for operation in alternatives(&self.scope.operations) {
-                let pieces = self.form.pieces(self.scope.project.as_deref(), stack, operation);
-                let pattern = SubjectPattern(pieces);
-                // Where the form leaves something out, several are one.
-                if !patterns.contains(&pattern) {
-                    patterns.push(pattern);
+        let mut patterns: Vec<SubjectPattern> = Vec::new();
+        for form in self.forms() {
+            for stack in alternatives(&self.scope.stacks) {
+                for operation in self.operations(form) {
+                    let pieces = form.pieces(self.scope.project.as_deref(), stack, operation);
+                    // Where the form leaves something out, several are one.
+                    if patterns.iter().any(|one| one.pieces == pieces) {
+                        continue;
+                    }
+                    let kind = operation.map(|operation| form.words_for(operation)).unwrap_or_default();
+                    let words = stack.into_iter().chain(kind).map(str::to_owned).collect();
+                    patterns.push(SubjectPattern { pieces, words });
                 }
             }
         }
         patterns
+    }
+
+    /// Where subjects tell the kind of an operation alone there are few kinds, so that none needs to be left open.
+    fn operations(&self, form: &SubjectForm) -> Vec<Option<&str>> {
+        let named = &self.scope.operations;
+        if named.is_empty() && !form.tells(OPERATION) && form.tells_kind_of_operation() {
+            OPERATIONS.into_iter().map(Some).collect()
+        } else {
+            alternatives(named)
+        }
     }
 
     /// A condition in the Common Expression Language, over a variable that holds the claims.
@@ -136,17 +181,17 @@ impl Grant {
 
 impl SubjectPattern {
     pub fn is_exact(&self) -> bool {
-        self.0.iter().all(Option::is_some)
+        self.pieces.iter().all(Option::is_some)
     }
 
     /// With `*` for what is open. No value can hold a star: subjects have it percent-encoded.
     pub fn glob(&self) -> String {
-        self.0.iter().map(|piece| piece.as_deref().unwrap_or("*")).collect()
+        self.pieces.iter().map(|piece| piece.as_deref().unwrap_or("*")).collect()
     }
 
     /// A regular expression, not anchored; what is open ends at the next separator.
     fn regex(&self) -> String {
-        self.0
+        self.pieces
             .iter()
             .map(|piece| piece.as_deref().map_or_else(|| "[^:]+".to_owned(), quoting::regex))
             .collect()

@@ -31,6 +31,11 @@ pub struct SubjectForm {
     /// Whether tokens carry what AWS takes for session tags, and for a source identity.
     pub session_tags: bool,
     pub source_identity: bool,
+    /// Whether they carry the organization's name, and the run's id.
+    pub org: bool,
+    pub run_id: bool,
+    /// The longest that a subject gets, where that is known.
+    pub max_bytes: Option<usize>,
 }
 
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -92,12 +97,34 @@ impl SubjectForm {
             claims: repeated(examples),
             session_tags: claims.keys().any(|name| name.starts_with("https://aws.amazon.com/tags")),
             source_identity: claims.contains_key("https://aws.amazon.com/source_identity"),
+            org: claims.contains_key("org"),
+            // An example is no run and has no id; every run has one, unless a profile leaves it out.
+            run_id: true,
+            max_bytes: None,
         })
     }
 
     /// Whether subjects differ by this attribute.
     pub fn tells(&self, attribute: &str) -> bool {
         self.template.names().any(|name| name == attribute)
+    }
+
+    /// Whether subjects tell some operations from others, though not each from each.
+    pub fn tells_kind_of_operation(&self) -> bool {
+        !self.follows.is_empty()
+    }
+
+    /// What subjects say of an operation: itself, or what follows from it.
+    pub fn words_for(&self, operation: &str) -> Vec<&str> {
+        let of = |name| match name {
+            OPERATION => OPERATIONS.into_iter().find(|one| *one == operation),
+            follows => self.follows.get(follows)?.get(operation).map(String::as_str),
+        };
+        if self.tells(OPERATION) {
+            of(OPERATION).into_iter().collect()
+        } else {
+            self.template.names().filter_map(of).collect()
+        }
     }
 
     /// The claim that repeats an attribute.

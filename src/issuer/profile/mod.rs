@@ -129,16 +129,20 @@ impl AudienceProfiles {
         found
     }
 
-    /// The profile of exactly this audience, or else of its longest beginning.
     fn of(&self, audience: &str) -> Option<&Profile> {
-        let beginning =
-            |key: &str| key.strip_suffix('*').filter(|text| audience.starts_with(text)).map(str::len);
-        self.by_audience.get(audience).or_else(|| {
-            let beginnings =
-                self.by_audience.iter().filter_map(|(key, profile)| Some((beginning(key)?, profile)));
-            beginnings.max_by_key(|(length, _)| *length).map(|(_, profile)| profile)
-        })
+        governing(&self.by_audience, audience).map(|(_, profile)| profile)
     }
+}
+
+/// What stands under exactly this audience, or else under its longest beginning.
+pub fn governing<'p, P>(by_audience: &'p IndexMap<String, P>, audience: &str) -> Option<(&'p str, &'p P)> {
+    let beginning = |key: &str| key.strip_suffix('*').filter(|text| audience.starts_with(text)).map(str::len);
+    let exact = by_audience.get_key_value(audience);
+    let found = exact.or_else(|| {
+        let beginnings = by_audience.iter().filter_map(|(key, one)| Some((beginning(key)?, (key, one))));
+        beginnings.max_by_key(|(length, _)| *length).map(|(_, found)| found)
+    });
+    found.map(|(key, one)| (key.as_str(), one))
 }
 
 impl Profile {

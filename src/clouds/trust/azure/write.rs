@@ -1,5 +1,6 @@
 //! Federated identity credentials, written: one for each stack and operation.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use super::MAX_CREDENTIALS;
@@ -31,10 +32,11 @@ impl AzureTarget {
                 "Entra refuses an issuer that is not https or on loopback".to_owned(),
             ));
         }
+        let tells = |attribute: &str| grant.forms().any(|form| form.tells(attribute));
         let open = [
-            (grant.scope.project.is_none() && grant.form.tells("project"), "--project"),
-            (grant.scope.stacks.is_empty() && grant.form.tells("stack"), "--stack"),
-            (grant.scope.operations.is_empty() && grant.form.tells("operation"), "--operation"),
+            (grant.scope.project.is_none() && tells("project"), "--project"),
+            (grant.scope.stacks.is_empty() && tells("stack"), "--stack"),
+            (grant.scope.operations.is_empty() && tells("operation"), "--operation"),
         ];
         let missing: Vec<&str> = open.into_iter().filter(|(open, _)| *open).map(|(_, flag)| flag).collect();
         if !missing.is_empty() {
@@ -42,6 +44,12 @@ impl AzureTarget {
             return Err(GrantError::Open { relying_party: "Azure", missing });
         }
         let subjects = grant.subjects("Azure")?;
+        if let Some(open) = subjects.iter().find(|one| !one.is_exact()) {
+            return Err(GrantError::Unfit(format!(
+                "Azure compares whole subjects, and a part of `{}` is not known",
+                open.glob()
+            )));
+        }
         if subjects.len() > MAX_CREDENTIALS {
             return Err(GrantError::TooMany {
                 relying_party: "Azure",
@@ -51,16 +59,16 @@ impl AzureTarget {
                 advice: ": use several identities, or an audience profile whose subject leaves the operation out",
             });
         }
-        let credential = |(index, subject): (usize, &SubjectPattern)| {
+        let credential = |subject: &SubjectPattern| {
             json!({
-                "name": credential_name(grant, index),
+                "name": credential_name(grant, subject),
                 "issuer": grant.issuer.as_str(),
                 "subject": subject.glob(),
                 "audiences": [grant.audience],
                 "description": format!("runmint: {}", grant.title()).chars().take(600).collect::<String>(),
             })
         };
-        Ok(subjects.iter().enumerate().map(credential).collect())
+        Ok(subjects.iter().map(credential).collect())
     }
 
     fn owner(&self) -> Result<&AzureOwner, GrantError> {
@@ -129,15 +137,13 @@ impl AzureTarget {
     }
 }
 
-/// Names are unique within an application and never change, so they say what they are for, cut to fit.
-fn credential_name(grant: &Grant, index: usize) -> String {
-    let scope = &grant.scope;
-    let operations = scope.operations.len().max(1);
-    let (stack, operation) = (scope.stacks.get(index / operations), scope.operations.get(index % operations));
+/// Names are unique within an application and never change, so they say what they are for, cut to fit. The subject's
+/// digest keeps a name with its subject when credentials are added beside it or taken away.
+fn credential_name(grant: &Grant, subject: &SubjectPattern) -> String {
     let mut words = vec!["runmint", grant.scope.organization.as_str()];
-    words.extend(scope.project.as_deref());
-    words.extend(stack.map(String::as_str));
-    words.extend(operation.map(String::as_str));
-    let number = format!("-{index}");
-    format!("{}{number}", name(&words.join("-"), '-', 120 - number.len()))
+    words.extend(grant.scope.project.as_deref());
+    words.extend(subject.words.iter().map(String::as_str));
+    let digest = digest(&SHA256, subject.glob().as_bytes());
+    let number: String = digest.as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{number}", name(&words.join("-"), '-', 119 - number.len()))
 }

@@ -27,16 +27,27 @@ impl GoogleTarget {
         format!("https:{}", resource(&self.project_number, &self.pool, &self.provider))
     }
 
-    fn mapping(grant: &Grant) -> Vec<(String, String)> {
+    fn mapping(grant: &Grant) -> Result<Vec<(String, String)>, GrantError> {
         let patterns = grant.subject_patterns();
-        let fits = patterns.iter().all(|one| one.is_exact() && one.glob().len() <= MAX_SUBJECT_BYTES);
+        let always = grant.form.max_bytes.is_some_and(|most| most <= MAX_SUBJECT_BYTES);
+        let fits =
+            always || patterns.iter().all(|one| one.is_exact() && one.glob().len() <= MAX_SUBJECT_BYTES);
         // Longer than Google takes, or it may be: the run's id always fits, and the condition reads the subject.
-        let subject = if fits { "assertion.sub" } else { "assertion.run_id" };
+        let subject = match (fits, grant.form.run_id) {
+            (true, _) => "assertion.sub",
+            (false, true) => "assertion.run_id",
+            (false, false) => {
+                return Err(GrantError::Unfit(format!(
+                    "google.subject takes {MAX_SUBJECT_BYTES} bytes, subjects for this audience may be longer, and the audience profile `{}` leaves out run_id, which would do instead: let it include run_id, or give it a shorter subject with \"max_subject_bytes\": {MAX_SUBJECT_BYTES} (`runmint audience-profile preset google`)",
+                    grant.profile.as_deref().unwrap_or(&grant.audience)
+                )));
+            }
+        };
         let mut mapping = vec![("google.subject".to_owned(), subject.to_owned())];
         mapping.push(("attribute.sub".to_owned(), "assertion.sub".to_owned()));
         mapping
             .extend(Self::fixed(grant).map(|fixed| (format!("attribute.{}", fixed.name), fixed.expression)));
-        mapping
+        Ok(mapping)
     }
 
     fn condition(grant: &Grant) -> Result<String, GrantError> {
@@ -61,7 +72,7 @@ impl GoogleTarget {
             ));
         }
         let mapping: serde_json::Map<String, Value> =
-            Self::mapping(grant).into_iter().map(|(name, text)| (name, text.into())).collect();
+            Self::mapping(grant)?.into_iter().map(|(name, text)| (name, text.into())).collect();
         Ok(json!({
             "name": resource(&self.project_number, &self.pool, &self.provider).trim_start_matches("//iam.googleapis.com/"),
             "displayName": name(&grant.title(), ' ', 32),
@@ -74,6 +85,9 @@ impl GoogleTarget {
     /// What the documented runs have in common, as one attribute. A pool may have other providers, so neither the
     /// project alone nor the stack alone would tell these runs from those.
     fn fixed(grant: &Grant) -> Option<Fixed> {
+        if !grant.form.org {
+            return None;
+        }
         let scope = &grant.scope;
         let all = [
             (PROJECT, scope.project.iter().cloned().collect()),
@@ -119,7 +133,7 @@ impl GoogleTarget {
         let condition = Self::condition(grant)?;
         self.json(grant)?;
         let mapping: Vec<String> =
-            Self::mapping(grant).into_iter().map(|(name, text)| format!("{name}={text}")).collect();
+            Self::mapping(grant)?.into_iter().map(|(name, text)| format!("{name}={text}")).collect();
         let (project, pool) = (shell(&self.project_number), shell(&self.pool));
         let mut text = format!(
             "gcloud iam workload-identity-pools create {pool} \\\n  --project {project} \\\n  --location global\n\n\
@@ -147,7 +161,7 @@ impl GoogleTarget {
         self.json(grant)?;
         let line =
             |(name, text): (String, String)| format!("    {} = {}\n", terraform(&name), terraform(&text));
-        let mapping = Self::mapping(grant).into_iter().map(line).collect::<Vec<_>>().concat();
+        let mapping = Self::mapping(grant)?.into_iter().map(line).collect::<Vec<_>>().concat();
         let (pool, provider) = (
             format!("pool_{}", name(&self.pool, '_', 60)),
             format!("provider_{}", name(&self.provider, '_', 60)),

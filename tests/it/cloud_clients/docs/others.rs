@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{Reader, blocks};
+use super::{ISSUER, Reader, blocks};
 use crate::cloud_clients::world::claims;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,7 +27,14 @@ async fn the_page_on_kubernetes_lets_in_what_a_run_presents() {
     let reader = Reader::new().await;
     let [_, _, file] = blocks("vault-and-kubernetes.md", "sh").try_into().unwrap();
     let [authentication, binding] = blocks("vault-and-kubernetes.md", "yaml").try_into().unwrap();
+    // It is what the program writes, and so passes what the program thinks of such files.
+    let page = std::fs::read_to_string(super::folder().join("vault-and-kubernetes.md")).unwrap();
+    let (_, command) = page.split_once("`runmint trust kubernetes --org").unwrap();
+    let (command, _) = command.split_once('`').unwrap();
+    let command = format!("runmint trust kubernetes --org{} --issuer {ISSUER}", command.replace('\n', " "));
+    let written: Value = serde_json::from_str(&reader.follows(&command)).unwrap();
     let authentication = reader.here(&authentication);
+    assert_eq!(serde_saphyr::from_str::<Value>(&authentication).unwrap(), written);
     reader.follows(&file);
     let token = std::fs::read_to_string(reader.world.folder.join("token")).unwrap();
     let claims = claims(&token);
@@ -39,13 +46,14 @@ async fn the_page_on_kubernetes_lets_in_what_a_run_presents() {
     };
     assert_eq!(values(&authentication, "url"), [claims["iss"].as_str().unwrap()]);
     assert!(authentication.contains(&format!("- {}\n", claims["aud"].as_str().unwrap())));
-    let [rule, username] = values(&authentication, "expression").try_into().unwrap();
+    let [rule, username, _] = values(&authentication, "expression").try_into().unwrap();
     assert_eq!(evaluate(&rule, &claims), cel::Value::Bool(true));
     let username = evaluate(&username, &claims);
     let bound = values(&binding, "name").pop().unwrap();
     assert_eq!(username, cel::Value::from(bound), "who is let in is who is bound");
-    let [extra] = values(&authentication, "valueExpression").try_into().unwrap();
-    assert_eq!(evaluate(&extra, &claims), cel::Value::from(reader.world.run_id().to_owned()));
+    reader.write("authentication.yaml", &authentication);
+    reader.write("claims.json", &claims.to_string());
+    reader.follows("runmint trust test authentication.yaml --claims claims.json --expect accepted");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -201,14 +201,14 @@ fn refuse(error: ExchangeError) -> Response {
         ExchangeError::DeniedByPolicy => ("invalid_request", "denied_by_policy"),
         ExchangeError::Reused => ("invalid_request", "token_reused"),
         ExchangeError::Expiration => ("invalid_request", "expiration"),
-        ExchangeError::ChosenIdentity(_) => ("invalid_request", "run"),
         ExchangeError::NoSuchPrincipal { .. } => ("invalid_scope", "no_such_principal"),
         ExchangeError::Run(error)
             if !matches!(error, StartRunError::Store(_) | StartRunError::CloudSettings(_)) =>
         {
             ("invalid_request", "run")
         }
-        ExchangeError::Mint(
+        ExchangeError::ChosenIdentity(_)
+        | ExchangeError::Mint(
             MintError::Audience(_)
             | MintError::AudienceNotAllowed { .. }
             | MintError::Shape { .. }

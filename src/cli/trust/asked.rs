@@ -88,20 +88,30 @@ async fn examples(
     Ok(examples)
 }
 
-/// The template that the runs which are asked about do not have, and others do; inside, `None` for the service's own.
-fn other_template(definition: &ProfileDefinition) -> Option<Option<&str>> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Template<'t> {
+    /// The service's own.
+    Own,
+    Written(&'t str),
+}
+
+/// The template that the runs which are asked about do not have, and others do.
+fn other_template(definition: &ProfileDefinition) -> Option<Template<'_>> {
     let previous = definition.previous_subject.as_ref()?;
     let other = match previous.whom {
         PreviousFor::All(_) => &definition.subject,
         // The project that is asked about is none of these.
         PreviousFor::Projects(_) => &previous.subject,
     };
-    Some(other.get(SERVICE).map(String::as_str))
+    Some(other.get(SERVICE).map_or(Template::Own, |text| Template::Written(text)))
 }
 
 /// The examples with subjects of another template, whose values are in the service's own subjects and claims.
-fn with_subjects(mut examples: Examples, template: Option<&str>, own: &Examples) -> Option<Examples> {
-    let template = template.map(SubjectTemplate::parse).transpose().ok()?;
+fn with_subjects(mut examples: Examples, template: Template<'_>, own: &Examples) -> Option<Examples> {
+    let template = match template {
+        Template::Own => None,
+        Template::Written(text) => Some(SubjectTemplate::parse(text).ok()?),
+    };
     for ((_, claims), (_, own)) in examples.iter_mut().zip(own) {
         let subject = own.get("sub")?.as_str()?;
         let value_of = |name: &str| match name {
@@ -129,9 +139,9 @@ mod tests {
     fn the_other_template_is_the_one_that_a_new_project_does_not_get() {
         let short = r#""subject": {"deploy": "{prefix}:deploy:org:{org}:v2:{project}"}"#;
         let all = definition(&format!(r#"{{{short}, "previous_subject": {{"for": "all"}}}}"#));
-        assert_eq!(other_template(&all), Some(Some("{prefix}:deploy:org:{org}:v2:{project}")));
+        assert_eq!(other_template(&all), Some(Template::Written("{prefix}:deploy:org:{org}:v2:{project}")));
         let some = definition(&format!(r#"{{{short}, "previous_subject": {{"for": ["website"]}}}}"#));
-        assert_eq!(other_template(&some), Some(None), "the service's own");
+        assert_eq!(other_template(&some), Some(Template::Own));
         assert_eq!(other_template(&definition(&format!("{{{short}}}"))), None);
     }
 

@@ -22,6 +22,7 @@ pub const ASKED_STACK: &str = "runmint-asks-stack";
 pub const OPERATIONS: [&str; 4] = ["preview", "update", "refresh", "destroy"];
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of one claim whether tokens carry it")]
 pub struct SubjectForm {
     template: SubjectTemplate,
     /// Placeholder → operation → text, for the parts that follow from the operation.

@@ -144,6 +144,7 @@ fn credential_name(grant: &Grant, subject: &SubjectPattern) -> String {
     words.extend(grant.scope.project.as_deref());
     words.extend(subject.words.iter().map(String::as_str));
     let digest = digest(&SHA256, subject.glob().as_bytes());
-    let number: String = digest.as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let number = digest.as_ref().iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+    let number = format!("{number:08x}");
     format!("{}-{number}", name(&words.join("-"), '-', 119 - number.len()))
 }

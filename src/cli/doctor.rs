@@ -38,7 +38,8 @@ impl Doctor {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         let given = self.url.or_else(|| variable("RUNMINT_URL"));
         let given = given.ok_or_else(|| Failure::usage("say which: the URL of an issuer or of a server"))?;
-        let given = given.trim().trim_end_matches('/').to_owned();
+        let as_given = given.trim();
+        let given = as_given.trim_end_matches('/').to_owned();
         let url = Url::parse(&given).map_err(|error| Failure::usage(format!("the URL is none: {error}")))?;
         if url.username() != ""
             || url.password().is_some()
@@ -50,6 +51,13 @@ impl Doctor {
             ));
         }
         let mut findings = vec![address(&url)];
+        if as_given != given && url.path() != "/" {
+            findings.push(Finding::warning(
+                "slash",
+                format!("{as_given} ends in a slash, and the issuer does not"),
+                "To a cloud those are two issuers: register it without the slash.",
+            ));
+        }
         let client = Client::of_examination(&given)?;
         let now = SystemClock.now();
         let found = documents::examine(&client, &given, now, &mut findings).await;
@@ -82,7 +90,7 @@ fn address(url: &Url) -> Finding {
         return Finding::failure(
             name,
             format!("{url} is not https"),
-            "No cloud takes the keys of an issuer without https: put a certificate in front, or set tls_cert.",
+            "No cloud takes the keys of an issuer without https: put a certificate in front, or set tls_certificate_file.",
         );
     }
     let private = match url.host() {

@@ -130,8 +130,10 @@ async fn a_healthy_deployment_on_ones_own_machine_lacks_only_a_public_address_an
 #[tokio::test]
 async fn whoever_does_not_trust_the_certificate_finds_no_discovery() {
     let app = over_https().await;
-    let ended = plainly(&["doctor", &app.issuer], "").await;
+    let ended = plainly(&["doctor", &format!("{}/", app.issuer)], "").await;
     assert!(ended.stdout.contains("failure  discovery"), "{}", ended.stdout);
+    // Whatever else is wrong.
+    assert!(ended.stdout.contains("ends in a slash, and the issuer does not"), "{}", ended.stdout);
     ended.fails(2, "clouds cannot rely on");
 }
 

@@ -128,6 +128,11 @@ impl OwnRun {
         let path = format!("/api/runs/{}/{}", self.id, if is_done { "finish" } else { "cancel" });
         let mut attempts = 0;
         while let Err(failure) = self.client.post(&path, None).await {
+            // Past its deadline, or ended by somebody else, there is nothing left to do.
+            let run = self.client.get(&format!("/api/runs/{}", self.id)).await;
+            if run.is_ok_and(|run| run["state"] != "active") {
+                return;
+            }
             attempts += 1;
             if attempts == ENDING_ATTEMPTS {
                 masking.say(&format!(

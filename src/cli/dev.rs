@@ -71,7 +71,11 @@ impl Dev {
         let signals = Signals::listen()?;
         let server = Server::start(app, &settings, listener)?.keep_keys();
         let ca_file = match &settings.transport {
-            Transport::DevTls { folder } => Some(folder.join("ca.pem")),
+            // Whole, for it is pasted into a shell that may be somewhere else.
+            Transport::DevTls { folder } => {
+                let file = folder.join("ca.pem");
+                Some(std::path::absolute(&file).unwrap_or(file))
+            }
             Transport::Plain { .. } | Transport::Tls { .. } => None,
         };
         let (shown, claims) = demonstrate(server.app(), ca_file.as_deref()).await?;

@@ -350,8 +350,20 @@ async fn a_form_with_anything_missing_doubled_or_strange_is_refused(scene: Scene
         assert!(body.get("access_token").is_none(), "{body}");
         counted += 1;
     };
-    let strange =
-        ["", " ", "*", "null", "urn:runmint:org:", "admin", "team:", "team:*", "team:web team:web", "\u{0}"];
+    let long = format!("team:{}", "w".repeat(101));
+    let strange = [
+        long.as_str(),
+        "",
+        " ",
+        "*",
+        "null",
+        "urn:runmint:org:",
+        "admin",
+        "team:",
+        "team:*",
+        "team:web team:web",
+        "\u{0}",
+    ];
     for (index, (name, value)) in good.iter().enumerate() {
         let mut without = good.clone();
         without.remove(index);

@@ -403,6 +403,16 @@ async fn a_form_with_anything_missing_doubled_or_strange_is_refused(scene: Scene
     println!("counted: {counted} strange forms of an exchange, each refused");
     // None of them used the token up.
     assert_eq!(send(&scene.app, &good).await.status, 200);
+
+    // What is kept for ever has a bound, also where a policy takes every name.
+    let mut any_runner = wishes()[4].policy.clone();
+    any_runner["runnerID"] = json!("*");
+    scene.put(&json!([any_runner])).await;
+    for (length, expected) in [(101, Err("scope")), (100, Ok(()))] {
+        let mut fields = form(&scene.token(&scene.trusted), &[wishes()[4].fields[0]]);
+        fields.push(("scope".to_owned(), format!("runner:{}", "r".repeat(length))));
+        check("a long name", &send(&scene.app, &fields).await, expected);
+    }
 }
 
 async fn a_deleted_organization_answers_as_one_that_never_was(scene: Scene) {

@@ -13,7 +13,7 @@ use crate::app::{App, Spending};
 use crate::entropy::uuid_at;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::policies::{
-    PolicyFlowError, audiences_of, decide_in_time, in_force, is_for, outcome, speaks_to_others,
+    PolicyFlowError, audiences_asked_for, audiences_of, decide_in_time, in_force, is_for, outcome, speaks_to_others,
 };
 use crate::flows::start_run::StartRunError;
 use crate::flows::trusted_issuers::registered;
@@ -26,7 +26,6 @@ use crate::store::principals::PrincipalKind;
 use crate::store::runs::Run;
 use crate::store::trusted_issuers::TrustedIssuer;
 use crate::trust::foreign_token::{Expectations, ForeignToken, ForeignTokenError, VerifiedClaims};
-use crate::trust::policy::Policy;
 use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Verdict};
 use crate::upstream::discovery::DiscoveryError;
 use crate::upstream::issuer_keys::NotVerified;
@@ -109,7 +108,7 @@ pub async fn exchange_token(app: &App, request: TokenRequest) -> Result<Exchange
     }
     let (organization, issuer) = find(app, &request.organization, token.claimed_issuer()).await?;
     let policies = in_force(app, &issuer)?;
-    let claims = verify(app, &organization, &issuer, policies.policies(), &token, now).await?;
+    let claims = verify(app, &organization, &issuer, &policies, &token, now).await?;
     let policies = if is_for(organization.name.as_str(), claims.all()) {
         policies
     } else {
@@ -151,17 +150,13 @@ async fn verify(
     app: &App,
     organization: &Organization,
     issuer: &TrustedIssuer,
-    policies: &[Policy],
+    policies: &Arc<CompiledPolicies>,
     token: &ForeignToken<'_>,
     now: Timestamp,
 ) -> Result<VerifiedClaims, ExchangeError> {
     let mut audiences = audiences_of(organization.name.as_str()).to_vec();
-    let by_policy = policies.iter().filter(|policy| policy.allows()).filter_map(|policy| policy.rule("aud"));
-    let by_policy: Vec<_> = by_policy.collect();
-    let named = token.claimed_audiences();
-    audiences.extend(
-        named.filter(|one| by_policy.iter().any(|rule| rule.pattern.matches(one))).map(str::to_owned),
-    );
+    let named = token.claimed_audiences().map(str::to_owned).collect();
+    audiences.extend(audiences_asked_for(app, policies, named).await?);
     let expected = Expectations {
         issuer: &issuer.url,
         audiences: &audiences,

@@ -176,11 +176,39 @@ pub async fn decide_in_time(
     claims: &Map<String, Value>,
     asked: &Asked,
 ) -> Result<Verdict, PolicyFlowError> {
-    if policies.text_bytes() * MAX_TOKEN_BYTES <= DECIDED_AT_ONCE {
+    if is_quick(policies) {
         return Ok(decide(policies, claims, asked));
     }
     let (policies, claims, asked) = (Arc::clone(policies), claims.clone(), asked.clone());
     aside(app, move |_| decide(&policies, &claims, &asked)).await
+}
+
+/// Those of a token's audiences that some policy asks for. The token is not verified yet: its sender may be
+/// anybody, and what would take long holds up nobody else's requests here either.
+pub async fn audiences_asked_for(
+    app: &App,
+    policies: &Arc<CompiledPolicies>,
+    mut named: Vec<String>,
+) -> Result<Vec<String>, PolicyFlowError> {
+    let keep = |policies: &CompiledPolicies, named: &mut Vec<String>| {
+        let rules = policies.policies().iter().filter(|policy| policy.allows());
+        let rules: Vec<_> = rules.filter_map(|policy| policy.rule("aud")).collect();
+        named.retain(|one| rules.iter().any(|rule| rule.pattern.matches(one)));
+    };
+    if is_quick(policies) {
+        keep(policies, &mut named);
+        return Ok(named);
+    }
+    let policies = Arc::clone(policies);
+    aside(app, move |_| {
+        keep(&policies, &mut named);
+        named
+    })
+    .await
+}
+
+fn is_quick(policies: &CompiledPolicies) -> bool {
+    policies.text_bytes() * MAX_TOKEN_BYTES <= DECIDED_AT_ONCE
 }
 
 /// Runs `work` apart from the threads that serve requests, one at a time. `work` can see whether anybody still

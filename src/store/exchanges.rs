@@ -273,10 +273,10 @@ async fn used_under_another_registration(
     used: &Use,
 ) -> Result<Option<Spent>, StoreError> {
     let row = sqlx::query(
-        "SELECT u.request_hash, u.used_at, u.access_token_id, u.run_id FROM trusted_issuers i
-         JOIN trusted_issuers other ON other.organization_id = i.organization_id AND other.url = i.url AND other.id <> i.id
-         JOIN used_tokens u ON u.trusted_issuer_id = other.id AND u.token_hash = $2
-         WHERE i.id = $1",
+        "SELECT u.request_hash, u.used_at, u.access_token_id, u.run_id FROM used_tokens u
+         JOIN trusted_issuers other ON other.id = u.trusted_issuer_id
+         JOIN trusted_issuers i ON i.organization_id = other.organization_id AND i.url = other.url
+         WHERE i.id = $1 AND other.id <> $1 AND u.token_hash = $2",
     )
     .bind(issuer.to_string())
     .bind(used.token_hash.clone())

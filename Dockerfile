@@ -15,7 +15,7 @@ COPY . .
 # goes by modification times, and a checkout may carry older ones than what an earlier build left behind.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    touch src/lib.rs src/main.rs \
+    touch src/lib.rs src/main.rs crates/*/src/lib.rs \
     && cargo build --release --locked --bin runmint \
     && install -D --mode=0755 target/release/runmint /image/usr/local/bin/runmint \
     && install -D --mode=0644 LICENSE /image/usr/share/doc/runmint/LICENSE \

@@ -7,7 +7,6 @@ use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
-use crate::hex;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// 43 characters of base62 are 256 bits.

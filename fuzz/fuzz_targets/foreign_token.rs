@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
-use runmint_fuzz::trust::foreign_token::{Expectations, ForeignToken};
-use runmint_fuzz::trust::key_set::KeySet;
+use runmint_trust::foreign_token::{Expectations, ForeignToken};
+use runmint_trust::key_set::KeySet;
 
 /// One key of each kind. Their private halves are gone, so nothing may be verified.
 static KEYS: LazyLock<KeySet> =

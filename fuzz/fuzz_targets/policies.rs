@@ -1,9 +1,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use runmint_fuzz::trust::lint::lint;
-use runmint_fuzz::trust::policy::evaluation::{Asked, CompiledPolicies, Verdict, decide, evaluate};
-use runmint_fuzz::trust::policy::{PolicyDocument, parse_policies};
+use runmint_trust::lint::lint;
+use runmint_trust::policy::evaluation::{Asked, CompiledPolicies, Verdict, decide, evaluate};
+use runmint_trust::policy::{PolicyDocument, parse_policies};
 use serde_json::{Map, Value};
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,52 +1,25 @@
 //! The command line: each command in a file of its own.
 
-mod access_token;
-mod arguments;
-mod audience_profile;
-mod client;
-mod cloud;
-mod cloud_credentials;
-mod cloud_settings;
-mod completions;
-mod credentials;
-mod dev;
-mod diagnose;
-mod doctor;
-mod exec;
-mod failure;
-mod foreign_token;
-mod health;
-mod id_token;
-mod init;
-mod inspect;
-mod issuer;
-mod keys;
-mod limits;
-mod logging;
-mod login;
-mod logout;
-mod organization;
-mod output;
-mod pages;
-mod policy;
-mod principal;
-mod run;
-mod serve;
-mod server_url;
-mod session;
-mod settings;
-mod span;
-mod table;
-mod trust;
-mod versioned;
-mod whoami;
+mod admin;
+mod api;
+mod clouds;
+mod server;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::failure::Failure;
-use self::output::Format;
+use self::admin::{
+    access_token, audience_profile, cloud_settings, id_token, keys, organization, policy, principal, run,
+    trusted_issuer,
+};
+use self::api::{login, logout, whoami};
+use self::clouds::{cloud_credentials, diagnose, doctor, exec, inspect, trust_documents};
+use self::server::{dev, health, init, serve};
+use self::terminal::completions;
+use self::terminal::failure::Failure;
+use self::terminal::output::{self, Format};
 use crate::store::principals::PrincipalKind;
 
 const AFTER_HELP: &str = "\
@@ -91,7 +64,7 @@ enum Command {
     AccessToken(access_token::Command),
     /// Issuers whose tokens an organization takes in exchange for its own
     #[command(subcommand)]
-    Issuer(issuer::Command),
+    Issuer(trusted_issuer::Command),
     /// What the tokens of trusted issuers may become
     #[command(subcommand)]
     Policy(policy::Command),
@@ -123,7 +96,7 @@ enum Command {
     Doctor(doctor::Doctor),
     /// What makes clouds trust runs: write it, test it
     #[command(subcommand)]
-    Trust(trust::Command),
+    Trust(trust_documents::Command),
     Health(health::Health),
     /// Print the HTTP API's contract (openapi.yaml)
     Openapi,

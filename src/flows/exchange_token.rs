@@ -13,7 +13,8 @@ use crate::app::{App, Spending};
 use crate::entropy::uuid_at;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::policies::{
-    PolicyFlowError, audiences_asked_for, audiences_of, decide_in_time, in_force, is_for, outcome, speaks_to_others,
+    PolicyFlowError, audiences_asked_for, audiences_of, decide_in_time, in_force, is_for, outcome,
+    speaks_to_others,
 };
 use crate::flows::start_run::StartRunError;
 use crate::flows::trusted_issuers::registered;

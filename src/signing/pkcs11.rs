@@ -12,7 +12,7 @@ use jsonwebtoken::jwk::Jwk;
 use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::hex;
+
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::encodings;
 use crate::signing::generate::RsaBits;
@@ -227,7 +227,7 @@ fn public_jwk(
 
 /// `CKA_ID`.
 fn id_of(stored: &StoredKey<'_>) -> Option<Vec<u8>> {
-    let id = hex::decode(stored.private_key.strip_prefix(REFERENCE)?)?;
+    let id = hex::decode(stored.private_key.strip_prefix(REFERENCE)?).ok()?;
     // Looking for an empty or a foreign identifier must not find the keys of others.
     (id.len() == ID_BYTES).then_some(id)
 }

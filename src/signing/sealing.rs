@@ -17,7 +17,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
-use crate::hex;
+
 use crate::secret_file::{self, SecretFileError};
 
 const KEY_BYTES: usize = 32;

@@ -14,7 +14,7 @@ use crate::entropy::uuid_at;
 use crate::flows::mint_id_token::{MintError, MintRequest, mint_id_token, tell};
 use crate::flows::policies::role;
 use crate::flows::start_run::{StartRun, prepare_run};
-use crate::hex;
+
 use crate::secret::{Secret, SecretKind};
 use crate::store::access_tokens::{AccessToken, Holder, Origin, Role};
 use crate::store::exchanges::{Exchange, Gained, Spent, Use};

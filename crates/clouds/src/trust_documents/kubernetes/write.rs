@@ -1,0 +1,48 @@
+//! Authentication configurations, written. JSON is YAML, so one form does for both.
+
+use serde_json::{Value, json};
+
+use crate::trust_documents::grant::{Grant, GrantError};
+use crate::trust_documents::quoting::{cel, shell};
+
+#[derive(Clone, Debug)]
+pub struct KubernetesTarget {
+    /// Before every user name, so that no token names a user of another kind.
+    pub username_prefix: String,
+}
+
+impl KubernetesTarget {
+    pub fn json(&self, grant: &Grant) -> Result<Value, GrantError> {
+        if !grant.issuer.is_https() {
+            return Err(GrantError::Unfit("an API server takes https issuers only".to_owned()));
+        }
+        let rules: Vec<Value> = grant
+            .expression("claims", "Kubernetes")?
+            .into_iter()
+            .map(|expression| json!({"expression": expression, "message": format!("only runs of {}", grant.title())}))
+            .collect();
+        Ok(json!({
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "AuthenticationConfiguration",
+            "jwt": [{
+                "issuer": {"url": grant.issuer.as_str(), "audiences": [grant.audience]},
+                "claimValidationRules": rules,
+                "claimMappings": {"username": {"expression": format!("{} + claims.sub", cel(&self.username_prefix))}},
+                "userValidationRules": [{
+                    "expression": "!user.username.startsWith('system:')",
+                    "message": "names that begin with system: belong to Kubernetes",
+                }],
+            }],
+        }))
+    }
+
+    pub fn cli(&self, grant: &Grant) -> Result<String, GrantError> {
+        let configuration = format!("{:#}\n", self.json(grant)?);
+        Ok(format!(
+            "printf '%s' {} > authentication.yaml\n\n\
+             # On each control plane, with the file where it can be read:\n\
+             # kube-apiserver --authentication-config=/etc/kubernetes/authentication.yaml\n",
+            shell(&configuration)
+        ))
+    }
+}

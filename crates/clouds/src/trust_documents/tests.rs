@@ -1,0 +1,309 @@
+//! What is written accepts the runs that it was written for, and nobody else: for every kind of document.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::aws::AwsTarget;
+use super::azure::AzureTarget;
+use super::document::TrustDocument;
+use super::google::GoogleTarget;
+use super::grant::{Grant, GrantError, Scope};
+use super::kubernetes::KubernetesTarget;
+use super::subject_form::{ASKED_PROJECT, ASKED_STACK, OPERATIONS, SubjectForm};
+use super::token::TokenClaims;
+use super::vault::VaultTarget;
+use super::verdict::Holds;
+use runmint_issuer::organization_name::OrganizationName;
+use runmint_issuer::service::{Attributes, ScopeRule, Services};
+use runmint_issuer::url::IssuerUrl;
+
+const ISSUER: &str = "https://id.example.com/oidc";
+const AUDIENCE: &str = "the-audience";
+
+fn claims(org: &str, project: &str, stack: &str, operation: &str) -> Map<String, Value> {
+    let services = Services::new("runmint", ScopeRule::default(), &indexmap::IndexMap::new()).unwrap();
+    let attributes: Attributes = [("project", project), ("stack", stack), ("operation", operation)]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let organization = OrganizationName::parse(org).unwrap();
+    let identity = services.identify(services.named("deploy").unwrap(), &organization, &attributes).unwrap();
+    let mut claims = identity.claims;
+    claims.extend(
+        json!({"iss": ISSUER, "aud": AUDIENCE, "sub": identity.subject, "org": org, "run_id": "r"})
+            .as_object()
+            .unwrap()
+            .clone(),
+    );
+    claims
+}
+
+fn form() -> SubjectForm {
+    SubjectForm::learn(&OPERATIONS.map(|one| (one, claims("acme", ASKED_PROJECT, ASKED_STACK, one)))).unwrap()
+}
+
+fn grant(project: Option<&str>, stacks: &[&str], operations: &[&str]) -> Grant {
+    let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    Grant {
+        issuer: IssuerUrl::parse(ISSUER).unwrap(),
+        audience: AUDIENCE.to_owned(),
+        scope: Scope {
+            organization: OrganizationName::parse("acme").unwrap(),
+            project: project.map(str::to_owned),
+            stacks: owned(stacks),
+            operations: owned(operations),
+        },
+        form: form(),
+        other_form: None,
+        profile: None,
+    }
+}
+
+/// The document of each kind, with its name; Azure's only where it can say it.
+fn documents(grant: &Grant) -> Vec<(&'static str, Value)> {
+    let aws = AwsTarget {
+        account: "111122223333".into(),
+        role_name: "r".into(),
+        partition: "aws".into(),
+        existing_provider: false,
+    };
+    let google = GoogleTarget {
+        project_number: "1".into(),
+        pool: "p".into(),
+        provider: "q".into(),
+        service_account: None,
+    };
+    let vault = VaultTarget { role_name: "r".into(), mount: "jwt".into(), policies: vec!["p".into()] };
+    let kubernetes = KubernetesTarget { username_prefix: "runmint:".into() };
+    let azure = AzureTarget { owner: None }.json(grant);
+    let mut documents = vec![
+        ("aws", aws.json(grant).unwrap()),
+        ("google", google.json(grant).unwrap()),
+        ("vault", vault.json(grant).unwrap()),
+        ("kubernetes", kubernetes.json(grant).unwrap()),
+    ];
+    match azure {
+        Ok(azure) => documents.push(("azure", azure)),
+        Err(error) => {
+            assert!(matches!(error, GrantError::Open { .. } | GrantError::TooMany { .. }), "{error}");
+        }
+    }
+    documents
+}
+
+#[test]
+fn terraform_takes_a_service_account_from_nobody() {
+    let google = GoogleTarget {
+        project_number: "1".into(),
+        pool: "p".into(),
+        provider: "q".into(),
+        service_account: Some("deploy@p.iam.gserviceaccount.com".into()),
+    };
+    let text = google.terraform(&grant(Some("web"), &["a", "b"], &["update"])).unwrap();
+    assert!(text.contains("google_service_account_iam_member") && !text.contains("_iam_binding"), "{text}");
+    assert!(
+        text.contains("for_each           = toset([\"principalSet://") && text.contains("each.value"),
+        "{text}"
+    );
+}
+
+/// Names over the characters that could confuse, and others.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-c]{1,3}",
+        r#"[ab:/%*?$'.\\{}^|+()\[\]"-]{1,6}"#,
+        Just("${aws:username}".to_owned()),
+        Just("%{if}".to_owned()),
+        Just("prod:operation:update".to_owned()),
+        "[a-zé語]{1,4}",
+    ]
+}
+
+fn operation() -> impl Strategy<Value = String> {
+    prop::sample::select(OPERATIONS.to_vec()).prop_map(str::to_owned)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_document_accepts_its_runs_and_none_that_differs_in_what_is_fixed(
+        project in name(), stack in name(), operation in operation(),
+        other in (name(), name(), operation()),
+        fix_stack in any::<bool>(), fix_operation in any::<bool>(),
+    ) {
+        let stacks: Vec<&str> = fix_stack.then_some(stack.as_str()).into_iter().collect();
+        let operations: Vec<&str> = fix_operation.then_some(operation.as_str()).into_iter().collect();
+        let grant = grant(Some(&project), &stacks, &operations);
+        for (kind, document) in documents(&grant) {
+            let found = TrustDocument::recognise(&document).unwrap();
+            prop_assert_eq!(found.kind(), kind);
+            let accepts = |claims: Map<String, Value>| found.evaluate(&TokenClaims::new(claims)).accepts;
+            prop_assert_eq!(accepts(claims("acme", &project, &stack, &operation)), Holds::Yes, "{} {}", kind, document);
+            let (other_project, other_stack, other_operation) = &other;
+            for (org, project2, stack2, operation2) in [
+                ("acme", other_project, &stack, &operation),
+                ("acme", &project, other_stack, &operation),
+                ("acme", &project, &stack, other_operation),
+                ("acme", other_project, other_stack, other_operation),
+                ("other", &project, &stack, &operation),
+                ("acme-evil", &project, &stack, &operation),
+            ] {
+                let meant = org == "acme" && *project2 == project
+                    && (!fix_stack || *stack2 == stack) && (!fix_operation || *operation2 == operation);
+                let expected = Holds::of(meant);
+                prop_assert_eq!(accepts(claims(org, project2, stack2, operation2)), expected, "{} {} {} {}", kind, project2, stack2, document);
+            }
+            let mut of_another = claims("acme", &project, &stack, &operation);
+            of_another.insert("aud".into(), "another".into());
+            prop_assert_eq!(accepts(of_another), Holds::No, "{}", kind);
+            // The issuer of a Vault role stands in the configuration beside it.
+            if kind != "vault" {
+                let mut by_another = claims("acme", &project, &stack, &operation);
+                by_another.insert("iss".into(), "https://id.example.com/orgs/evil/oidc".into());
+                prop_assert_eq!(accepts(by_another), Holds::No, "{}", kind);
+            }
+            let problems: Vec<_> = found.findings().into_iter().filter(|one| one.severity == super::lint::Severity::Problem).collect();
+            prop_assert!(problems.is_empty(), "{} {:?} {}", kind, problems, document);
+        }
+    }
+}
+
+#[test]
+fn several_stacks_and_operations_are_all_of_their_pairs() {
+    let grant = grant(Some("website"), &["prod", "staging"], &["preview", "update"]);
+    for (kind, document) in documents(&grant) {
+        let found = TrustDocument::recognise(&document).unwrap();
+        let accepts = |stack: &str, operation: &str| {
+            found.evaluate(&TokenClaims::new(claims("acme", "website", stack, operation))).accepts
+                == Holds::Yes
+        };
+        assert!(accepts("prod", "preview") && accepts("staging", "update"), "{kind}");
+        assert!(!accepts("dev", "preview") && !accepts("prod", "destroy"), "{kind}");
+    }
+}
+
+#[test]
+fn azure_is_told_which_stacks_and_at_most_twenty() {
+    let azure = AzureTarget { owner: None };
+    let open = azure.json(&grant(Some("website"), &["prod"], &[])).unwrap_err();
+    assert!(open.to_string().contains("--operation"), "{open}");
+    let stacks: Vec<String> = (0..6).map(|n| n.to_string()).collect();
+    let stacks: Vec<&str> = stacks.iter().map(String::as_str).collect();
+    assert_eq!(
+        azure.json(&grant(Some("website"), &stacks[..5], &OPERATIONS)).unwrap().as_array().unwrap().len(),
+        20
+    );
+    let many = azure.json(&grant(Some("website"), &stacks, &OPERATIONS)).unwrap_err();
+    assert!(many.to_string().starts_with("24 credentials"), "{many}");
+}
+
+#[test]
+fn a_subject_without_operation_needs_no_operation_and_cannot_fix_one() {
+    let short = |operation: &'static str| {
+        let mut claims = claims("acme", ASKED_PROJECT, ASKED_STACK, operation);
+        claims.insert("sub".into(), format!("r:acme:{ASKED_PROJECT}:{ASKED_STACK}").into());
+        claims
+    };
+    let mut grant = grant(Some("website"), &["prod"], &[]);
+    grant.form = SubjectForm::learn(&OPERATIONS.map(|one| (one, short(one)))).unwrap();
+    let azure = AzureTarget { owner: None }.json(&grant).unwrap();
+    assert_eq!(azure[0]["subject"], "r:acme:website:prod");
+    grant.scope.operations = vec!["update".to_owned()];
+    assert_eq!(AzureTarget { owner: None }.json(&grant), Err(GrantError::NotInSubject("operation", "Azure")));
+    // Expressions read other claims, too.
+    let google = GoogleTarget {
+        project_number: "1".into(),
+        pool: "p".into(),
+        provider: "q".into(),
+        service_account: None,
+    };
+    let condition = google.json(&grant).unwrap()["attributeCondition"].clone();
+    assert_eq!(condition, "assertion.sub == 'r:acme:website:prod' && assertion.operation in ['update']");
+}
+
+/// The form of an audience whose subjects tell reading from writing, and no operation.
+fn by_scope() -> SubjectForm {
+    let short = |operation: &'static str| {
+        let mut claims = claims("acme", ASKED_PROJECT, ASKED_STACK, operation);
+        let scope = if operation == "preview" { "read" } else { "write" };
+        claims.insert("sub".into(), format!("r:acme:{ASKED_PROJECT}:{ASKED_STACK}:scope:{scope}").into());
+        claims
+    };
+    SubjectForm::learn(&OPERATIONS.map(|one| (one, short(one)))).unwrap()
+}
+
+fn azure_subjects(grant: &Grant) -> Vec<String> {
+    let credentials = AzureTarget { owner: None }.json(grant).unwrap();
+    let subjects = credentials.as_array().unwrap().iter().map(|one| one["subject"].as_str().unwrap());
+    subjects.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_subject_with_the_kind_of_operation_is_written_for_each_kind_or_for_that_of_the_named() {
+    let mut grant = grant(Some("website"), &["prod"], &[]);
+    grant.form = by_scope();
+    let (read, write) = ("r:acme:website:prod:scope:read", "r:acme:website:prod:scope:write");
+    assert_eq!(azure_subjects(&grant), [read, write]);
+    assert_eq!(grant.beyond(), [""; 0]);
+    grant.scope.operations = vec!["update".to_owned()];
+    assert_eq!(azure_subjects(&grant), [write]);
+    assert_eq!(grant.beyond(), ["refresh", "destroy"]);
+    grant.scope.operations = vec!["preview".to_owned()];
+    assert_eq!(azure_subjects(&grant), [read]);
+    assert_eq!(grant.beyond(), [""; 0]);
+    for (kind, document) in documents(&grant) {
+        assert!(document.to_string().contains(read) && !document.to_string().contains(write), "{kind}");
+    }
+}
+
+#[test]
+fn both_forms_of_a_migration_are_trusted_and_keep_their_names() {
+    let mut both = grant(Some("website"), &["prod"], &["update"]);
+    both.form = by_scope();
+    both.other_form = Some(form());
+    let old = "runmint:deploy:org:acme:project:website:stack:prod:operation:update:scope:write";
+    let new = "r:acme:website:prod:scope:write";
+    for (kind, document) in documents(&both) {
+        let found = TrustDocument::recognise(&document).unwrap();
+        for subject in [old, new] {
+            let mut claims = claims("acme", "website", "prod", "update");
+            claims.insert("sub".into(), subject.into());
+            assert_eq!(found.evaluate(&TokenClaims::new(claims)).accepts, Holds::Yes, "{kind} {subject}");
+        }
+        let mut stranger = claims("acme", "website", "prod", "update");
+        stranger.insert("sub".into(), "r:acme:website:staging:scope:write".into());
+        assert_eq!(found.evaluate(&TokenClaims::new(stranger)).accepts, Holds::No, "{kind}");
+    }
+    let azure = |grant: &Grant| AzureTarget { owner: None }.json(grant).unwrap();
+    let together = azure(&both);
+    both.other_form = None;
+    let alone = azure(&both);
+    assert_eq!(alone[0]["name"], together[0]["name"], "the other one goes, this one stays as it is");
+    assert_ne!(together[0]["name"], together[1]["name"]);
+}
+
+#[test]
+fn google_is_given_a_claim_that_the_tokens_have() {
+    let google = GoogleTarget {
+        project_number: "1".into(),
+        pool: "p".into(),
+        provider: "q".into(),
+        service_account: None,
+    };
+    let mut grant = grant(Some("website"), &[], &[]);
+    let subject =
+        |grant: &Grant| google.json(grant).map(|one| one["attributeMapping"]["google.subject"].clone());
+    assert_eq!(subject(&grant).unwrap(), "assertion.run_id");
+    grant.form.run_id = false;
+    grant.profile = Some("https://iam.googleapis.com/*".to_owned());
+    let refused = subject(&grant).unwrap_err().to_string();
+    assert!(refused.contains("`https://iam.googleapis.com/*` leaves out run_id"), "{refused}");
+    grant.form.max_bytes = Some(127);
+    assert_eq!(subject(&grant).unwrap(), "assertion.sub");
+    grant.form.max_bytes = None;
+    (grant.scope.stacks, grant.scope.operations) = (vec!["prod".to_owned()], vec!["update".to_owned()]);
+    assert_eq!(subject(&grant).unwrap(), "assertion.sub", "it is known to fit");
+    grant.form.org = false;
+    assert!(!google.json(&grant).unwrap()["attributeMapping"].to_string().contains("assertion.org"));
+}

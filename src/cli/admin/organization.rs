@@ -1,0 +1,147 @@
+//! `runmint org`
+
+use std::io::{IsTerminal, stdin};
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::cli::api::client::Client;
+use crate::cli::api::pages::List;
+use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::output::{self, Format, remark};
+use crate::cli::terminal::span::time;
+use crate::cli::terminal::table::{cell, fields, table};
+use crate::issuer::organization_name::OrganizationName;
+
+#[derive(Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Create an organization (needs an admin token)
+    #[command(after_help = "Examples:
+  runmint org create acme
+  runmint org create acme --own-issuer      its tokens come from {base_url}/orgs/acme/oidc, with keys of its own")]
+    Create {
+        /// Lower-case letters, digits and hyphens, at most 63
+        #[arg(value_parser = OrganizationName::parse)]
+        name: OrganizationName,
+        /// Give it an issuer with keys of its own, for good
+        #[arg(long)]
+        own_issuer: bool,
+        /// What its tokens are signed with where the audience does not decide: RS256 or ES256
+        #[arg(long, default_value = "RS256", value_parser = ["RS256", "ES256"])]
+        algorithm: String,
+    },
+    /// List the organizations that you may see
+    #[command(after_help = "Examples:
+  runmint org list
+  runmint org list --output json | jq -r '.organizations[].name'")]
+    List,
+    /// Show an organization
+    #[command(after_help = "Example:  runmint org show acme")]
+    Show {
+        /// Its name
+        #[arg(value_parser = OrganizationName::parse)]
+        name: OrganizationName,
+    },
+    /// Delete an organization for ever (needs an admin token)
+    ///
+    /// Cancels its active runs and revokes its access tokens. This cannot be undone, and the name is never
+    /// handed out again: cloud policies that trust it must not meet somebody else under it.
+    #[command(after_help = "Examples:
+  runmint org delete acme           asks first
+  runmint org delete acme --yes     for scripts")]
+    Delete {
+        /// Its name
+        #[arg(value_parser = OrganizationName::parse)]
+        name: OrganizationName,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+impl Command {
+    pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
+        match self {
+            Self::Create { name, own_issuer, algorithm } => {
+                let issuer = if own_issuer { "own" } else { "shared" };
+                create(&name, issuer, &algorithm, output).await
+            }
+            Self::List => list(output).await,
+            Self::Show { name } => show(&name, output).await,
+            Self::Delete { name, yes } => delete(&name, yes, output).await,
+        }
+    }
+}
+
+async fn create(
+    name: &OrganizationName,
+    issuer: &str,
+    algorithm: &str,
+    output: Format,
+) -> Result<(), Failure> {
+    let client = Client::from_environment()?;
+    let organization = client
+        .post("/api/orgs", Some(&json!({"name": name, "issuer": issuer, "algorithm": algorithm})))
+        .await?;
+    output::print(output, &organization, describe)?;
+    remark(
+        output,
+        &format!("\nNext:  runmint access-token create --name ci --org {name} --role orchestrator"),
+    );
+    Ok(())
+}
+
+async fn list(output: Format) -> Result<(), Failure> {
+    let list = List { path: "/api/orgs", member: "organizations", filters: &[] };
+    let found = list.fetch(&Client::from_environment()?, None).await?;
+    output::print(output, &found, |found| match found["organizations"].as_array() {
+        Some(organizations) if !organizations.is_empty() => {
+            let row = |one: &Value| vec![cell(&one["name"]), cell(&one["id"]), time(&one["created_at"])];
+            table(&["NAME", "ID", "CREATED"], organizations.iter().map(row).collect())
+        }
+        _ => "No organizations.\n".to_owned(),
+    })
+}
+
+async fn show(name: &OrganizationName, output: Format) -> Result<(), Failure> {
+    let organization = Client::from_environment()?.get(&format!("/api/orgs/{name}")).await?;
+    output::print(output, &organization, describe)
+}
+
+async fn delete(name: &OrganizationName, yes: bool, output: Format) -> Result<(), Failure> {
+    let client = Client::from_environment()?;
+    if !yes {
+        confirm(name)?;
+    }
+    client.delete(&format!("/api/orgs/{name}")).await?;
+    output::print(output, &json!({"name": name, "deleted": true}), |_| {
+        format!(
+            "Organization {name} is deleted: its runs are cancelled, its access tokens revoked, its name gone.\n"
+        )
+    })
+}
+
+fn confirm(name: &OrganizationName) -> Result<(), Failure> {
+    if !stdin().is_terminal() {
+        return Err(Failure::usage(format!(
+            "deleting {name} cannot be undone and its name is never handed out again; add --yes to do it"
+        )));
+    }
+    eprint!(
+        "This deletes organization {name} for ever: its active runs are cancelled, its access tokens revoked,\n\
+         and its name is never handed out again. Type the name to go on: "
+    );
+    let mut answer = String::new();
+    stdin().read_line(&mut answer).map_err(Failure::failed)?;
+    if answer.trim() == name.as_str() { Ok(()) } else { Err(Failure::failed("nothing was deleted")) }
+}
+
+fn describe(organization: &Value) -> String {
+    fields(&[
+        ("name", cell(&organization["name"])),
+        ("id", cell(&organization["id"])),
+        ("created", time(&organization["created_at"])),
+        ("issuer", cell(&organization["issuer"])),
+        ("algorithm", cell(&organization["algorithm"])),
+    ])
+}

@@ -1,0 +1,111 @@
+//! `runmint policy`
+
+pub(in crate::cli) mod described;
+mod exchanges;
+pub(in crate::cli) mod file;
+mod lint;
+mod replay;
+mod test;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use self::described::{findings_text, policies_text};
+use crate::cli::admin::trusted_issuer::Chosen;
+use crate::cli::api::client::Client;
+use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::output::{self, Format, remark};
+use crate::cli::terminal::span::moment;
+use crate::cli::terminal::table::{cell, fields};
+use crate::clock::{Clock, SystemClock};
+use crate::issuer::organization_name::OrganizationName;
+use crate::trust::policy::Policy;
+
+#[derive(Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Show what the tokens of an issuer may become, and what is risky about it
+    #[command(after_help = "Examples:
+  runmint policy show github --org acme
+  runmint policy show github --org acme --output json > policies.json")]
+    Show(Chosen),
+    /// Put policies in the place of all that an issuer has
+    #[command(after_help = "Examples:
+  runmint policy set github --org acme --file policies.json
+  runmint policy show github --org acme --output json | jq '.policies[0].teamName = \"web\"' |
+    runmint policy set github --org acme --file -")]
+    Set {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// A JSON array of policies, or an object with `policies`; - for standard input
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
+    Test(test::Test),
+    Replay(replay::Replay),
+    Lint(lint::Lint),
+    Exchanges(exchanges::Exchanges),
+}
+
+impl Command {
+    pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
+        match self {
+            Self::Show(chosen) => {
+                let client = Client::from_environment()?;
+                let issuer = chosen.find(&client).await?;
+                let found = client.get(&of_issuer(chosen.org(), &issuer)).await?;
+                output::print(output, &found, |found| {
+                    format!("{}\n{}", describe(found), findings_text(&found["findings"]))
+                })
+            }
+            Self::Set { chosen, file } => set(&chosen, &file, output).await,
+            Self::Test(test) => test.execute(output).await,
+            Self::Replay(replay) => replay.execute(output).await,
+            Self::Lint(lint) => lint.execute(output).await,
+            Self::Exchanges(exchanges) => exchanges.execute(output).await,
+        }
+    }
+}
+
+/// Puts these in the place of all policies of an issuer.
+pub(in crate::cli) async fn put(
+    client: &Client,
+    org: &OrganizationName,
+    issuer: &Value,
+    policies: &[Policy],
+) -> Result<Value, Failure> {
+    let current = client.get(&of_issuer(org, issuer)).await?;
+    let id = crate::cli::terminal::arguments::id(&cell(&current["id"]))?;
+    client.patch(&format!("/api/orgs/{org}/auth/policies/{id}"), &json!({"policies": policies})).await
+}
+
+pub(in crate::cli) fn take_policies(saved: &mut Value) -> Value {
+    saved.get_mut("policies").map(Value::take).unwrap_or_default()
+}
+
+/// The address of an issuer's policies.
+fn of_issuer(org: &OrganizationName, issuer: &Value) -> String {
+    format!("/api/orgs/{org}/auth/policies/oidcissuers/{}", cell(&issuer["id"]))
+}
+
+async fn set(chosen: &Chosen, file: &std::path::Path, output: Format) -> Result<(), Failure> {
+    let policies = file::policies_of(file)?;
+    let client = Client::from_environment()?;
+    let issuer = chosen.find(&client).await?;
+    let saved = put(&client, chosen.org(), &issuer, &policies).await?;
+    output::print(output, &saved, describe)?;
+    let findings = findings_text(&saved["findings"]);
+    if !findings.is_empty() {
+        remark(output, &format!("\n{findings}"));
+    }
+    Ok(())
+}
+
+fn describe(saved: &Value) -> String {
+    let facts = fields(&[
+        ("version", cell(&saved["version"])),
+        ("modified", moment(&saved["modified"], SystemClock.now(), "-")),
+    ]);
+    format!("{facts}\n{}", policies_text(&saved["policies"]))
+}

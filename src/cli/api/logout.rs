@@ -1,0 +1,48 @@
+//! `runmint logout`
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::api::saved_logins::Credentials;
+use crate::cli::api::server_url::ServerUrl;
+use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::output::{self, Format, remark};
+
+/// Forget the login at a server
+///
+/// The file with the access token is removed from this machine. The token itself works until it expires, or
+/// until an owner revokes it.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  runmint logout                            the last login
+  runmint logout https://id.example.com")]
+pub(in crate::cli) struct Logout {
+    /// The server's base URL [default: that of the last login]
+    #[arg(env = "RUNMINT_URL")]
+    url: Option<String>,
+}
+
+impl Logout {
+    pub(in crate::cli) fn execute(self, output: Format) -> Result<(), Failure> {
+        let logins = Credentials::required()?;
+        let server = match self.url {
+            Some(url) => ServerUrl::parse(&url)?,
+            None => logins.current()?.ok_or_else(|| Failure::usage("there is no login"))?,
+        };
+        let existed = logins.forget(&server)?;
+        output::print(output, &json!({"server": server.as_str(), "logged_out": existed}), |_| {
+            if existed {
+                format!("Logged out of {server}.\n")
+            } else {
+                let current =
+                    logins.current().ok().flatten().filter(|other| other.as_str() != server.as_str());
+                let hint = current.map(|other| format!(" There is one at {other}: runmint logout {other}"));
+                format!("There was no login at {server}.{}\n", hint.unwrap_or_default())
+            }
+        })?;
+        if existed {
+            remark(output, "The token itself works until it expires or an owner revokes it.");
+        }
+        Ok(())
+    }
+}

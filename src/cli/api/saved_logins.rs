@@ -1,0 +1,205 @@
+//! Logins of this person on this machine: a file for each server, for its owner alone.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::cli::api::client::variable;
+use crate::cli::api::server_url::ServerUrl;
+use crate::cli::terminal::failure::Failure;
+use crate::clock::{Clock, SystemClock};
+use crate::entropy::{SystemEntropy, uuid_at};
+use crate::secret_file::{self, SecretFileError};
+
+/// Names the server of the last login. No server's file is called so: those end in `.json`.
+const CURRENT: &str = "current";
+const PLAIN_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// An access token and its end, where it has one.
+pub(in crate::cli) struct Credential {
+    pub(in crate::cli) access_token: Zeroizing<String>,
+    pub(in crate::cli) expires_at: Option<Timestamp>,
+}
+
+/// The folder in which they are.
+pub(in crate::cli) struct Credentials {
+    folder: PathBuf,
+}
+
+impl Credentials {
+    /// In `RUNMINT_HOME`, or else where the configuration of programs belongs (XDG Base Directory
+    /// Specification, which passes over relative paths).
+    pub(in crate::cli) fn from_environment() -> Option<Self> {
+        let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = variable("RUNMINT_HOME")
+            .map(PathBuf::from)
+            .or_else(|| absolute("XDG_CONFIG_HOME").map(|path| path.join("runmint")))
+            .or_else(|| absolute("HOME").map(|path| path.join(".config/runmint")))?;
+        Some(Self { folder: home.join("credentials") })
+    }
+
+    /// The same, where there is no going on without.
+    pub(in crate::cli) fn required() -> Result<Self, Failure> {
+        Self::from_environment().ok_or_else(|| {
+            Failure::usage(
+                "there is no place for logins: neither RUNMINT_HOME nor XDG_CONFIG_HOME nor HOME is set",
+            )
+        })
+    }
+
+    pub(in crate::cli) fn of(&self, server: &ServerUrl) -> Result<Option<Credential>, Failure> {
+        let path = self.path(server);
+        let text = match secret_file::read(&path) {
+            Ok(text) => text,
+            Err(SecretFileError::Unreadable(error)) if error.kind() == ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            Err(error) => return Err(Failure::usage(format!("{}: {error}", path.display()))),
+        };
+        let credential = parse(&text).ok_or_else(|| {
+            Failure::usage(format!("{} is damaged: runmint login {server}", path.display()))
+        })?;
+        Ok(Some(credential))
+    }
+
+    /// Puts this one in the place of another for the same server, which becomes the current one.
+    pub(in crate::cli) fn keep(&self, server: &ServerUrl, credential: &Credential) -> Result<(), Failure> {
+        let text = Zeroizing::new(
+            json!({
+                "url": server.as_str(),
+                "access_token": credential.access_token.as_str(),
+                "expires_at": credential.expires_at,
+            })
+            .to_string(),
+        );
+        self.make_folder()
+            .and_then(|()| self.replace(&self.path(server), &text))
+            .and_then(|()| self.replace(&self.folder.join(CURRENT), server.as_str()))
+            .map_err(|error| self.fault(&error))
+    }
+
+    /// Whether there was one.
+    pub(in crate::cli) fn forget(&self, server: &ServerUrl) -> Result<bool, Failure> {
+        let existed = remove(&self.path(server)).map_err(|error| self.fault(&error))?;
+        if self.current()?.as_ref() == Some(server) {
+            remove(&self.folder.join(CURRENT)).map_err(|error| self.fault(&error))?;
+        }
+        Ok(existed)
+    }
+
+    /// The server of the last login.
+    pub(in crate::cli) fn current(&self) -> Result<Option<ServerUrl>, Failure> {
+        match fs::read_to_string(self.folder.join(CURRENT)) {
+            Ok(text) => ServerUrl::parse(&text).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+
+    fn path(&self, server: &ServerUrl) -> PathBuf {
+        self.folder.join(format!("{}.json", utf8_percent_encode(server.as_str(), PLAIN_IN_NAMES)))
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        // It may be there already, with another mode.
+        fs::set_permissions(&self.folder, Permissions::from_mode(0o700))
+    }
+
+    /// Under another name first: whoever reads meanwhile finds the old or the new, and nobody half of it.
+    fn replace(&self, path: &Path, text: &str) -> io::Result<()> {
+        let name = uuid_at(SystemClock.now(), &SystemEntropy::new());
+        let temporary = self.folder.join(format!(".{name}"));
+        let written = write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
+        if written.is_err() {
+            // The error that led here is the one to tell.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    fn fault(&self, error: &io::Error) -> Failure {
+        Failure::failed(format!("{}: {error}", self.folder.display()))
+    }
+}
+
+fn parse(text: &str) -> Option<Credential> {
+    let stored: Value = serde_json::from_str(text).ok()?;
+    let access_token = Zeroizing::new(stored["access_token"].as_str()?.to_owned());
+    let expires_at = match &stored["expires_at"] {
+        Value::Null => None,
+        time => Some(time.as_str()?.parse().ok()?),
+    };
+    Some(Credential { access_token, expires_at })
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Whether there was such a file.
+fn remove(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(token: &str) -> Credential {
+        let expires_at = Some("2026-11-21T10:00:00Z".parse().unwrap());
+        Credential { access_token: Zeroizing::new(token.to_owned()), expires_at }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn each_server_has_one_file_for_its_owner_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let credentials = Credentials { folder: home.path().join("a/credentials") };
+        let server = ServerUrl::parse("https://id.example.com/base").unwrap();
+        let other = ServerUrl::parse("https://id.example.com").unwrap();
+        assert!(credentials.of(&server).unwrap().is_none() && credentials.current().unwrap().is_none());
+        for token in ["one", "two"] {
+            credentials.keep(&server, &credential(token)).unwrap();
+        }
+        credentials.keep(&other, &credential("three")).unwrap();
+        let kept = credentials.of(&server).unwrap().unwrap();
+        assert_eq!((kept.access_token.as_str(), kept.expires_at), ("two", credential("").expires_at));
+        assert_eq!(credentials.current().unwrap().as_ref(), Some(&other));
+        assert_eq!(fs::read_dir(&credentials.folder).unwrap().count(), 3, "nothing temporary is left");
+        assert_eq!((mode(&credentials.folder), mode(&credentials.path(&server))), (0o700, 0o600));
+        assert!(credentials.forget(&other).unwrap() && !credentials.forget(&other).unwrap());
+        assert!(credentials.current().unwrap().is_none() && credentials.of(&server).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_others_can_read_or_somebody_damaged_is_not_used() {
+        let home = tempfile::tempdir().unwrap();
+        let credentials = Credentials { folder: home.path().to_owned() };
+        let server = ServerUrl::parse("https://id.example.com").unwrap();
+        credentials.keep(&server, &credential("rmat_secret")).unwrap();
+        let path = credentials.path(&server);
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        let Err(refused) = credentials.of(&server) else { panic!("others can read it") };
+        assert!(refused.to_string().contains("chmod 600") && !refused.to_string().contains("rmat_secret"));
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, "{\"access_token\": \"rmat_secret\", \"expires_at\": 5}").unwrap();
+        let Err(refused) = credentials.of(&server) else { panic!("it is damaged") };
+        assert!(refused.to_string().contains("damaged") && !refused.to_string().contains("rmat_secret"));
+    }
+}

@@ -1,0 +1,82 @@
+//! The URL of a server, written in one way only: logins are found again by it.
+
+use std::fmt;
+
+use reqwest::Url;
+
+use crate::cli::api::client::is_safe;
+use crate::cli::terminal::failure::Failure;
+
+/// Without a slash at its end, its host in lower case, without the port that goes without saying.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct ServerUrl(String);
+
+impl ServerUrl {
+    /// The text is not repeated in a refusal: people paste secrets where URLs belong.
+    pub(in crate::cli) fn parse(text: &str) -> Result<Self, Failure> {
+        let url = Url::parse(text.trim()).map_err(|error| {
+            Failure::usage(format!("the server's URL is none: {error}; e.g. https://id.example.com"))
+        })?;
+        let extra = url.query().is_some() || url.fragment().is_some();
+        let user = !url.username().is_empty() || url.password().is_some();
+        if extra || user || !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+            return Err(Failure::usage(
+                "a server's URL is https, a host and perhaps a path, e.g. https://id.example.com",
+            ));
+        }
+        if !is_safe(&url) {
+            let host = url.host_str().unwrap_or("the URL");
+            return Err(Failure::usage(format!("{host} is not https: a token would travel in the clear")));
+        }
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+
+    pub(in crate::cli) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_server_has_one_url() {
+        for same in [
+            "https://id.example.com",
+            "https://id.example.com/",
+            "https://id.example.com//",
+            "HTTPS://ID.Example.COM:443/",
+            " https://id.example.com\n",
+        ] {
+            assert_eq!(ServerUrl::parse(same).unwrap().as_str(), "https://id.example.com", "{same}");
+        }
+        assert_eq!(ServerUrl::parse("http://localhost:80/a/").unwrap().as_str(), "http://localhost/a");
+        for other in ["https://id.example.com:8443", "https://id.example.com/A", "https://id.example.com/a"] {
+            assert_eq!(ServerUrl::parse(other).unwrap().as_str(), other);
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_server_is_refused_and_not_repeated() {
+        for bad in [
+            "id.example.com",
+            "ftp://id.example.com",
+            "http://id.example.com",
+            "https://rmat_secret@id.example.com",
+            "https://id.example.com/?rmat_secret",
+            "https://id.example.com/#rmat_secret",
+            "rmat_secret",
+            "",
+        ] {
+            let refused = ServerUrl::parse(bad).unwrap_err().to_string();
+            assert!(!refused.contains("rmat_secret"), "{refused}");
+        }
+    }
+}

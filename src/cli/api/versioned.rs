@@ -1,0 +1,59 @@
+//! Documents that are replaced whole, and only as somebody saw them last.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::api::client::Client;
+use crate::cli::terminal::failure::Failure;
+
+pub(in crate::cli) struct Versioned<'a> {
+    pub(in crate::cli) path: &'a str,
+    /// The member that holds the content.
+    pub(in crate::cli) member: &'a str,
+}
+
+impl Versioned<'_> {
+    /// Puts the content of `document` in the place of what there is: of its own version, or without one of the
+    /// present.
+    pub(in crate::cli) async fn replace(&self, client: &Client, document: Value) -> Result<Value, Failure> {
+        let (version, content) = self.read(document)?;
+        let version = match version {
+            Some(version) => version,
+            None => client.get(self.path).await?["version"].clone(),
+        };
+        client.put(self.path, &json!({"version": version, self.member: content})).await
+    }
+
+    fn read(&self, document: Value) -> Result<(Option<Value>, Value), Failure> {
+        let wrong = || Failure::usage(format!("the file is no JSON object with `{}`", self.member));
+        let Value::Object(mut members) = document else { return Err(wrong()) };
+        let content = members.shift_remove(self.member).ok_or_else(wrong)?;
+        let version = members.shift_remove("version");
+        // What `show` prints has this as well.
+        members.shift_remove("modified_at");
+        refuse_others(&members)?;
+        Ok((version, content))
+    }
+}
+
+fn refuse_others(members: &Map<String, Value>) -> Result<(), Failure> {
+    match members.keys().next() {
+        Some(name) => Err(Failure::usage(format!("the file has `{name}`, which means nothing here"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_show_prints_is_taken_and_nothing_unknown() {
+        let document = Versioned { path: "/", member: "settings" };
+        let shown = json!({"version": 3, "settings": [], "modified_at": "x"});
+        assert_eq!(document.read(shown).ok(), Some((Some(json!(3)), json!([]))));
+        assert_eq!(document.read(json!({"settings": [1]})).ok(), Some((None, json!([1]))));
+        for strange in [json!([]), json!({}), json!({"settings": [], "setings": []}), json!(null)] {
+            assert!(document.read(strange).is_err());
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `runmint credentials azure`
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::{Means, exports};
+use crate::cli::clouds::handover::flags::{AzureFlags, inherited};
+use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::output::print_text;
+use crate::clouds::exchange::AccessToken;
+use crate::clouds::exchange::azure::management_scope;
+use crate::clouds::settings::{AzureSettings, Guid};
+
+/// Inside a run: exchange its token for an access token of Azure and print it
+///
+/// Asks Microsoft Entra ID, or where AZURE_AUTHORITY_HOST says. No variable for an access token is common to
+/// Azure's tools: with --format env it is AZURE_ACCESS_TOKEN.
+#[derive(Args)]
+#[command(after_help = "Example:
+  curl -H \"Authorization: Bearer $(runmint credentials azure --format access-token)\" \\
+    'https://management.azure.com/subscriptions?api-version=2022-12-01'")]
+#[expect(clippy::struct_field_names, reason = "the flags are called so")]
+pub(in crate::cli) struct Azure {
+    /// What is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// What the access token is for [default: Azure Resource Manager of the authority's cloud]
+    #[arg(long, value_name = "SCOPE")]
+    azure_scope: Option<String>,
+    #[command(flatten)]
+    flags: AzureFlags,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Format {
+    /// Lines for a shell to evaluate
+    Env,
+    /// One JSON document
+    #[default]
+    Json,
+    /// The access token and nothing else
+    AccessToken,
+}
+
+impl Azure {
+    pub(super) async fn execute(self) -> Result<(), Failure> {
+        let settings = match self.flags.settings() {
+            Some(settings) => settings,
+            None => inherited()?.azure.ok_or_else(|| {
+                Failure::usage(
+                    "no application is known: --azure-client-id and --azure-tenant-id, or RUNMINT_CLOUD_SETTINGS with `azure`",
+                )
+            })?,
+        };
+        let means = Means::find()?;
+        let of_the_cloud = management_scope(means.endpoints.authority());
+        let scope = self.azure_scope.as_deref().unwrap_or(of_the_cloud);
+        let token = means.exchanges.azure(&settings, scope).await?;
+        print_text(&self.format.text(&settings, &token))
+    }
+}
+
+impl Format {
+    fn text(self, settings: &AzureSettings, token: &AccessToken) -> String {
+        let subscription = settings.subscription_id.as_ref().map(Guid::as_str);
+        match self {
+            Self::Env => {
+                let always = [
+                    ("AZURE_ACCESS_TOKEN", token.token.as_str()),
+                    ("AZURE_CLIENT_ID", settings.client_id.as_str()),
+                    ("AZURE_TENANT_ID", settings.tenant_id.as_str()),
+                ];
+                exports(always.into_iter().chain(subscription.map(|id| ("AZURE_SUBSCRIPTION_ID", id))))
+            }
+            Self::Json => {
+                let document = json!({
+                    "access_token": token.token.as_str(),
+                    "expires_at": token.expires_at.to_string(),
+                    "client_id": settings.client_id,
+                    "tenant_id": settings.tenant_id,
+                    "subscription_id": subscription,
+                });
+                format!("{document}\n")
+            }
+            Self::AccessToken => token.token.to_string(),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `runmint credentials gcp`
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::Means;
+use crate::cli::api::client::variable;
+use crate::cli::clouds::handover::flags::{GcpFlags, inherited};
+use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::output::print_text;
+use crate::clouds::exchange::google::TOKEN_TYPE;
+use crate::clouds::handover::google::{TokenSource, configuration};
+use crate::clouds::settings::GcpSettings;
+
+/// What Google's libraries tell a program that they start (google.aip.dev/auth/4117).
+const AUDIENCE_VARIABLE: &str = "GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE";
+
+/// Inside a run: print its token, a credential configuration or an access token for Google Cloud
+///
+/// Asks Google's Security Token Service, or where RUNMINT_GOOGLE_STS_URL and
+/// RUNMINT_GOOGLE_IAM_CREDENTIALS_URL say; GOOGLE_CLOUD_UNIVERSE_DOMAIN names another cloud of Google's.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  export CLOUDSDK_AUTH_ACCESS_TOKEN=\"$(runmint credentials gcp --format access-token)\"
+
+  a configuration for GOOGLE_APPLICATION_CREDENTIALS; it holds the run's request token, a secret:
+  (umask 077; runmint credentials gcp --format file > google.json)
+
+  as the program of a configuration of one's own (\"executable\": {\"command\": …}), started with
+  GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1; which provider it is for, Google's libraries say:
+  runmint credentials gcp --format executable")]
+pub(in crate::cli) struct Gcp {
+    /// What is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    flags: GcpFlags,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The run's token, as Google's libraries read it from a program
+    #[default]
+    Executable,
+    /// A credential configuration that asks for the run's tokens
+    File,
+    /// The access token and nothing else
+    AccessToken,
+}
+
+impl Gcp {
+    pub(super) async fn execute(self) -> Result<(), Failure> {
+        let is_executable = self.format == Format::Executable;
+        let printed = self.text().await;
+        if let Err(failure) = &printed
+            && is_executable
+        {
+            let told =
+                json!({"version": 1, "success": false, "code": "RUNMINT", "message": failure.to_string()});
+            print_text(&format!("{told}\n"))?;
+        }
+        print_text(&printed?)
+    }
+
+    async fn text(self) -> Result<String, Failure> {
+        let settings = match self.flags.settings()? {
+            Some(settings) => Some(settings),
+            None => inherited()?.gcp,
+        };
+        let known = || {
+            Failure::usage(
+                "no provider is known: --gcp-project-number, --gcp-pool and --gcp-provider, or RUNMINT_CLOUD_SETTINGS with `gcp`",
+            )
+        };
+        let means = Means::find()?;
+        match self.format {
+            Format::Executable => {
+                let audience = settings.as_ref().map(GcpSettings::audience).or_else(audience_of_the_library);
+                executable(&means, &audience.ok_or_else(known)?).await
+            }
+            Format::File => Ok(file(&means, &settings.ok_or_else(known)?)),
+            Format::AccessToken => {
+                let token = means.exchanges.google(&settings.ok_or_else(known)?).await?;
+                Ok(token.token.to_string())
+            }
+        }
+    }
+}
+
+async fn executable(means: &Means, audience: &str) -> Result<String, Failure> {
+    let token = means.tokens.token(Some(audience), None).await?;
+    means.masking.learn(&token.text);
+    let told = json!({
+        "version": 1,
+        "success": true,
+        "token_type": TOKEN_TYPE,
+        "id_token": token.text.as_str(),
+        "expiration_time": token.exp,
+    });
+    Ok(format!("{told}\n"))
+}
+
+fn file(means: &Means, settings: &GcpSettings) -> String {
+    let (url, request_token) = means.tokens.request_for(&settings.audience());
+    means.masking.learn(request_token);
+    let authorization = format!("Bearer {request_token}");
+    let source = TokenSource::Url { url: &url, authorization: &authorization };
+    format!("{}\n", configuration(&means.endpoints.google, settings, &source))
+}
+
+/// The provider's name, with the scheme that its default audience has.
+fn audience_of_the_library() -> Option<String> {
+    let provider = variable(AUDIENCE_VARIABLE)?;
+    provider.starts_with("//iam.googleapis.com/").then(|| format!("https:{provider}"))
+}

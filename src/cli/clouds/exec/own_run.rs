@@ -1,0 +1,147 @@
+//! A run that is started for a command, and ended with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::cli::admin::run::start::Registration;
+use crate::cli::api::client::Client;
+use crate::cli::clouds::handover::flags::VARIABLE as SETTINGS_VARIABLE;
+use crate::cli::clouds::handover::masking::Masking;
+use crate::cli::clouds::handover::tokens::TokenSource;
+use crate::cli::terminal::arguments::{attribute, duration};
+use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::output::safe;
+use crate::clouds::handover::Handover;
+use crate::clouds::settings::CloudSettings;
+use crate::config::duration::TextDuration;
+use crate::issuer::organization_name::OrganizationName;
+
+const ENDING_ATTEMPTS: u32 = 3;
+const ENDING_PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Args)]
+#[command(next_help_heading = "A run of its own")]
+pub(super) struct OwnRunFlags {
+    /// Start a run of this organization for the command, and end it afterwards
+    #[arg(long, value_parser = OrganizationName::parse)]
+    org: Option<OrganizationName>,
+    /// What kind of run it is
+    #[arg(long, default_value = "deploy", requires = "org")]
+    service: String,
+    /// When it ends at the latest, e.g. 30m [default: 1h]
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "org")]
+    ttl: Option<TextDuration>,
+    /// An audience that it may ask for; may be repeated [default: any]
+    #[arg(long = "audience", value_name = "AUDIENCE", requires = "org")]
+    audiences: Vec<String>,
+    /// What you vouch for; `deploy` needs project, stack and operation
+    #[arg(value_name = "KEY=VALUE", value_parser = attribute, requires = "org")]
+    attributes: Vec<(String, String)>,
+}
+
+pub(super) struct OwnRun {
+    id: Uuid,
+    client: Client,
+    tokens: Arc<TokenSource>,
+    settings: CloudSettings,
+    url: Option<String>,
+}
+
+impl OwnRunFlags {
+    /// `None` when there is a run already, and nothing says to start one.
+    pub(super) fn given(self) -> Result<Option<Registration>, Failure> {
+        let Some(org) = self.org else { return Ok(None) };
+        if self.attributes.is_empty() {
+            return Err(Failure::usage(
+                "--org starts a run, which needs attributes: project=website stack=prod operation=update",
+            ));
+        }
+        let (service, attributes) = (self.service, self.attributes);
+        Ok(Some(Registration { org, service, attributes, ttl: self.ttl, audiences: self.audiences }))
+    }
+}
+
+fn settings_of(answer: &Value) -> Result<CloudSettings, Failure> {
+    if answer.is_null() {
+        return Ok(CloudSettings::default());
+    }
+    serde_json::from_value(answer.clone()).map_err(|error| {
+        let error = safe(&error.to_string());
+        Failure::failed(format!("the cloud settings of the run cannot be used: {error}"))
+    })
+}
+
+impl OwnRun {
+    pub(super) async fn start(registration: Registration, masking: &Masking) -> Result<Self, Failure> {
+        let client = Client::from_environment()?;
+        let started = registration.post("").await?;
+        let text = |name: &str| started[name].as_str();
+        let strange = || Failure::failed("the answer is no run: is this runmint?");
+        let id = text("id").and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(strange)?;
+        let (url, token) = text("request_url").zip(text("request_token")).ok_or_else(strange)?;
+        masking.learn(token);
+        let usable = settings_of(&started["cloud"]).and_then(|settings| {
+            let tokens = TokenSource::new(url, token.to_owned())?;
+            Ok((settings, Arc::new(tokens)))
+        });
+        let (settings, tokens) = match usable {
+            Ok(usable) => usable,
+            Err(failure) => {
+                // Nobody else knows of it.
+                let _ = client.post(&format!("/api/runs/{id}/cancel"), None).await;
+                return Err(failure);
+            }
+        };
+        let url = started["environment"]["RUNMINT_URL"].as_str().map(str::to_owned);
+        Ok(Self { id, client, tokens, settings, url })
+    }
+
+    pub(super) fn tokens(&self) -> Arc<TokenSource> {
+        Arc::clone(&self.tokens)
+    }
+
+    pub(super) fn settings(&self) -> CloudSettings {
+        self.settings.clone()
+    }
+
+    /// The command is the run, and not who started it.
+    pub(super) fn hand_over(&self, handover: &mut Handover) {
+        handover.take_out(&["RUNMINT_ACCESS_TOKEN", "RUNMINT_ACCESS_TOKEN_FILE"]);
+        handover.set("RUNMINT_RUN_ID", self.id.to_string());
+        if let Some(url) = &self.url {
+            handover.set("RUNMINT_URL", url.as_str());
+        }
+        // For what runs inside, as in a run that somebody else started.
+        if !self.settings.is_empty()
+            && let Ok(settings) = serde_json::to_string(&self.settings)
+        {
+            handover.set(SETTINGS_VARIABLE, settings);
+        }
+    }
+
+    /// Told where it fails, and not more: the command's own end is what counts.
+    pub(super) async fn end(self, is_done: bool, masking: &Masking) {
+        let path = format!("/api/runs/{}/{}", self.id, if is_done { "finish" } else { "cancel" });
+        let mut attempts = 0;
+        while let Err(failure) = self.client.post(&path, None).await {
+            // Past its deadline, or ended by somebody else, there is nothing left to do.
+            let run = self.client.get(&format!("/api/runs/{}", self.id)).await;
+            if run.is_ok_and(|run| run["state"] != "active") {
+                return;
+            }
+            attempts += 1;
+            if attempts == ENDING_ATTEMPTS {
+                masking.say(&format!(
+                    "run {} could not be ended: {failure}; it gets tokens until its deadline",
+                    self.id
+                ));
+                return;
+            }
+            tokio::time::sleep(ENDING_PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Keeping secrets out of what people read: the log of a CI job, and our own words.
+
+use std::collections::VecDeque;
+use std::io::{Write, stderr};
+use std::sync::Mutex;
+
+use zeroize::Zeroizing;
+
+use crate::cli::api::client::variable;
+use crate::cli::terminal::output::safe;
+
+/// Of the secrets that were learned last. A run of days learns thousands, and what expired harms nobody.
+const MOST_KNOWN: usize = 1_024;
+
+/// A CI system that hides values which it was told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Platform {
+    GithubActions,
+    AzureDevops,
+}
+
+/// Every secret that passes through is learned here before anybody else sees it.
+pub(in crate::cli) struct Masking {
+    platform: Option<Platform>,
+    known: Mutex<VecDeque<Zeroizing<String>>>,
+}
+
+impl Masking {
+    pub(in crate::cli) fn from_environment() -> Self {
+        Self::of(platform(&variable))
+    }
+
+    fn of(platform: Option<Platform>) -> Self {
+        Self { platform, known: Mutex::default() }
+    }
+
+    /// Tells the CI system to hide this value, on standard error: both systems read it as they read standard output,
+    /// which is the command's own and may go into a file or another program.
+    pub(in crate::cli) fn learn(&self, secret: &str) {
+        if secret.is_empty() {
+            return;
+        }
+        let mut known = self.known.lock().expect("nobody panics holding it");
+        if known.iter().any(|one| one.as_str() == secret) {
+            return;
+        }
+        if known.len() == MOST_KNOWN {
+            known.pop_front();
+        }
+        known.push_back(Zeroizing::new(secret.to_owned()));
+        drop(known);
+        if let Some(platform) = self.platform {
+            // One write, so that nothing gets into it. If nobody reads it, nothing is shown.
+            let _ = stderr().lock().write_all(platform.line(secret).as_bytes());
+        }
+    }
+
+    /// Says something to whoever started us, without any secret that is known.
+    pub(in crate::cli) fn say(&self, text: &str) {
+        let _ = stderr().lock().write_all(format!("runmint: {}\n", safe(&self.masked(text))).as_bytes());
+    }
+
+    pub(in crate::cli) fn masked(&self, text: &str) -> String {
+        let known = self.known.lock().expect("nobody panics holding it");
+        known.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+    }
+}
+
+impl Platform {
+    /// The command on a line of its own: somebody else may have begun one, and what stands in the middle of a line
+    /// is shown and not obeyed.
+    fn line(self, secret: &str) -> Zeroizing<String> {
+        Zeroizing::new(format!("\n{}\n", self.command(secret)))
+    }
+
+    /// docs.github.com/actions/reference/workflow-commands-for-github-actions (add-mask) and
+    /// learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands (SetSecret).
+    fn command(self, secret: &str) -> String {
+        let escaped = |percent: &str| secret.replace('%', percent).replace('\r', "%0D").replace('\n', "%0A");
+        match self {
+            Self::GithubActions => format!("::add-mask::{}", escaped("%25")),
+            Self::AzureDevops => format!("##vso[task.setsecret]{}", escaped("%AZP25")),
+        }
+    }
+}
+
+fn platform(variable: &dyn Fn(&str) -> Option<String>) -> Option<Platform> {
+    let is_true = |name: &str| variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if is_true("GITHUB_ACTIONS") {
+        Some(Platform::GithubActions)
+    } else if is_true("TF_BUILD") {
+        Some(Platform::AzureDevops)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_ci_system_is_known_by_its_variable_and_told_in_its_own_words() {
+        let found = |name: &'static str, value: &'static str| {
+            platform(&move |one| (one == name).then(|| value.to_owned()))
+        };
+        assert_eq!(found("GITHUB_ACTIONS", "true"), Some(Platform::GithubActions));
+        assert_eq!(found("TF_BUILD", "True"), Some(Platform::AzureDevops));
+        assert_eq!(found("GITHUB_ACTIONS", "false"), None);
+        assert_eq!(found("CI", "true"), None);
+        assert_eq!(Platform::GithubActions.command("a%\r\nb"), "::add-mask::a%25%0D%0Ab");
+        assert_eq!(Platform::GithubActions.line("a").as_str(), "\n::add-mask::a\n");
+        // The agent undoes %AZP25 after the others, which have no prefix.
+        assert_eq!(Platform::AzureDevops.command("a%\r\nb"), "##vso[task.setsecret]a%AZP25%0D%0Ab");
+    }
+
+    #[test]
+    fn what_is_known_is_never_said() {
+        let masking = Masking::of(None);
+        masking.learn("secret-1");
+        masking.learn("");
+        assert_eq!(masking.masked("the token secret-1, and secret-2"), "the token ***, and secret-2");
+        (0..2 * MOST_KNOWN).for_each(|number| masking.learn(&format!("n{number}.")));
+        assert_eq!(masking.known.lock().unwrap().len(), MOST_KNOWN);
+    }
+}

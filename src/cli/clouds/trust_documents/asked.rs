@@ -1,0 +1,159 @@
+//! What the server says of an organization's tokens for an audience.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use crate::cli::api::client::{Client, with_query};
+use crate::cli::terminal::failure::Failure;
+use crate::clouds::trust_documents::subject_form::{ASKED_PROJECT, ASKED_STACK, OPERATIONS, SubjectForm};
+use crate::issuer::organization_name::OrganizationName;
+use crate::issuer::profile::{PreviousFor, ProfileDefinition, governing};
+use crate::issuer::subject::SubjectTemplate;
+
+/// The claims of a run for each operation.
+pub(super) type Examples = Vec<(&'static str, Map<String, Value>)>;
+
+/// The service whose runs are trusted.
+const SERVICE: &str = "deploy";
+
+pub(super) struct Asked {
+    pub(super) issuer: String,
+    pub(super) form: SubjectForm,
+    /// While a profile has `previous_subject`: the form that the example runs do not have.
+    pub(super) other_form: Option<SubjectForm>,
+    pub(super) profile: Option<String>,
+}
+
+impl Asked {
+    pub(super) async fn of(org: &OrganizationName, audience: &str) -> Result<Self, Failure> {
+        let client = Client::from_environment()
+            .map_err(|failure| failure.because("without a server, say --issuer"))?;
+        let organization = client.get(&format!("/api/orgs/{org}")).await?;
+        let issuer = organization["issuer"].as_str().ok_or_else(strange)?.to_owned();
+        let document = client.get(&format!("/api/orgs/{org}/audience-profiles")).await?;
+        let profiles: IndexMap<String, ProfileDefinition> =
+            serde_json::from_value(document["profiles"].clone()).map_err(|_| strange())?;
+        let profile = governing(&profiles, audience);
+        let examples = examples(&client, org, Some(audience)).await?;
+        let mut form = learned(&examples, profile)?;
+        let mut other_form = None;
+        if let Some((key, definition)) = profile {
+            if let Some(other) = other_template(definition) {
+                let own = self::examples(&client, org, None).await?;
+                let examples = with_subjects(examples, other, &own)
+                    .ok_or_else(|| Failure::failed(format!("the audience profile `{key}` has two forms of subject, and one of them cannot be told here: name the subjects in the document yourself")))?;
+                other_form = Some(learned(&examples, profile)?);
+            }
+            form.max_bytes = definition.max_subject_bytes;
+        }
+        Ok(Self { issuer, form, other_form, profile: profile.map(|(key, _)| key.to_owned()) })
+    }
+}
+
+fn strange() -> Failure {
+    Failure::failed("the answer is no organization: is this runmint?")
+}
+
+fn learned(examples: &Examples, profile: Option<(&str, &ProfileDefinition)>) -> Result<SubjectForm, Failure> {
+    let mut form = SubjectForm::learn(examples).map_err(Failure::failed)?;
+    form.run_id = profile.is_none_or(|(_, definition)| carries(definition, "run_id"));
+    Ok(form)
+}
+
+fn carries(definition: &ProfileDefinition, claim: &str) -> bool {
+    let names = |list: &[String]| list.iter().any(|one| one == claim);
+    definition.include_claims.as_deref().is_none_or(names)
+        && !definition.leave_out_claims.as_deref().is_some_and(names)
+}
+
+async fn examples(
+    client: &Client,
+    org: &OrganizationName,
+    audience: Option<&str>,
+) -> Result<Examples, Failure> {
+    let query: Vec<(&str, &str)> = audience.map(|audience| ("audience", audience)).into_iter().collect();
+    let path = with_query(&format!("/api/orgs/{org}/runs/preview"), &query);
+    let mut examples = Vec::new();
+    for operation in OPERATIONS {
+        let attributes = json!({"project": ASKED_PROJECT, "stack": ASKED_STACK, "operation": operation});
+        let body = json!({"service": SERVICE, "attributes": attributes});
+        let preview = client.post(&path, Some(&body)).await?;
+        if let Some(why) = preview["refused"].as_str() {
+            return Err(Failure::failed(format!("a run would get no token for this audience: {why}")));
+        }
+        let mut claims = preview["claims"].as_object().cloned().ok_or_else(strange)?;
+        claims.insert("sub".to_owned(), preview["subject"].clone());
+        examples.push((operation, claims));
+    }
+    Ok(examples)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Template<'t> {
+    /// The service's own.
+    Own,
+    Written(&'t str),
+}
+
+/// The template that the runs which are asked about do not have, and others do.
+fn other_template(definition: &ProfileDefinition) -> Option<Template<'_>> {
+    let previous = definition.previous_subject.as_ref()?;
+    let other = match previous.whom {
+        PreviousFor::All(_) => &definition.subject,
+        // The project that is asked about is none of these.
+        PreviousFor::Projects(_) => &previous.subject,
+    };
+    Some(other.get(SERVICE).map_or(Template::Own, |text| Template::Written(text)))
+}
+
+/// The examples with subjects of another template, whose values are in the service's own subjects and claims.
+fn with_subjects(mut examples: Examples, template: Template<'_>, own: &Examples) -> Option<Examples> {
+    let template = match template {
+        Template::Own => None,
+        Template::Written(text) => Some(SubjectTemplate::parse(text).ok()?),
+    };
+    for ((_, claims), (_, own)) in examples.iter_mut().zip(own) {
+        let subject = own.get("sub")?.as_str()?;
+        let value_of = |name: &str| match name {
+            "prefix" => subject.split(':').next(),
+            claim => own.get(claim)?.as_str(),
+        };
+        let subject = match &template {
+            Some(template) => template.render(value_of)?,
+            None => subject.to_owned(),
+        };
+        claims.insert("sub".to_owned(), subject.into());
+    }
+    Some(examples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(text: &str) -> ProfileDefinition {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_other_template_is_the_one_that_a_new_project_does_not_get() {
+        let short = r#""subject": {"deploy": "{prefix}:deploy:org:{org}:v2:{project}"}"#;
+        let all = definition(&format!(r#"{{{short}, "previous_subject": {{"for": "all"}}}}"#));
+        assert_eq!(other_template(&all), Some(Template::Written("{prefix}:deploy:org:{org}:v2:{project}")));
+        let some = definition(&format!(r#"{{{short}, "previous_subject": {{"for": ["website"]}}}}"#));
+        assert_eq!(other_template(&some), Some(Template::Own));
+        assert_eq!(other_template(&definition(&format!("{{{short}}}"))), None);
+    }
+
+    #[test]
+    fn a_claim_is_carried_unless_it_is_left_out() {
+        for (text, expected) in [
+            ("{}", true),
+            (r#"{"include_claims": []}"#, false),
+            (r#"{"include_claims": ["run_id"]}"#, true),
+            (r#"{"leave_out_claims": ["run_id"]}"#, false),
+        ] {
+            assert_eq!(carries(&definition(text), "run_id"), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The runs that a document is tested against.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::cli::admin::policy::file::json_of;
+use crate::cli::api::client::{Client, with_query};
+use crate::cli::api::pages;
+use crate::cli::terminal::arguments::attribute;
+use crate::cli::terminal::failure::Failure;
+use crate::clouds::trust_documents::review::Candidate;
+use crate::clouds::trust_documents::token::TokenClaims;
+use crate::issuer::organization_name::OrganizationName;
+
+#[derive(Args)]
+pub(super) struct Against {
+    /// The organization whose runs they are
+    #[arg(long, value_parser = OrganizationName::parse)]
+    org: Option<OrganizationName>,
+    /// The runs that were started last, e.g. last:500
+    #[arg(long, value_name = "last:N", value_parser = last, requires = "org")]
+    runs: Option<usize>,
+    /// An attribute of a run that nobody started; may be repeated
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute, requires = "org")]
+    attributes: Vec<(String, String)>,
+    /// The service of such a run
+    #[arg(long, default_value = "deploy")]
+    service: String,
+    /// Claims as a JSON object, or several in an array; - for standard input
+    #[arg(long, value_name = "FILE")]
+    claims: Option<PathBuf>,
+    /// A subject alone, said by --issuer
+    #[arg(long, requires = "issuer")]
+    subject: Option<String>,
+    /// The issuer of --subject
+    #[arg(long, value_name = "URL", requires = "subject")]
+    issuer: Option<String>,
+    /// `aud` of the tokens [default: the one that the document names]
+    #[arg(long)]
+    audience: Option<String>,
+}
+
+impl Against {
+    /// `named` are the audiences that the document names.
+    pub(super) async fn candidates(self, named: &[String]) -> Result<Vec<Candidate>, Failure> {
+        let mut found = Vec::new();
+        let assumed = self.audience.as_deref().or(named.first().map(String::as_str));
+        if let Some(path) = &self.claims {
+            found.extend(of_file(path)?);
+        }
+        if let (Some(subject), Some(issuer)) = (&self.subject, &self.issuer) {
+            let claims = json!({"iss": issuer, "sub": subject, "aud": assumed});
+            found.extend(candidate("--subject", &claims, None));
+        }
+        if let Some(org) = &self.org
+            && (self.runs.is_some() || !self.attributes.is_empty())
+        {
+            let client = Client::from_environment()?;
+            if let Some(wanted) = self.runs {
+                found.extend(self.recorded(&client, org, wanted, assumed).await?);
+            }
+            if !self.attributes.is_empty() {
+                found.push(self.hypothetical(&client, org, assumed).await?);
+            }
+        }
+        if found.is_empty() && self.runs.is_none() {
+            return Err(Failure::usage(
+                "say what to test against: --runs, --attribute, --claims or --subject",
+            ));
+        }
+        Ok(found)
+    }
+
+    async fn recorded(
+        &self,
+        client: &Client,
+        org: &OrganizationName,
+        wanted: usize,
+        assumed: Option<&str>,
+    ) -> Result<Vec<Candidate>, Failure> {
+        let path = format!("/api/orgs/{org}/runs");
+        // As tokens for this audience show them: its profile may change subject and claims.
+        let filters: Vec<(&str, &str)> = assumed.iter().map(|audience| ("audience", *audience)).collect();
+        let list = pages::List { path: &path, member: "runs", filters: &filters };
+        let answer = list.fetch(client, Some(wanted)).await?;
+        let runs = answer["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if runs.iter().all(|run| run["claims"].is_object()) {
+            return Ok(runs.iter().filter_map(|run| of_run(run, assumed)).collect());
+        }
+        // A run that gets no token for this audience is tested as it is, with another: it is not to be left out.
+        let plain =
+            pages::List { path: &path, member: "runs", filters: &[] }.fetch(client, Some(wanted)).await?;
+        let plain = plain["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let shown = |run: &Value| {
+            let same = |one: &&Value| one["id"] == run["id"];
+            of_run(run, assumed).or_else(|| of_run(plain.iter().find(same)?, None))
+        };
+        Ok(runs.iter().filter_map(shown).collect())
+    }
+
+    async fn hypothetical(
+        &self,
+        client: &Client,
+        org: &OrganizationName,
+        assumed: Option<&str>,
+    ) -> Result<Candidate, Failure> {
+        let mut attributes = Map::new();
+        for (name, value) in &self.attributes {
+            if attributes.insert(name.clone(), value.as_str().into()).is_some() {
+                return Err(Failure::usage(format!("attribute {name} is given twice")));
+            }
+        }
+        let query: Vec<(&str, &str)> = assumed.map(|audience| ("audience", audience)).into_iter().collect();
+        let path = with_query(&format!("/api/orgs/{org}/runs/preview"), &query);
+        let preview =
+            client.post(&path, Some(&json!({"service": self.service, "attributes": attributes}))).await?;
+        candidate("hypothetical", &preview["claims"], assumed)
+            .ok_or_else(|| Failure::failed("the answer is no preview: is this runmint?"))
+    }
+}
+
+/// A run as it would ask for a token for the audience, where it may.
+fn of_run(run: &Value, assumed: Option<&str>) -> Option<Candidate> {
+    let allowed = run["audiences"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let may = |audience: &&str| allowed.is_empty() || allowed.iter().any(|one| one == audience);
+    candidate(run["id"].as_str()?, &run["claims"], assumed.filter(may))
+}
+
+fn candidate(name: &str, claims: &Value, audience: Option<&str>) -> Option<Candidate> {
+    let token = TokenClaims::new(claims.as_object()?.clone());
+    let token = match audience {
+        Some(audience) => token.with("aud", audience),
+        None => token,
+    };
+    Some(Candidate { name: name.to_owned(), token })
+}
+
+fn of_file(path: &Path) -> Result<Vec<Candidate>, Failure> {
+    let each = match json_of(path)? {
+        Value::Array(several) => several,
+        one => vec![one],
+    };
+    let of = |(index, claims): (usize, &Value)| {
+        candidate(&format!("claims[{index}]"), claims, None).ok_or_else(|| {
+            Failure::usage(format!("{} holds something that is no JSON object", path.display()))
+        })
+    };
+    each.iter().enumerate().map(of).collect()
+}
+
+fn last(text: &str) -> Result<usize, String> {
+    let count = text.strip_prefix("last:").and_then(|count| count.parse().ok());
+    count
+        .filter(|count| (1..=10_000).contains(count))
+        .ok_or_else(|| "write last:N, with N from 1 to 10000".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_tested_with_an_audience_that_it_may_ask_for() {
+        let run = |audiences: Value| json!({"id": "1", "audiences": audiences, "claims": {"aud": "acme", "sub": "s"}});
+        let aud =
+            |audiences: Value| of_run(&run(audiences), Some("sts")).unwrap().token.audiences().join(",");
+        assert_eq!(aud(json!([])), "sts");
+        assert_eq!(aud(json!(["other", "sts"])), "sts");
+        assert_eq!(aud(json!(["other"])), "acme");
+        assert_eq!(last("last:500"), Ok(500));
+        for bad in ["", "500", "last:", "last:0", "last:10001", "last:-1"] {
+            assert!(last(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A document that was written, printed.
+
+use serde_json::{Value, json};
+
+use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::output::{self, Format, safe};
+use crate::clouds::trust_documents::grant::GrantError;
+
+/// What a document is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Form {
+    /// Resources for Terraform and OpenTofu
+    Terraform,
+    /// Commands for the relying party's own command line
+    Cli,
+    /// The document alone
+    Json,
+    /// A template for AWS CloudFormation
+    Cloudformation,
+}
+
+impl From<GrantError> for Failure {
+    fn from(error: GrantError) -> Self {
+        Self::usage(error)
+    }
+}
+
+pub(super) fn not_for(form: Form, relying_party: &str, instead: &str) -> Failure {
+    let form = format!("{form:?}").to_lowercase();
+    Failure::usage(format!("--format {form} is not for {relying_party}: {instead}"))
+}
+
+pub(super) fn print_json(output: Format, document: &Value) -> Result<(), Failure> {
+    output::print(output, document, |document| format!("{document:#}\n"))
+}
+
+/// Text that a shell or Terraform takes, as it is; no value in it can be obeyed by either.
+pub(super) fn print_text(output: Format, text: &str) -> Result<(), Failure> {
+    // What a terminal would obey stands in a subject only percent-encoded; names are shown escaped.
+    let text: String = text.lines().flat_map(|line| [safe(line), "\n".to_owned()]).collect();
+    output::print(output, &json!({"text": text}), |_| text.clone())
+}
+
+/// A name that must have been meant: what documentation shows in its place is refused.
+pub(super) fn given(text: &str) -> Result<String, String> {
+    let shouted = text.len() > 3 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let placeholder = text.starts_with('<') || text.ends_with('>') || text.contains("...") || shouted;
+    if placeholder || text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("write the real name, not what stands for it".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn digits(text: &str) -> Result<String, String> {
+    if (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("write a number: `gcloud projects describe PROJECT --format='value(projectNumber)'` tells it"
+            .to_owned())
+    }
+}
+
+pub(super) fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("write the account's 12 digits: `aws sts get-caller-identity --query Account` tells them"
+            .to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_a_name_is_no_name() {
+        assert!(given("deploy-website").is_ok() && given("Deploy").is_ok() && given("CI").is_ok());
+        for bad in ["", "<role>", "ROLE_NAME", "a b", "a...", "x\u{1b}"] {
+            assert!(given(bad).is_err(), "{bad}");
+        }
+        assert!(account("111122223333").is_ok());
+        for bad in ["", "ACCOUNT", "1111", "1111222233334", "11112222333x"] {
+            assert!(account(bad).is_err(), "{bad}");
+        }
+        assert!(digits("1").is_ok() && digits("my-project").is_err() && digits("").is_err());
+    }
+}

@@ -1,0 +1,93 @@
+//! `runmint init`
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::server::settings::SettingFlags;
+use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::output::{self, Format};
+use crate::clock::SystemClock;
+use crate::entropy::SystemEntropy;
+use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
+use crate::launch::{self, FirstKeys};
+use crate::secret::Secret;
+use crate::signing::algorithm::SigningAlgorithm;
+use crate::signing::keyring::{IssuerId, RingId};
+use crate::store::page::{MAX_PAGE, PageRequest};
+
+/// Prepare for real use
+///
+/// Makes what is missing: the schema, the sealing key (in sealing_key_file, unless RUNMINT_SEALING_KEY is
+/// set), the first signing key, and the first admin access token, which is printed this once. Running it
+/// again is safe and changes nothing.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  runmint init --config runmint.toml
+  runmint init --config runmint.toml --new-admin-token     when every admin access token is lost
+  runmint init --config runmint.toml --abandon-lost-keys   what is lost without the sealing key")]
+pub(in crate::cli) struct Init {
+    /// Make another admin access token, even though there is one
+    #[arg(long)]
+    new_admin_token: bool,
+    /// Give up the signing keys that no configured sealing key opens, and make others
+    ///
+    /// For when the sealing key is lost for good, or a security module. Stop every process first. Without a
+    /// number it changes nothing and lists them with the number that it takes. The lost keys leave the key
+    /// set, so verifiers refuse what they signed, and they refuse new tokens until they fetch the key set
+    /// again.
+    #[arg(long, value_name = "HOW_MANY")]
+    #[expect(clippy::option_option, reason = "clap's way to say that a flag may come without its value")]
+    abandon_lost_keys: Option<Option<usize>>,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+impl Init {
+    pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
+        let settings = self.settings.load()?;
+        let entropy = Arc::new(SystemEntropy::new());
+        let first_keys = self.abandon_lost_keys.map_or(FirstKeys::Make, FirstKeys::MakeAndAbandonLost);
+        let app = launch::open(&settings, first_keys, Arc::new(SystemClock), entropy).await?;
+        let database = |error| Failure::failed(format!("the database failed: {error}"));
+        let page = PageRequest { limit: MAX_PAGE, before: None };
+        let existing = app.store.access_tokens(None, page).await.map_err(database)?;
+        let usable = existing.items.iter().any(|token| token.is_valid_at(app.clock.now()));
+        let token = if !usable || self.new_admin_token {
+            let name = "made by runmint init".to_owned();
+            let new =
+                NewAccessToken { name, scope: Scope::Admin, expires_in_seconds: None, created_by: None };
+            Some(create_access_token(&app, new).await.map_err(Failure::failed)?.secret)
+        } else {
+            None
+        };
+        let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
+        let kid = app
+            .served
+            .load()
+            .keyring
+            .signer(shared, &app.rotation, app.clock.now())
+            .map(|key| key.kid().to_owned());
+        app.store.close().await;
+        let value = json!({
+            "issuer": settings.issuer.as_str(),
+            "base_url": settings.base_url.as_str(),
+            "signing_key": kid,
+            "admin_token": token.as_ref().map(Secret::expose),
+        });
+        output::print(output, &value, |value| {
+            let admin = match value["admin_token"].as_str() {
+                Some(secret) => format!("Admin access token, shown this once:\n\n  {secret}\n\n"),
+                None => {
+                    "There is an admin access token already (--new-admin-token makes another).\n\n".to_owned()
+                }
+            };
+            format!(
+                "Ready: issuer {}, signing key {}.\n\n{admin}Next:  runmint serve with the same configuration; back up the sealing key.\n",
+                settings.issuer,
+                kid.as_deref().unwrap_or("none"),
+            )
+        })
+    }
+}

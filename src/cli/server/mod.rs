@@ -1,0 +1,8 @@
+//! Commands that run or prepare a server. Only this wing uses the rooms that make up a server.
+
+pub(super) mod dev;
+pub(super) mod health;
+pub(super) mod init;
+pub(super) mod logging;
+pub(super) mod serve;
+pub(super) mod settings;

@@ -1,0 +1,105 @@
+//! The server's settings on the command line: a flag for each, from the same table as the file and the
+//! environment.
+
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use crate::cli::terminal::failure::Failure;
+use crate::config::setting::{Kind, SETTINGS};
+use crate::config::{Settings, Sources};
+
+/// Ours, and those that say how to reach the object stores of static copies.
+const PREFIXES: &[&str] = &["RUNMINT_", "AWS_", "GOOGLE_", "AZURE_"];
+
+/// `--config` and a flag for every setting.
+pub(in crate::cli) struct SettingFlags {
+    config: Option<PathBuf>,
+    flags: Vec<(String, String)>,
+}
+
+impl SettingFlags {
+    /// The settings from file, environment and flags.
+    pub(in crate::cli) fn load(&self) -> Result<Settings, Failure> {
+        Ok(Settings::load(&self.sources()?)?)
+    }
+
+    /// Where they come from, read but not yet looked at.
+    pub(in crate::cli) fn sources(&self) -> Result<Sources, Failure> {
+        let environment = environment();
+        let file = match &self.config {
+            None => None,
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| Failure::configuration(format!("{}: {error}", path.display())))?;
+                Some((path.display().to_string(), text))
+            }
+        };
+        Ok(Sources { file, environment, flags: self.flags.clone() })
+    }
+}
+
+/// What says how to reach object stores.
+pub(in crate::cli) fn object_store_environment() -> Vec<(String, String)> {
+    environment().into_iter().filter(|(name, _)| !name.starts_with("RUNMINT_")).collect()
+}
+
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            let known = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            known.then(|| (name, value.to_string_lossy().into_owned()))
+        })
+        .collect()
+}
+
+impl Args for SettingFlags {
+    fn augment_args(command: Command) -> Command {
+        let config = Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .env("RUNMINT_CONFIG")
+            .help("TOML file with settings; RUNMINT_* variables and flags override it");
+        SETTINGS.iter().fold(command.arg(config), |command, setting| {
+            let help = match setting.default {
+                "" => setting.help.to_owned(),
+                default => format!("{} [default: {default}]", setting.help),
+            };
+            let arg = Arg::new(setting.name).long(setting.name.replace('_', "-")).help(help);
+            command.arg(match setting.kind {
+                Kind::Switch => arg.action(ArgAction::SetTrue),
+                Kind::Count => arg.value_name("N"),
+                Kind::Text => arg.value_name("VALUE"),
+            })
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let flags = SETTINGS
+            .iter()
+            .filter(|setting| matches.value_source(setting.name) == Some(ValueSource::CommandLine))
+            .filter_map(|setting| {
+                let value = match setting.kind {
+                    Kind::Switch => "true".to_owned(),
+                    Kind::Text | Kind::Count => matches.get_one::<String>(setting.name)?.clone(),
+                };
+                Some((setting.name.to_owned(), value))
+            })
+            .collect();
+        Ok(Self { config: matches.get_one("config").cloned(), flags })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

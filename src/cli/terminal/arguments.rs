@@ -1,0 +1,58 @@
+//! Arguments that several commands take, parsed once.
+
+use uuid::Uuid;
+
+use crate::cli::terminal::failure::Failure;
+use crate::config::duration::TextDuration;
+
+/// `90s`, `15m`, `12h`, `30d`.
+pub(in crate::cli) fn duration(text: &str) -> Result<TextDuration, String> {
+    TextDuration::parse(text)
+        .ok_or_else(|| "write a whole number and a unit: 90s, 15m, 12h or 30d".to_owned())
+}
+
+/// `KEY=VALUE`; the value may hold more equals signs.
+pub(in crate::cli) fn attribute(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE, e.g. project=website".to_owned()),
+    }
+}
+
+/// An id. Not a parser for clap, which repeats what it refuses: people paste secrets where ids belong.
+pub(in crate::cli) fn id(text: &str) -> Result<Uuid, Failure> {
+    Uuid::parse_str(text).map_err(|_| {
+        Failure::usage(if text.starts_with("rmat_") || text.starts_with("rmrt_") {
+            "this is a secret, not an id; `list` shows the ids"
+        } else {
+            "an id is a UUID, e.g. d23f0824-128b-4f33-8c5c-7fd0a6a3a450; `list` shows the ids"
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_ends_its_key_at_the_first_equals_sign() {
+        assert_eq!(attribute("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(attribute("a="), Ok(("a".into(), String::new())));
+        assert!(attribute("a").is_err());
+        assert!(attribute("=b").is_err());
+    }
+
+    #[test]
+    fn an_id_has_nothing_that_a_path_could_trip_over() {
+        assert!(id("d23f0824-128b-4f33-8c5c-7fd0a6a3a450").is_ok());
+        for bad in ["", "..", "a/b", "d23f0824-128b-4f33-8c5c-7fd0a6a3a450/finish", "?x", "%2e"] {
+            assert!(id(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_place_of_an_id_is_not_repeated() {
+        let secret = "rmat_fi5Rot0yOmA8WEuT7VlfswM5AQ9tciY2VMnAyW0fgze2yZn1U";
+        assert!(!format!("{:?}", id(secret).unwrap_err()).contains(secret));
+    }
+}

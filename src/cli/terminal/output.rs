@@ -1,0 +1,97 @@
+//! Printing results.
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::cli::api::client::variable;
+use crate::cli::terminal::failure::Failure;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document, for scripts
+    Json,
+}
+
+/// Prints text as it is. A reader that has gone away (`| head`) is no failure.
+pub(in crate::cli) fn print_text(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("the result cannot be printed: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints `value` as JSON on one line, or what `text` makes of it.
+pub(in crate::cli) fn print(
+    format: Format,
+    value: &Value,
+    text: impl FnOnce(&Value) -> String,
+) -> Result<(), Failure> {
+    match format {
+        // Escaped, it is the same JSON still.
+        Format::Json => print_text(&format!("{}\n", safe(&value.to_string()))),
+        Format::Text => print_text(&text(value)),
+    }
+}
+
+/// Says something to the person at the terminal, beside a result that a script may take.
+pub(in crate::cli) fn remark(format: Format, text: &str) {
+    if format == Format::Text {
+        // Whoever closed standard error does not want to read it.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}
+
+/// `text` without what could move the cursor, hide words or turn them round, as JSON escapes it.
+pub(in crate::cli) fn safe(text: &str) -> String {
+    let obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let escaped = |c: char| if obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
+/// `value` over several lines, for people.
+pub(in crate::cli) fn pretty(value: &Value) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.lines().map(safe).collect::<Vec<_>>().join("\n")
+}
+
+#[derive(Clone, Copy)]
+pub(in crate::cli) enum Colour {
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+}
+
+/// `text` in a colour, where somebody would see it and did not refuse it (no-color.org).
+pub(in crate::cli) fn paint(colour: Colour, text: &str) -> String {
+    if io::stdout().is_terminal() && variable("NO_COLOR").is_none() {
+        format!("\u{1b}[{}m{text}\u{1b}[0m", colour as u8)
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_it_would_obey() {
+        assert_eq!(safe("a\u{1b}[31m\u{9b}b\n\u{202e}é"), r"a\u001b[31m\u009bb\u000a\u202eé");
+        let value = json!({"name": "a\u{9b}\n\u{202e}\u{7f}é"});
+        assert_eq!(pretty(&value), "{\n  \"name\": \"a\\u009b\\n\\u202e\\u007fé\"\n}");
+        assert_eq!(serde_json::from_str::<Value>(&safe(&value.to_string())).unwrap(), value);
+    }
+}

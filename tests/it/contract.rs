@@ -1,10 +1,9 @@
-//! The documents keep up with the code.
+//! openapi.yaml keeps up with the code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use runmint::config::setting::SETTINGS;
 use runmint::http::router::routes;
 use runmint::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
 
@@ -44,25 +43,4 @@ fn openapi_documents_every_route_and_no_other() {
         }
     }
     assert_eq!(documented_routes(), served);
-}
-
-#[test]
-fn the_readme_lists_every_setting_with_its_default() {
-    let readme = read("README.md");
-    let rows: BTreeMap<&str, &str> =
-        readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).collect();
-    for setting in SETTINGS {
-        let row =
-            rows.get(setting.name).unwrap_or_else(|| panic!("README.md has no row for `{}`", setting.name));
-        assert!(
-            row.contains(setting.default),
-            "README.md: `{}` has default `{}`",
-            setting.name,
-            setting.default
-        );
-    }
-    let example = read("runmint.example.toml");
-    for setting in SETTINGS {
-        assert!(example.contains(setting.name), "runmint.example.toml has no `{}`", setting.name);
-    }
 }

@@ -18,7 +18,7 @@ fn the_claims_page_describes_the_built_in_services() {
 
     let services = section(&text, "## Services");
     let definitions: toml::Table =
-        toml::from_str(include_str!("../../../src/issuer/builtin_services.toml")).unwrap();
+        toml::from_str(include_str!("../../../crates/issuer/src/builtin_services.toml")).unwrap();
     let headings: Vec<_> = services.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     assert_eq!(headings, definitions.keys().collect::<Vec<_>>());
     for (name, definition) in &definitions {

@@ -1,4 +1,4 @@
-//! openapi.yaml keeps up with the code.
+//! openapi.yaml matches the router.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// openapi.yaml is written by hand in a fixed indentation: paths at two blanks, methods at four.
+/// openapi.yaml is written by hand with fixed indentation: paths at two spaces, methods at four.
 fn documented_routes() -> BTreeSet<(String, String)> {
     let mut documented = BTreeSet::new();
     let text = read("openapi.yaml");
@@ -34,7 +34,7 @@ fn documented_routes() -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn openapi_documents_every_route_and_no_other() {
+fn openapi_documents_exactly_the_served_routes() {
     let mut served: BTreeSet<(String, String)> =
         routes().into_iter().map(|route| (route.method.to_owned(), route.path.to_owned())).collect();
     for path in [CONFIGURATION_PATH, JWKS_PATH] {

@@ -231,7 +231,7 @@ The same with this program:
 
 Admin access token (organizations and everything in them): {admin_token}
 
-Next: README.md shows how to serve for real (runmint init, runmint serve). Ctrl-C stops.
+Next: docs/deploying.md shows how to serve for real (runmint init, runmint serve). Ctrl-C stops.
 "#
     )
 }

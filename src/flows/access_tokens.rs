@@ -4,11 +4,11 @@ use jiff::SignedDuration;
 use thiserror::Error;
 
 use crate::app::App;
+use crate::domain::access_token::{AccessToken, Holder, Role};
+use crate::domain::organization::Organization;
 use crate::entropy::uuid_at;
 use crate::secret::{Secret, SecretKind};
 use crate::store::StoreError;
-use crate::store::access_tokens::{AccessToken, Holder, Role};
-use crate::store::organizations::Organization;
 
 pub const MAX_NAME_CHARS: usize = 100;
 const MIN_EXPIRES_IN: i64 = 60;

@@ -24,3 +24,6 @@ pub mod rotate_keys;
 pub mod snapshot_verifiers;
 pub mod start_run;
 pub mod trusted_issuers;
+
+/// Why the database could not answer: the part of each flow's errors that a caller may try again.
+pub use crate::store::StoreError;

@@ -4,6 +4,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::organization::{KeyChoice, Organization};
 use crate::entropy::uuid_at;
 use crate::flows::load_keys::rings_of_own_issuer;
 use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
@@ -12,7 +13,7 @@ use crate::issuer::organization_name::{OrganizationName, OrganizationNameError};
 use crate::issuer::url::MAX_ISSUER_CHARS;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::store::StoreError;
-use crate::store::organizations::{Create, KeyChoice, Organization};
+use crate::store::organizations::Create;
 
 #[derive(Debug, Error)]
 pub enum CreateOrganizationError {

@@ -4,10 +4,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::organization::Organization;
+use crate::domain::principal::{Principal, PrincipalKind, Right};
 use crate::entropy::uuid_at;
 use crate::store::StoreError;
-use crate::store::organizations::Organization;
-use crate::store::principals::{Principal, PrincipalKind, Right};
 
 pub const MAX_RIGHTS: usize = 100;
 const MAX_NAME_BYTES: usize = 100;

@@ -5,10 +5,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::snapshot_verifier::SnapshotVerifier;
 use crate::entropy::uuid_at;
 use crate::signing::keyring::IssuerId;
 use crate::store::StoreError;
-use crate::store::snapshot_verifiers::SnapshotVerifier;
 
 pub const MAX_NAME_BYTES: usize = 100;
 

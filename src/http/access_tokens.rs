@@ -16,9 +16,9 @@ use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
+use crate::domain::access_token::{AccessToken, Role};
 use crate::flows::access_tokens::{CreateAccessTokenError, NewAccessToken, Scope, create_access_token};
 use crate::flows::authorize::Caller;
-use crate::store::access_tokens::{AccessToken, Role};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -16,11 +16,11 @@ use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
+use crate::domain::access_token::Role;
+use crate::domain::organization::{KeyChoice, Organization};
 use crate::flows::organizations::{create_organization, delete_organization};
 use crate::flows::start_run::issuer_of;
 use crate::signing::algorithm::SigningAlgorithm;
-use crate::store::access_tokens::Role;
-use crate::store::organizations::{KeyChoice, Organization};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

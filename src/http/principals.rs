@@ -16,9 +16,9 @@ use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::{PathSegment, TwoSegments};
 use super::problem::Problem;
+use crate::domain::access_token::Role;
+use crate::domain::principal::{Principal, PrincipalKind, Right};
 use crate::flows::principals::{change_rights, create_principal, delete_principal, find_principal};
-use crate::store::access_tokens::Role;
-use crate::store::principals::{Principal, PrincipalKind, Right};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -17,15 +17,15 @@ use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
 use crate::app::App;
+use crate::domain::access_token::Role;
+use crate::domain::principal::Access;
+use crate::domain::run::{Ending, Run, RunFilter, RunState};
 use crate::flows::end_run::end_run;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::start_run::{self, StartRun, StartedRun, Told, preview_run, tell};
 use crate::issuer::audience::Audience;
 use crate::issuer::service::Attributes;
 use crate::issuer::subject::{MAX_SUBJECT_BYTES, is_attribute_name};
-use crate::store::access_tokens::Role;
-use crate::store::principals::Access;
-use crate::store::runs::{Ending, Run, RunFilter, RunState};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

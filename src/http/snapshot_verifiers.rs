@@ -16,8 +16,8 @@ use super::credentials::Authenticated;
 use super::keys::{issuer_named, issuer_url};
 use super::path::PathSegment;
 use super::problem::Problem;
+use crate::domain::snapshot_verifier::SnapshotVerifier;
 use crate::flows::snapshot_verifiers::{SnapshotVerifierError, acknowledge, forget, register};
-use crate::store::snapshot_verifiers::SnapshotVerifier;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -15,13 +15,13 @@ use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::{PathSegment, TwoSegments};
 use super::problem::Problem;
+use crate::domain::access_token::Role;
+use crate::domain::organization::Organization;
+use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::flows::authorize::Caller;
 use crate::flows::trusted_issuers::{
     IssuerDetails, delete_issuer, find_issuer, regenerate_thumbprints, register_issuer, update_issuer,
 };
-use crate::store::access_tokens::Role;
-use crate::store::organizations::Organization;
-use crate::store::trusted_issuers::TrustedIssuer;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::Api;
 use super::credentials::Authenticated;
 use super::problem::Problem;
-use crate::store::access_tokens::{Holder, Role};
-use crate::store::page::{MAX_PAGE, PageRequest};
-use crate::store::principals::PrincipalKind;
+use crate::domain::access_token::{Holder, Role};
+use crate::domain::page::{MAX_PAGE, PageRequest};
+use crate::domain::principal::PrincipalKind;
 
 pub async fn show(
     State(api): State<Arc<Api>>,

@@ -57,6 +57,15 @@ pub async fn create_principal(
     Ok(principal)
 }
 
+/// All teams or all users of the organization, by name.
+pub async fn list_principals(
+    app: &App,
+    organization: &Organization,
+    kind: PrincipalKind,
+) -> Result<Vec<Principal>, StoreError> {
+    app.store.principals(organization.id, kind).await
+}
+
 pub async fn find_principal(
     app: &App,
     organization: &Organization,

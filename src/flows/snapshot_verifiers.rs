@@ -53,6 +53,11 @@ pub async fn register(
     Ok(verifier)
 }
 
+/// All snapshot verifiers, oldest first.
+pub async fn list_snapshot_verifiers(app: &App) -> Result<Vec<SnapshotVerifier>, StoreError> {
+    app.store.snapshot_verifiers().await
+}
+
 /// Records that the verifier has these keys: those of the key set that was uploaded, and not those that are
 /// published by now. A key that was made in between is one that it does not have.
 pub async fn acknowledge(

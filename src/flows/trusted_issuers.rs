@@ -62,6 +62,11 @@ pub enum TrustedIssuerError {
     Store(#[from] StoreError),
 }
 
+/// All trusted issuers of the organization, oldest first.
+pub async fn list_issuers(app: &App, organization: &Organization) -> Result<Vec<TrustedIssuer>, StoreError> {
+    app.store.issuers_of(organization.id).await
+}
+
 /// Registers an issuer whose keys could be had a moment ago. Until it gets policies, nothing is exchanged.
 pub async fn register_issuer(
     app: &App,

@@ -20,7 +20,8 @@ use crate::domain::organization::Organization;
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::flows::authorize::Caller;
 use crate::flows::trusted_issuers::{
-    IssuerDetails, delete_issuer, find_issuer, regenerate_thumbprints, register_issuer, update_issuer,
+    IssuerDetails, delete_issuer, find_issuer, list_issuers, regenerate_thumbprints, register_issuer,
+    update_issuer,
 };
 
 #[derive(Deserialize)]
@@ -73,7 +74,7 @@ pub async fn list(
     PathSegment(org): PathSegment,
 ) -> Result<Json<Value>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    let all = api.app.store.issuers_of(organization.id).await?;
+    let all = list_issuers(&api.app, &organization).await?;
     Ok(Json(json!({"oidcIssuers": all.iter().map(render).collect::<Vec<_>>()})))
 }
 

@@ -13,6 +13,7 @@ use super::problem::Problem;
 use crate::domain::access_token::{Holder, Role};
 use crate::domain::page::{MAX_PAGE, PageRequest};
 use crate::domain::principal::PrincipalKind;
+use crate::flows::organizations::list_organizations;
 
 pub async fn show(
     State(api): State<Arc<Api>>,
@@ -20,7 +21,7 @@ pub async fn show(
 ) -> Result<Json<Value>, Problem> {
     let token = caller.token();
     let page = PageRequest { limit: MAX_PAGE, before: None };
-    let found = api.app.store.organizations(caller.only_organization(), page).await?;
+    let found = list_organizations(&api.app, &caller, page).await?;
     let role = if token.role >= Role::Owner { "admin" } else { "member" };
     let organizations: Vec<Value> = found
         .items

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::SignedDuration;
 use runmint::clock::Clock;
+use runmint::domain::access_token::{AccessToken, Holder, Role};
+use runmint::domain::exchange::{Exchange, Outcome};
 use runmint::entropy::uuid_at;
 use runmint::issuer::organization_name::OrganizationName;
 use runmint::secret::{Secret, SecretKind};
-use runmint::store::access_tokens::{AccessToken, Holder, Role};
-use runmint::store::exchanges::{Exchange, Gained, Outcome, Spent, Use};
+use runmint::store::exchanges::{Gained, Spent, Use};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use url::form_urlencoded;

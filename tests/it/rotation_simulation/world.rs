@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use runmint::clock::Clock;
+use runmint::domain::organization::KeyChoice;
+use runmint::domain::run::Run;
 use runmint::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use runmint::flows::initialize::ensure_signing_keys;
 use runmint::flows::organizations::create_organization;
 use runmint::flows::start_run::{StartRun, start_run};
 use runmint::store::Store;
-use runmint::store::organizations::KeyChoice;
-use runmint::store::runs::Run;
 use uuid::Uuid;
 
 use super::agenda::{Agenda, Event, Trouble};

@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["issuer", "signing"]),
     ("publication", &["issuer", "signing"]),
     ("publishing", &[]),
+    ("api", &["clouds", "issuer", "trust"]),
     ("store", &["clock", "issuer", "secret", "signing"]),
     ("served", &["issuer", "publication", "signing"]),
     (
@@ -55,7 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("http", &["app", "flows", "issuer", "publication", "served", "signing", "store", "trust"]),
+    ("http", &["api", "app", "flows", "issuer", "publication", "served", "signing", "store", "trust"]),
     (
         "launch",
         &[
@@ -74,6 +75,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "api",
             "app",
             "clock",
             "clouds",

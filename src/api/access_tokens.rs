@@ -1,6 +1,7 @@
 //! `/api/access-tokens` and `/api/orgs/{org}/access-tokens`
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use super::page::page;
 
 /// What a token may do. An admin may do everything; within an organization each role includes those below it: owner,
 /// orchestrator, viewer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     Admin,
@@ -19,7 +20,7 @@ pub enum Role {
 }
 
 /// The roles of an organization's tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OrganizationRole {
     Owner,
@@ -28,7 +29,7 @@ pub enum OrganizationRole {
 }
 
 /// `POST /api/access-tokens`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateAdminToken {
     pub name: String,
@@ -38,7 +39,7 @@ pub struct CreateAdminToken {
 }
 
 /// `POST /api/orgs/{org}/access-tokens`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateAccessToken {
     pub name: String,
@@ -49,7 +50,7 @@ pub struct CreateAccessToken {
 }
 
 /// An access token without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessToken {
     pub id: Uuid,
     pub name: String,
@@ -68,13 +69,13 @@ pub struct AccessToken {
 }
 
 /// The team, user or runner that a token was exchanged for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holder {
     pub kind: HolderKind,
     pub name: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HolderKind {
     Team,
@@ -83,7 +84,7 @@ pub enum HolderKind {
 }
 
 /// The token of a trusted issuer that this came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
     /// The issuer's URL.
     pub issuer: String,
@@ -95,7 +96,7 @@ pub struct Origin {
 }
 
 /// A new access token with its secret, which is never shown again.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CreatedAccessToken {
     #[serde(flatten)]
     pub token: AccessToken,
@@ -103,7 +104,7 @@ pub struct CreatedAccessToken {
     pub access_token: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessTokenPage {
     pub access_tokens: Vec<AccessToken>,
     pub next_cursor: Option<String>,

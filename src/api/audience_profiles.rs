@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use super::OrNewer;
 use crate::issuer::profile::{ProfileDefinition, ProfileDefinitions};
 
 /// `PUT /api/orgs/{org}/audience-profiles`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplaceAudienceProfiles {
     /// The version that these replace; 0 for the first.
@@ -17,7 +18,7 @@ pub struct ReplaceAudienceProfiles {
     pub profiles: ProfileDefinitions,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileDocument {
     /// 0 before the first.
     pub version: i64,
@@ -27,13 +28,13 @@ pub struct ProfileDocument {
 }
 
 /// `GET /api/orgs/{org}/audience-profiles/usage`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubjectFormats {
     pub formats: Vec<SubjectFormat>,
 }
 
 /// The tokens of one audience and service whose subjects one template made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubjectFormat {
     pub audience: String,
     pub service: String,

@@ -1,21 +1,22 @@
 //! `/healthz`, `/readyz` and `/version`
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `GET /healthz`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     pub status: Alive,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Alive {
     Ok,
 }
 
 /// `GET /readyz`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Readiness {
     pub status: ReadinessStatus,
     pub checks: Checks,
@@ -23,7 +24,7 @@ pub struct Readiness {
     pub jwks_age_seconds: Option<i64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ReadinessStatus {
     #[serde(rename = "ready")]
     Ready,
@@ -32,7 +33,7 @@ pub enum ReadinessStatus {
 }
 
 /// `ok`, or in a few words what is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Checks {
     pub database: String,
     pub signing_key: String,
@@ -40,7 +41,7 @@ pub struct Checks {
 }
 
 /// `GET /version`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
     pub name: String,
     pub version: String,

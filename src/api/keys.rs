@@ -1,6 +1,7 @@
 //! `/api/keys`
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use super::Word;
 use super::page::page;
 
 /// The JOSE name (RFC 7518 §3.1) of an algorithm that ID tokens are signed with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Algorithm {
     #[serde(rename = "RS256")]
     Rs256,
@@ -18,7 +19,7 @@ pub enum Algorithm {
 }
 
 /// `GET /api/keys`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyTimeline {
     /// By the database's clock.
     pub now: Timestamp,
@@ -32,7 +33,7 @@ pub struct KeyTimeline {
 }
 
 /// A signing key and the times of its life. The private half is never shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SigningKey {
     /// Thumbprint of the public key (RFC 7638).
     pub kid: String,
@@ -65,7 +66,7 @@ pub struct SigningKey {
     pub public_jwk: Map<String, Value>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyState {
     Next,
@@ -76,7 +77,7 @@ pub enum KeyState {
 }
 
 /// Where a private key is or was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyStore {
     Database,
@@ -84,7 +85,7 @@ pub enum KeyStore {
     AwsKms,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Replica {
     pub name: String,
     pub version: String,
@@ -94,7 +95,7 @@ pub struct Replica {
 }
 
 /// An alarm or a reminder about the keys of one issuer and algorithm.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RingNotice {
     /// `None` where it is about the process.
     pub issuer: Option<String>,
@@ -103,7 +104,7 @@ pub struct RingNotice {
 }
 
 /// `POST /api/keys/rotate`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateKeys {
     /// `None` for the shared issuer.
@@ -114,21 +115,21 @@ pub struct RotateKeys {
     pub algorithm: Option<Word<Algorithm>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyTakesOver {
     pub kid: String,
     pub signs_from: Timestamp,
 }
 
 /// `POST /api/keys/{id}/revoke`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeKey {
     /// Must be `true`.
     pub compromised: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RevokedKey {
     pub kid: String,
     pub revoked_at: Timestamp,
@@ -139,7 +140,7 @@ pub struct RevokedKey {
     pub copies_with_the_key: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeySuccessor {
     pub kid: String,
     pub signs_from: Timestamp,
@@ -147,7 +148,7 @@ pub struct KeySuccessor {
 }
 
 /// The tokens of a revoked key that have not expired.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnexpiredTokens {
     pub count: i64,
     /// Where they are listed.
@@ -155,7 +156,7 @@ pub struct UnexpiredTokens {
 }
 
 /// The record of an ID token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SignedToken {
     pub jti: Uuid,
     pub run_id: Uuid,
@@ -167,7 +168,7 @@ pub struct SignedToken {
 }
 
 /// `GET /api/keys/{id}/id-tokens`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SignedTokenPage {
     pub id_tokens: Vec<SignedToken>,
     pub next_cursor: Option<String>,
@@ -176,7 +177,7 @@ pub struct SignedTokenPage {
 page!(SignedTokenPage, id_tokens: SignedToken);
 
 /// `POST /api/keys/reseal`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resealed {
     /// How many keys were sealed with another sealing key before.
     pub keys: u64,
@@ -185,13 +186,13 @@ pub struct Resealed {
 }
 
 /// `GET /api/keys/documents`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyDocuments {
     pub issuers: Vec<IssuerDocuments>,
 }
 
 /// What verifiers fetch of one issuer, byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IssuerDocuments {
     pub issuer: String,
     /// Whether organizations without an issuer of their own share it.

@@ -1,5 +1,8 @@
 //! Values that a newer server may write in another form.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,5 +27,24 @@ impl<T> OrNewer<T> {
 impl<T> From<T> for OrNewer<T> {
     fn from(value: T) -> Self {
         Self::Known(value)
+    }
+}
+
+/// The schema of `T`: the other form is not known yet.
+impl<T: JsonSchema> JsonSchema for OrNewer<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
     }
 }

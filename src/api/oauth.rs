@@ -1,5 +1,6 @@
 //! `POST /api/oauth/token`: token exchange (RFC 8693), with the members of Pulumi Cloud's API.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Word;
@@ -10,7 +11,7 @@ use crate::issuer::service::Attributes;
 pub const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// A form or a JSON object. An empty member is the same as an absent one.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     pub grant_type: GrantType,
@@ -38,19 +39,19 @@ pub struct TokenRequest {
     pub id_token_audience: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum GrantType {
     #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SubjectTokenType {
     #[serde(rename = "urn:ietf:params:oauth:token-type:id_token")]
     IdToken,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ChosenAttributes {
     /// The text of the object, as in a form.
@@ -58,7 +59,7 @@ pub enum ChosenAttributes {
     Object(Attributes),
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TokenAnswer {
     /// An access token (`rmat_…`), or the ID token of the run.
     pub access_token: String,
@@ -74,7 +75,7 @@ pub struct TokenAnswer {
 }
 
 /// How the token is used (RFC 8693 §2.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AnsweredTokenType {
     /// `Authorization: token …`, as Pulumi's clients send it.
     #[serde(rename = "token")]
@@ -85,7 +86,7 @@ pub enum AnsweredTokenType {
 }
 
 /// A refusal (RFC 6749 §5.2), with a reason for programs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExchangeRefusal {
     pub error: Word<ExchangeErrorCode>,
     /// Printable ASCII.
@@ -93,7 +94,7 @@ pub struct ExchangeRefusal {
     pub reason: Word<ExchangeRefusalReason>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExchangeErrorCode {
     InvalidRequest,
@@ -103,7 +104,7 @@ pub enum ExchangeErrorCode {
     TemporarilyUnavailable,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExchangeRefusalReason {
     UnsupportedGrantType,

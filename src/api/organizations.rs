@@ -1,6 +1,7 @@
 //! `/api/orgs`
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use super::keys::Algorithm;
 use super::page::page;
 
 /// `POST /api/orgs`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateOrganization {
     /// `[a-z0-9][a-z0-9-]{0,62}`
@@ -23,14 +24,14 @@ pub struct CreateOrganization {
 }
 
 /// Where an organization's tokens come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IssuerChoice {
     Shared,
     Own,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Organization {
     pub id: Uuid,
     pub name: String,
@@ -40,7 +41,7 @@ pub struct Organization {
     pub algorithm: Algorithm,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrganizationPage {
     pub organizations: Vec<Organization>,
     pub next_cursor: Option<String>,

@@ -1,6 +1,7 @@
 //! `/api/orgs/{org}/auth/policies`, with the members of Pulumi Cloud's API; explaining and replaying are our own.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -13,14 +14,14 @@ use crate::trust::policy::evaluation::{Asked, Verdict};
 use crate::trust::policy::explanation::PolicyExplanation;
 
 /// `PATCH /api/orgs/{org}/auth/policies/{id}`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplacePolicies {
     pub policies: Vec<PolicyDocument>,
 }
 
 /// `GET /api/orgs/{org}/auth/policies/oidcissuers/{id}`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IssuerPolicies {
     /// Of the policies; the issuer has another.
     pub id: Uuid,
@@ -32,7 +33,7 @@ pub struct IssuerPolicies {
 }
 
 /// A risk in a policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// Counted from 0.
     pub policy: usize,
@@ -52,7 +53,7 @@ impl From<LintFinding> for Finding {
 }
 
 /// `POST …/explain`: either a token, whose signature does not matter, or claims.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainPolicies {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +66,7 @@ pub struct ExplainPolicies {
     pub policies: Option<Vec<PolicyDocument>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     pub decision: Verdict,
     /// One for each policy that is about this audience.
@@ -75,7 +76,7 @@ pub struct Explanation {
     pub issuer_matches: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NotForAudience {
     /// How many policies are not about a token for this audience.
     pub policies: usize,
@@ -85,7 +86,7 @@ pub struct NotForAudience {
 }
 
 /// `POST …/replay`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplayPolicies {
     pub policies: Vec<PolicyDocument>,
@@ -94,14 +95,14 @@ pub struct ReplayPolicies {
     pub last: Option<u32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Replay {
     pub replayed: usize,
     pub differences: Vec<Difference>,
 }
 
 /// An exchange that the draft would decide otherwise.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
     #[serde(flatten)]
     pub exchange: Exchange,
@@ -110,7 +111,7 @@ pub struct Difference {
 }
 
 /// An exchange that policies decided.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
     pub id: Uuid,
     pub at: Timestamp,
@@ -123,7 +124,7 @@ pub struct Exchange {
     pub caller: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Allowed,
@@ -132,7 +133,7 @@ pub enum Outcome {
 }
 
 /// An exchange and the access token that came of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordedExchange {
     #[serde(flatten)]
     pub exchange: Exchange,
@@ -141,7 +142,7 @@ pub struct RecordedExchange {
 }
 
 /// `GET …/exchanges`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchanges {
     pub exchanges: Vec<RecordedExchange>,
     pub next_cursor: Option<String>,

@@ -1,13 +1,14 @@
 //! `/api/orgs/{org}/teams` and `/api/orgs/{org}/users`
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::OrNewer;
 
 /// What may be done with the runs of some projects and stacks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Right {
     /// The project's name, or `*` for all.
@@ -17,7 +18,7 @@ pub struct Right {
     pub access: Access,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     Read,
@@ -25,7 +26,7 @@ pub enum Access {
 }
 
 /// `POST /api/orgs/{org}/teams` and `POST /api/orgs/{org}/users`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreatePrincipal {
     pub name: String,
@@ -34,14 +35,14 @@ pub struct CreatePrincipal {
 }
 
 /// `PATCH /api/orgs/{org}/teams/{name}` and `PATCH /api/orgs/{org}/users/{name}`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeRights {
     pub rights: Vec<Right>,
 }
 
 /// A team or a user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Principal {
     pub id: Uuid,
     pub name: String,
@@ -50,12 +51,12 @@ pub struct Principal {
     pub modified_at: Timestamp,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Teams {
     pub teams: Vec<Principal>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Users {
     pub users: Vec<Principal>,
 }

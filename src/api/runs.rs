@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use super::unique_map;
 use crate::issuer::service::Attributes;
 
 /// `POST /api/orgs/{org}/runs` and `POST /api/orgs/{org}/runs/preview`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartRun {
     pub service: String,
@@ -25,7 +26,7 @@ pub struct StartRun {
     pub audiences: Option<Vec<String>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     pub id: Uuid,
     pub organization: String,
@@ -45,7 +46,7 @@ pub struct Run {
     pub told: Told,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
     Active,
@@ -55,7 +56,7 @@ pub enum RunState {
 }
 
 /// What a run's tokens say for the audience in question.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Told {
     /// `None` where a token would be refused.
     pub subject: Option<String>,
@@ -67,7 +68,7 @@ pub struct Told {
 }
 
 /// A new run with the secrets that its runner needs. They are never shown again.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct StartedRun {
     #[serde(flatten)]
     pub run: Run,
@@ -79,7 +80,7 @@ pub struct StartedRun {
 }
 
 /// Environment variables for the runner. Two of them are secrets.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct RunEnvironment {
     pub actions_id_token_request_url: String,
@@ -97,7 +98,7 @@ pub struct RunEnvironment {
 }
 
 /// `GET /api/orgs/{org}/runs`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunPage {
     pub runs: Vec<Run>,
     pub next_cursor: Option<String>,
@@ -106,7 +107,7 @@ pub struct RunPage {
 page!(RunPage, runs: Run);
 
 /// `POST /api/orgs/{org}/runs/preview`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Preview {
     pub subject_bytes: u64,
     pub limits: Vec<Limit>,
@@ -116,7 +117,7 @@ pub struct Preview {
 }
 
 /// One limit of one relying party.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limit {
     pub relying_party: String,
     /// The measure and its unit.

@@ -1,11 +1,12 @@
 //! `/api/snapshot-verifiers`
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// `POST /api/snapshot-verifiers`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateSnapshotVerifier {
     pub name: String,
@@ -15,14 +16,14 @@ pub struct CreateSnapshotVerifier {
 }
 
 /// `POST /api/snapshot-verifiers/{id}/acknowledge`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcknowledgeKeys {
     /// The keys of the key set that was uploaded.
     pub kids: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SnapshotVerifier {
     pub id: Uuid,
     pub name: String,
@@ -34,7 +35,7 @@ pub struct SnapshotVerifier {
 }
 
 /// `GET /api/snapshot-verifiers`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SnapshotVerifiers {
     pub snapshot_verifiers: Vec<SnapshotVerifier>,
 }

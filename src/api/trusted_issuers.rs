@@ -1,12 +1,13 @@
 //! `/api/orgs/{org}/oidc/issuers`, with the members of Pulumi Cloud's API.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// `POST /api/orgs/{org}/oidc/issuers`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RegisterIssuer {
     pub name: String,
@@ -20,11 +21,12 @@ pub struct RegisterIssuer {
     pub max_expiration: Option<i64>,
     /// A key set that is never fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub jwks: Option<Value>,
 }
 
 /// `PATCH /api/orgs/{org}/oidc/issuers/{id}`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct UpdateIssuer {
     pub name: String,
@@ -34,6 +36,7 @@ pub struct UpdateIssuer {
     pub max_expiration: Option<i64>,
     /// `Some(Null)` has the key set fetched again; `None` leaves it as it is.
     #[serde(default, deserialize_with = "member", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub jwks: Option<Value>,
 }
 
@@ -42,7 +45,7 @@ fn member<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D
     Value::deserialize(deserializer).map(Some)
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustedIssuer {
     pub id: Uuid,
@@ -52,6 +55,7 @@ pub struct TrustedIssuer {
     pub issuer: String,
     pub thumbprints: Vec<String>,
     /// The key set that was given; `None` where it is fetched.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub jwks: Option<Value>,
     /// Seconds that an exchanged token is valid at most.
     pub max_expiration: i64,
@@ -60,7 +64,7 @@ pub struct TrustedIssuer {
     pub last_used: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustedIssuers {
     pub oidc_issuers: Vec<TrustedIssuer>,

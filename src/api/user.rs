@@ -1,6 +1,7 @@
 //! `GET /api/user`: the bearer of a token, in the form that Pulumi's command line reads.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use super::OrNewer;
 use super::access_tokens::{Origin, Role};
 use super::principals::Right;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct User {
     /// The access token's.
     pub id: Uuid,
@@ -40,7 +41,7 @@ pub struct User {
     pub rights: Option<Vec<OrNewer<Right>>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserOrganization {
     pub github_login: String,
@@ -50,14 +51,14 @@ pub struct UserOrganization {
 }
 
 /// The role in the words of Pulumi's clients; `admin` is an owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UserRole {
     Admin,
     Member,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenInfo {
     pub name: String,
     /// Empty for an admin's token.

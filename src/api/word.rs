@@ -1,5 +1,8 @@
 //! Words of a list that may grow.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{Deserializer, IntoDeserializer};
 use serde::ser::Serializer;
@@ -42,6 +45,25 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
         let text = String::deserialize(deserializer)?;
         let known: StrDeserializer<'_, Error> = text.as_str().into_deserializer();
         Ok(T::deserialize(known).map_or_else(|_| Self::Other(text.clone()), Self::Known))
+    }
+}
+
+/// The schema of `T`: the other words are not known yet.
+impl<T: JsonSchema> JsonSchema for Word<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The discovery document (OpenID Connect Discovery 1.0 §3).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::claims::COMMON_CLAIMS;
@@ -11,7 +12,7 @@ pub const JWKS_PATH: &str = "/.well-known/jwks";
 
 /// The part of the discovery document that verifiers need. Logins do not exist here, so neither does an authorization
 /// endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Discovery {
     pub issuer: String,
     pub jwks_uri: String,

@@ -1,5 +1,6 @@
 //! Why a verdict came about, for those who write policies.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -10,7 +11,7 @@ const MAX_SHOWN: usize = 8;
 const MAX_SHOWN_BYTES: usize = 256;
 
 /// What one policy said. The policy is counted from 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyExplanation {
     pub policy: usize,
     pub decision: Decision,
@@ -23,7 +24,7 @@ pub struct PolicyExplanation {
     pub rules: Vec<RuleExplanation>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleExplanation {
     pub claim: String,
     pub pattern: String,

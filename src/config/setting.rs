@@ -1,6 +1,6 @@
 //! Every setting once: its name in the file, in the environment and as a flag all follow from here.
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 pub struct Setting {
     pub name: &'static str,

@@ -1,3 +1,6 @@
+use jiff::SignedDuration;
+
+use super::setting::{Kind, SETTINGS};
 use super::*;
 
 fn load(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, ConfigError> {
@@ -49,8 +52,6 @@ fn every_setting_is_accepted_from_all_three_places_under_its_own_name() {
         assert!(load(&format!("{file}{} = {quoted}", setting.name), &other, &[]).is_ok(), "{}", setting.name);
     }
 }
-
-use super::setting::Kind;
 
 #[test]
 fn flags_win_over_the_environment_and_that_over_the_file() {

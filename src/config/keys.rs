@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::duration::TextDuration;
 use super::error::{ConfigError, value_error};
 use super::raw::Raw;
+use super::setting::Setting;
 use super::variables::TIME_SCALE_VARIABLE;
 use crate::issuer::audience::Audience;
 use crate::issuer::url::IssuerUrl;
@@ -162,7 +163,7 @@ fn rotation(
     timing: Timing,
     token_lifetime_max: SignedDuration,
 ) -> Result<RotationPolicy, ConfigError> {
-    let usual = SignedDuration::from_hours(24);
+    let usual = Setting::shown_duration("keep_published");
     let needed = timing.keep_published_floor(token_lifetime_max);
     let policy = RotationPolicy {
         rotate_every: raw.rotate_every.0,

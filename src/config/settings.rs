@@ -11,6 +11,7 @@ use super::error::{ConfigError, value_error};
 use super::keys::{self, KeySecrets, KeySettings};
 use super::log::{LogFormat, LogLevel};
 use super::raw::Raw;
+use super::setting::Setting;
 use super::sources::Sources;
 use super::transport::{self, Transport};
 use super::trust::{self, TrustSettings};
@@ -87,7 +88,7 @@ fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
     let min_lifetime = timing.scaled(MIN_LIFETIME);
     let token_lifetime_max =
         within("token_lifetime_max", raw.token_lifetime_max, min_lifetime, MAX_TOKEN_LIFETIME)?;
-    let default_lifetime = TextDuration(token_lifetime_max.min(SignedDuration::from_hours(1)));
+    let default_lifetime = TextDuration(token_lifetime_max.min(Setting::shown_duration("token_lifetime")));
     let token_lifetime = raw.token_lifetime.unwrap_or(default_lifetime);
     let token_lifetime = within("token_lifetime", token_lifetime, min_lifetime, token_lifetime_max)?;
     let run_ttl_max =

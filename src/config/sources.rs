@@ -64,6 +64,7 @@ impl Sources {
             table.insert(setting.name.into(), alone(setting, &setting.flag(), value)?);
         }
         let file = self.file.as_ref().map_or("configuration", |(name, _)| name);
+        add_defaults(&mut table);
         let raw: Raw = table.try_into().map_err(|error: toml::de::Error| ConfigError::File {
             path: file.to_owned(),
             why: one_line(&error),
@@ -75,10 +76,19 @@ impl Sources {
 /// The value of one variable or flag, tried by itself: so that the error names where it comes from.
 fn alone(setting: &Setting, origin: &str, text: &str) -> Result<toml::Value, ConfigError> {
     let value = setting.parse(origin, text)?;
-    let table = toml::Table::from_iter([(setting.name.to_owned(), value.clone())]);
+    let mut table = toml::Table::from_iter([(setting.name.to_owned(), value.clone())]);
+    add_defaults(&mut table);
     match table.try_into::<Raw>() {
         Ok(_) => Ok(value),
         Err(error) => Err(value_error(origin, &error.message().replace('\n', " "))),
+    }
+}
+
+fn add_defaults(table: &mut toml::Table) {
+    for setting in SETTINGS {
+        if let Some(default) = setting.default_value() {
+            table.entry(setting.name).or_insert(default);
+        }
     }
 }
 

@@ -116,6 +116,22 @@ fn what_is_unknown_or_makes_no_sense_stops_the_start_with_one_line() {
 }
 
 #[test]
+fn the_defaults_of_the_table_are_in_effect() {
+    let settings = load(ISSUER, &[], &[]).unwrap();
+    assert_eq!(settings.base_url.as_str(), "https://id.example.com");
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.database_connections, 8);
+    assert_eq!(settings.keys.rotation.rotate_every, SignedDuration::from_hours(30 * 24));
+    assert_eq!(settings.lifetime.default, SignedDuration::from_hours(1));
+    // Those that other settings bound follow them.
+    let settings = load(&format!("{ISSUER}token_lifetime_max = '5m'"), &[], &[]).unwrap();
+    assert_eq!(settings.lifetime.default, SignedDuration::from_mins(5));
+    let settings =
+        load(&format!("{ISSUER}token_lifetime_max = '1d'\nrotate_every = '60d'"), &[], &[]).unwrap();
+    assert!(settings.keys.rotation.keep_published > SignedDuration::from_hours(24));
+}
+
+#[test]
 fn tests_may_be_fast_on_loopback_alone() {
     let scaled = |issuer: &str, scale: &str| {
         let file = format!("issuer = '{issuer}'\n");

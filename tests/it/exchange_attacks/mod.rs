@@ -1,6 +1,7 @@
 //! Every way of asking for what one may not have: what is asked for, by whose token, under which policies. Only
 //! one of them is answered, and all others for the reason that is theirs.
 
+mod agreement;
 mod identity;
 mod memory;
 
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use url::form_urlencoded;
 
+use self::agreement::*;
 use self::identity::*;
 use self::memory::*;
 use crate::foreign_issuer::{ForeignIssuer, ForeignKey};
@@ -31,6 +33,7 @@ on_both_engines![
     a_form_with_anything_missing_doubled_or_strange_is_refused,
     a_deleted_organization_answers_as_one_that_never_was,
     a_policy_decides_about_tokens_for_others_only_where_it_names_them,
+    exchanges_explanations_and_replays_cannot_differ,
     a_token_is_remembered_for_as_long_as_it_is_accepted,
     the_issuer_bounds_what_is_asked_for,
     what_changed_since_the_decision_undoes_it,

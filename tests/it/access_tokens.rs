@@ -1,4 +1,4 @@
-//! Access tokens: made, listed, shown and revoked.
+//! Creating, listing, showing and revoking access tokens.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -183,11 +183,11 @@ async fn revoking_is_final_and_repeatable(app: TestApp) {
         app.clock.advance(SignedDuration::from_secs(1));
         let answer = app.delete(&app.owner, &path(&made)).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
-        // The first time counts.
+        // The first revocation counts.
         assert_eq!(app.get(&app.owner, &path(&made)).await.ok()["revoked_at"], "2026-01-02T03:04:07Z");
     }
     app.get(made["access_token"].as_str().unwrap(), "/api/orgs").await.problem(401, "unauthorized");
-    // It stays in the list, for people to see what there was.
+    // The token stays listed, so that operators can see what existed.
     let list = app.get(&app.owner, TOKENS).await.ok();
     assert_eq!(list["access_tokens"][0]["id"], made["id"]);
     assert_eq!(list["access_tokens"][0]["revoked_at"], "2026-01-02T03:04:07Z");
@@ -230,7 +230,7 @@ async fn lists_are_paged_newest_first_and_apart(app: TestApp) {
             app.get(token, &format!("{list}?{bad}")).await.problem(400, "bad-request");
         }
     }
-    // Each list has its own, and only them.
+    // Each list shows only its own tokens.
     let organizations = |list: &Value| -> Vec<Value> {
         list["access_tokens"].as_array().unwrap().iter().map(|one| one["organization"].clone()).collect()
     };

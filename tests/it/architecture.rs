@@ -1,9 +1,9 @@
-//! Arrows between the rooms point one way.
+//! Dependencies between modules point one way.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room, and the rooms it may use. What comes first knows least.
+/// Each module and the modules it may use, from the lowest up.
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("entropy", &[]),
@@ -118,7 +118,7 @@ fn every_room_uses_only_the_rooms_below_it() {
         let (_, allowed) =
             ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("no room {room}"));
         let text = fs::read_to_string(file).unwrap();
-        // Tests inside a file may look anywhere below.
+        // Tests inside a file may use any lower module.
         let code = text.split("#[cfg(test)]").next().unwrap();
         for line in code.lines() {
             for (_, rest) in line.match_indices("crate::").map(|(at, _)| line.split_at(at + "crate::".len()))
@@ -132,8 +132,8 @@ fn every_room_uses_only_the_rooms_below_it() {
     assert!(arrows > 100, "the test reads the code: {arrows} arrows");
 }
 
-/// `fuzz/` builds the room `trust` by itself, outside the workspace, where nothing else would notice that it does
-/// not compile any more.
+/// `fuzz/` builds the module `trust` by itself, outside the workspace, where no other check notices that it
+/// no longer compiles.
 #[test]
 fn what_is_fuzzed_has_the_crates_that_it_uses() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -141,7 +141,7 @@ fn what_is_fuzzed_has_the_crates_that_it_uses() {
         ["Cargo.toml", "fuzz/Cargo.toml"].map(|path| fs::read_to_string(root.join(path)).unwrap());
     let mut files = Vec::new();
     source_files(&root.join("src/trust"), &mut files);
-    // Tests do not go along.
+    // Tests are not copied.
     files.retain(|file| !file.iter().any(|part| part == "tests") && !file.ends_with("tests.rs"));
     let code: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     let mut used = 0;

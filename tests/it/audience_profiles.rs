@@ -1,4 +1,4 @@
-//! One identity, told to each relying party in the form that it can use.
+//! One identity, presented to each relying party in the form that it accepts.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -73,7 +73,7 @@ async fn where_no_profile_speaks_of_an_audience_nothing_changes(app: TestApp) {
         }
         claims.to_string()
     };
-    // To the order of its members.
+    // Identical even in the order of members.
     assert_eq!(told(&before).await, told(&after).await);
 }
 
@@ -103,7 +103,7 @@ async fn a_token_is_as_its_audiences_profile_says(app: TestApp) {
             "https://aws.amazon.com/source_identity": "u-1",
         })
     );
-    // What was said is what is on record.
+    // The record matches the token.
     let jti = claims["jti"].as_str().unwrap();
     let column = async |name: &str| {
         app.database.text(&format!("SELECT {name} FROM id_tokens WHERE jti = '{jti}'")).await
@@ -180,7 +180,7 @@ async fn no_organization_can_save_a_subject_that_another_could_have(app: TestApp
         let body = json!({"version": 0, "profiles": profiles});
         let detail = app.put(&app.owner, PATH, &body).await.problem(422, "invalid-input");
         assert!(detail.contains("must begin with `{prefix}:deploy:org:{org}`"), "{template}: {detail}");
-        // Not by way of what it had before, either.
+        // Nor as its own previous template.
         let previous = json!({"subject": {"deploy": template}, "for": "all"});
         let previous = json!({"sts.amazonaws.com": {"previous_subject": previous}});
         let body = json!({"version": 0, "profiles": previous});
@@ -215,7 +215,7 @@ async fn a_run_is_refused_what_its_audience_cannot_take(app: TestApp) {
     ] {
         let mut body = of_project(project);
         body["service"] = "deploy".into();
-        // Any audience: nobody knows yet which it will ask for.
+        // The run may request any audience: which ones is not known yet.
         let run = app.post_ok(&app.orchestrator, "/api/orgs/acme/runs", &body).await;
         let detail = app.ask(&run, &format!("&audience={audience}")).await.problem(422, "invalid-input");
         assert!(detail.contains(why), "{detail}");
@@ -255,7 +255,7 @@ async fn a_migration_goes_project_by_project_and_is_reported(app: TestApp) {
         app.get(&app.viewer, &path).await.ok()["formats"].as_array().unwrap().clone()
     };
     assert!(usage("").await.is_empty());
-    // Before anything is set up, and for an audience that nobody touches.
+    // Before any profile exists, and for an audience without one.
     let old = app.start_run(&json!({})).await;
     claims(&app, &old, "vault").await;
     claims(&app, &old, "other").await;
@@ -312,7 +312,7 @@ async fn an_audience_may_be_signed_for_with_es256_by_its_profile(app: TestApp) {
     let alg = async |run: &Value, audience: &str| {
         part(&app.mint(run, &format!("&audience={audience}")).await, 0)["alg"].clone()
     };
-    // Verifiers do not know the new key yet, so what they know signs.
+    // Verifiers do not know the new key yet, so the known key signs.
     assert_eq!(alg(&app.start_run(&json!({})).await, "vault").await, "RS256");
     look_after_keys(app.inner()).await.unwrap();
     let pass = async |rest: SignedDuration| {
@@ -323,18 +323,18 @@ async fn an_audience_may_be_signed_for_with_es256_by_its_profile(app: TestApp) {
         }
     };
     pass(SignedDuration::from_hours(12)).await;
-    // One version later nobody wants it, and the runs of the first still do.
+    // The next version no longer uses ES256, but the runs of the first still do.
     let long = app.start_run(&json!({"ttl_seconds": 86_400})).await;
     save(&app, 1, json!({})).await;
     pass(SignedDuration::from_hours(12)).await;
     assert_eq!(alg(&long, "vault").await, "ES256");
     assert_eq!(alg(&long, "other").await, "RS256");
-    // Entra verifies nothing else, whatever a profile of many audiences says.
+    // Entra verifies only RS256, whatever a wildcard profile says.
     assert_eq!(alg(&long, "api://AzureADTokenExchange").await, "RS256");
     assert_eq!(alg(&app.start_run(&json!({})).await, "vault").await, "RS256");
 }
 
-/// A database that was tampered with, or restored in part: without its profiles a token could say too much.
+/// The database was tampered with or partly restored: without its profiles a token could reveal too much.
 async fn a_run_whose_profiles_are_gone_gets_no_token(app: TestApp) {
     save(&app, 0, json!({"vault": {"include_claims": []}})).await;
     let run = app.start_run(&json!({})).await;

@@ -1,4 +1,4 @@
-//! The command line as people and scripts use it: the real program against the real service.
+//! The command line as operators and scripts use it: the real program against the real service.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::harness::{Ended, Engine, Setup, TestApp, run, run_as};
 
 const ATTRIBUTES: [&str; 3] = ["project=website", "stack=it's prod", "operation=update"];
 
-/// The program reads the machine's clock, so the service does here, too.
+/// The program reads the machine's clock, so the service does too.
 async fn start() -> TestApp {
     Setup::new(Engine::Sqlite).start(SystemClock.now()).run().await
 }
@@ -94,7 +94,7 @@ async fn an_access_token_is_the_whole_standard_output_and_works_until_it_is_revo
     let listed =
         run_as(&app, &app.owner, &["access-token", "list", "--org", "acme", "--output", "json"]).await;
     let listed = listed.json();
-    // The clock stands still, so the newest need not be the first.
+    // The clock does not advance, so the newest token need not come first.
     let token =
         listed["access_tokens"].as_array().unwrap().iter().find(|token| token["name"] == "ci").unwrap();
     assert_eq!(token["role"], "viewer");
@@ -221,7 +221,7 @@ async fn health_tells_whether_the_server_of_this_configuration_answers() {
         pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
     };
     run(settings(&app.address.to_string()), &["health"], "").await.ok();
-    // Nobody can listen on port 0.
+    // No server can listen on port 0.
     run(settings("127.0.0.1:0"), &["health"], "").await.fails(5, "does not answer");
     run(vec![], &["health"], "").await.fails(3, "issuer: is required");
 }
@@ -246,7 +246,7 @@ async fn cloud_settings_are_shown_changed_and_given_to_runs() {
     let settings = json!({"settings": [{"aws": {"roleArn": "arn:aws:iam::123456789012:role/website"}}]});
     let set = as_owner(&["set", "--file", "-"], &settings.to_string()).await.ok();
     assert!(set.contains("version 1") && set.contains("role/website"), "{set}");
-    // What is shown can be set again, once: somebody else may have changed it since.
+    // The shown document can be saved again once; afterwards its version is out of date.
     let shown = as_owner(&["show", "--output", "json"], "").await.ok();
     as_owner(&["set", "--file", "-"], &shown).await.ok();
     as_owner(&["set", "--file", "-"], &shown).await.fails(1, "not at version 1");

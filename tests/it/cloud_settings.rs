@@ -1,4 +1,4 @@
-//! What an organization's runs need in the clouds.
+//! The settings that an organization's runs need in the clouds.
 
 use serde_json::{Value, json};
 
@@ -125,7 +125,7 @@ async fn of_two_who_save_at_once_one_is_told_to_look_again(app: TestApp) {
     assert_eq!(app.get(&app.viewer, PATH).await.ok()["version"], 1);
 }
 
-/// Tokens of teams and users have the role orchestrator as well.
+/// Tokens of teams and users have the role orchestrator too.
 async fn who_starts_runs_reads_and_does_not_write(app: TestApp) {
     for path in [PATH, "/api/orgs/acme/audience-profiles"] {
         for token in [&app.viewer, &app.orchestrator] {

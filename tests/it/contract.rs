@@ -1,4 +1,4 @@
-//! The documents keep up with the code.
+//! The documents match the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// openapi.yaml is written by hand in a fixed indentation: paths at two blanks, methods at four.
+/// openapi.yaml is written by hand with fixed indentation: paths at two spaces, methods at four.
 fn documented_routes() -> BTreeSet<(String, String)> {
     let mut documented = BTreeSet::new();
     let text = read("openapi.yaml");

@@ -1,4 +1,4 @@
-//! `runmint dev`: the first thing that a newcomer starts.
+//! `runmint dev`: the first command that a newcomer runs.
 
 use std::process::{Command, Stdio};
 
@@ -50,7 +50,8 @@ async fn the_first_line_is_all_that_a_script_needs() {
     assert!(folder.path().join("trial/data/runmint.db").exists());
     assert!(folder.path().join("trial/keys/sealing.key").exists());
 
-    // Owner of acme: sees its access tokens, its own among them, and may do nothing outside.
+    // The token is an owner's: it sees acme's access tokens, its own among them, and has no rights outside
+    // acme.
     let tokens = get(text("/access_token"), &format!("{base_url}/api/orgs/acme/access-tokens")).await.ok();
     let tokens = tokens["access_tokens"].as_array().unwrap();
     assert_eq!(tokens.len(), 1);
@@ -86,14 +87,14 @@ async fn a_second_start_uses_what_the_first_one_made() {
     let again = first_line(&second);
     let keys = key_set(&again).await.keys;
     assert_eq!(keys[0].common.key_id, kid);
-    // Another port was free this time.
+    // This time another port was free.
     organization["issuer"] = again["issuer"].clone();
     for token in [&shown["access_token"], &again["access_token"]] {
         assert_eq!(get(token.as_str().unwrap(), &api(&again, "/orgs/acme")).await.ok(), organization);
     }
     let runs = get(shown["access_token"].as_str().unwrap(), &api(&again, "/orgs/acme/runs")).await.ok();
     assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
-    // The first start's run may go on asking.
+    // The run of the first start may still request tokens.
     let url = api(&again, &format!("/runs/{}/id-token", shown["run"]["id"].as_str().unwrap()));
     get(shown["run"]["request_token"].as_str().unwrap(), &url).await.ok();
 }
@@ -137,7 +138,7 @@ async fn the_lines_for_this_program_work_as_they_are_printed() {
     assert!(printed.contains("sts.amazonaws.com"), "{printed}");
 }
 
-/// The lines that begin with `curl`, each with those that it continues on.
+/// The lines that begin with `curl`, each with its continuation lines.
 fn curl_commands(tour: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     let mut continues = false;
@@ -153,8 +154,8 @@ fn curl_commands(tour: &str) -> Vec<String> {
     commands
 }
 
-/// What the service answers to the command, which the shell takes apart as it would at a prompt. Where
-/// there is no curl, its part is played here.
+/// The service's answer to the command, split by a shell as at a prompt. If curl is not installed, the test
+/// stands in for it.
 async fn curl(folder: &TempDir, command: &str) -> Value {
     let mut shell = Command::new("sh");
     shell.current_dir(folder.path()).stdin(Stdio::null()).env("no_proxy", "*");
@@ -221,7 +222,7 @@ async fn tls_may_be_asked_for_in_the_environment_and_in_the_file() {
         let shown = first_line(&process);
         assert!(shown["issuer"].as_str().unwrap().starts_with("https://"), "{shown}");
     }
-    // What the file says is not overruled by what a trial takes for granted.
+    // The defaults of `dev` do not override the file.
     assert!(folder.path().join("mine.db").exists());
 }
 
@@ -233,6 +234,6 @@ async fn a_port_in_use_is_said_in_one_line() {
     let exited = Process::start(folder.path(), &["dev", "--listen", &address], &[]).wait();
     let line = exited.refusal(1);
     assert!(line.contains(&address) && line.contains("--listen"), "{line}");
-    // The port is the first thing that is tried: nothing was made for a service that cannot be.
+    // The port is tried first, so nothing is created for a service that cannot start.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -1,4 +1,4 @@
-//! `runmint diagnose` and `runmint doctor`, against real servers and broken ones.
+//! `runmint diagnose` and `runmint doctor`, against real and broken servers.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -45,7 +45,7 @@ async fn an_error_is_explained_and_compared_with_the_token_which_is_not_shown() 
     }
 }
 
-/// As libraries that nobody here wrote show them: `cloud_clients` compares these files with what they say.
+/// As third-party libraries print them: `cloud_clients` compares these files with their output.
 #[tokio::test]
 async fn what_clients_show_of_a_refusal_is_explained() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/refusals");
@@ -120,7 +120,7 @@ async fn a_healthy_deployment_on_ones_own_machine_lacks_only_a_public_address_an
     ] {
         assert_eq!(outcome(&report, name), "ok", "{name}");
     }
-    // Others see less, which is no fault.
+    // Other callers see less, which is not a fault.
     for token in [None, Some(app.viewer.as_str())] {
         let (code, report) = doctor(&app, token).await;
         assert_eq!((code, outcome(&report, "signing keys")), (1, "skipped"), "{report:#}");
@@ -132,15 +132,15 @@ async fn whoever_does_not_trust_the_certificate_finds_no_discovery() {
     let app = over_https().await;
     let ended = plainly(&["doctor", &format!("{}/", app.issuer)], "").await;
     assert!(ended.stdout.contains("failure  discovery"), "{}", ended.stdout);
-    // Whatever else is wrong.
+    // This is reported whatever else is wrong.
     assert!(ended.stdout.contains("ends in a slash, and the issuer does not"), "{}", ended.stdout);
     ended.fails(2, "clouds cannot rely on");
 }
 
-/// To a path, by a server with this URL.
+/// The answer to a path, from a server with this URL.
 type Answer = Box<dyn Fn(&str, &str) -> Response + Send + Sync>;
 
-/// What a broken server answers, and what it was asked with.
+/// The answers of a broken server, and the credentials it received.
 struct Broken {
     answer: Answer,
     authorizations: Mutex<Vec<String>>,
@@ -153,7 +153,7 @@ struct Server {
     _stop: watch::Sender<bool>,
 }
 
-/// Serves on this machine; `answer` is told the path and the server's own URL.
+/// Serves on this machine; `answer` gets the path and the server's own URL.
 async fn broken(answer: impl Fn(&str, &str) -> Response + Send + Sync + 'static) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! What verifiers fetch.
+//! The documents that verifiers fetch.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The first start and every one after it, as an operator sees them.
+//! The first start and later starts, as an operator sees them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -70,7 +70,7 @@ async fn a_service_that_was_never_initialized_does_not_start(installation: Insta
     let exited = installation.run(&["serve"]);
     let line = exited.refusal(3);
     assert!(line.contains("keys/sealing.key") && line.contains("runmint init"), "{line}");
-    // No half-made database may look like one that lost its keys.
+    // A half-made database must not look like one that lost its keys.
     assert!(!installation.path("runmint.db").exists());
 
     let with_key = installation.variable("RUNMINT_SEALING_KEY", &STANDARD.encode([7; 32]));
@@ -116,8 +116,8 @@ async fn processes_that_start_together_agree_on_one_key(installation: Installati
     for one in &printed {
         assert_eq!(one["signing_key"], kid.as_str());
     }
-    // Whoever finds no admin token makes one, and several may look before the first is there. Each is
-    // printed by the process that made it, so none is lost and none is unaccounted for.
+    // A process that finds no admin token creates one, and several may look before the first exists. Each
+    // token is printed by the process that created it, so none is lost or unaccounted for.
     let admins: Vec<&str> = printed.iter().filter_map(|one| one["admin_token"].as_str()).collect();
     assert!((1..=4).contains(&admins.len()));
     assert_eq!(
@@ -134,7 +134,7 @@ async fn processes_that_start_together_agree_on_one_key(installation: Installati
             service.get(admin, "/api/access-tokens").await.ok();
         }
     }
-    // What one made, the others know: a run started at the first gets its tokens at each.
+    // All processes share state: a run started at the first gets its tokens at each.
     let run = services[0].first_run(admins[0]).await;
     for service in &services {
         service.ask(&run).await.ok();
@@ -182,7 +182,7 @@ async fn the_database_is_for_its_owner_alone() {
     }
 }
 
-/// Each floor, and the verifier that would refuse good tokens below it.
+/// Each minimum, and the verifier that would refuse valid tokens below it.
 #[tokio::test]
 async fn a_setting_that_would_break_a_verifier_stops_the_start_and_names_it() {
     for (lines, setting, verifiers) in [
@@ -209,7 +209,7 @@ async fn a_setting_that_would_break_a_verifier_stops_the_start_and_names_it() {
             assert!(line.contains(setting) && line.contains(verifiers), "{setting}, {verifiers}: {line}");
         }
     }
-    // What a floor says passes.
+    // A value at its minimum is accepted.
     let lines = "serve_stale = '20s'\npublish_ahead = '15m'\nkeep_published = '75m'";
     Installation::new(Engine::Sqlite).await.configure(lines).init(&[]).unwrap();
 }
@@ -259,14 +259,14 @@ async fn a_setting_that_makes_no_sense_stops_the_start_with_one_line() {
     }
     let exited = Process::start(installation.folder(), &["serve", "--config", "missing.toml"], &[]).wait();
     assert!(exited.refusal(3).contains("missing.toml: "), "{exited:?}");
-    // A flag that does not exist is wrong usage; its suggestion takes more than one line.
+    // An unknown flag is a usage error; its suggestion takes more than one line.
     let exited = installation.run(&["serve", "--lisen", "x"]);
     assert_eq!(exited.code, Some(2), "{exited:?}");
     assert!(exited.stderr.contains("--listen"), "{exited:?}");
     assert!(!installation.path("keys").exists() && !installation.path("runmint.db").exists());
 }
 
-/// A line that does not parse is pointed at, not quoted: it may hold a password.
+/// The error points to a line that does not parse without quoting it: it may contain a password.
 #[tokio::test]
 async fn a_broken_configuration_file_does_not_print_its_secrets() {
     for lines in [

@@ -1,4 +1,4 @@
-//! The integration tests, one binary. Tests of behaviour run on SQLite and on PostgreSQL
+//! The integration tests, in one binary. Tests of behaviour run on SQLite and on PostgreSQL
 //! (`on_both_engines!`), against the real service on real sockets, with a clock that they set.
 
 #![expect(

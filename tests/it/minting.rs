@@ -1,4 +1,4 @@
-//! A run asks for tokens.
+//! Token requests of a run.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ fn decode(part: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// The payload, unverified: what it says is compared in full.
+/// The payload, unverified: tests compare it in full.
 fn claims(token: &str) -> Value {
     decode(token.split('.').nth(1).unwrap())
 }
@@ -81,7 +81,7 @@ async fn a_token_says_what_the_orchestrator_attested(app: TestApp) {
             "run_id": run["id"],
         })
     );
-    // What registration promised is what the token says.
+    // The token carries what registration promised.
     for (name, value) in run["claims"].as_object().unwrap() {
         assert_eq!(claims[name], *value, "{name}");
     }
@@ -168,7 +168,7 @@ async fn no_token_leaves_when_it_cannot_be_recorded(app: TestApp) {
     refused.problem(503, "unavailable");
     assert_eq!(refused.header("retry-after"), "1");
     assert!(!refused.text.contains("eyJ"));
-    // As soon as it can be recorded again, tokens leave again.
+    // As soon as tokens can be recorded again, they are issued again.
     app.database.execute("ALTER TABLE hidden RENAME TO id_tokens").await;
     app.mint(&run, "").await;
     assert_eq!(app.database.number("SELECT COUNT(*) FROM id_tokens").await, 2);
@@ -203,7 +203,7 @@ async fn a_run_that_ended_elsewhere_gets_no_token_here(mut app: TestApp) {
     replica.mint(&run, "").await;
     let path = format!("/api/runs/{}/finish", run["id"].as_str().unwrap());
     app.post_ok(&app.orchestrator, &path, &Value::Null).await;
-    // The replica knows the run from a moment ago; the very next request is refused all the same.
+    // The replica cached the run a moment ago; its very next request is refused nevertheless.
     replica.ask(&run, "").await.problem(403, "run-ended");
     app.stop().await;
 }
@@ -229,7 +229,7 @@ async fn a_request_token_is_for_its_own_run_and_nothing_else(app: TestApp) {
     let (run, other) = (app.start_run(&json!({})).await, app.start_run(&json!({})).await);
     let request_token = run["request_token"].as_str().unwrap();
     app.get(request_token, other["request_url"].as_str().unwrap()).await.problem(401, "unauthorized");
-    // It opens nothing of the API, and an access token gets no ID token.
+    // It grants no access to the API, and an access token gets no ID token.
     for path in ["/api/orgs", "/api/orgs/acme", "/api/orgs/acme/runs", "/api/access-tokens"] {
         app.get(request_token, path).await.problem(401, "unauthorized");
     }

@@ -1,4 +1,4 @@
-//! Tenants: made, listed, shown and deleted.
+//! Creating, listing, showing and deleting tenants.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ async fn a_deleted_name_is_never_handed_out_again(app: TestApp) {
     app.delete(&app.admin, "/api/orgs/acme").await.problem(404, "not-found");
     let token = json!({"name": "late", "role": "owner"});
     app.post(&app.admin, "/api/orgs/acme/access-tokens", &token).await.problem(404, "not-found");
-    // The record stays: it is who the name belonged to.
+    // The record is kept: it shows who owned the name.
     assert_eq!(app.database.number("SELECT COUNT(*) FROM organizations WHERE name = 'acme'").await, 1);
 }
 
@@ -147,7 +147,7 @@ async fn deletion_ends_what_acts_in_its_name_and_nothing_else(app: TestApp) {
     app.get(&app.admin, "/api/access-tokens").await.ok();
 }
 
-/// A run that was being registered while its organization was deleted.
+/// A run was being registered while its organization was deleted.
 async fn deletion_ends_runs_even_if_one_was_missed(app: TestApp) {
     let (known, fresh) = (app.start_run(&json!({})).await, app.start_run(&json!({})).await);
     app.mint(&known, "").await;
@@ -198,7 +198,7 @@ async fn a_token_of_one_organization_sees_only_that_one(app: TestApp) {
     }
     let globex = app.make_token("globex", "viewer").await;
     assert_eq!(names(&app, &globex, "").await, ["globex"]);
-    // A cursor from elsewhere leads nowhere else.
+    // A cursor from another list does not work here.
     let list = app.get(&app.admin, "/api/orgs?limit=1").await.ok();
     let cursor = list["next_cursor"].as_str().unwrap();
     assert!(!names(&app, &globex, &format!("?cursor={cursor}")).await.contains(&"acme".to_owned()));

@@ -1,4 +1,4 @@
-//! Orchestrators register runs, follow and end them.
+//! Orchestrators register, follow and end runs.
 
 use jiff::SignedDuration;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Trust documents: written by the real program from what a real server says, and tested against its runs.
+//! Trust documents: written by the real program from a real server's data, and tested against its runs.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Ended, Engine, Setup, TestApp, run};
 
-/// A server over https, as clouds want it, with a run that updates acme's website and one of another project.
+/// An https server, as clouds require, with a run that updates acme's website and a run of another project.
 struct Scene {
     app: TestApp,
     folder: TempDir,
@@ -43,7 +43,7 @@ impl Scene {
         path.display().to_string()
     }
 
-    /// How a document fares with the runs of acme.
+    /// The result of testing a document against the runs of acme.
     async fn review(&self, document: &str, more: &[&str]) -> (i32, Value) {
         let file = self.file(document);
         let arguments =
@@ -54,7 +54,7 @@ impl Scene {
     }
 }
 
-/// What each relying party must be told beside the runs.
+/// The facts besides the runs that each relying party's document needs.
 fn targets() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         ("aws", vec!["aws", "--account", "111122223333", "--role-name", "deploy"]),
@@ -104,7 +104,7 @@ async fn what_is_written_for_each_relying_party_accepts_the_run_it_is_for_and_no
         assert_eq!(outcomes(&review), expected, "{kind} {review:#}");
         assert_eq!((code, &review["also"]), (0, &json!([])), "{kind} {review:#}");
 
-        // Without a server the same comes out.
+        // Without a server the result is the same.
         let offline = [arguments.as_slice(), &["--issuer", &scene.app.issuer]].concat();
         assert_eq!(run(Vec::new(), &offline, "").await.ok(), document, "{kind}");
     }
@@ -190,7 +190,7 @@ async fn a_policy_that_strangers_fit_is_a_problem() {
     assert_eq!(differs.len(), 1, "{shop:#}");
     assert!(differs[0]["found"].as_str().unwrap().contains(":stack:staging:"), "{shop:#}");
 
-    // A run that nobody started, and what must become of it.
+    // A run that was never started, and its expected result.
     let file = scene.file(&policy("runmint:deploy:org:acme:project:shop:stack:prod:*"));
     let hypothetical = ["project=shop", "stack=prod", "operation=destroy"];
     let mut arguments = vec!["trust", "test", &file, "--org", "acme"];
@@ -265,12 +265,12 @@ async fn a_strange_file_is_refused_with_what_it_could_be() {
 }
 
 impl Scene {
-    /// With these profiles in force, of audience to profile.
+    /// With these profiles in force, a map of audience to profile.
     async fn with_profiles(profiles: Value) -> Self {
         let scene = Self::set().await;
         let body = json!({"version": 0, "profiles": profiles});
         scene.app.put(&scene.app.owner, "/api/orgs/acme/audience-profiles", &body).await.ok();
-        // A run keeps the profiles with which it started.
+        // A run keeps the profiles that were in force at its start.
         scene.app.start_run(&json!({})).await;
         scene
     }
@@ -280,7 +280,7 @@ impl Scene {
     }
 }
 
-/// The profile that is shipped for a relying party.
+/// The built-in profile for a relying party.
 async fn preset(name: &str) -> Value {
     run(Vec::new(), &["audience-profile", "preset", name], "").await.json()["profiles"].clone()
 }

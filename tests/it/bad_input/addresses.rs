@@ -106,7 +106,7 @@ async fn no_trick_in_a_path_leads_anywhere() {
             }
         }
     }
-    // An escape that means a plain letter is that letter.
+    // An escaped plain letter equals that letter.
     let request = format!(
         "GET /api/orgs/%61cme HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {}\r\n\r\n",
         app.viewer

@@ -1,5 +1,5 @@
-//! Terraform, where it is installed: its providers come from a registry of their own, but what keeps its state
-//! is built in, and finds its credentials as the AWS provider does.
+//! Terraform, if it is installed: its providers come from a registry of their own, but its state backend is
+//! built in and finds credentials as the AWS provider does.
 
 use std::fs;
 use std::process::Command;

@@ -80,7 +80,7 @@ async fn matching(entra: &mut Entra) {
         entra.claims(name, change, Some(expected)).await;
     }
     entra.claims("one audience in an array", json!({"aud": [AUDIENCE]}), None).await;
-    // A credential with a pattern is taken at its word.
+    // A credential with a pattern is compared literally.
     let pattern = format!("{}:*", SUBJECT.split(":operation").next().unwrap());
     entra.table.clouds.entra.remove_credentials();
     entra.table.clouds.entra.add_credential(credential(&entra.table, &pattern)).unwrap();

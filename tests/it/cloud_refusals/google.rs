@@ -44,7 +44,7 @@ impl Google {
         self.table.check(name, found.as_deref(), expected);
     }
 
-    /// The provider, but for this; and then as before.
+    /// Applies one change to the provider, and undoes it afterwards.
     async fn with(
         &mut self,
         change: impl FnOnce(&mut Provider),

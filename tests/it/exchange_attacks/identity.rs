@@ -1,4 +1,4 @@
-//! Who a run is, and who is behind it, is nothing that a caller chooses.
+//! A caller cannot choose the identity of a run or of the actor behind it.
 
 use super::*;
 
@@ -10,7 +10,7 @@ pub(super) async fn what_a_caller_chose_never_becomes_part_of_who_a_run_is(scene
     scene.put(&json!([wish.policy])).await;
     wish.fields.push(("attributes", r#"{"deployment": "prod"}"#));
     check("chosen", &scene.exchange(&scene.token(&scene.trusted), &wish.fields).await, Ok(()));
-    // From now on AWS gives powers by it.
+    // From now on AWS grants permissions by it.
     let tags = json!({"tags": {"Deployment": "deployment"}});
     let profiles = json!({"version": 0, "profiles": {"sts.amazonaws.com": {"aws_session_tags": tags}}});
     let saved =
@@ -52,7 +52,7 @@ pub(super) async fn a_team_does_not_say_who_is_behind_a_run(scene: Scene) {
     app.post(&team, runs, &run(Some("ceo@acme.example"))).await.problem(403, "forbidden");
     let started = app.post(&team, runs, &run(None)).await.ok();
     assert_eq!(started["claims"]["actor"], SUBJECT);
-    // Who may start runs in the organization's name vouches for every attribute; `act` stays what it was.
+    // A caller with the orchestrator role vouches for every attribute; `act` stays unchanged.
     let started = app.post(&organization, runs, &run(Some("ada"))).await.ok();
     assert_eq!(
         (&started["claims"]["actor"], &started["claims"]["act"]["sub"]),

@@ -1,4 +1,4 @@
-//! What is remembered of exchanges, for how long, and at whose cost.
+//! Records of exchanges: what is kept, for how long, and at whose cost.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! `runmint credentials`
+//! `runmint credentials`.
 
 use serde_json::{Value, json};
 

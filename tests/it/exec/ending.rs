@@ -8,7 +8,7 @@ use super::{AWS, Machine, owned};
 use crate::harness::{Process, eventually};
 
 const ATTRIBUTES: [&str; 5] = ["--org", "acme", "project=website", "stack=prod", "operation=update"];
-/// Until it is told to end, or nobody is left to tell it.
+/// Runs until it is told to end, or its parent is gone.
 const WAITS: &str = "echo ready $RUNMINT_RUN_ID; while kill -0 $PPID; do sleep 0.05; done";
 
 fn run_id(ready: &str) -> &str {
@@ -98,12 +98,12 @@ async fn standard_input_and_output_are_the_commands_own() {
     assert_eq!(super::names_in(&of_the_login.join("runmint")), [""; 0], "in the login's folder");
 }
 
-/// A second Ctrl-C makes many tools give up cleaning.
+/// A second Ctrl-C makes many tools abandon their cleanup.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_typed_at_a_terminal_reaches_the_command_once() {
     let machine = Machine::start().await;
     let (_, environment) = machine.run().await;
-    // The second signal follows the first through the program: whatever that does with the first, it did before.
+    // The second signal follows the first through the program, which has handled the first by then.
     let command = "trap 'echo interrupted >> said; kill -USR1 $PPID' INT; trap 'touch done; exit 4' USR1;
         touch ready; while kill -0 $PPID; do sleep 0.05; done";
     std::fs::write(machine.folder.path().join("command"), command).unwrap();

@@ -1,4 +1,4 @@
-//! The endpoint of a run: who gets what from it.
+//! The endpoint of a run, and what each of its callers gets.
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::token_service::TokenService;
 use super::{AWS, Machine, variables};
 use crate::harness::Process;
 
-/// A command that waits, and what it found.
+/// A waiting command and its environment.
 struct Running {
     exec: Process,
     url: String,
@@ -132,7 +132,7 @@ async fn a_run_that_ended_gets_nothing_more_from_it() {
     assert!(refused["detail"].as_str().unwrap().contains("gets no more tokens"), "{refused}");
 }
 
-/// A program inside of it that is ours: nothing is different there.
+/// Our own program runs unchanged inside it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_own_commands_work_inside() {
     let machine = Machine::start().await;

@@ -1,4 +1,4 @@
-//! What a command finds.
+//! The files and variables that a command gets.
 
 use serde_json::{Value, json};
 
@@ -124,7 +124,7 @@ async fn in_mode_endpoint_no_token_is_on_the_disk() {
     );
 }
 
-/// Left out, they would let a session do more than was set.
+/// Without these policies a session could do more than was configured.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn policies_that_no_variable_can_tell_are_kept_by_exchanging_here() {
     let machine = Machine::start().await;

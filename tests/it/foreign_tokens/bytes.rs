@@ -1,4 +1,4 @@
-//! Whatever arrives, there is an answer.
+//! Any input gets an answer.
 
 use std::sync::LazyLock;
 

@@ -52,7 +52,7 @@ fn parts() -> Vec<Attack> {
     .collect()
 }
 
-/// Signed as they stand, so that only their form is wrong.
+/// Signed exactly as encoded, so that only the form is wrong.
 fn encodings() -> Vec<Attack> {
     let (header, claims) = (key().header().to_string(), with("sub", json!("???>>>~~~~")).to_string());
     let mut attacks = Vec::new();
@@ -91,7 +91,7 @@ fn encodings() -> Vec<Attack> {
     ] {
         attacks.push(malformed(name, format!("{input}.{signature}")));
     }
-    // 256 bytes leave four unused bits in the last character; all zero is the one way to write them.
+    // 256 bytes leave four unused bits in the last character; all must be zero in the one valid encoding.
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (start, last) = good.split_at(good.len() - 1);
     let digit = alphabet.iter().position(|one| last.as_bytes()[0] == *one).unwrap();

@@ -1,4 +1,4 @@
-//! What the header says is not followed (CVE-2018-0114, RFC 8725 §3.10, §3.11).
+//! The header's instructions are ignored (CVE-2018-0114, RFC 8725 §3.10, §3.11).
 
 use std::net::TcpListener;
 
@@ -87,7 +87,7 @@ pub(super) fn attacks() -> Vec<Attack> {
     attacks
 }
 
-/// Keys that come along with the token, or the way to them.
+/// Keys embedded in the token, or references to them.
 fn embedded(theirs: &ForeignKey) -> Vec<(&'static str, Value)> {
     let mut embedded = vec![
         ("jwk", theirs.jwk()),
@@ -111,7 +111,7 @@ fn embedded(theirs: &ForeignKey) -> Vec<(&'static str, Value)> {
     embedded
 }
 
-/// Names of keys that are paths, queries and addresses elsewhere.
+/// Key ids that are paths, queries and addresses elsewhere.
 const KEY_IDS: &[&str] = &[
     "",
     " ",

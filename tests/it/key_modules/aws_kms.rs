@@ -1,4 +1,4 @@
-//! Keys in AWS KMS, as moto plays it (`tests/clients/python/kms.py`).
+//! Keys in AWS KMS, with moto as the stand-in (`tests/clients/python/kms.py`).
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -66,7 +66,7 @@ fn several_threads_sign_at_once() {
     lives::several_threads_sign_at_once(&connect(&runtime, &given(ENDPOINT), RsaBits::Bits2048));
 }
 
-/// A key that is used for another algorithm than it is for.
+/// Uses a key with the wrong algorithm.
 fn what_kms_says_is_in_the_error() {
     let runtime = Runtime::new().unwrap();
     let store = connect(&runtime, &given(ENDPOINT), RsaBits::Bits2048);
@@ -138,7 +138,7 @@ fn moto_over_https() -> ((TempDir, Moto), Variables) {
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let (moto, mut variables) = start(&[&certificate, &key], "https");
-    // In place of the authorities that the operating system trusts.
+    // Replaces the operating system's certificate authorities.
     variables.push(("SSL_CERT_FILE", certificate.to_str().unwrap().to_owned()));
     ((folder, moto), variables)
 }
@@ -150,7 +150,7 @@ fn start(arguments: &[&Path], scheme: &str) -> (Moto, Variables) {
     let child = Command::new(python)
         .arg(root.join("tests/clients/python/kms.py"))
         .args(arguments)
-        // It ends by itself if we are killed.
+        // It exits by itself if this process is killed.
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -171,7 +171,7 @@ fn only_credentials() -> ((), Variables) {
     ((), variables)
 }
 
-/// Not even what the machine that runs the tests would provide.
+/// Removes even what the test machine would provide.
 fn nothing() -> ((), Variables) {
     let variables = [
         ("AWS_EC2_METADATA_DISABLED", "true"),

@@ -1,4 +1,4 @@
-//! Keys on a token of SoftHSM, which `scripts/install-tools` installs.
+//! Keys on a SoftHSM token; `scripts/install-tools` installs SoftHSM.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -103,7 +103,7 @@ fn several_threads_sign_at_once() {
     lives::several_threads_sign_at_once(&open(RsaBits::Bits2048));
 }
 
-/// Of one session, it is a logout of all in this process.
+/// A logout in one session logs out the whole process.
 fn a_logout_is_made_good() {
     let store = open(RsaBits::Bits2048);
     for algorithm in SigningAlgorithm::ALL {
@@ -120,11 +120,11 @@ fn a_logout_is_made_good() {
         store.destroy(&lives::stored(&new, algorithm)).unwrap();
         assert!(matches!(store.open(&lives::stored(&new, algorithm)), Err(KeyStoreError::NoSuchKey { .. })));
     }
-    // One of each algorithm is left: its private half and its public half.
+    // One key of each algorithm is left, with its private and public half.
     assert_eq!(session().find_objects(&[]).unwrap().len(), 2 * SigningAlgorithm::ALL.len());
 }
 
-/// Whichever operations are under way at that moment.
+/// Operations of other threads may be in progress at that moment.
 fn a_logout_disturbs_no_thread() {
     let store = open(RsaBits::Bits2048);
     let new = store.generate(SigningAlgorithm::Rs256).unwrap();
@@ -147,7 +147,7 @@ fn a_logout_disturbs_no_thread() {
     });
 }
 
-/// No session and no handle outlives it.
+/// Sessions and handles do not survive it.
 fn a_restart_of_the_module_is_made_good() {
     let store = open(RsaBits::Bits2048);
     let new = store.generate(SigningAlgorithm::Es256).unwrap();
@@ -176,7 +176,7 @@ fn a_wrong_pin_is_tried_once() {
          once and is not tried any more)"
     );
 
-    // A PIN that is changed under way: many threads must not use up the tries that the token allows.
+    // The PIN changes while in use: many threads must not exhaust the tries that the token allows.
     let store = open(RsaBits::Bits2048);
     let new = store.generate(SigningAlgorithm::Es256).unwrap();
     let key = lives::signing_key(&store, &new, SigningAlgorithm::Es256);
@@ -210,7 +210,7 @@ fn what_is_no_module_is_refused() {
     );
 }
 
-/// Nor can they be made to destroy one.
+/// They cannot be used to destroy a key either.
 fn references_of_another_form_name_no_key() {
     let store = open(RsaBits::Bits2048);
     let algorithm = SigningAlgorithm::Es256;
@@ -243,7 +243,7 @@ fn failure_of(settings: Pkcs11Settings) -> String {
     error.to_string()
 }
 
-/// Beside the store's own, and logged in as they are.
+/// A session beside the store's own, logged in like them.
 fn session() -> Session {
     let module = Pkcs11::new(given(MODULE)).unwrap();
     let slots = module.get_slots_with_initialized_token().unwrap();
@@ -259,7 +259,7 @@ fn token_that_does_not_hash() -> (TempDir, Variables) {
     softhsm("slots.mechanisms = -CKM_SHA256_RSA_PKCS")
 }
 
-/// A folder with two tokens, and how to find them.
+/// A folder with two tokens, and the variables that point to them.
 fn softhsm(more_configuration: &str) -> (TempDir, Variables) {
     let folder = TempDir::new().unwrap();
     let configuration = folder.path().join("softhsm2.conf");

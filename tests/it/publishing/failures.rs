@@ -1,4 +1,4 @@
-//! Stores that do not do what they should. Every failure names the object, and never a credential.
+//! Misbehaving stores. Every error names the object and never a credential.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -98,7 +98,7 @@ async fn a_connection_that_cannot_be_made_or_breaks_is_said_so() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let talks_no_http = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        // What comes before the question is something else than a wrong answer.
+        // Data sent before the request would not be a wrong answer.
         let _ = stream.read(&mut [0; 1024]).unwrap();
         stream.write_all(b"220 mail.example.com ESMTP\r\n\r\n").unwrap();
     });
@@ -110,7 +110,7 @@ async fn a_connection_that_cannot_be_made_or_breaks_is_said_so() {
     ]);
     fails("az://documents", &environment, "failed: the connection failed: invalid HTTP").await;
     talks_no_http.join().unwrap();
-    // Nobody listens any more.
+    // No server listens any more.
     fails("az://documents", &environment, "failed: no connection: Connection refused").await;
 }
 

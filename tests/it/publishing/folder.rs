@@ -1,4 +1,4 @@
-//! A folder, which a web server in front of it serves.
+//! A folder that a web server publishes.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,7 +15,7 @@ impl Folder {
     }
 
     fn path(&self, path: &str) -> std::path::PathBuf {
-        // Part of the address, so it has to come through the encoding of URLs.
+        // Part of the address, so it must survive URL encoding.
         self.0.path().join("our site").join(path)
     }
 }

@@ -18,20 +18,20 @@ const CACHE_CONTROL: &str = "public, max-age=300";
 const KEYS: &str = "oidc/.well-known/jwks";
 const DISCOVERY: &str = "oidc/.well-known/openid-configuration";
 
-/// Where things are published, seen from outside.
+/// A publishing target, seen from outside.
 trait Place {
     fn target(&self) -> String;
     fn environment(&self) -> Vec<(String, String)>;
     /// As a browser would.
     async fn fetch(&self, path: &str) -> Fetched;
-    /// Overwrites it as somebody else would.
+    /// Overwrites it as an outsider would.
     async fn meddle(&self, path: &str, body: &str, content_type: &str);
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Fetched {
     body: String,
-    /// `None` where there are no headers to be had.
+    /// `None` if the target has no headers.
     content_type: Option<String>,
     cache_control: Option<String>,
 }
@@ -55,7 +55,7 @@ async fn azure_has_what_was_published() {
     puts_headers_right(&azurite).await;
 }
 
-/// The container that Azure serves as a web site has a name that no other may have.
+/// Azure serves a web site from a container with a reserved name.
 #[tokio::test(flavor = "multi_thread")]
 async fn azure_has_what_was_published_as_a_web_site() {
     has_what_was_published(&Azurite::start("$web").await).await;

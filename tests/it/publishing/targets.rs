@@ -1,4 +1,4 @@
-//! Addresses and settings, before anything is contacted.
+//! Addresses and settings, before any store is contacted.
 
 use runmint::publishing::{Object, PublishError, Target};
 

@@ -1,4 +1,4 @@
-//! Where a connection may go.
+//! The addresses that a connection may go to.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 
-/// Spellings of addresses that no issuer has. An operator who allows nothing has none of them connected to.
+/// Spellings of addresses that an issuer must not have. By default the server connects to none of them.
 const FORBIDDEN: &[&str] = &[
     "https://127.0.0.1",
     "https://127.1",
@@ -66,7 +66,7 @@ async fn the_keys_are_under_the_same_rules_as_the_issuer() {
     let world = World::new();
     let others = ["https://127.0.0.2:1/keys", "http://[::1]:1/keys", "https://localhost:1/keys"];
     world.names.set("localhost", &[&["127.0.0.2"]]);
-    // Where tests may go, however it is spelled.
+    // The address that tests may connect to, however it is spelled.
     let allowed = |url: &&&str| reqwest::Url::parse(url).unwrap().host_str() == Some("127.0.0.1");
     for url in FORBIDDEN.iter().filter(|url| !allowed(url)).chain(&others) {
         issuer.discovery_says(&json!({"issuer": issuer.url, "jwks_uri": url}));
@@ -120,7 +120,7 @@ async fn the_address_that_was_checked_is_the_one_that_is_used() {
     right.is_called(&url);
     wrong.is_called(&url);
 
-    // The name leads elsewhere as soon as it was looked up.
+    // The name resolves elsewhere as soon as it was looked up.
     let world = World::new();
     world.names.set("rebind.test", &[&["127.0.0.1"], &["127.0.0.2"]]);
     let fetcher = world.keys.fetcher();
@@ -129,7 +129,7 @@ async fn the_address_that_was_checked_is_the_one_that_is_used() {
     assert_eq!(world.names.asked(), ["rebind.test"], "it is looked up once");
     assert_eq!((right.connections(), wrong.connections()), (1, 0));
 
-    // And it is checked anew for each document.
+    // The address is checked again for each document.
     let world = World::new();
     world.names.set("rebind.test", &[&["127.0.0.1"], &["127.0.0.2"]]);
     let refused = world.keys.keys(&registered_at(&url)).await.unwrap_err();

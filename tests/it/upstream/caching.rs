@@ -1,4 +1,4 @@
-//! How long keys are used, and how seldom an issuer is asked.
+//! How long keys are cached, and how rarely an issuer is asked.
 
 use runmint::trust::foreign_token::ForeignTokenError;
 use runmint::upstream::discovery::DiscoveryError;
@@ -71,14 +71,14 @@ async fn an_unknown_key_is_looked_for_once_and_not_again_for_a_while() {
     assert_eq!(unknown(20).await, (1, 1));
     world.advance(1);
     assert_eq!(unknown(20).await, (2, 2));
-    // A rotation is noticed as soon as the first token needs it.
+    // A rotation is noticed with the first token that needs it.
     issuer.publish(&[&old, &new]);
     assert_unknown(world.verify(&world.token(&issuer, &new), &registered).await);
     world.advance(REST.as_secs());
     world.verify(&world.token(&issuer, &new), &registered).await.unwrap();
     world.verify(&world.token(&issuer, &old), &registered).await.unwrap();
     assert_eq!(issuer.key_requests(), 3);
-    // And so is a key that is gone, once the keys are old.
+    // A removed key is noticed, too, once the cached keys are old.
     issuer.publish(&[&new]);
     world.verify(&world.token(&issuer, &old), &registered).await.unwrap();
     world.advance(600);
@@ -125,7 +125,7 @@ async fn keys_outlive_an_issuer_that_fails_but_not_for_long() {
         assert_no_keys(&verify().await);
         world.advance(24 * 3600);
         assert_no_keys(&verify().await);
-        // And it is believed again as soon as it answers.
+        // The issuer is trusted again as soon as it answers.
         issuer.publish(&[&key]);
         world.advance(REST.as_secs());
         verify().await.unwrap();
@@ -162,7 +162,7 @@ async fn an_issuer_that_failed_is_left_alone_for_a_while() {
     assert_eq!(fetches_after(50).await, (1, 1));
     world.advance(1);
     assert_eq!(fetches_after(50).await, (2, 2));
-    // While keys are stale, no more often.
+    // Stale keys do not make it ask more often.
     issuer.publish(&[&key]);
     world.advance(REST.as_secs());
     world.verify(&world.token(&issuer, &key), &registered(&issuer)).await.unwrap();
@@ -190,7 +190,7 @@ async fn a_changed_or_forgotten_registration_starts_anew() {
     assert!(world.keys.is_empty());
     world.keys.keys(&registered).await.unwrap();
     assert_eq!(issuer.key_requests(), 2);
-    // On http there is no certificate to pin; it is another registration all the same.
+    // Over http there is no certificate to pin, but it is another registration all the same.
     let pinned = pinned_at(&issuer.url, &[Thumbprint::of(b"")]);
     assert_eq!(pinned.id, registered.id);
     world.keys.keys(&pinned).await.unwrap();

@@ -1,4 +1,4 @@
-//! Whose certificate is believed.
+//! The certificates that are trusted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn trusting(tls: &Tls) -> FetchSettings {
     FetchSettings { authorities: vec![tls.authority.clone()], ..on_loopback() }
 }
 
-/// Pins nothing; some authority must have signed.
+/// Without a pin; some certificate authority must have signed.
 async fn refusal(world: &World, issuer: &RegisteredIssuer) -> Arc<DiscoveryError> {
     world.keys.forget(&issuer.id);
     world.keys.keys(issuer).await.unwrap_err()
@@ -31,7 +31,7 @@ async fn without_a_pin_an_authority_must_have_signed_for_this_name() {
         let refused = refusal(&World::with(settings), &registered(&issuer)).await;
         assert!(matches!(&*refused, DiscoveryError::Document(FetchError::Request(_))), "{refused:?}");
     }
-    // Signed by the right one for another name.
+    // Signed by the right authority, but for another name.
     let world = World::with(trusting(&tls));
     let port = issuer.address.port();
     for (name, good) in [("issuer.test", true), ("other.test", false)] {
@@ -51,7 +51,7 @@ async fn a_pin_takes_the_place_of_every_authority() {
     for pins in [&[tls.thumbprint][..], &[other, tls.thumbprint]] {
         world.keys.keys(&pinned_at(&issuer.url, pins)).await.unwrap();
     }
-    // Not even a good signature helps against a wrong pin, and nothing is sent.
+    // A valid signature does not make up for a wrong pin, and nothing is sent.
     let world = World::with(trusting(&tls));
     let requests = issuer.requests().len();
     for pins in [&[other][..], &[Thumbprint::of(&tls.authority)]] {

@@ -1,4 +1,4 @@
-//! What a discovery document and a key set may say.
+//! The allowed contents of a discovery document and a key set.
 
 use runmint::trust::key_set::{KeySetError, MAX_KEYS};
 use runmint::trust::verifying_key::UnusableKey;

@@ -1,4 +1,4 @@
-//! What an answer may be: bounded in time and size, from the server itself, and JSON.
+//! The bounds on an answer: limited in time and size, from the server itself, and JSON.
 
 use std::future::pending;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::*;
 use crate::foreign_issuer::{Reply, key_set};
 
-/// `reply` in the place of the discovery document, and in that of the keys, is refused for this reason.
+/// Asserts that `reply`, as the discovery document and as the key set, is refused for this reason.
 async fn assert_refused(
     world: &World,
     issuer: &ForeignIssuer,
@@ -123,7 +123,7 @@ async fn no_body_is_read_beyond_its_bound() {
     let bound = FetchSettings::default().max_bytes;
     assert_eq!(bound, 1024 * 1024);
     let too_large = Reply::text(&" ".repeat(bound + 1));
-    // Without a length in the head, too.
+    // The same without a length in the head.
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
     let no_length = Reply::Raw(format!("{head}{}", " ".repeat(bound + 1)).into_bytes());
     for reply in [too_large, no_length, Reply::Endless] {

@@ -1,4 +1,4 @@
-//! Many at once.
+//! Concurrent requests.
 
 use std::time::Duration;
 
@@ -121,7 +121,7 @@ async fn those_who_hang_up_do_not_have_it_asked_again() {
     assert_eq!((issuer.discovery_requests(), issuer.key_requests()), (1, 1));
 }
 
-/// Centrifugo's CVE-2026-49998: a cache and a flight by `kid` alone.
+/// Centrifugo's CVE-2026-49998: a cache and a flight keyed by `kid` alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_same_key_id_of_two_issuers_is_two_keys() {
     let (key_a, key_b) = (ForeignKey::es256("the same"), ForeignKey::es256("the same"));
@@ -134,7 +134,7 @@ async fn the_same_key_id_of_two_issuers_is_two_keys() {
         let forged = world.token(second, primed);
         let refused = world.verify(&forged, &registered(second)).await;
         assert!(matches!(refused, Err(NotVerified::Token(ForeignTokenError::Signature))), "{refused:?}");
-        // Whichever way round it is registered.
+        // The same in the other order of registration.
         let crossed = RegisteredIssuer { id: registered(first).id, ..registered(second) };
         let refused = world.verify(&forged, &crossed).await;
         assert!(matches!(refused, Err(NotVerified::Token(ForeignTokenError::Signature))), "{refused:?}");

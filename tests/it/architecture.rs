@@ -104,7 +104,7 @@ fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn every_room_uses_only_the_rooms_below_it() {
+fn every_module_uses_only_the_modules_below_it() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     source_files(&src, &mut files);
@@ -135,7 +135,7 @@ fn every_room_uses_only_the_rooms_below_it() {
 /// `fuzz/` builds the module `trust` by itself, outside the workspace, where no other check notices that it
 /// no longer compiles.
 #[test]
-fn what_is_fuzzed_has_the_crates_that_it_uses() {
+fn the_fuzz_crate_has_the_dependencies_of_the_code_it_fuzzes() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let [ours, fuzzed] =
         ["Cargo.toml", "fuzz/Cargo.toml"].map(|path| fs::read_to_string(root.join(path)).unwrap());

@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use crate::harness::{Engine, Setup, TestApp, on_both_engines};
 
 on_both_engines![
-    profiles_are_saved_whole_and_version_by_version,
-    where_no_profile_speaks_of_an_audience_nothing_changes,
-    a_token_is_as_its_audiences_profile_says,
-    a_runs_tokens_never_change_on_the_way,
-    what_is_shown_for_an_audience_is_what_its_tokens_say,
-    no_organization_can_save_a_subject_that_another_could_have,
-    an_organization_with_an_issuer_of_its_own_may_leave_its_name_out,
-    a_run_is_refused_what_its_audience_cannot_take,
+    profiles_are_replaced_as_a_whole_at_the_expected_version,
+    an_audience_without_a_profile_gets_the_default_token,
+    a_token_follows_the_profile_of_its_audience,
+    a_runs_tokens_do_not_change_while_it_is_active,
+    a_run_shown_for_an_audience_matches_its_tokens,
+    refuses_a_template_that_could_produce_another_organizations_subject,
+    an_organization_with_its_own_issuer_may_omit_its_name,
+    refuses_a_token_that_its_audience_could_not_accept,
     a_lifetime_is_bounded_by_the_profile_and_the_configuration,
-    a_migration_goes_project_by_project_and_is_reported,
-    the_report_shows_a_team_no_more_than_its_runs,
-    an_audience_may_be_signed_for_with_es256_by_its_profile,
-    a_run_whose_profiles_are_gone_gets_no_token,
+    a_migration_proceeds_by_project_and_is_reported,
+    the_report_shows_a_team_only_its_own_runs,
+    a_profile_may_choose_es256_for_its_audience,
+    a_run_with_missing_profiles_gets_no_token,
     what_makes_no_sense_is_refused,
 ];
 
@@ -46,7 +46,7 @@ fn of_project(project: &str) -> Value {
     json!({"attributes": {"project": project, "stack": "staging", "operation": "update"}})
 }
 
-async fn profiles_are_saved_whole_and_version_by_version(app: TestApp) {
+async fn profiles_are_replaced_as_a_whole_at_the_expected_version(app: TestApp) {
     let none = json!({"version": 0, "profiles": {}, "modified_at": null});
     assert_eq!(app.get(&app.viewer, PATH).await.ok(), none);
     let profiles = json!({
@@ -62,7 +62,7 @@ async fn profiles_are_saved_whole_and_version_by_version(app: TestApp) {
     assert_eq!(save(&app, 1, json!({})).await["version"], 2);
 }
 
-async fn where_no_profile_speaks_of_an_audience_nothing_changes(app: TestApp) {
+async fn an_audience_without_a_profile_gets_the_default_token(app: TestApp) {
     let before = app.start_run(&json!({})).await;
     save(&app, 0, json!({"vault": {"include_claims": [], "subject": {"deploy": SHORT}}})).await;
     let after = app.start_run(&json!({})).await;
@@ -77,7 +77,7 @@ async fn where_no_profile_speaks_of_an_audience_nothing_changes(app: TestApp) {
     assert_eq!(told(&before).await, told(&after).await);
 }
 
-async fn a_token_is_as_its_audiences_profile_says(app: TestApp) {
+async fn a_token_follows_the_profile_of_its_audience(app: TestApp) {
     let profiles = json!({"sts.amazonaws.com": {
         "subject": {"deploy": SHORT},
         "include_claims": ["org_id"],
@@ -112,7 +112,7 @@ async fn a_token_is_as_its_audiences_profile_says(app: TestApp) {
     assert_eq!(column("subject_format").await, SHORT);
 }
 
-async fn a_runs_tokens_never_change_on_the_way(app: TestApp) {
+async fn a_runs_tokens_do_not_change_while_it_is_active(app: TestApp) {
     let replica = app.replica().await;
     let before = app.start_run(&json!({})).await;
     save(&app, 0, json!({"vault": {"subject": {"deploy": SHORT}}})).await;
@@ -133,7 +133,7 @@ async fn a_runs_tokens_never_change_on_the_way(app: TestApp) {
     }
 }
 
-async fn what_is_shown_for_an_audience_is_what_its_tokens_say(app: TestApp) {
+async fn a_run_shown_for_an_audience_matches_its_tokens(app: TestApp) {
     let profiles = json!({
         "v*": {"subject": {"deploy": SHORT}, "leave_out_claims": ["run_id"]},
         "aws": {"aws_session_tags": {"tags": {"Stack": "stack"}}},
@@ -165,7 +165,7 @@ async fn what_is_shown_for_an_audience_is_what_its_tokens_say(app: TestApp) {
     app.get(&app.viewer, &format!("{path}?audiences=x")).await.problem(400, "bad-request");
 }
 
-async fn no_organization_can_save_a_subject_that_another_could_have(app: TestApp) {
+async fn refuses_a_template_that_could_produce_another_organizations_subject(app: TestApp) {
     let omits = json!(["project", "stack", "operation", "scope"]);
     for template in [
         "{prefix}:deploy:{project}:{stack}",
@@ -188,7 +188,7 @@ async fn no_organization_can_save_a_subject_that_another_could_have(app: TestApp
     }
 }
 
-async fn an_organization_with_an_issuer_of_its_own_may_leave_its_name_out(app: TestApp) {
+async fn an_organization_with_its_own_issuer_may_omit_its_name(app: TestApp) {
     app.post_ok(&app.admin, "/api/orgs", &json!({"name": "hooli", "issuer": "own"})).await;
     let short = "{prefix}:deploy:run:{project}:{stack}:{operation}";
     let body = json!({"version": 0, "profiles": {"vault": {"subject": {"deploy": short}}}});
@@ -203,7 +203,7 @@ async fn an_organization_with_an_issuer_of_its_own_may_leave_its_name_out(app: T
     app.put(&app.admin, "/api/orgs/hooli/audience-profiles", &other).await.problem(422, "invalid-input");
 }
 
-async fn a_run_is_refused_what_its_audience_cannot_take(app: TestApp) {
+async fn refuses_a_token_that_its_audience_could_not_accept(app: TestApp) {
     let profiles = json!({
         "google": {"subject": {"deploy": SHORT}, "max_subject_bytes": 64},
         "aws": {"aws_session_tags": {"tags": {"Project": "project"}}},
@@ -249,7 +249,7 @@ async fn a_lifetime_is_bounded_by_the_profile_and_the_configuration(app: TestApp
     assert!(detail.contains("60 to 3600"), "{detail}");
 }
 
-async fn a_migration_goes_project_by_project_and_is_reported(app: TestApp) {
+async fn a_migration_proceeds_by_project_and_is_reported(app: TestApp) {
     let usage = async |query: &str| {
         let path = format!("{PATH}/usage{query}");
         app.get(&app.viewer, &path).await.ok()["formats"].as_array().unwrap().clone()
@@ -291,7 +291,7 @@ async fn a_migration_goes_project_by_project_and_is_reported(app: TestApp) {
     assert_eq!(claims(&app, &shop, "vault").await["sub"], shop["subject"]);
 }
 
-async fn the_report_shows_a_team_no_more_than_its_runs(app: TestApp) {
+async fn the_report_shows_a_team_only_its_own_runs(app: TestApp) {
     for project in ["website", "shop"] {
         claims(&app, &app.start_run(&of_project(project)).await, "vault").await;
     }
@@ -307,7 +307,7 @@ async fn the_report_shows_a_team_no_more_than_its_runs(app: TestApp) {
     app.put(&app.orchestrator, PATH, &body).await.problem(403, "forbidden");
 }
 
-async fn an_audience_may_be_signed_for_with_es256_by_its_profile(app: TestApp) {
+async fn a_profile_may_choose_es256_for_its_audience(app: TestApp) {
     save(&app, 0, json!({"vault": {"algorithm": "ES256"}, "api://*": {"algorithm": "ES256"}})).await;
     let alg = async |run: &Value, audience: &str| {
         part(&app.mint(run, &format!("&audience={audience}")).await, 0)["alg"].clone()
@@ -335,7 +335,7 @@ async fn an_audience_may_be_signed_for_with_es256_by_its_profile(app: TestApp) {
 }
 
 /// The database was tampered with or partly restored: without its profiles a token could reveal too much.
-async fn a_run_whose_profiles_are_gone_gets_no_token(app: TestApp) {
+async fn a_run_with_missing_profiles_gets_no_token(app: TestApp) {
     save(&app, 0, json!({"vault": {"include_claims": []}})).await;
     let run = app.start_run(&json!({})).await;
     app.database.execute("DELETE FROM audience_profiles").await;
@@ -366,7 +366,7 @@ async fn what_makes_no_sense_is_refused(app: TestApp) {
 }
 
 #[tokio::test]
-async fn a_run_does_not_start_with_profiles_that_fit_its_service_no_more() {
+async fn a_run_does_not_start_if_the_profiles_no_longer_fit_its_service() {
     let own = |subject: &str| {
         format!("[services.batch]\nsubject = '{subject}'\nattributes = {{ queue = {{}}, region = {{}} }}")
     };

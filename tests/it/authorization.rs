@@ -11,17 +11,17 @@ use crate::harness::{Answer, TestApp, on_both_engines};
 
 on_both_engines![
     every_address_answers_each_credential_as_the_table_says,
-    who_is_nobody_learns_nothing_of_what_exists,
-    head_answers_as_get_does,
-    another_organizations_things_are_as_unknown_ones,
-    admin_tokens_are_unknown_to_everybody_else,
-    every_changed_access_token_is_refused_alike,
+    an_unauthenticated_caller_learns_nothing_of_what_exists,
+    head_answers_like_get,
+    another_organizations_resources_look_unknown,
+    admin_tokens_are_hidden_from_other_callers,
+    every_altered_access_token_gets_the_same_refusal,
     a_credential_has_one_form,
-    a_token_expires_exactly_at_its_time,
+    a_token_expires_exactly_at_its_expiry,
     a_revoked_token_is_refused_at_once_everywhere,
-    a_deleted_organizations_tokens_are_refused_even_if_one_was_missed,
-    the_last_use_is_recorded_once_a_minute_at_most,
-    a_database_that_is_down_lets_nobody_in,
+    refuses_every_token_of_a_deleted_organization_even_one_created_meanwhile,
+    the_last_use_is_recorded_at_most_once_a_minute,
+    an_unreachable_database_authenticates_no_caller,
 ];
 
 /// The columns of the table. "Nobody" is a caller without a valid credential: see `nobodies`.
@@ -264,7 +264,7 @@ async fn every_address_answers_each_credential_as_the_table_says(app: TestApp) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-async fn who_is_nobody_learns_nothing_of_what_exists(app: TestApp) {
+async fn an_unauthenticated_caller_learns_nothing_of_what_exists(app: TestApp) {
     let nobodies = nobodies(&app).await;
     let run = app.start_run(&json!({})).await;
     for (name, path, expected) in TABLE {
@@ -293,7 +293,7 @@ async fn who_is_nobody_learns_nothing_of_what_exists(app: TestApp) {
 }
 
 /// The router adds HEAD to every GET, which must not bypass authorization.
-async fn head_answers_as_get_does(app: TestApp) {
+async fn head_answers_like_get(app: TestApp) {
     let elsewhere = owner_elsewhere(&app).await;
     for (name, path, [nobody, _, viewer, _, _, other, _]) in TABLE {
         if *name != "get" {
@@ -308,7 +308,7 @@ async fn head_answers_as_get_does(app: TestApp) {
     }
 }
 
-async fn another_organizations_things_are_as_unknown_ones(app: TestApp) {
+async fn another_organizations_resources_look_unknown(app: TestApp) {
     let elsewhere = owner_elsewhere(&app).await;
     for (name, path, expected) in TABLE {
         if expected[5] != 404 {
@@ -344,7 +344,7 @@ fn described(answer: &Answer) -> (u16, &str, Vec<(String, String)>) {
     (answer.status.as_u16(), &answer.text, headers.collect())
 }
 
-async fn admin_tokens_are_unknown_to_everybody_else(app: TestApp) {
+async fn admin_tokens_are_hidden_from_other_callers(app: TestApp) {
     let admins = app.post_ok(&app.admin, "/api/access-tokens", &json!({"name": "second"})).await;
     let path = format!("/api/access-tokens/{}", id(&admins));
     let unknown = app.get(&app.owner, &format!("/api/access-tokens/{UNKNOWN_ID}")).await;
@@ -355,7 +355,7 @@ async fn admin_tokens_are_unknown_to_everybody_else(app: TestApp) {
     app.get(admins["access_token"].as_str().unwrap(), "/api/access-tokens").await.ok();
 }
 
-async fn every_changed_access_token_is_refused_alike(app: TestApp) {
+async fn every_altered_access_token_gets_the_same_refusal(app: TestApp) {
     let path = "/api/orgs/acme";
     for good in [&app.owner, &app.admin] {
         app.get(good, path).await.ok();
@@ -407,7 +407,7 @@ async fn a_credential_has_one_form(app: TestApp) {
     assert!(is_the_refusal(&Answer::read(in_cookie.send().await.unwrap()).await));
 }
 
-async fn a_token_expires_exactly_at_its_time(app: TestApp) {
+async fn a_token_expires_exactly_at_its_expiry(app: TestApp) {
     let new = json!({"name": "short", "role": "viewer", "expires_in_seconds": 60});
     let made = app.post_ok(&app.owner, "/api/orgs/acme/access-tokens", &new).await;
     assert_eq!(made["expires_at"], "2026-01-02T03:05:05Z");
@@ -441,7 +441,7 @@ async fn a_revoked_token_is_refused_at_once_everywhere(mut app: TestApp) {
 }
 
 /// A token was being created while its organization was deleted.
-async fn a_deleted_organizations_tokens_are_refused_even_if_one_was_missed(app: TestApp) {
+async fn refuses_every_token_of_a_deleted_organization_even_one_created_meanwhile(app: TestApp) {
     assert_eq!(app.delete(&app.admin, "/api/orgs/acme").await.status, 204);
     app.database.execute("UPDATE access_tokens SET revoked_at = NULL").await;
     for token in [&app.viewer, &app.orchestrator, &app.owner] {
@@ -452,7 +452,7 @@ async fn a_deleted_organizations_tokens_are_refused_even_if_one_was_missed(app: 
     app.get(&app.admin, "/api/orgs").await.ok();
 }
 
-async fn the_last_use_is_recorded_once_a_minute_at_most(app: TestApp) {
+async fn the_last_use_is_recorded_at_most_once_a_minute(app: TestApp) {
     let list = app.get(&app.owner, "/api/orgs/acme/access-tokens").await.ok();
     let tokens = list["access_tokens"].as_array().unwrap();
     let viewer = tokens.iter().find(|token| token["role"] == "viewer").unwrap();
@@ -476,7 +476,7 @@ async fn the_last_use_is_recorded_once_a_minute_at_most(app: TestApp) {
     assert_eq!(app.get(&app.owner, &path).await.ok()["last_used_at"], "2026-01-02T09:00:00Z");
 }
 
-async fn a_database_that_is_down_lets_nobody_in(app: TestApp) {
+async fn an_unreachable_database_authenticates_no_caller(app: TestApp) {
     app.inner().store.close().await;
     for token in [&app.admin, &app.viewer] {
         let answer = app.get(token, "/api/orgs").await;

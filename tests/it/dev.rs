@@ -37,7 +37,7 @@ async fn key_set(shown: &Value) -> JwkSet {
 }
 
 #[tokio::test]
-async fn the_first_line_is_all_that_a_script_needs() {
+async fn a_script_needs_only_the_first_line() {
     let folder = tempfile::tempdir().unwrap();
     let process = dev(&folder, &["--output", "json"]);
     let shown = first_line(&process);
@@ -73,7 +73,7 @@ async fn the_first_line_is_all_that_a_script_needs() {
 }
 
 #[tokio::test]
-async fn a_second_start_uses_what_the_first_one_made() {
+async fn a_second_start_reuses_the_state_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let first = dev(&folder, &["--output", "json"]);
     let shown = first_line(&first);
@@ -122,7 +122,7 @@ async fn the_curl_lines_work_as_they_are_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_lines_for_this_program_work_as_they_are_printed() {
+async fn the_runmint_lines_work_as_they_are_printed() {
     let folder = tempfile::tempdir().unwrap();
     let process = dev(&folder, &["--dev-tls"]);
     let tour = process.stdout_until("Ctrl-C stops.");
@@ -198,7 +198,7 @@ async fn as_curl_would(folder: &TempDir, words: &str) -> Value {
 }
 
 #[tokio::test]
-async fn curls_part_is_played_well_where_there_is_none() {
+async fn the_stand_in_for_curl_works_if_curl_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let process = dev(&folder, &["--output", "json"]);
     let shown = first_line(&process);
@@ -211,7 +211,7 @@ async fn curls_part_is_played_well_where_there_is_none() {
 }
 
 #[tokio::test]
-async fn tls_may_be_asked_for_in_the_environment_and_in_the_file() {
+async fn tls_can_be_enabled_by_environment_and_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("dev.toml"), "dev_tls = true\ndatabase_url = 'sqlite:mine.db'")
         .unwrap();
@@ -227,7 +227,7 @@ async fn tls_may_be_asked_for_in_the_environment_and_in_the_file() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_said_in_one_line() {
+async fn a_port_in_use_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();

@@ -21,7 +21,7 @@ async fn plainly(arguments: &[&str], input: &str) -> Ended {
 }
 
 #[tokio::test]
-async fn an_error_is_explained_and_compared_with_the_token_which_is_not_shown() {
+async fn an_error_is_explained_and_compared_with_the_token_without_showing_it() {
     let app = TestApp::start(Engine::Sqlite).await;
     let started = app.start_run(&json!({})).await;
     let token = app.mint(&started, "&audience=api://AzureADTokenExchange").await;
@@ -47,7 +47,7 @@ async fn an_error_is_explained_and_compared_with_the_token_which_is_not_shown() 
 
 /// As third-party libraries print them: `cloud_clients` compares these files with their output.
 #[tokio::test]
-async fn what_clients_show_of_a_refusal_is_explained() {
+async fn the_refusals_that_clients_print_are_explained() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/refusals");
     let mut explained = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -70,7 +70,7 @@ async fn what_clients_show_of_a_refusal_is_explained() {
 }
 
 #[tokio::test]
-async fn an_error_that_is_not_known_is_not_guessed() {
+async fn an_unknown_error_is_not_guessed_at() {
     plainly(&["diagnose", "something broke"], "").await.fails(1, "not among those");
     plainly(&["diagnose"], "").await.fails(1, "not among those");
     plainly(&["diagnose"], &"x".repeat(300 * 1024)).await.fails(2, "over 262144 bytes");
@@ -98,7 +98,7 @@ fn outcome<'r>(report: &'r Value, name: &str) -> &'r str {
 }
 
 #[tokio::test]
-async fn a_healthy_deployment_on_ones_own_machine_lacks_only_a_public_address_and_authority() {
+async fn a_healthy_local_deployment_lacks_only_a_public_address_and_authority() {
     let app = over_https().await;
     let (code, report) = doctor(&app, Some(&app.admin)).await;
     assert_eq!((code, report["outcome"].as_str()), (1, Some("warning")), "{report:#}");
@@ -128,7 +128,7 @@ async fn a_healthy_deployment_on_ones_own_machine_lacks_only_a_public_address_an
 }
 
 #[tokio::test]
-async fn whoever_does_not_trust_the_certificate_finds_no_discovery() {
+async fn an_untrusted_certificate_hides_the_discovery_document() {
     let app = over_https().await;
     let ended = plainly(&["doctor", &format!("{}/", app.issuer)], "").await;
     assert!(ended.stdout.contains("failure  discovery"), "{}", ended.stdout);
@@ -199,7 +199,7 @@ fn key() -> Value {
 }
 
 #[tokio::test]
-async fn whatever_is_broken_is_a_failure_with_a_remedy() {
+async fn every_fault_is_a_failure_with_a_remedy() {
     let keys = |change: fn(&mut Value)| {
         let mut key = key();
         change(&mut key);
@@ -248,7 +248,7 @@ async fn whatever_is_broken_is_a_failure_with_a_remedy() {
 }
 
 #[tokio::test]
-async fn a_token_goes_to_the_server_that_it_is_for_and_to_no_other() {
+async fn a_token_is_sent_only_to_its_own_server() {
     let broken = broken(|path, own| match path {
         "/jwks" => json_answer(&json!({"keys": [key()]})),
         _ => json_answer(&discovery(own, own)),

@@ -30,7 +30,7 @@ struct Body {
 }
 
 #[test]
-fn every_page_has_policies_that_can_be_saved_and_name_whom_they_let_in() {
+fn the_policies_on_every_page_can_be_saved_and_admit_no_strangers() {
     let services = Services::new("runmint", ScopeRule::ByOperation, &IndexMap::new()).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/trust");
     for (page, issuer, blocks) in PAGES {

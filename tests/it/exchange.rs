@@ -11,12 +11,12 @@ on_both_engines![
     Scene:
     a_token_of_another_runmint_becomes_an_access_token_and_starts_a_run,
     every_refusal_has_its_reason,
-    a_token_is_good_for_one_exchange_and_its_repetition,
-    a_team_may_do_what_its_rights_cover,
+    a_token_is_good_for_one_exchange_and_its_retry,
+    a_team_may_do_only_what_its_rights_cover,
     a_platform_token_starts_a_run_and_gets_its_id_token_at_once,
-    an_exchanged_runs_tokens_go_by_its_audiences_profile,
-    what_an_issuer_brought_goes_with_it,
-    what_an_exchanged_token_makes_does_not_outlive_it,
+    an_exchanged_runs_tokens_follow_the_audience_profile,
+    removing_an_issuer_removes_its_policies_and_access_tokens,
+    tokens_made_with_an_exchanged_token_do_not_outlive_it,
     old_exchanges_are_forgotten,
     drafts_are_explained_and_replayed,
 ];
@@ -161,7 +161,7 @@ async fn every_refusal_has_its_reason(scene: Scene) {
     assert_eq!(scene.refused(&token, &[]).await, "expired");
 }
 
-async fn a_token_is_good_for_one_exchange_and_its_repetition(scene: Scene) {
+async fn a_token_is_good_for_one_exchange_and_its_retry(scene: Scene) {
     scene.policies(json!([allow(json!({"authorizedPermissions": ["admin"]}))])).await.ok();
     let token = scene.token().await;
     let first = scene.exchange(&token, &[]).await.ok();
@@ -191,7 +191,7 @@ async fn a_token_is_good_for_one_exchange_and_its_repetition(scene: Scene) {
     );
 }
 
-async fn a_team_may_do_what_its_rights_cover(scene: Scene) {
+async fn a_team_may_do_only_what_its_rights_cover(scene: Scene) {
     let app = &scene.app;
     let team = json!({"name": "web", "rights": [
         {"project": "website", "stack": "staging", "access": "write"},
@@ -290,7 +290,7 @@ async fn a_platform_token_starts_a_run_and_gets_its_id_token_at_once(scene: Scen
     }
 }
 
-async fn an_exchanged_runs_tokens_go_by_its_audiences_profile(scene: Scene) {
+async fn an_exchanged_runs_tokens_follow_the_audience_profile(scene: Scene) {
     let app = &scene.app;
     let profile = json!({
         "subject": {"deploy": "{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}"},
@@ -322,7 +322,7 @@ async fn an_exchanged_runs_tokens_go_by_its_audiences_profile(scene: Scene) {
     assert!(claims.get("act").is_none() && claims.get("actor").is_none(), "{claims:?}");
 }
 
-async fn what_an_issuer_brought_goes_with_it(scene: Scene) {
+async fn removing_an_issuer_removes_its_policies_and_access_tokens(scene: Scene) {
     let app = &scene.app;
     scene.policies(json!([allow(json!({}))])).await.ok();
     let exchanged = scene.exchange(&scene.token().await, &[]).await.ok();
@@ -336,7 +336,7 @@ async fn what_an_issuer_brought_goes_with_it(scene: Scene) {
     app.get(&app.owner, &path).await.problem(404, "not-found");
 }
 
-async fn what_an_exchanged_token_makes_does_not_outlive_it(scene: Scene) {
+async fn tokens_made_with_an_exchanged_token_do_not_outlive_it(scene: Scene) {
     let app = &scene.app;
     scene.policies(json!([allow(json!({"authorizedPermissions": ["admin"]}))])).await.ok();
     let exchanged =

@@ -12,9 +12,9 @@ use serde_json::Value;
 use crate::harness::{Engine, Installation, Process, Service, installed_on_both_engines};
 
 installed_on_both_engines![
-    init_makes_what_is_missing_and_shows_the_admin_token_once,
-    another_admin_token_is_made_only_when_asked_for,
-    a_service_that_was_never_initialized_does_not_start,
+    init_creates_missing_parts_and_shows_the_admin_token_once,
+    another_admin_token_is_created_only_on_request,
+    an_uninitialized_service_does_not_start,
     a_wrong_sealing_key_stops_the_start_and_changes_nothing,
     the_sealing_key_may_come_from_the_environment,
     processes_that_start_together_agree_on_one_key,
@@ -28,7 +28,7 @@ fn signing_keys(jwks: &Value) -> Vec<&str> {
     jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap()).collect()
 }
 
-async fn init_makes_what_is_missing_and_shows_the_admin_token_once(installation: Installation) {
+async fn init_creates_missing_parts_and_shows_the_admin_token_once(installation: Installation) {
     let first = installation.run(&["init"]).ok();
     assert_eq!(first.stdout.matches("rmat_").count(), 1, "{}", first.stdout);
     assert!(first.stdout.contains(Installation::ISSUER), "{}", first.stdout);
@@ -52,7 +52,7 @@ async fn init_makes_what_is_missing_and_shows_the_admin_token_once(installation:
     assert_eq!(database.dump().await, rows);
 }
 
-async fn another_admin_token_is_made_only_when_asked_for(installation: Installation) {
+async fn another_admin_token_is_created_only_on_request(installation: Installation) {
     let first = installation.init(&[]).expect("the first one");
     assert_eq!(installation.init(&[]), None);
     let another = installation.init(&["--new-admin-token"]).expect("another one");
@@ -66,7 +66,7 @@ async fn another_admin_token_is_made_only_when_asked_for(installation: Installat
     }
 }
 
-async fn a_service_that_was_never_initialized_does_not_start(installation: Installation) {
+async fn an_uninitialized_service_does_not_start(installation: Installation) {
     let exited = installation.run(&["serve"]);
     let line = exited.refusal(3);
     assert!(line.contains("keys/sealing.key") && line.contains("runmint init"), "{line}");
@@ -157,7 +157,7 @@ async fn a_sealing_key_that_others_can_read_is_refused() {
 }
 
 #[tokio::test]
-async fn a_sealing_key_of_the_wrong_size_is_refused_and_not_repeated() {
+async fn a_sealing_key_of_the_wrong_size_is_refused_without_quoting_it() {
     let installation = Installation::new(Engine::Sqlite).await;
     for wrong in ["bm90IGVub3VnaA==", "a sealing key?", ""] {
         let process = Process::start(
@@ -172,7 +172,7 @@ async fn a_sealing_key_of_the_wrong_size_is_refused_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn the_database_is_for_its_owner_alone() {
+async fn only_its_owner_can_read_the_database_file() {
     let installation = Installation::new(Engine::Sqlite).await;
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
@@ -184,7 +184,7 @@ async fn the_database_is_for_its_owner_alone() {
 
 /// Each minimum, and the verifier that would refuse valid tokens below it.
 #[tokio::test]
-async fn a_setting_that_would_break_a_verifier_stops_the_start_and_names_it() {
+async fn refuses_to_start_with_a_setting_that_would_break_a_verifier_and_names_it() {
     for (lines, setting, verifiers) in [
         ("serve_stale = '19s'", "serve_stale: is at least 20s", "every verifier"),
         (
@@ -215,7 +215,7 @@ async fn a_setting_that_would_break_a_verifier_stops_the_start_and_names_it() {
 }
 
 #[tokio::test]
-async fn a_setting_that_makes_no_sense_stops_the_start_with_one_line() {
+async fn refuses_to_start_with_an_invalid_setting_in_one_line() {
     let installation = Installation::new(Engine::Sqlite).await;
     for (lines, expected) in [
         ("lisen = 'x'", "runmint.toml: lisen: unknown setting; did you mean listen?"),

@@ -60,7 +60,7 @@ async fn an_operator_sees_the_timeline_and_rotates() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_emergency_takes_one_command_and_says_what_it_does_not_do() {
+async fn revoking_a_compromised_key_takes_one_command_and_states_its_limits() {
     let app = start().await;
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let run = app.start_run(&json!({})).await;
@@ -118,7 +118,7 @@ async fn uploaded_key_sets_are_exported_and_acknowledged() {
 
 /// A key created between the upload and its acknowledgement was not uploaded.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_what_was_uploaded_is_acknowledged() {
+async fn only_uploaded_keys_are_acknowledged() {
     let app = start().await;
     let exported = keys(&app, &["export", "--public"]).await.ok();
     let folder = tempfile::tempdir().unwrap();
@@ -137,7 +137,7 @@ async fn only_what_was_uploaded_is_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn documents_are_published_once_by_hand() {
+async fn documents_can_be_published_once_by_command() {
     let app = start().await;
     let own = ["org", "create", "globex", "--own-issuer", "--algorithm", "ES256", "--output", "json"];
     let made = run_as(&app, &app.admin, &own).await.json();
@@ -164,7 +164,7 @@ async fn documents_are_published_once_by_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn resealing_is_one_command() {
+async fn resealing_takes_one_command() {
     let app = start().await;
     let resealed = keys(&app, &["reseal"]).await.ok();
     assert!(resealed.contains("already"), "{resealed}");

@@ -25,25 +25,25 @@ use crate::harness::{ManualClock, SharedKeys, TestApp, on_both_engines, sealing_
 
 on_both_engines![
     a_key_takes_over_when_it_is_due_and_every_token_stays_valid,
-    a_rotation_by_hand_is_refused_until_it_is_safe,
+    a_requested_rotation_is_refused_until_it_is_safe,
     promotion_waits_for_every_live_process,
-    a_process_whose_lease_ran_out_is_not_waited_for_and_does_not_sign,
-    a_process_whose_clock_is_off_neither_signs_nor_is_ready,
-    a_revoked_key_leaves_at_once_and_its_tokens_are_listed,
-    with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one,
-    revoking_the_next_key_and_then_the_active_one_ends_in_a_key_that_signs,
+    a_process_with_an_expired_lease_neither_blocks_rotation_nor_signs,
+    a_process_with_a_wrong_clock_neither_signs_nor_is_ready,
+    a_revoked_key_leaves_the_key_set_at_once_and_its_tokens_are_listed,
+    minting_stops_rather_than_sign_with_a_cold_key,
+    revoking_the_next_key_and_then_the_active_one_leaves_a_key_that_signs,
     a_sleeping_process_cannot_sign_with_a_replaced_key,
-    a_process_that_sleeps_after_the_record_hands_out_nothing_of_a_revoked_key,
+    a_process_that_sleeps_after_the_record_sends_no_token_of_a_revoked_key,
     revoking_a_key_that_was_about_to_sign_leaves_the_old_one_in_service,
     rotation_waits_for_verifiers_with_uploaded_key_sets,
-    an_overdue_rotation_is_loud,
-    what_a_key_signed_outlives_shorter_settings,
-    a_scheduler_that_stopped_is_loud,
-    the_key_set_is_served_stale_only_so_long,
-    processes_that_rotate_together_make_one_key,
+    an_overdue_rotation_raises_an_alarm,
+    tokens_stay_valid_when_settings_are_shortened,
+    a_stopped_scheduler_raises_an_alarm,
+    the_key_set_is_served_stale_for_a_limited_time,
+    processes_that_rotate_concurrently_make_one_key,
     an_organization_may_have_an_issuer_of_its_own,
-    an_issuer_of_a_deleted_organization_fades_away,
-    an_audience_may_be_signed_for_with_es256,
+    a_deleted_organizations_issuer_retires_after_its_last_token,
+    an_audience_may_use_es256,
     an_organization_of_the_shared_issuer_may_choose_es256,
     resealing_moves_every_key_and_can_be_interrupted_anywhere,
     the_use_of_keys_is_recorded,
@@ -147,7 +147,7 @@ async fn a_key_takes_over_when_it_is_due_and_every_token_stays_valid(app: TestAp
     assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys").await, 3, "the record keeps it");
 }
 
-async fn a_rotation_by_hand_is_refused_until_it_is_safe(app: TestApp) {
+async fn a_requested_rotation_is_refused_until_it_is_safe(app: TestApp) {
     let next = kid_in_state(&app, "next").await;
     let detail = rotate(&app).await.problem(409, "conflict");
     assert!(detail.contains("2026-01-03T03:04:05Z"), "it says when: {detail}");
@@ -194,7 +194,7 @@ async fn promotion_waits_for_every_live_process(app: TestApp) {
     rotate(&app).await.ok();
 }
 
-async fn a_process_whose_lease_ran_out_is_not_waited_for_and_does_not_sign(app: TestApp) {
+async fn a_process_with_an_expired_lease_neither_blocks_rotation_nor_signs(app: TestApp) {
     live(&app, DAY).await;
     let other = another_process(&app, same_clock(&app)).await;
     refresh(&other).await.unwrap();
@@ -207,7 +207,7 @@ async fn a_process_whose_lease_ran_out_is_not_waited_for_and_does_not_sign(app: 
     assert!(keys_to_sign_with(app.inner()).await.is_ok());
 }
 
-async fn a_process_whose_clock_is_off_neither_signs_nor_is_ready(app: TestApp) {
+async fn a_process_with_a_wrong_clock_neither_signs_nor_is_ready(app: TestApp) {
     // Long enough for the first key to sign by a slow clock, too.
     live(&app, seconds(10)).await;
     let clock = Arc::new(ManualClock::at(app.clock.now()));
@@ -229,7 +229,7 @@ async fn a_process_whose_clock_is_off_neither_signs_nor_is_ready(app: TestApp) {
     assert!(keys_to_sign_with(&other).await.is_err());
 }
 
-async fn a_revoked_key_leaves_at_once_and_its_tokens_are_listed(app: TestApp) {
+async fn a_revoked_key_leaves_the_key_set_at_once_and_its_tokens_are_listed(app: TestApp) {
     live(&app, DAY).await;
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let run = app.start_run(&json!({})).await;
@@ -269,7 +269,7 @@ async fn a_revoked_key_leaves_at_once_and_its_tokens_are_listed(app: TestApp) {
     app.post(&app.admin, "/api/keys/nonsense/revoke", &unknown).await.problem(404, "not-found");
 }
 
-async fn with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one(app: TestApp) {
+async fn minting_stops_rather_than_sign_with_a_cold_key(app: TestApp) {
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let revoked =
         app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
@@ -294,7 +294,7 @@ async fn with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one(app: Te
     assert_eq!(kid_of(&app.mint(&run, "").await), next);
 }
 
-async fn revoking_the_next_key_and_then_the_active_one_ends_in_a_key_that_signs(app: TestApp) {
+async fn revoking_the_next_key_and_then_the_active_one_leaves_a_key_that_signs(app: TestApp) {
     live(&app, DAY).await;
     let (active, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let (store, policy) = (&app.inner().store, app.inner().rotation);
@@ -346,7 +346,7 @@ async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
 
 /// The record is committed. Before signing, the process pauses for longer than its lease while another one
 /// revokes the key.
-async fn a_process_that_sleeps_after_the_record_hands_out_nothing_of_a_revoked_key(app: TestApp) {
+async fn a_process_that_sleeps_after_the_record_sends_no_token_of_a_revoked_key(app: TestApp) {
     live(&app, DAY).await;
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let by = app.database.text("SELECT MIN(id) FROM access_tokens").await.parse().unwrap();
@@ -476,7 +476,7 @@ async fn rotation_waits_for_verifiers_with_uploaded_key_sets(app: TestApp) {
     assert_eq!(app.get(&app.admin, "/api/snapshot-verifiers").await.ok(), json!({"snapshot_verifiers": []}));
 }
 
-async fn an_overdue_rotation_is_loud(app: TestApp) {
+async fn an_overdue_rotation_raises_an_alarm(app: TestApp) {
     // A process that no longer responds but holds a lease, for example because of a wrong clock.
     app.database
         .execute(
@@ -502,7 +502,7 @@ async fn an_overdue_rotation_is_loud(app: TestApp) {
     assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
 }
 
-async fn what_a_key_signed_outlives_shorter_settings(app: TestApp) {
+async fn tokens_stay_valid_when_settings_are_shortened(app: TestApp) {
     live(&app, DAY).await;
     let old = mint(&app).await;
     rotate(&app).await.ok();
@@ -521,7 +521,7 @@ async fn what_a_key_signed_outlives_shorter_settings(app: TestApp) {
     assert!(!kids(&jwks(&app).await).contains(&kid_of(&old)));
 }
 
-async fn a_scheduler_that_stopped_is_loud(app: TestApp) {
+async fn a_stopped_scheduler_raises_an_alarm(app: TestApp) {
     live(&app, DAY).await;
     // As `serve` records it after each look.
     app.inner().looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed);
@@ -533,7 +533,7 @@ async fn a_scheduler_that_stopped_is_loud(app: TestApp) {
     assert!(app.get("", "/metrics").await.text.contains("runmint_rotation_alarms 1"));
 }
 
-async fn the_key_set_is_served_stale_only_so_long(app: TestApp) {
+async fn the_key_set_is_served_stale_for_a_limited_time(app: TestApp) {
     look_after_keys(app.inner()).await.unwrap();
     let before = jwks(&app).await;
     app.inner().store.close().await;
@@ -548,7 +548,7 @@ async fn the_key_set_is_served_stale_only_so_long(app: TestApp) {
     }
 }
 
-async fn processes_that_rotate_together_make_one_key(app: TestApp) {
+async fn processes_that_rotate_concurrently_make_one_key(app: TestApp) {
     let others = [
         Arc::new(another_process(&app, same_clock(&app)).await),
         Arc::new(another_process(&app, same_clock(&app)).await),
@@ -618,7 +618,7 @@ async fn an_organization_may_have_an_issuer_of_its_own(app: TestApp) {
     app.get("", &format!("{}/orgs/acme/oidc/.well-known/jwks", app.base_url)).await.problem(404, "not-found");
 }
 
-async fn an_issuer_of_a_deleted_organization_fades_away(app: TestApp) {
+async fn a_deleted_organizations_issuer_retires_after_its_last_token(app: TestApp) {
     app.post(&app.admin, "/api/orgs", &json!({"name": "globex", "issuer": "own"})).await.ok();
     look_after_keys(app.inner()).await.unwrap();
     let path = format!("{}/orgs/globex/oidc/.well-known/jwks", app.base_url);
@@ -638,7 +638,7 @@ async fn an_issuer_of_a_deleted_organization_fades_away(app: TestApp) {
     assert_eq!(app.database.number(left).await, 0);
 }
 
-async fn an_audience_may_be_signed_for_with_es256(app: TestApp) {
+async fn an_audience_may_use_es256(app: TestApp) {
     let config = "[algorithms]\n'sts.amazonaws.com' = 'ES256'";
     let settings = app.settings_with(config);
     let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());

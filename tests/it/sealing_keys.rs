@@ -12,11 +12,11 @@ use crate::harness::{Exited, Installation, Service, eventually, installed_on_bot
 
 installed_on_both_engines![
     a_sealing_key_is_replaced_while_processes_serve,
-    a_lost_sealing_key_is_given_up_and_nothing_of_it_is_trusted,
-    with_the_right_sealing_key_nothing_is_given_up,
-    nothing_is_given_up_while_a_process_serves,
-    a_next_key_that_opens_takes_over_from_a_lost_one,
-    a_key_in_a_module_that_is_not_configured_is_not_lost,
+    giving_up_a_lost_sealing_key_trusts_nothing_sealed_with_it,
+    no_key_is_given_up_if_the_sealing_key_is_right,
+    no_key_is_given_up_while_a_process_serves,
+    a_next_key_that_opens_replaces_a_lost_active_key,
+    a_key_in_an_unconfigured_module_is_not_lost,
 ];
 
 fn sealing_key(byte: u8) -> String {
@@ -96,7 +96,7 @@ async fn a_sealing_key_is_replaced_while_processes_serve(installation: Installat
     }
 }
 
-async fn a_lost_sealing_key_is_given_up_and_nothing_of_it_is_trusted(installation: Installation) {
+async fn giving_up_a_lost_sealing_key_trusts_nothing_sealed_with_it(installation: Installation) {
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
     let run = service.first_run(&admin).await;
@@ -136,7 +136,7 @@ async fn a_lost_sealing_key_is_given_up_and_nothing_of_it_is_trusted(installatio
     assert_eq!(installation.database.number(&record).await, 1, "the record keeps it");
 }
 
-async fn with_the_right_sealing_key_nothing_is_given_up(installation: Installation) {
+async fn no_key_is_given_up_if_the_sealing_key_is_right(installation: Installation) {
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
     let run = service.first_run(&admin).await;
@@ -151,7 +151,7 @@ async fn with_the_right_sealing_key_nothing_is_given_up(installation: Installati
     assert_eq!(kid_of(&token(&installation.serve(), &run).await), kid);
 }
 
-async fn nothing_is_given_up_while_a_process_serves(installation: Installation) {
+async fn no_key_is_given_up_while_a_process_serves(installation: Installation) {
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
     let run = service.first_run(&admin).await;
@@ -172,7 +172,7 @@ async fn nothing_is_given_up_while_a_process_serves(installation: Installation) 
     assert_eq!(whole_keys(&installation).await.len(), count);
 }
 
-async fn a_next_key_that_opens_takes_over_from_a_lost_one(installation: Installation) {
+async fn a_next_key_that_opens_replaces_a_lost_active_key(installation: Installation) {
     let printed =
         installation.start_with(&["init", "--output", "json"], &environment(1, None)).wait().ok().stdout;
     let printed: Value = serde_json::from_str(&printed).unwrap();
@@ -189,7 +189,7 @@ async fn a_next_key_that_opens_takes_over_from_a_lost_one(installation: Installa
     assert_eq!(kid_of(&token(&service, &run).await), next);
 }
 
-async fn a_key_in_a_module_that_is_not_configured_is_not_lost(installation: Installation) {
+async fn a_key_in_an_unconfigured_module_is_not_lost(installation: Installation) {
     installation.init(&[]).unwrap();
     installation.database.execute("UPDATE signing_keys SET kept_in = 'pkcs11'").await;
     for number in ["", "1"] {

@@ -31,7 +31,7 @@ use crate::harness::{Installation, Process, Service, installed_on_both_engines, 
 
 installed_on_both_engines![
     no_secret_is_in_the_log_or_on_the_command_line,
-    no_secret_is_at_rest,
+    no_secret_is_stored_at_rest,
     a_start_that_fails_shows_no_secret,
 ];
 
@@ -180,7 +180,7 @@ async fn no_secret_is_in_the_log_or_on_the_command_line(installation: Installati
     }
 }
 
-async fn no_secret_is_at_rest(installation: Installation) {
+async fn no_secret_is_stored_at_rest(installation: Installation) {
     let mut secrets = Secrets::default();
     let admin = installation.init(&[]).unwrap();
     secrets.text("admin_token", &admin);

@@ -22,17 +22,17 @@ on_both_engines![
     private_keys_swapped_between_rows_do_not_open,
     one_changed_character_of_a_sealed_key_is_noticed,
     a_key_under_another_sealing_key_is_not_opened,
-    a_public_half_that_does_not_belong_is_not_published,
+    a_mismatched_public_half_is_not_published,
     a_private_half_of_another_key_is_noticed,
     a_missing_private_half_is_noticed,
     a_damaged_key_is_never_replaced_by_a_new_one,
-    one_key_signs_and_one_waits_for_an_algorithm,
-    a_whole_row_that_nobody_vouched_for_is_not_published,
-    keys_from_before_there_were_attestations_get_one_when_they_open,
-    what_was_revoked_does_not_come_back,
+    each_algorithm_has_one_active_and_one_next_key,
+    a_row_without_a_valid_attestation_is_not_published,
+    keys_older_than_attestations_get_one_when_opened,
+    a_revoked_key_does_not_come_back,
     a_key_is_not_moved_to_another_issuer,
-    a_key_that_vanished_without_a_record_stays_published,
-    next_active_and_previous_are_published_and_no_other,
+    a_key_that_vanished_from_the_database_stays_published,
+    only_next_active_and_previous_keys_are_published,
     only_the_active_key_signs,
 ];
 
@@ -221,7 +221,7 @@ async fn a_key_under_another_sealing_key_is_not_opened(app: TestApp) {
     load_afresh(&app, &wrong, &[sealing_key_text()]).await.unwrap();
 }
 
-async fn a_public_half_that_does_not_belong_is_not_published(app: TestApp) {
+async fn a_mismatched_public_half_is_not_published(app: TestApp) {
     let (active, next) = (active_kid(&app).await, next_kid(&app).await);
     let [previous, stranger, ..] = spares();
     previous.insert_previous(&app, -2).await;
@@ -261,7 +261,7 @@ async fn a_public_half_that_does_not_belong_is_not_published(app: TestApp) {
 
 /// Otherwise an attacker with write access to the database could publish a key of their own as a previous
 /// key.
-async fn a_whole_row_that_nobody_vouched_for_is_not_published(app: TestApp) {
+async fn a_row_without_a_valid_attestation_is_not_published(app: TestApp) {
     let stranger = &spares()[0];
     stranger.insert_previous(&app, -2).await;
     set(&app, &stranger.kid, "private_key", "NULL").await;
@@ -287,7 +287,7 @@ async fn a_whole_row_that_nobody_vouched_for_is_not_published(app: TestApp) {
 
 /// Keys made before attestations existed get one when they are opened. As in the first version: no key has an
 /// attestation.
-async fn keys_from_before_there_were_attestations_get_one_when_they_open(app: TestApp) {
+async fn keys_older_than_attestations_get_one_when_opened(app: TestApp) {
     let (active, next) = (active_kid(&app).await, next_kid(&app).await);
     let good = column(&app, &active, "attestation").await;
     for kid in [&active, &next] {
@@ -300,7 +300,7 @@ async fn keys_from_before_there_were_attestations_get_one_when_they_open(app: Te
     refuses_to_load(&app, &next).await;
 }
 
-async fn what_was_revoked_does_not_come_back(app: TestApp) {
+async fn a_revoked_key_does_not_come_back(app: TestApp) {
     let (active, next) = (active_kid(&app).await, next_kid(&app).await);
     let attestation = column(&app, &active, "attestation").await;
     let body = json!({"compromised": true});
@@ -369,7 +369,7 @@ async fn a_damaged_key_is_never_replaced_by_a_new_one(app: TestApp) {
     assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys").await, 2);
 }
 
-async fn one_key_signs_and_one_waits_for_an_algorithm(app: TestApp) {
+async fn each_algorithm_has_one_active_and_one_next_key(app: TestApp) {
     let next = next_kid(&app).await;
     let mut connection = app.database.connect().await;
     let second = format!("UPDATE signing_keys SET signs_from = 1 WHERE kid = '{next}'");
@@ -384,7 +384,7 @@ async fn one_key_signs_and_one_waits_for_an_algorithm(app: TestApp) {
     assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys").await, 2);
 }
 
-async fn next_active_and_previous_are_published_and_no_other(app: TestApp) {
+async fn only_next_active_and_previous_keys_are_published(app: TestApp) {
     let (active, next) = (active_kid(&app).await, next_kid(&app).await);
     let [previous, removed, revoked, _] = spares();
     let now = app.clock.now().as_millisecond();
@@ -410,7 +410,7 @@ async fn next_active_and_previous_are_published_and_no_other(app: TestApp) {
 }
 
 /// An old backup or an operator's mistake must not make verifiers refuse valid tokens.
-async fn a_key_that_vanished_without_a_record_stays_published(app: TestApp) {
+async fn a_key_that_vanished_from_the_database_stays_published(app: TestApp) {
     let next = next_kid(&app).await;
     let before = jwks(&app).await;
     app.database.execute("DELETE FROM key_servings").await;

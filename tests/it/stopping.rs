@@ -18,15 +18,15 @@ use crate::harness::{
 };
 
 installed_on_both_engines![
-    what_is_in_flight_is_finished_and_nothing_new_is_taken,
+    requests_in_flight_are_finished_and_new_ones_refused,
     a_request_that_never_ends_is_cut_off,
-    a_database_that_hangs_does_not_hold_up_the_end,
-    every_token_that_left_is_recorded_whichever_signal_came,
+    a_hanging_database_does_not_delay_the_exit,
+    every_sent_token_is_recorded_whichever_signal_arrives,
 ];
 
 const BURST: usize = 20;
 
-async fn what_is_in_flight_is_finished_and_nothing_new_is_taken(installation: Installation) {
+async fn requests_in_flight_are_finished_and_new_ones_refused(installation: Installation) {
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
     let run = service.first_run(&admin).await;
@@ -82,7 +82,7 @@ async fn a_request_that_never_ends_is_cut_off(installation: Installation) {
     assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
 }
 
-async fn a_database_that_hangs_does_not_hold_up_the_end(installation: Installation) {
+async fn a_hanging_database_does_not_delay_the_exit(installation: Installation) {
     let installation = installation.configure("shutdown_timeout = '1s'\nrequest_timeout = '10m'");
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
@@ -97,7 +97,7 @@ async fn a_database_that_hangs_does_not_hold_up_the_end(installation: Installati
     assert_eq!(count(&installation, "SELECT COUNT(*) FROM organizations").await, 0);
 }
 
-async fn every_token_that_left_is_recorded_whichever_signal_came(installation: Installation) {
+async fn every_sent_token_is_recorded_whichever_signal_arrives(installation: Installation) {
     let admin = installation.init(&[]).unwrap();
     let mut received = Vec::new();
     for (signal, org) in [("TERM", "one"), ("INT", "two")] {
@@ -134,7 +134,7 @@ async fn every_token_that_left_is_recorded_whichever_signal_came(installation: I
 }
 
 #[tokio::test]
-async fn connections_without_a_request_do_not_delay_the_end() {
+async fn idle_connections_do_not_delay_the_exit() {
     for tls in ["", "dev_tls = true"] {
         let settings = format!("{tls}\nshutdown_timeout = '10m'\nheader_timeout = '10m'");
         let installation = Installation::new(Engine::Sqlite).await.configure(&settings);

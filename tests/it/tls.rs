@@ -40,7 +40,7 @@ fn causes(error: &dyn Error) -> String {
 }
 
 #[tokio::test]
-async fn only_who_trusts_the_local_authority_talks_to_dev_tls() {
+async fn only_clients_that_trust_the_local_authority_connect_to_dev_tls() {
     let app = with_dev_tls().await;
     let url = format!("{}/.well-known/jwks", app.issuer);
     assert!(url.starts_with("https://"));
@@ -58,7 +58,7 @@ async fn only_who_trusts_the_local_authority_talks_to_dev_tls() {
 }
 
 #[tokio::test]
-async fn the_private_key_of_dev_tls_is_for_its_owner_alone() {
+async fn only_its_owner_can_read_the_private_key_of_dev_tls() {
     let app = with_dev_tls().await;
     let mode = |name: &str| {
         std::fs::metadata(app.folder().join("tls").join(name)).unwrap().permissions().mode() & 0o777
@@ -74,7 +74,7 @@ async fn the_private_key_of_dev_tls_is_for_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn plain_http_to_the_https_port_gets_nothing_and_does_not_hang() {
+async fn plain_http_to_the_https_port_gets_no_answer_and_does_not_hang() {
     let app = with_dev_tls().await;
     let run = app.start_run(&serde_json::json!({})).await;
     let path = run["request_url"].as_str().unwrap().split_once("/api/").unwrap().1;
@@ -192,7 +192,7 @@ async fn a_replaced_certificate_is_served_on_new_connections() {
 }
 
 #[tokio::test]
-async fn broken_new_files_leave_the_old_certificate_in_service() {
+async fn broken_new_files_leave_the_old_certificate_in_use() {
     let (old, new) = (Pair::make(), Pair::make());
     let on_disk = Files::of(&old);
     let files = CertificateFiles::load(&on_disk.certificate, &on_disk.private_key).unwrap();
@@ -225,7 +225,7 @@ async fn broken_new_files_leave_the_old_certificate_in_service() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_cannot_be_served_stops_the_start() {
+async fn an_unusable_certificate_stops_the_start() {
     let (one, other) = (Pair::make(), Pair::make());
     let mismatched = Files::of(&Pair { certificate: one.certificate, private_key: other.private_key });
     let (certificate, private_key) = (&mismatched.certificate, &mismatched.private_key);

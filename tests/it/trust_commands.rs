@@ -145,7 +145,7 @@ async fn a_token_in_a_file_becomes_a_login_that_other_commands_use() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_login_is_refused_where_it_would_not_be_used_or_not_be_safe() {
+async fn refuses_a_login_that_would_be_unused_or_unsafe() {
     let scene = Scene::trusting(json!([allow(json!({}))])).await;
     let base = scene.app.base_url.clone();
     let path = scene.file("token", &scene.token().await);
@@ -184,7 +184,7 @@ async fn a_login_is_refused_where_it_would_not_be_used_or_not_be_safe() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_access_token_is_read_from_standard_input_and_its_end_is_minded() {
+async fn an_access_token_is_read_from_standard_input_and_its_expiry_respected() {
     let scene = Scene::set().await;
     let base = scene.app.base_url.clone();
     let done = scene.person(&[], &["login", &base], &format!("{}\n", scene.app.viewer)).await;
@@ -210,7 +210,7 @@ async fn an_access_token_is_read_from_standard_input_and_its_end_is_minded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_of_github_actions_finds_its_token_by_itself() {
+async fn a_github_actions_job_obtains_its_token_automatically() {
     let team = json!({"tokenType": "team", "teamName": "web"});
     let scene = Scene::trusting(json!([allow(json!({})), allow(team)])).await;
     scene.owner(&["team", "create", "web", "--right", "website/staging:write"]).await.ok();
@@ -244,7 +244,7 @@ async fn a_job_of_github_actions_finds_its_token_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_step_of_azure_devops_asks_for_its_service_connections_token() {
+async fn an_azure_devops_step_requests_its_service_connections_token() {
     let scene = Scene::trusting(json!([allow(json!({}))])).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/oidctoken", listener.local_addr().unwrap());
@@ -315,7 +315,7 @@ async fn issuers_are_registered_shown_changed_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_preset_brings_its_policies_and_shows_them_first() {
+async fn a_preset_shows_its_policies_before_saving_them() {
     let scene = Scene::set().await;
     let presets = run(Vec::new(), &["issuer", "register", "--list-presets"], "").await.ok();
     for part in ["github: GitHub Actions", "service_account", "gitlab", "OWNER/NAME"] {
@@ -359,7 +359,7 @@ async fn a_preset_brings_its_policies_and_shows_them_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn policies_are_tested_before_they_are_in_force() {
+async fn policies_can_be_tested_before_they_take_effect() {
     let scene = Scene::trusting(json!([allow(json!({}))])).await;
     let token = scene.file("token", &scene.token().await);
     let test = async |more: &[&str]| {
@@ -405,7 +405,7 @@ async fn policies_are_tested_before_they_are_in_force() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn risky_policies_are_named_here_and_on_the_server() {
+async fn the_program_and_the_server_report_risky_policies() {
     let scene = Scene::trusting(json!([allow(json!({}))])).await;
     let github = "https://token.actions.githubusercontent.com";
     let risky = json!([allow(json!({"rules": {"sub": "repo:*"}}))]);
@@ -427,7 +427,7 @@ async fn risky_policies_are_named_here_and_on_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn teams_and_users_are_names_with_rights() {
+async fn owners_manage_teams_and_users_with_rights() {
     let scene = Scene::set().await;
     for (kind, name, plural) in [("team", "web", "teams"), ("user", "ada@example.com", "users")] {
         let created = scene.owner(&[kind, "create", name, "--right", "website/*:write"]).await;

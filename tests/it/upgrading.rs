@@ -19,11 +19,11 @@ use sqlx::Connection;
 use crate::harness::{Installation, eventually, installed_on_both_engines, rsa_key, sealing_key_text};
 
 installed_on_both_engines![
-    the_key_goes_on_signing_and_gets_a_successor,
-    a_run_from_before_there_were_profiles_goes_on_as_it_is,
+    the_key_continues_to_sign_and_gets_a_successor,
+    a_run_older_than_profiles_continues_unchanged,
 ];
 
-async fn the_key_goes_on_signing_and_gets_a_successor(installation: Installation) {
+async fn the_key_continues_to_sign_and_gets_a_successor(installation: Installation) {
     let installation = installation.variable("RUNMINT_SEALING_KEY", &sealing_key_text());
     let kid = make_old_database(&installation).await;
     let admin = installation.init(&["--new-admin-token"]).unwrap();
@@ -41,7 +41,7 @@ async fn the_key_goes_on_signing_and_gets_a_successor(installation: Installation
     assert_eq!(installation.database.number(attested).await, 2);
 }
 
-async fn a_run_from_before_there_were_profiles_goes_on_as_it_is(installation: Installation) {
+async fn a_run_older_than_profiles_continues_unchanged(installation: Installation) {
     let installation = installation.variable("RUNMINT_SEALING_KEY", &sealing_key_text());
     make_old_database(&installation).await;
     let request_token = Secret::generate(SecretKind::RunRequestToken, &SystemEntropy::new());

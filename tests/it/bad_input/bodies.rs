@@ -9,7 +9,7 @@ use super::{
 use crate::harness::{Engine, TestApp};
 
 #[tokio::test]
-async fn a_body_has_sixty_four_kibibytes_and_not_one_more() {
+async fn a_body_may_have_64_kibibytes_and_not_one_byte_more() {
     let app = TestApp::start(Engine::Sqlite).await;
     let sized = |bytes: usize| website() + &" ".repeat(bytes - website().len());
     assert_eq!(status(&post(&app, sized(MAX_BODY)).await), 200);
@@ -36,7 +36,7 @@ async fn a_body_has_sixty_four_kibibytes_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn a_body_says_that_it_is_json_and_is() {
+async fn a_body_must_be_json_and_declared_as_json() {
     let app = TestApp::start(Engine::Sqlite).await;
     let typed = async |line: &str| {
         let more = format!("{line}content-length: {}\r\n", website().len());
@@ -109,7 +109,7 @@ async fn a_body_says_that_it_is_json_and_is() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_refused_and_registers_nothing() {
+async fn a_truncated_body_is_refused_and_registers_nothing() {
     let app = TestApp::start(Engine::Sqlite).await;
     let runs = "/api/orgs/acme/runs";
     for (coding, body) in [

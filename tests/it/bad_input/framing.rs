@@ -11,7 +11,7 @@ use super::{
 use crate::harness::{Engine, TestApp};
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_refused_and_the_connection_closed() {
+async fn an_oversized_head_is_refused_and_closes_the_connection() {
     let app = TestApp::start(Engine::Sqlite).await;
     let get = |more: &str| format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{more}\r\n");
     let many = |count: usize| "x-a: y\r\n".repeat(count);
@@ -40,7 +40,7 @@ async fn a_head_that_is_too_large_is_refused_and_the_connection_closed() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_refused() {
+async fn refuses_bytes_that_are_not_http() {
     let app = TestApp::start(Engine::Sqlite).await;
     let hello = STANDARD.decode("FgMBAAEBAAABAw==").unwrap();
     for bytes in [
@@ -86,7 +86,7 @@ async fn what_is_not_http_is_refused() {
 /// Two parsers of one connection must agree on where a request ends; otherwise one client's second request
 /// becomes another client's first (request smuggling).
 #[tokio::test]
-async fn a_request_with_two_ends_is_refused_or_the_last_of_its_connection() {
+async fn an_ambiguous_request_is_refused_or_ends_its_connection() {
     let app = TestApp::start(Engine::Sqlite).await;
     let smuggled = "GET /version HTTP/1.1\r\nhost: x\r\n\r\n";
     let lengths = |more: &str| {
@@ -140,7 +140,7 @@ async fn a_request_with_two_ends_is_refused_or_the_last_of_its_connection() {
 }
 
 #[tokio::test]
-async fn a_credential_of_odd_bytes_is_as_good_as_none() {
+async fn a_credential_of_odd_bytes_counts_as_missing() {
     let app = TestApp::start(Engine::Sqlite).await;
     let mut expected = String::new();
     for value in [

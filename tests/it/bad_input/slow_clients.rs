@@ -12,7 +12,7 @@ use super::{
 use crate::harness::{Engine, Setup};
 
 #[tokio::test]
-async fn a_head_that_dawdles_is_cut_off() {
+async fn a_slow_head_is_cut_off() {
     let app = Setup::new(Engine::Sqlite).config("header_timeout = '1s'").run().await;
     let half = "GET /healthz HTTP/1.1\r\nhost: x\r\n";
     let cut_off = async |start: &str| {
@@ -48,7 +48,7 @@ async fn a_head_that_dawdles_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_body_that_dawdles_is_told_so_and_cut_off() {
+async fn a_slow_body_is_refused_and_cut_off() {
     let app = Setup::new(Engine::Sqlite).config("body_timeout = '1s'").run().await;
     let length = format!("content-type: application/json\r\ncontent-length: {}\r\n", website().len());
     let coding = "content-type: application/json\r\ntransfer-encoding: chunked\r\n";
@@ -76,7 +76,7 @@ async fn a_body_that_dawdles_is_told_so_and_cut_off() {
 }
 
 #[tokio::test]
-async fn connections_past_the_limit_are_turned_away_until_one_closes() {
+async fn connections_over_the_limit_are_refused_until_one_closes() {
     let app = Setup::new(Engine::Sqlite).config("max_connections = 4").run_detached().await;
     let request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut held = Vec::new();
@@ -103,7 +103,7 @@ async fn connections_past_the_limit_are_turned_away_until_one_closes() {
 }
 
 #[tokio::test]
-async fn slow_clients_delay_nobody_else() {
+async fn slow_clients_do_not_delay_other_clients() {
     let app = Setup::new(Engine::Sqlite).config("header_timeout = '30s'").run().await;
     let mut slow = Vec::new();
     for number in 0..50 {

@@ -7,7 +7,7 @@ use super::{renews, renews_as_somebody};
 use crate::harness::Engine;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn python_clients_get_aws_credentials_renew_them_and_say_why_not() {
+async fn python_clients_get_and_renew_aws_credentials_and_report_refusals() {
     let world = World::new(Engine::Sqlite).await;
     let (environment, caller) = (world.for_aws().await, caller(&world));
     let sessions = &world.clouds.aws.sessions;
@@ -30,7 +30,7 @@ async fn python_clients_get_aws_credentials_renew_them_and_say_why_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn npm_clients_get_aws_credentials_renew_them_and_say_why_not() {
+async fn npm_clients_get_and_renew_aws_credentials_and_report_refusals() {
     let world = World::new(Engine::Sqlite).await;
     let (environment, caller) = (world.for_aws().await, caller(&world));
     let sessions = &world.clouds.aws.sessions;
@@ -73,7 +73,7 @@ async fn a_profile_may_ask_runmint_for_credentials() {
 
 /// STS answers like this while a change propagates, and if it could not reach the issuer. Clients retry.
 #[tokio::test(flavor = "multi_thread")]
-async fn boto3_tries_again_where_aws_says_so() {
+async fn boto3_retries_when_aws_says_so() {
     let world = World::new(Engine::Sqlite).await;
     let unreachable = "We couldn't reach the identity provider. Please try again.";
     world.clouds.aws.fail_next("IDPCommunicationError", 400, unreachable);

@@ -5,7 +5,7 @@ use super::world::{CLIENT_ID, World, lasting};
 use crate::harness::Engine;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_get_azure_credentials_renew_them_and_say_why_not() {
+async fn clients_get_and_renew_azure_credentials_and_report_refusals() {
     let world = World::new(Engine::Postgres).await;
     let environment = world.for_azure().await;
     let caller = format!("{CLIENT_ID} as {}", world.subject());

@@ -28,7 +28,7 @@ const ISSUER: &str = "https://id.example.com/oidc";
 const ORGANIZATION_ID: &str = "6513270e-269e-4d37-b2a7-4de452e6b438";
 
 #[test]
-fn every_page_is_looked_at() {
+fn every_page_is_tested() {
     for (name, languages) in PAGES {
         let text = fs::read_to_string(folder().join(name)).unwrap();
         let fences = text.lines().filter(|line| line.starts_with("```") && line.len() > 3).count();

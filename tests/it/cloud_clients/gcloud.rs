@@ -9,7 +9,7 @@ use super::world::{World, lasting, variables};
 use crate::harness::Engine;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gcloud_gets_credentials_renews_them_and_says_why_not() {
+async fn gcloud_gets_and_renews_credentials_and_reports_refusals() {
     if Command::new("gcloud").arg("version").output().is_err() {
         eprintln!("NOT CHECKED: gcloud is not installed");
         return;

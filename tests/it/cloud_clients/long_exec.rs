@@ -19,7 +19,7 @@ const BETWEEN_CALLS: Duration = Duration::from_millis(200);
 
 /// Azure's libraries are excluded: they cache what they read for ten minutes, which cannot be shortened.
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_tokens_and_a_new_key_pass_under_exec_without_a_failed_call() {
+async fn no_call_fails_under_exec_during_twenty_tokens_and_a_rotation() {
     let files = tempfile::tempdir().unwrap();
     let database = TestDatabase::create(Engine::Sqlite, files.path()).await;
     let (site, _service) = start(database).await;

@@ -17,7 +17,7 @@ const ROTATE_AFTER: usize = 12;
 /// The service's clock advances fifteen minutes between calls; the clients' clocks cannot be set and hardly
 /// advance. So the clouds issue credentials that every client renews each time.
 #[tokio::test(flavor = "multi_thread")]
-async fn six_hours_and_a_new_key_pass_without_a_failed_call() {
+async fn no_call_fails_during_six_hours_and_a_rotation() {
     let mut world = World::new(Engine::Sqlite).await;
     // By then the next key has been published long enough.
     live(&world, SignedDuration::from_hours(25)).await;

@@ -90,7 +90,7 @@ async fn clients_of_google_work_under_exec() {
 
 /// No flags: the cloud settings of the run choose the clouds.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_has_credentials_of_three_clouds_by_its_settings() {
+async fn cloud_settings_give_a_run_credentials_of_three_clouds() {
     let world = World::new(Engine::Sqlite).await;
     let settings = serde_json::json!({
         "aws": {"roleArn": world.role_arn, "region": "eu-central-1"},
@@ -127,7 +127,7 @@ async fn actions_core_gets_tokens_under_exec() {
 /// A killed process cannot clean up. What it leaves behind works only while its run could last, and the next
 /// start removes it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_exec_leaves_ends_with_the_run_and_is_swept_up() {
+async fn leftovers_of_a_killed_exec_end_with_the_run_and_are_removed() {
     let mut world = World::new(Engine::Sqlite).await;
     let ttl = SignedDuration::from_mins(10);
     world.run = world.app.start_run(&serde_json::json!({"ttl_seconds": ttl.as_secs()})).await;

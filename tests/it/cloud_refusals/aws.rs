@@ -65,7 +65,7 @@ fn policy(table: &Table, operator: &str, subject: &str, actions: &[&str]) -> Val
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn aws_refuses_what_aws_refuses() {
+async fn the_stand_in_for_aws_refuses_like_aws() {
     let mut aws = Aws::new().await;
     claims(&mut aws).await;
     times(&mut aws).await;

@@ -26,21 +26,21 @@ use crate::harness::{Answer, Engine, Setup, TestApp, on_both_engines};
 
 on_both_engines![
     Scene:
-    nothing_is_given_but_what_a_policy_of_this_organization_allows,
-    a_hundred_at_once_are_one_exchange,
-    a_form_with_anything_missing_doubled_or_strange_is_refused,
-    a_deleted_organization_answers_as_one_that_never_was,
-    a_policy_decides_about_tokens_for_others_only_where_it_names_them,
+    an_exchange_grants_only_what_this_organizations_policies_allow,
+    a_hundred_concurrent_requests_are_one_exchange,
+    refuses_a_form_with_a_missing_repeated_or_unknown_field,
+    a_deleted_organization_answers_like_an_unknown_one,
+    a_policy_applies_to_other_audiences_only_if_it_names_them,
     a_token_is_remembered_for_as_long_as_it_is_accepted,
-    the_issuer_bounds_what_is_asked_for,
-    what_changed_since_the_decision_undoes_it,
-    an_issuer_that_is_registered_again_remembers_its_tokens,
-    refusals_at_one_issuer_hide_none_at_another,
-    of_each_outcome_a_thousand_are_kept,
-    what_a_caller_chose_never_becomes_part_of_who_a_run_is,
-    a_team_does_not_say_who_is_behind_a_run,
-    a_team_sees_the_clouds_of_its_own_projects,
-    what_denies_an_admin_leaves_no_other_way_to_become_an_owner,
+    the_issuer_bounds_the_requested_lifetime,
+    a_change_after_the_decision_undoes_it,
+    a_reregistered_issuer_does_not_forget_used_tokens,
+    refusals_at_one_issuer_do_not_displace_another_issuers,
+    a_thousand_exchanges_of_each_outcome_are_kept,
+    a_callers_choice_never_becomes_part_of_a_runs_identity,
+    a_team_cannot_claim_another_actor_for_a_run,
+    a_team_sees_only_its_own_projects_clouds,
+    denying_the_admin_scope_leaves_no_other_way_to_become_an_owner,
 ];
 
 const SUBJECT: &str = "workload:website";
@@ -223,7 +223,7 @@ fn denied(policy: &Value) -> Value {
     deny
 }
 
-async fn nothing_is_given_but_what_a_policy_of_this_organization_allows(scene: Scene) {
+async fn an_exchange_grants_only_what_this_organizations_policies_allow(scene: Scene) {
     let forger = ForeignKey::es256("1");
     let mut counted = 0;
     let mut strangers = BTreeSet::new();
@@ -294,7 +294,7 @@ fn check(name: &str, answer: &Answer, expected: Result<(), &str>) {
     }
 }
 
-async fn a_hundred_at_once_are_one_exchange(scene: Scene) {
+async fn a_hundred_concurrent_requests_are_one_exchange(scene: Scene) {
     let wish = &wishes()[0];
     scene.put(&json!([wish.policy])).await;
     let replica = Arc::new(scene.app.replica().await);
@@ -337,7 +337,7 @@ async fn all_at_once(
     requests.join_all().await
 }
 
-async fn a_form_with_anything_missing_doubled_or_strange_is_refused(scene: Scene) {
+async fn refuses_a_form_with_a_missing_repeated_or_unknown_field(scene: Scene) {
     let wish = &wishes()[2];
     scene.put(&json!([wish.policy])).await;
     let good = form(&scene.token(&scene.trusted), &wish.fields);
@@ -415,7 +415,7 @@ async fn a_form_with_anything_missing_doubled_or_strange_is_refused(scene: Scene
     }
 }
 
-async fn a_deleted_organization_answers_as_one_that_never_was(scene: Scene) {
+async fn a_deleted_organization_answers_like_an_unknown_one(scene: Scene) {
     let app = &scene.app;
     let wish = &wishes()[0];
     let mut claims = scene.claims(&scene.elsewhere);
@@ -431,7 +431,7 @@ async fn a_deleted_organization_answers_as_one_that_never_was(scene: Scene) {
     app.get(access_token, "/api/user").await.problem(401, "unauthorized");
 }
 
-async fn a_policy_decides_about_tokens_for_others_only_where_it_names_them(scene: Scene) {
+async fn a_policy_applies_to_other_audiences_only_if_it_names_them(scene: Scene) {
     let [orchestrator, admin] = [0, 1].map(|index| wishes().swap_remove(index));
     // A policy accepts tokens made for AWS for an orchestrator's token; no policy accepts them for an
     // owner's.
@@ -461,7 +461,7 @@ async fn a_token_is_remembered_for_as_long_as_it_is_accepted(scene: Scene) {
     }
 }
 
-async fn the_issuer_bounds_what_is_asked_for(scene: Scene) {
+async fn the_issuer_bounds_the_requested_lifetime(scene: Scene) {
     let app = &scene.app;
     let wish = &wishes()[0];
     scene.put(&json!([wish.policy])).await;
@@ -477,7 +477,7 @@ async fn the_issuer_bounds_what_is_asked_for(scene: Scene) {
 }
 
 /// Another caller's change falls between the decision and the transaction that carries it out.
-async fn what_changed_since_the_decision_undoes_it(scene: Scene) {
+async fn a_change_after_the_decision_undoes_it(scene: Scene) {
     let wish = &wishes()[0];
     scene.put(&json!([wish.policy])).await;
     let app = scene.app.inner();

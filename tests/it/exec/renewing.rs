@@ -9,7 +9,7 @@ const DIVISOR: &str = "150";
 const SETTINGS: &str = "token_lifetime = '4s'\ntoken_lifetime_max = '4s'\nserve_stale = '5s'\npublish_ahead = '8s'\nkeep_published = '10s'\nrotate_every = '19s'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_always_has_a_token_that_lives_until_the_run_is_cancelled() {
+async fn a_token_file_is_always_valid_until_the_run_is_cancelled() {
     let database = crate::harness::TestDatabase::create(Engine::Sqlite, std::path::Path::new("")).await;
     let installation = Installation::behind("http://localhost/oidc", database)
         .configure(SETTINGS)
@@ -53,7 +53,7 @@ async fn a_file_always_has_a_token_that_lives_until_the_run_is_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_service_is_away_the_old_token_stays_and_the_new_one_comes_with_it() {
+async fn the_old_token_stays_during_an_outage_and_is_renewed_afterwards() {
     let database = crate::harness::TestDatabase::create(Engine::Sqlite, std::path::Path::new("")).await;
     let installation = Installation::behind("http://localhost/oidc", database)
         .configure(SETTINGS)

@@ -205,7 +205,7 @@ fn accepted(claims: &Value) -> VerifiedClaims {
 }
 
 #[test]
-fn the_leeway_is_sixty_seconds_and_not_one_more() {
+fn the_leeway_is_exactly_sixty_seconds() {
     accepted(&with("exp", json!(NOW - 59)));
     accepted(&with("nbf", json!(NOW + 60)));
     accepted(&with("iat", json!(NOW + 60)));
@@ -225,7 +225,7 @@ fn a_date_may_have_a_fraction() {
 }
 
 #[test]
-fn the_audience_is_one_of_those_that_are_expected() {
+fn the_audience_must_be_one_of_the_expected_ones() {
     for aud in [json!(AUDIENCE), json!([AUDIENCE]), json!(["other", AUDIENCE]), json!([AUDIENCE, AUDIENCE])] {
         assert_eq!(accepted(&with("aud", aud)).audience(), AUDIENCE);
     }
@@ -241,7 +241,7 @@ fn the_audience_is_one_of_those_that_are_expected() {
 }
 
 #[test]
-fn copies_of_a_token_have_one_digest_whatever_their_signatures() {
+fn copies_of_a_token_have_one_digest_whatever_the_signature() {
     let first = accepted(&claims());
     // ECDSA signatures are random, so these two tokens differ.
     let second = accepted(&claims());

@@ -176,7 +176,7 @@ fn an_rsa_key_is_neither_too_small_nor_too_large_nor_trivial() {
 }
 
 #[test]
-fn keys_of_another_kind_under_one_name_are_told_apart() {
+fn keys_of_different_types_under_one_id_are_told_apart() {
     let (rsa, ec) = (ForeignKey::rs256("k", 0), ForeignKey::es256("k"));
     let keys = set(&key_set(&[&rsa, &ec]));
     for key in [&rsa, &ec] {

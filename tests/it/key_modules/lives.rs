@@ -54,7 +54,7 @@ pub(crate) fn a_key_lives_and_dies(
     signing_key(same_store, &other, algorithm).probe().unwrap();
 }
 
-pub(crate) fn several_threads_sign_at_once(store: &dyn KeyStore) {
+pub(crate) fn several_threads_sign_concurrently(store: &dyn KeyStore) {
     for algorithm in SigningAlgorithm::ALL {
         let new = store.generate(algorithm).unwrap();
         let key = signing_key(store, &new, algorithm);

@@ -40,7 +40,7 @@ impl Place for Folder {
 }
 
 #[tokio::test]
-async fn a_file_is_replaced_at_once_and_never_half_written() {
+async fn a_file_is_replaced_atomically() {
     let folder = Folder::new();
     publish(&folder, &[(KEYS, "old")]).await.unwrap();
     let mut opened = File::open(folder.path(KEYS)).unwrap();
@@ -53,7 +53,7 @@ async fn a_file_is_replaced_at_once_and_never_half_written() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_made_is_named() {
+async fn the_error_names_a_folder_that_cannot_be_created() {
     let folder = Folder::new();
     fs::write(folder.0.path().join("our site"), "a file").unwrap();
     let error = publish(&folder, &[(KEYS, "{}")]).await.unwrap_err().to_string();

@@ -24,19 +24,19 @@ use super::shelf::{Fault, Shelf};
 use crate::harness::{Installation, SharedKeys, TestApp, eventually, on_both_engines, sealing_key_text};
 
 mod installed {
-    use super::no_key_signs_before_its_copy_is_there;
+    use super::no_key_signs_before_every_copy_has_it;
     use crate::harness::installed_on_both_engines;
 
-    installed_on_both_engines![no_key_signs_before_its_copy_is_there];
+    installed_on_both_engines![no_key_signs_before_every_copy_has_it];
 }
 
 on_both_engines![
-    what_one_process_cannot_write_another_does,
-    a_claim_that_ended_gives_no_right_to_write,
+    another_process_writes_what_one_cannot,
+    an_expired_claim_gives_no_right_to_write,
     a_process_that_stops_leaves_its_turn_to_the_others,
-    no_key_takes_over_by_hand_while_a_copy_is_broken,
+    no_key_takes_over_on_request_while_a_copy_is_broken,
     no_key_takes_over_when_it_is_due_while_a_copy_is_broken,
-    a_copy_that_was_lost_is_mended_and_is_loud,
+    a_lost_copy_is_restored_and_raises_an_alarm,
 ];
 
 const SHARED: RingId = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
@@ -46,7 +46,7 @@ const CLAIM: SignedDuration = SignedDuration::from_secs(25);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-async fn no_key_signs_before_its_copy_is_there(installation: Installation) {
+async fn no_key_signs_before_every_copy_has_it(installation: Installation) {
     let folder = installation.path("site");
     let target = format!("publish_to = 'file://{}'", folder.display());
     let installation = installation.configure(&target);
@@ -106,7 +106,7 @@ async fn no_key_signs_before_its_copy_is_there(installation: Installation) {
     assert!(!copy("jwks").contains(&kid));
 }
 
-async fn what_one_process_cannot_write_another_does(app: TestApp) {
+async fn another_process_writes_what_one_cannot(app: TestApp) {
     let (refusing, shelf) = (Shelf::start(Fault::RefusesAndRepeats).await, Shelf::start(Fault::None).await);
     let bucket = |shelf: &Shelf| Target::parse("s3://documents/site", &shelf.as_s3()).unwrap();
     let unable = process(&app, bucket(&refusing)).await;
@@ -130,7 +130,7 @@ async fn what_one_process_cannot_write_another_does(app: TestApp) {
     }
 }
 
-async fn a_claim_that_ended_gives_no_right_to_write(app: TestApp) {
+async fn an_expired_claim_gives_no_right_to_write(app: TestApp) {
     let (store, slow, quick) = (&app.inner().store, Uuid::from_u128(1), Uuid::from_u128(2));
     store.want_publication("a copy", DAY).await.unwrap();
     let claim = async |by| store.claim_publication("a copy", by, CLAIM).await.unwrap().is_some();
@@ -158,7 +158,7 @@ async fn a_process_that_stops_leaves_its_turn_to_the_others(app: TestApp) {
     assert!(store.claim_publication("a copy", other, CLAIM).await.unwrap().is_some());
 }
 
-async fn no_key_takes_over_by_hand_while_a_copy_is_broken(app: TestApp) {
+async fn no_key_takes_over_on_request_while_a_copy_is_broken(app: TestApp) {
     let site = Site::of(&app);
     let process = process(&app, site.target()).await;
     live(&app, &process, DAY).await;
@@ -210,7 +210,7 @@ async fn no_key_takes_over_when_it_is_due_while_a_copy_is_broken(app: TestApp) {
     assert_eq!(alarms(&process), [""; 0]);
 }
 
-async fn a_copy_that_was_lost_is_mended_and_is_loud(app: TestApp) {
+async fn a_lost_copy_is_restored_and_raises_an_alarm(app: TestApp) {
     let site = Site::of(&app);
     let process = process(&app, site.target()).await;
     live(&app, &process, DAY).await;

@@ -37,19 +37,19 @@ struct Fetched {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_has_what_was_published() {
+async fn a_folder_serves_the_published_documents() {
     has_what_was_published(&Folder::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s3_has_what_was_published() {
+async fn s3_serves_the_published_documents() {
     let moto = Moto::start().await;
     has_what_was_published(&moto).await;
     puts_headers_right(&moto).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn azure_has_what_was_published() {
+async fn azure_serves_the_published_documents() {
     let azurite = Azurite::start("documents").await;
     has_what_was_published(&azurite).await;
     puts_headers_right(&azurite).await;
@@ -57,12 +57,12 @@ async fn azure_has_what_was_published() {
 
 /// Azure serves a web site from a container with a reserved name.
 #[tokio::test(flavor = "multi_thread")]
-async fn azure_has_what_was_published_as_a_web_site() {
+async fn azure_serves_the_published_documents_as_a_web_site() {
     has_what_was_published(&Azurite::start("$web").await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn google_has_what_was_published() {
+async fn google_serves_the_published_documents() {
     let shelf = Shelf::start(Fault::None).await;
     has_what_was_published(&shelf).await;
     puts_headers_right(&shelf).await;

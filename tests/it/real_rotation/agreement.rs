@@ -19,7 +19,7 @@ async fn three() -> (Installation, String, Vec<Service>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_processes_publish_the_same_and_have_one_key_that_signs() {
+async fn three_processes_publish_the_same_documents_and_share_one_active_key() {
     let (installation, _, services) = three().await;
     let documents = async || {
         let mut all = Vec::new();
@@ -40,7 +40,7 @@ async fn three_processes_publish_the_same_and_have_one_key_that_signs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_process_ends_the_others_refuse() {
+async fn a_run_ended_at_one_process_is_refused_by_the_others() {
     let (_installation, admin, services) = three().await;
     let run = services[0].first_run(&admin).await;
     let created = services[0]
@@ -69,7 +69,7 @@ async fn what_one_process_ends_the_others_refuse() {
 
 /// Ten seconds; five are allowed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_whose_clock_is_off_mints_nothing() {
+async fn a_process_with_a_wrong_clock_mints_nothing() {
     let installation = Installation::new(Engine::Postgres).await;
     let admin = installation.init(&[]).unwrap();
     let right = installation.serve();

@@ -35,7 +35,7 @@ async fn every_token_verifies_while_keys_rotate_and_processes_die() {
 
 #[ignore = "takes ten minutes"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_token_verifies_for_ten_minutes_of_it() {
+async fn every_token_verifies_for_ten_minutes_of_faults() {
     live_through(33, 20_261_122).await;
 }
 

@@ -26,7 +26,7 @@ const HELD_UP_AT_MOST: Duration = Duration::from_secs(20);
 /// A suspended machine resumes with the time at which it was suspended. As far as this process knows, its
 /// lease is still valid.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_whose_clock_slept_too_does_not_sign_with_the_old_key() {
+async fn a_process_suspended_with_its_clock_does_not_sign_with_the_old_key() {
     let database = TestDatabase::create(Engine::Postgres, Path::new("")).await;
     // Only loopback may be this fast.
     let installation = Installation::behind("http://localhost/oidc", database)
@@ -84,7 +84,7 @@ async fn a_process_whose_clock_slept_too_does_not_sign_with_the_old_key() {
 /// It holds the lock under which the keys change, and the lock that keeps tokens of a revoked key out of the
 /// record.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_freezes_in_an_emergency_does_not_hold_up_the_others() {
+async fn a_process_that_freezes_during_a_revocation_does_not_block_the_others() {
     let installation = Installation::new(Engine::Postgres).await;
     let admin = installation.init(&[]).unwrap();
     let frozen = Arc::new(installation.serve());
@@ -121,7 +121,7 @@ async fn a_process_that_freezes_in_an_emergency_does_not_hold_up_the_others() {
 
 /// Vacuuming and deleting old records lock the table for long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_emergency_does_not_wait_for_maintenance() {
+async fn a_revocation_does_not_wait_for_maintenance() {
     let installation = Installation::new(Engine::Postgres).await;
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();

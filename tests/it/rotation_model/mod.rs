@@ -102,7 +102,7 @@ fn three_replicas_survive_an_emergency_with_any_key() {
 
 #[test]
 #[ignore = "takes minutes"]
-fn so_they_do_with_longer_caches_and_tokens() {
+fn three_replicas_survive_an_emergency_with_longer_caches_and_tokens() {
     let policy = Setting { max_age: 2, token_life: 2, clock_offsets: FURTHEST, ..emergency(3) }.with_floors();
     let found = holds(policy);
     assert!(found.states > 13_000_000, "{} states", found.states);
@@ -130,14 +130,14 @@ fn each_of_the_sixteen_broken_variants_is_found() {
 }
 
 #[test]
-fn so_is_what_is_broken_in_other_ways() {
+fn each_further_broken_variant_is_found() {
     variants::more().into_iter().for_each(is_found);
 }
 
 /// If two guards cover the same fault, each suffices. The lease and the lead are backed by the database's
 /// check of the key's times, which lets tokens be made for as long as its grace.
 #[test]
-fn one_guard_of_two_is_enough() {
+fn either_of_two_guards_is_enough() {
     let two = || Setting { replicas: 2, clock_offsets: FURTHEST, ..Setting::smallest() };
     let with_grace = || Setting { margin: two().clock_bound * 2, ..two() }.with_floors();
     holds(Setting { faults: vec![Fault::NoAcknowledgements], ..two() });

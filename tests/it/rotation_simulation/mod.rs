@@ -38,18 +38,18 @@ use crate::harness::{Engine, ManualClock, START, TestDatabase};
 
 /// Slightly more than a minute on two cores.
 #[test]
-fn a_few_hundred_seeds() {
+fn no_valid_token_is_refused_in_a_few_hundred_seeds() {
     live_through(0..240);
 }
 
 #[test]
 #[ignore = "takes the better part of an hour on two cores; `make check-long` runs it"]
-fn ten_thousand_seeds() {
+fn no_valid_token_is_refused_in_ten_thousand_seeds() {
     live_through(1_000..11_000);
 }
 
 #[test]
-fn the_same_seed_is_the_same_world() {
+fn the_same_seed_gives_the_same_world() {
     let lane = lane();
     for seed in [3, 4, 5] {
         let (first, again) = (live(&lane, seed).unwrap(), live(&lane, seed).unwrap());
@@ -132,7 +132,7 @@ fn live(lane: &Runtime, seed: u64) -> Result<(Totals, Vec<String>), String> {
     match lived {
         Ok(totals) => Ok((totals, journal.lines())),
         Err(_) => Err(format!(
-            "{}\nseed {seed} failed; again: RUNMINT_TEST_SEED={seed} cargo test --test it rotation_simulation::a_few_hundred_seeds",
+            "{}\nseed {seed} failed; again: RUNMINT_TEST_SEED={seed} cargo test --test it rotation_simulation::no_valid_token_is_refused_in_a_few_hundred_seeds",
             journal.lines().join("\n")
         )),
     }

@@ -48,7 +48,7 @@ const FORBIDDEN: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn no_spelling_of_an_inner_address_is_connected_to() {
+async fn no_spelling_of_an_internal_address_is_connected_to() {
     let world = World::with(FetchSettings::default());
     for url in FORBIDDEN {
         let refused = world.keys.keys(&registered_at(url)).await.unwrap_err();
@@ -61,7 +61,7 @@ async fn no_spelling_of_an_inner_address_is_connected_to() {
 }
 
 #[tokio::test]
-async fn the_keys_are_under_the_same_rules_as_the_issuer() {
+async fn the_same_address_rules_apply_to_the_keys() {
     let issuer = ForeignIssuer::start(&[]).await;
     let world = World::new();
     let others = ["https://127.0.0.2:1/keys", "http://[::1]:1/keys", "https://localhost:1/keys"];
@@ -87,7 +87,7 @@ async fn the_keys_are_under_the_same_rules_as_the_issuer() {
 }
 
 #[tokio::test]
-async fn what_a_name_leads_to_is_checked_and_one_inner_address_spoils_all() {
+async fn every_resolved_address_is_checked_and_one_internal_address_refuses_all() {
     let world = World::with(FetchSettings::default());
     for answer in [
         &["127.0.0.1"][..],
@@ -111,7 +111,7 @@ async fn what_a_name_leads_to_is_checked_and_one_inner_address_spoils_all() {
 }
 
 #[tokio::test]
-async fn the_address_that_was_checked_is_the_one_that_is_used() {
+async fn the_checked_address_is_the_one_connected_to() {
     let key = ForeignKey::es256("k");
     let right = ForeignIssuer::start(&[&key]).await;
     let port = right.address.port();
@@ -150,7 +150,7 @@ async fn an_operator_may_allow_a_range() {
 }
 
 #[tokio::test]
-async fn http_is_for_loopback_and_only_when_configured() {
+async fn http_is_allowed_only_for_loopback_and_only_when_configured() {
     let issuer = ForeignIssuer::start(&[]).await;
     let allowed_ranges = ["127.0.0.0/8", "10.0.0.0/8"].map(|range| range.parse().unwrap()).to_vec();
     let never = FetchSettings { plain_http: PlainHttp::Never, allowed_ranges, ..on_loopback() };

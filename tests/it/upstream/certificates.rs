@@ -22,7 +22,7 @@ async fn refusal(world: &World, issuer: &RegisteredIssuer) -> Arc<DiscoveryError
 }
 
 #[tokio::test]
-async fn without_a_pin_an_authority_must_have_signed_for_this_name() {
+async fn without_a_pin_an_authority_must_vouch_for_the_name() {
     let (tls, key) = (Tls::new(), ForeignKey::es256("k"));
     let issuer = ForeignIssuer::start_tls(&tls, &[&key]).await;
     World::with(trusting(&tls)).keys.keys(&registered(&issuer)).await.unwrap();
@@ -43,7 +43,7 @@ async fn without_a_pin_an_authority_must_have_signed_for_this_name() {
 }
 
 #[tokio::test]
-async fn a_pin_takes_the_place_of_every_authority() {
+async fn a_pin_replaces_every_authority() {
     let (tls, key) = (Tls::new(), ForeignKey::es256("k"));
     let issuer = ForeignIssuer::start_tls(&tls, &[&key]).await;
     let other = Thumbprint::of(b"another certificate");
@@ -63,7 +63,7 @@ async fn a_pin_takes_the_place_of_every_authority() {
 }
 
 #[tokio::test]
-async fn the_keys_are_pinned_as_well() {
+async fn the_servers_of_the_keys_are_pinned_too() {
     let (tls, elsewhere_tls, key) = (Tls::new(), Tls::new(), ForeignKey::es256("k"));
     let issuer = ForeignIssuer::start_tls(&tls, &[&key]).await;
     let elsewhere = ForeignIssuer::start_tls(&elsewhere_tls, &[&key]).await;
@@ -80,7 +80,7 @@ async fn the_keys_are_pinned_as_well() {
 }
 
 #[tokio::test]
-async fn a_copy_of_the_certificate_is_not_its_key() {
+async fn a_certificate_without_its_key_is_refused() {
     let tls = Tls::new();
     let thief = ForeignIssuer::start_tls(&tls.stolen(), &[]).await;
     let world = World::with(trusting(&tls));
@@ -95,7 +95,7 @@ async fn a_copy_of_the_certificate_is_not_its_key() {
 }
 
 #[tokio::test]
-async fn the_presented_certificate_can_be_asked_for_under_the_same_rules() {
+async fn the_presented_certificate_can_be_read_under_the_same_rules() {
     let tls = Tls::new();
     let issuer = ForeignIssuer::start_tls(&tls, &[]).await;
     let world = World::new();

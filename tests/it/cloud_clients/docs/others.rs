@@ -23,7 +23,7 @@ async fn the_page_on_vault_binds_what_a_run_presents() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_on_kubernetes_lets_in_what_a_run_presents() {
+async fn the_page_on_kubernetes_admits_what_a_run_presents() {
     let reader = Reader::new().await;
     let [_, _, file] = blocks("vault-and-kubernetes.md", "sh").try_into().unwrap();
     let [authentication, binding] = blocks("vault-and-kubernetes.md", "yaml").try_into().unwrap();

@@ -1,9 +1,9 @@
-//! Dependencies between modules point one way.
+//! Dependencies between rooms point one way.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each module and the modules it may use, from the lowest up.
+/// Each room and the rooms it may use, from the lowest up.
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("entropy", &[]),
@@ -104,7 +104,7 @@ fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn every_module_uses_only_the_modules_below_it() {
+fn every_room_uses_only_the_rooms_below_it() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     source_files(&src, &mut files);
@@ -118,7 +118,7 @@ fn every_module_uses_only_the_modules_below_it() {
         let (_, allowed) =
             ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("no room {room}"));
         let text = fs::read_to_string(file).unwrap();
-        // Tests inside a file may use any lower module.
+        // Tests inside a file may use any lower room.
         let code = text.split("#[cfg(test)]").next().unwrap();
         for line in code.lines() {
             for (_, rest) in line.match_indices("crate::").map(|(at, _)| line.split_at(at + "crate::".len()))
@@ -132,7 +132,7 @@ fn every_module_uses_only_the_modules_below_it() {
     assert!(arrows > 100, "the test reads the code: {arrows} arrows");
 }
 
-/// `fuzz/` builds the module `trust` by itself, outside the workspace, where no other check notices that it
+/// `fuzz/` builds the room `trust` by itself, outside the workspace, where no other check notices that it
 /// no longer compiles.
 #[test]
 fn the_fuzz_crate_has_the_dependencies_of_the_code_it_fuzzes() {

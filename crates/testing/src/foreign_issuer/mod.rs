@@ -1,0 +1,11 @@
+//! An issuer that is not ours, on loopback: its own keys, and any answer that a test likes.
+
+mod keys;
+mod names;
+mod reply;
+mod server;
+
+pub use keys::{ForeignKey, encode, key_set, signing_input};
+pub use names::Names;
+pub use reply::{Gate, Reply};
+pub use server::{ForeignIssuer, Tls};

@@ -1,5 +1,5 @@
 //! The integration tests: behaviour on SQLite and on PostgreSQL (`on_both_engines!`), against the real service on
-//! real sockets, with a clock that they set. `tests/world` has the tests with foreign clients.
+//! real sockets, with a clock that they set. `tests/world` has the tests with third-party clients.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -30,6 +30,8 @@ mod keys_commands;
 mod minting;
 mod organizations;
 mod publishing;
+mod readme;
+mod reference;
 mod rotation;
 mod rotation_model;
 mod rotation_simulation;

@@ -10,12 +10,12 @@ use runmint_testing::places::{Fault, Shelf, has_what_was_published, publish, put
 use self::folder::Folder;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_has_what_was_published() {
+async fn a_folder_serves_the_published_documents() {
     has_what_was_published(&Folder::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn google_has_what_was_published() {
+async fn google_serves_the_published_documents() {
     let shelf = Shelf::start(Fault::None).await;
     has_what_was_published(&shelf).await;
     puts_headers_right(&shelf).await;

@@ -10,27 +10,27 @@ use runmint_testing::places::{
 use self::emulators::{Azurite, Moto};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s3_has_what_was_published() {
+async fn s3_serves_the_published_documents() {
     let moto = Moto::start().await;
     has_what_was_published(&moto).await;
     puts_headers_right(&moto).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn azure_has_what_was_published() {
+async fn azure_serves_the_published_documents() {
     let azurite = Azurite::start("documents").await;
     has_what_was_published(&azurite).await;
     puts_headers_right(&azurite).await;
 }
 
-/// The container that Azure serves as a web site has a name that no other may have.
+/// Azure serves a web site from a container with a reserved name.
 #[tokio::test(flavor = "multi_thread")]
-async fn azure_has_what_was_published_as_a_web_site() {
+async fn azure_serves_the_published_documents_as_a_web_site() {
     has_what_was_published(&Azurite::start("$web").await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_and_a_missing_container_are_told_apart() {
+async fn a_wrong_key_is_distinguished_from_a_missing_container() {
     let azurite = Azurite::start("documents").await;
     let wrong = variables(&[("AZURE_STORAGE_ACCOUNT_KEY", "aHVudGVyMg==")]);
     let environment = [azurite.environment(), wrong].concat();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -14,7 +15,7 @@ use crate::lifetime::MIN_LIFETIME;
 use crate::subject::{MAX_SUBJECT_BYTES, TemplateError};
 
 /// How tokens for some audiences differ from what they would be by default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProfileDefinition {
     /// Service → template. A service that is not here keeps its own subject.
@@ -46,7 +47,7 @@ pub struct ProfileDefinition {
     pub source_identity: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviousDefinition {
     /// Service → template. A service that is not here had its own subject.
@@ -57,21 +58,21 @@ pub struct PreviousDefinition {
 }
 
 /// Whose runs keep the subjects from before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`for` is \"all\" or an array of projects")]
 pub enum PreviousFor {
     All(All),
     Projects(Vec<String>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum All {
     All,
 }
 
 /// Those that relying parties agree on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ProfileAlgorithm {
     #[serde(rename = "RS256")]
     Rs256,
@@ -79,7 +80,7 @@ pub enum ProfileAlgorithm {
     Es256,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionTagsDefinition {
     /// Tag → the claim with its value.

@@ -10,10 +10,12 @@ pub mod presets;
 mod shape;
 mod subject;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 use jiff::SignedDuration;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer};
 use serde::{Serialize, Serializer};
 
@@ -203,6 +205,24 @@ impl Serialize for ProfileDefinitions {
 impl<'de> Deserialize<'de> for ProfileDefinitions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         definition::unique(deserializer).map(Self)
+    }
+}
+
+impl JsonSchema for ProfileDefinitions {
+    fn inline_schema() -> bool {
+        IndexMap::<String, ProfileDefinition>::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        IndexMap::<String, ProfileDefinition>::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        IndexMap::<String, ProfileDefinition>::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        IndexMap::<String, ProfileDefinition>::json_schema(generator)
     }
 }
 

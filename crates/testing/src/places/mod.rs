@@ -1,4 +1,4 @@
-//! Where documents are published to, seen from outside: what every store must do, and a store that misbehaves.
+//! Where documents are published to, seen from outside: what every target must do, and a store that misbehaves.
 
 mod shelf;
 
@@ -11,7 +11,7 @@ pub const CACHE_CONTROL: &str = "public, max-age=300";
 pub const KEYS: &str = "oidc/.well-known/jwks";
 pub const DISCOVERY: &str = "oidc/.well-known/openid-configuration";
 
-/// The account and key of every Azurite, which its documentation publishes.
+/// The account and key of every Azurite, published in its documentation.
 pub const AZURITE_ACCOUNT: &str = "devstoreaccount1";
 pub const AZURITE_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
@@ -25,21 +25,21 @@ pub const SECRETS: [&str; 5] = [
     "hunter2",
 ];
 
-/// Where things are published, seen from outside.
+/// A publishing target, seen from outside.
 #[expect(async_fn_in_trait, reason = "only tests of this workspace call it, and none from another thread")]
 pub trait Place {
     fn target(&self) -> String;
     fn environment(&self) -> Vec<(String, String)>;
     /// As a browser would.
     async fn fetch(&self, path: &str) -> Fetched;
-    /// Overwrites it as somebody else would.
+    /// Overwrites it as an outsider would.
     async fn meddle(&self, path: &str, body: &str, content_type: &str);
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fetched {
     pub body: String,
-    /// `None` where there are no headers to be had.
+    /// `None` if the target has no headers.
     pub content_type: Option<String>,
     pub cache_control: Option<String>,
 }

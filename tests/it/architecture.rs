@@ -56,7 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("http", &["api", "app", "flows", "issuer", "publication", "served", "signing", "store", "trust"]),
+    ("http", &["api", "app", "clouds", "flows", "issuer", "publication", "served", "signing", "store", "trust"]),
     (
         "launch",
         &[

@@ -17,10 +17,13 @@ use crate::api::access_tokens::{
     self as wire, AccessTokenPage, CreateAccessToken, CreateAdminToken, CreatedAccessToken, HolderKind,
     OrganizationRole,
 };
-use crate::flows::access_tokens::{CreateAccessTokenError, NewAccessToken, Scope, create_access_token};
+use crate::domain::access_token::{AccessToken, Holder, Origin, Role};
+use crate::domain::principal::PrincipalKind;
+use crate::flows::access_tokens::{
+    CreateAccessTokenError, NewAccessToken, Scope, create_access_token, list_access_tokens,
+    revoke_access_token,
+};
 use crate::flows::authorize::Caller;
-use crate::store::access_tokens::{AccessToken, Holder, Origin, Role};
-use crate::store::principals::PrincipalKind;
 
 pub async fn create_admin(
     State(api): State<Arc<Api>>,
@@ -90,7 +93,7 @@ async fn list(
     query: Option<&str>,
 ) -> Result<Json<AccessTokenPage>, Problem> {
     let page = Query::parse(query, &["limit", "cursor"])?.page()?;
-    let found = api.app.store.access_tokens(organization, page).await?;
+    let found = list_access_tokens(&api.app, organization, page).await?;
     let access_tokens = found.items.into_iter().map(Into::into).collect();
     Ok(Json(AccessTokenPage { access_tokens, next_cursor: cursor(found.next) }))
 }
@@ -109,8 +112,7 @@ pub async fn revoke(
     PathSegment(id): PathSegment,
 ) -> Result<NoContent, Problem> {
     let token = caller.access_token(&api.app, &id).await?;
-    api.app.store.revoke_access_token(token.id, api.app.clock.now()).await?;
-    tracing::info!(access_token_id = %token.id, by = %caller.token_id(), "access token revoked");
+    revoke_access_token(&api.app, &token, caller.token_id()).await?;
     Ok(NoContent)
 }
 

@@ -15,12 +15,12 @@ use super::query::Query;
 use crate::api::audience_profiles::{
     ProfileDocument, ReplaceAudienceProfiles, SubjectFormat, SubjectFormats,
 };
+use crate::domain::access_token::Role;
+use crate::domain::document::Document;
+use crate::domain::principal::Access;
 use crate::flows::audience_profiles::{
     AudienceProfilesError, MAX_RUNS_REPORTED, Usage, audience_profiles, replace_audience_profiles, usage,
 };
-use crate::store::access_tokens::Role;
-use crate::store::documents::Document;
-use crate::store::principals::Access;
 
 pub async fn show(
     State(api): State<Arc<Api>>,

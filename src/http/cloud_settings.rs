@@ -12,9 +12,9 @@ use super::path::PathSegment;
 use super::problem::Problem;
 use crate::api::OrNewer;
 use crate::api::cloud_settings::{CloudDocument, ReplaceCloudSettings};
+use crate::domain::access_token::Role;
+use crate::domain::document::Document;
 use crate::flows::cloud_settings::{CloudSettingsError, cloud_settings, replace_cloud_settings};
-use crate::store::access_tokens::Role;
-use crate::store::documents::Document;
 
 pub async fn show(
     State(api): State<Arc<Api>>,

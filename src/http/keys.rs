@@ -17,6 +17,10 @@ use crate::api::keys::{
     self as wire, Algorithm, KeyDocuments, KeyTakesOver, RevokeKey, RevokedKey, RotateKeys,
 };
 use crate::app::RingNotice;
+use crate::domain::access_token::Role;
+use crate::domain::id_token::SignedToken;
+use crate::domain::replica::ReplicaRecord;
+use crate::domain::signing_key::Which;
 use crate::flows::authorize::Caller;
 use crate::flows::key_timeline::{TimelineKey, key_timeline, own_issuer};
 use crate::flows::reseal_keys::reseal_keys;
@@ -26,10 +30,6 @@ use crate::publication::Publication;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::rotation::KeyState;
-use crate::store::access_tokens::Role;
-use crate::store::id_tokens::SignedToken;
-use crate::store::replicas::ReplicaRecord;
-use crate::store::signing_keys::Which;
 
 pub async fn list(
     State(api): State<Arc<Api>>,

@@ -15,10 +15,10 @@ use super::problem::Problem;
 use super::query::{Query, cursor};
 use crate::api::Word;
 use crate::api::organizations::{self as wire, CreateOrganization, IssuerChoice, OrganizationPage};
-use crate::flows::organizations::{create_organization, delete_organization};
+use crate::domain::access_token::Role;
+use crate::domain::organization::{KeyChoice, Organization};
+use crate::flows::organizations::{create_organization, delete_organization, list_organizations};
 use crate::flows::start_run::issuer_of;
-use crate::store::access_tokens::Role;
-use crate::store::organizations::{KeyChoice, Organization};
 
 pub async fn create(
     State(api): State<Arc<Api>>,
@@ -39,7 +39,7 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<OrganizationPage>, Problem> {
     let page = Query::parse(query.as_deref(), &["limit", "cursor"])?.page()?;
-    let found = api.app.store.organizations(caller.only_organization(), page).await?;
+    let found = list_organizations(&api.app, &caller, page).await?;
     let organizations = found.items.into_iter().map(|one| render(&api, one)).collect();
     Ok(Json(OrganizationPage { organizations, next_cursor: cursor(found.next) }))
 }

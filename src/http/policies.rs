@@ -18,10 +18,11 @@ use crate::api::policies::{
     self as wire, Exchanges, ExplainPolicies, Explanation, IssuerPolicies, NotForAudience, RecordedExchange,
     ReplacePolicies, ReplayPolicies,
 };
+use crate::domain::access_token::Role;
+use crate::domain::exchange::{Exchange, Exchanged, Outcome};
+use crate::domain::trusted_issuer::TrustedIssuer;
+use crate::flows::exchanges::list_exchanges;
 use crate::flows::policies::{self, Difference};
-use crate::store::access_tokens::Role;
-use crate::store::exchanges::{Exchange, Exchanged, Outcome};
-use crate::store::trusted_issuers::TrustedIssuer;
 use crate::trust::foreign_token::ForeignToken;
 use crate::trust::lint::lint;
 use crate::trust::policy::evaluation::Evaluation;
@@ -110,7 +111,7 @@ pub async fn exchanges(
 ) -> Result<Json<Exchanges>, Problem> {
     let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
     let page = Query::parse(query.as_deref(), &["limit", "cursor"])?.page()?;
-    let found = api.app.store.exchanges(issuer.id, page).await?;
+    let found = list_exchanges(&api.app, &issuer, page).await?;
     let exchanges = found.items.into_iter().map(Into::into).collect();
     Ok(Json(Exchanges { exchanges, next_cursor: cursor(found.next) }))
 }

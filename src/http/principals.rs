@@ -13,9 +13,11 @@ use super::path::{PathSegment, TwoSegments};
 use super::problem::Problem;
 use crate::api::OrNewer;
 use crate::api::principals::{self as wire, ChangeRights, CreatePrincipal, Teams, Users};
-use crate::flows::principals::{change_rights, create_principal, delete_principal, find_principal};
-use crate::store::access_tokens::Role;
-use crate::store::principals::{Access, Principal, PrincipalKind, Right};
+use crate::domain::access_token::Role;
+use crate::domain::principal::{Access, Principal, PrincipalKind, Right};
+use crate::flows::principals::{
+    change_rights, create_principal, delete_principal, find_principal, list_principals,
+};
 
 /// All principals of one kind.
 pub trait Principals {
@@ -65,7 +67,7 @@ pub async fn list<L: Principals>(
     PathSegment(org): PathSegment,
 ) -> Result<Json<L>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
-    let all = api.app.store.principals(organization.id, L::KIND).await?;
+    let all = list_principals(&api.app, &organization, L::KIND).await?;
     Ok(Json(L::of(all.into_iter().map(Into::into).collect())))
 }
 

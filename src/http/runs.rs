@@ -17,14 +17,15 @@ use super::query::{Query, cursor};
 use crate::api::runs::{self as wire, RunEnvironment, RunPage};
 use crate::app::App;
 use crate::clouds::limits::LimitCheck;
+use crate::domain::access_token::Role;
+use crate::domain::principal::Access;
+use crate::domain::run::{Ending, Run, RunFilter, RunState};
 use crate::flows::end_run::end_run;
 use crate::flows::mint_id_token::MintError;
+use crate::flows::runs::list_runs;
 use crate::flows::start_run::{self, StartRun, StartedRun, Told, preview_run, tell};
 use crate::issuer::audience::Audience;
 use crate::issuer::subject::{MAX_SUBJECT_BYTES, is_attribute_name};
-use crate::store::access_tokens::Role;
-use crate::store::principals::Access;
-use crate::store::runs::{Ending, Run, RunFilter, RunState};
 
 pub async fn start(
     State(api): State<Arc<Api>>,
@@ -93,9 +94,8 @@ pub async fn list(
         service: service.map(str::to_owned),
         subject: subject.map(str::to_owned),
     };
-    let found = api.app.store.runs(organization.id, &filter, page, api.app.clock.now()).await?;
-    let visible = found.items.into_iter().filter(|run| caller.covers(&run.attributes, Access::Read));
-    let runs = visible.map(|run| render(&api.app, run, audience)).collect();
+    let found = list_runs(&api.app, &caller, &organization, &filter, page).await?;
+    let runs = found.items.into_iter().map(|run| render(&api.app, run, audience)).collect();
     Ok(Json(RunPage { runs, next_cursor: cursor(found.next) }))
 }
 

@@ -16,8 +16,10 @@ use super::problem::Problem;
 use crate::api::snapshot_verifiers::{
     self as wire, AcknowledgeKeys, CreateSnapshotVerifier, SnapshotVerifiers,
 };
-use crate::flows::snapshot_verifiers::{SnapshotVerifierError, acknowledge, forget, register};
-use crate::store::snapshot_verifiers::SnapshotVerifier;
+use crate::domain::snapshot_verifier::SnapshotVerifier;
+use crate::flows::snapshot_verifiers::{
+    SnapshotVerifierError, acknowledge, forget, list_snapshot_verifiers, register,
+};
 
 pub async fn create(
     State(api): State<Arc<Api>>,
@@ -36,7 +38,7 @@ pub async fn list(
     Authenticated(caller): Authenticated,
 ) -> Result<Json<SnapshotVerifiers>, Problem> {
     caller.require_admin()?;
-    let all = api.app.store.snapshot_verifiers().await?;
+    let all = list_snapshot_verifiers(&api.app).await?;
     let snapshot_verifiers = all.into_iter().map(|one| render(&api, one)).collect();
     Ok(Json(SnapshotVerifiers { snapshot_verifiers }))
 }

@@ -11,10 +11,11 @@ use super::credentials::Authenticated;
 use super::principals::shown;
 use super::problem::Problem;
 use crate::api::user::{TokenInfo, User, UserOrganization, UserRole};
-use crate::store::access_tokens::{AccessToken, Holder, Role};
-use crate::store::organizations::Organization;
-use crate::store::page::{MAX_PAGE, PageRequest};
-use crate::store::principals::PrincipalKind;
+use crate::domain::access_token::{AccessToken, Holder, Role};
+use crate::domain::organization::Organization;
+use crate::domain::page::{MAX_PAGE, PageRequest};
+use crate::domain::principal::PrincipalKind;
+use crate::flows::organizations::list_organizations;
 
 pub async fn show(
     State(api): State<Arc<Api>>,
@@ -22,7 +23,7 @@ pub async fn show(
 ) -> Result<Json<User>, Problem> {
     let token = caller.token();
     let page = PageRequest { limit: MAX_PAGE, before: None };
-    let found = api.app.store.organizations(caller.only_organization(), page).await?;
+    let found = list_organizations(&api.app, &caller, page).await?;
     let role = if token.role >= Role::Owner { UserRole::Admin } else { UserRole::Member };
     let organizations = found.items.iter().map(|one| organization_of(one, role)).collect();
     let organization = token.organization.as_ref().map(|(_, name)| name.as_str());

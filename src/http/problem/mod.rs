@@ -23,7 +23,7 @@ use axum::response::{IntoResponse, Response};
 use self::kind::describe;
 use crate::api::Word;
 use crate::api::problem::{self as wire, ProblemType};
-use crate::store::StoreError;
+use crate::flows::StoreError;
 
 #[derive(Debug)]
 pub struct Problem {

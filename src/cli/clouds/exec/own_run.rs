@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::api::runs::{Run, RunState, StartedRun};
 use crate::cli::admin::run::start::Registration;
 use crate::cli::api::client::Client;
 use crate::cli::clouds::handover::flags::VARIABLE as SETTINGS_VARIABLE;
@@ -48,7 +49,7 @@ pub(super) struct OwnRun {
     client: Client,
     tokens: Arc<TokenSource>,
     settings: CloudSettings,
-    url: Option<String>,
+    url: String,
 }
 
 impl OwnRunFlags {
@@ -65,11 +66,8 @@ impl OwnRunFlags {
     }
 }
 
-fn settings_of(answer: &Value) -> Result<CloudSettings, Failure> {
-    if answer.is_null() {
-        return Ok(CloudSettings::default());
-    }
-    serde_json::from_value(answer.clone()).map_err(|error| {
+fn settings_of(cloud: Map<String, Value>) -> Result<CloudSettings, Failure> {
+    serde_json::from_value(Value::Object(cloud)).map_err(|error| {
         let error = safe(&error.to_string());
         Failure::failed(format!("the cloud settings of the run cannot be used: {error}"))
     })
@@ -78,14 +76,13 @@ fn settings_of(answer: &Value) -> Result<CloudSettings, Failure> {
 impl OwnRun {
     pub(super) async fn start(registration: Registration, masking: &Masking) -> Result<Self, Failure> {
         let client = Client::from_environment()?;
-        let started = registration.post("").await?;
-        let text = |name: &str| started[name].as_str();
-        let strange = || Failure::failed("the answer is no run: is this runmint?");
-        let id = text("id").and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(strange)?;
-        let (url, token) = text("request_url").zip(text("request_token")).ok_or_else(strange)?;
-        masking.learn(token);
-        let usable = settings_of(&started["cloud"]).and_then(|settings| {
-            let tokens = TokenSource::new(url, token.to_owned())?;
+        let StartedRun { run, request_url, request_token, environment } =
+            serde_json::from_value(registration.post("").await?)
+                .map_err(|_| Failure::failed("the answer is no run: is this runmint?"))?;
+        let id = run.id;
+        masking.learn(&request_token);
+        let usable = settings_of(run.cloud).and_then(|settings| {
+            let tokens = TokenSource::new(&request_url, request_token)?;
             Ok((settings, Arc::new(tokens)))
         });
         let (settings, tokens) = match usable {
@@ -96,8 +93,7 @@ impl OwnRun {
                 return Err(failure);
             }
         };
-        let url = started["environment"]["RUNMINT_URL"].as_str().map(str::to_owned);
-        Ok(Self { id, client, tokens, settings, url })
+        Ok(Self { id, client, tokens, settings, url: environment.runmint_url })
     }
 
     pub(super) fn tokens(&self) -> Arc<TokenSource> {
@@ -112,9 +108,7 @@ impl OwnRun {
     pub(super) fn hand_over(&self, handover: &mut Handover) {
         handover.take_out(&["RUNMINT_ACCESS_TOKEN", "RUNMINT_ACCESS_TOKEN_FILE"]);
         handover.set("RUNMINT_RUN_ID", self.id.to_string());
-        if let Some(url) = &self.url {
-            handover.set("RUNMINT_URL", url.as_str());
-        }
+        handover.set("RUNMINT_URL", self.url.as_str());
         // For what runs inside, as in a run that somebody else started.
         if !self.settings.is_empty()
             && let Ok(settings) = serde_json::to_string(&self.settings)
@@ -130,7 +124,9 @@ impl OwnRun {
         while let Err(failure) = self.client.post(&path, None).await {
             // Past its deadline, or ended by somebody else, there is nothing left to do.
             let run = self.client.get(&format!("/api/runs/{}", self.id)).await;
-            if run.is_ok_and(|run| run["state"] != "active") {
+            let has_ended =
+                |run| serde_json::from_value::<Run>(run).is_ok_and(|run| run.state != RunState::Active);
+            if run.is_ok_and(has_ended) {
                 return;
             }
             attempts += 1;

@@ -1,8 +1,13 @@
 //! What the server says of an organization's tokens for an audience.
 
 use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::api::OrNewer;
+use crate::api::audience_profiles::ProfileDocument;
+use crate::api::organizations::Organization;
+use crate::api::runs::Preview;
 use crate::cli::api::client::{Client, with_query};
 use crate::cli::terminal::failure::Failure;
 use crate::clouds::trust_documents::subject_form::{ASKED_PROJECT, ASKED_STACK, OPERATIONS, SubjectForm};
@@ -28,11 +33,12 @@ impl Asked {
     pub(super) async fn of(org: &OrganizationName, audience: &str) -> Result<Self, Failure> {
         let client = Client::from_environment()
             .map_err(|failure| failure.because("without a server, say --issuer"))?;
-        let organization = client.get(&format!("/api/orgs/{org}")).await?;
-        let issuer = organization["issuer"].as_str().ok_or_else(strange)?.to_owned();
-        let document = client.get(&format!("/api/orgs/{org}/audience-profiles")).await?;
+        let Organization { issuer, .. } = read(client.get(&format!("/api/orgs/{org}")).await?)?;
+        let document: ProfileDocument =
+            read(client.get(&format!("/api/orgs/{org}/audience-profiles")).await?)?;
+        let known = |(audience, profile): (String, OrNewer<_>)| Some((audience, profile.known().cloned()?));
         let profiles: IndexMap<String, ProfileDefinition> =
-            serde_json::from_value(document["profiles"].clone()).map_err(|_| strange())?;
+            document.profiles.into_iter().map(known).collect::<Option<_>>().ok_or_else(strange)?;
         let profile = governing(&profiles, audience);
         let examples = examples(&client, org, Some(audience)).await?;
         let mut form = learned(&examples, profile)?;
@@ -48,6 +54,10 @@ impl Asked {
         }
         Ok(Self { issuer, form, other_form, profile: profile.map(|(key, _)| key.to_owned()) })
     }
+}
+
+fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+    serde_json::from_value(answer).map_err(|_| strange())
 }
 
 fn strange() -> Failure {
@@ -77,12 +87,12 @@ async fn examples(
     for operation in OPERATIONS {
         let attributes = json!({"project": ASKED_PROJECT, "stack": ASKED_STACK, "operation": operation});
         let body = json!({"service": SERVICE, "attributes": attributes});
-        let preview = client.post(&path, Some(&body)).await?;
-        if let Some(why) = preview["refused"].as_str() {
+        let Preview { told, .. } = read(client.post(&path, Some(&body)).await?)?;
+        if let Some(why) = told.refused {
             return Err(Failure::failed(format!("a run would get no token for this audience: {why}")));
         }
-        let mut claims = preview["claims"].as_object().cloned().ok_or_else(strange)?;
-        claims.insert("sub".to_owned(), preview["subject"].clone());
+        let mut claims = told.claims.ok_or_else(strange)?;
+        claims.insert("sub".to_owned(), told.subject.into());
         examples.push((operation, claims));
     }
     Ok(examples)

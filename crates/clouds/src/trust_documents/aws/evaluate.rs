@@ -203,7 +203,8 @@ fn texts(value: Option<&Value>) -> Vec<String> {
 }
 
 fn tags(token: &TokenClaims) -> Vec<(String, String)> {
-    let nested = token.find(TAGS).and_then(|tags| tags["principal_tags"].as_object()).into_iter().flatten();
+    let nested =
+        token.find(TAGS).and_then(|tags| tags.get("principal_tags")?.as_object()).into_iter().flatten();
     let nested =
         nested.flat_map(|(name, value)| texts(Some(value)).into_iter().map(move |one| (name.clone(), one)));
     let flat = token.all().iter().filter_map(|(claim, value)| Some((claim.strip_prefix(FLAT_TAGS)?, value)));

@@ -302,7 +302,7 @@ async fn the_azure_preset_gives_a_credential_for_each_scope() {
     let preview = scene.trust(&["azure"], &[&stack[..], &["--operation", "preview"]].concat()).await;
     assert_eq!(subjects(&preview.ok()), [scope("read")]);
     let update = scene.trust(&["azure"], &[&stack[..], &["--operation", "update"]].concat()).await;
-    assert!(update.stderr.contains("trusts refresh and destroy, too"), "{}", update.stderr);
+    assert!(update.stderr.contains("also trusts refresh and destroy"), "{}", update.stderr);
     let document = update.ok();
     assert_eq!(subjects(&document), [scope("write")]);
     let (_, review) = scene.review(&document, &[]).await;

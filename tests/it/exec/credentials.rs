@@ -112,7 +112,7 @@ async fn google_gets_a_token_a_configuration_or_an_access_token() {
     let refused = asking.ask("gcp", &[]).await;
     let told: Value = serde_json::from_str(&refused.stdout).unwrap();
     assert_eq!((&told["success"], refused.code), (&json!(false), 2));
-    assert!(told["message"].as_str().unwrap().contains("no provider is known"));
+    assert!(told["message"].as_str().unwrap().contains("no workload identity pool provider is set"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

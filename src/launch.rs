@@ -17,19 +17,19 @@ use tokio_rustls::TlsAcceptor;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Settings, Transport};
+use crate::copies::{PublishError, Target};
 use crate::domain::signing_key::Which;
 use crate::entropy::Entropy;
 use crate::flows::abandon_keys::{AbandonError, abandon_lost_keys, confirm};
 use crate::flows::initialize::{InitializeError, ensure_signing_keys};
 use crate::flows::load_keys::{LoadKeysError, load_keys};
-use crate::flows::publish_keys::publish_keys;
+use crate::flows::publish_copies::publish_copies;
 use crate::flows::rotate_keys::look_after_keys;
 use crate::http::Api;
 use crate::http::connections::Connections;
 use crate::http::dev_tls;
 use crate::http::router::router;
 use crate::http::tls::{CertificateFiles, TlsError};
-use crate::publishing::{PublishError, Target};
 use crate::signing::key_store::KeyStoreError;
 use crate::signing::keyring::IssuerId;
 use crate::signing::sealing::{SealingError, SealingKeys};
@@ -244,7 +244,7 @@ async fn forget(app: Arc<App>) {
 }
 
 async fn publish(app: Arc<App>) {
-    if let Err(error) = publish_keys(&app).await {
+    if let Err(error) = publish_copies(&app).await {
         tracing::error!(%error, "the static copies could not be looked after; trying again");
     }
 }

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::config::keys::AlgorithmChoice;
 use crate::domain::run::{Run, RunState};
 use crate::entropy::uuid_at;
-use crate::flows::publish_keys::is_in_copies;
+use crate::flows::publish_copies::is_in_copies;
 use crate::flows::refresh_keys::{RefreshError, SPACING, keys_to_sign_with, refresh, refresh_if_older};
 use crate::issuer::audience::{Audience, AudienceError};
 use crate::issuer::claims::{IdTokenClaims, Issuance};

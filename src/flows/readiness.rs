@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::flows::publish_keys::is_in_copies;
+use crate::flows::publish_copies::is_in_copies;
 use crate::flows::refresh_keys::{ANSWER_WITHIN, RefreshError, keys_to_sign_with};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};

@@ -10,7 +10,7 @@ use crate::app::{App, CopyTrouble, RingNotice};
 use crate::domain::signing_key::Promotion;
 use crate::domain::snapshot_verifier::SnapshotVerifier;
 use crate::flows::make_key::{MakeKeyError, destroy_private_key, discard_key, make_key};
-use crate::flows::publish_keys::publish_now;
+use crate::flows::publish_copies::publish_now;
 use crate::flows::refresh_keys::{RefreshError, refresh};
 use crate::served::{KeyRef, Served};
 use crate::signing::algorithm::SigningAlgorithm;

@@ -8,7 +8,7 @@ mod shelf;
 mod targets;
 
 use reqwest::RequestBuilder;
-use runmint::publishing::{Object, Outcome, PublishError, Published, Target};
+use runmint::copies::{Object, Outcome, PublishError, Published, Target};
 
 use self::emulators::{Azurite, Moto};
 use self::folder::Folder;

@@ -9,10 +9,10 @@ use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
 use crate::app::{App, CopyTrouble};
-use crate::domain::static_copy::PublicationRecord;
+use crate::copies::{Object, Outcome, PublishError, Target};
+use crate::domain::static_copy::CopyRecord;
 use crate::flows::refresh_keys::{RefreshError, refresh};
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
-use crate::publishing::{Object, Outcome, PublishError, Target};
 use crate::served::Served;
 use crate::store::StoreError;
 
@@ -37,7 +37,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 const TURN_AGAIN: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Error)]
-enum PublishKeysError {
+enum PublishCopiesError {
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
@@ -64,12 +64,12 @@ enum Found {
 
 /// Writes what changed to every target, in turn with the other processes. Trouble with one target leaves
 /// the others alone.
-pub async fn publish_keys(app: &App) -> Result<(), StoreError> {
+pub async fn publish_copies(app: &App) -> Result<(), StoreError> {
     let _one_at_a_time = app.publishing.lock().await;
     for target in &app.publish_to {
         let name = target.to_string();
-        app.store.want_publication(&name, KEEP).await?;
-        let records = app.store.publications().await?;
+        app.store.want_copy(&name, KEEP).await?;
+        let records = app.store.copies().await?;
         let record = records.iter().find(|record| record.target == name);
         if !is_outdated(app, record) {
             forget_trouble(app, &name);
@@ -125,7 +125,7 @@ pub fn documents(served: &Served) -> Vec<Object> {
         .collect()
 }
 
-fn is_outdated(app: &App, record: Option<&PublicationRecord>) -> bool {
+fn is_outdated(app: &App, record: Option<&CopyRecord>) -> bool {
     let (timing, now) = (app.rotation.timing, app.clock.now());
     let served = app.served.load();
     let again = timing.scaled(if promotion_is_near(app, &served) { LOOK_AGAIN_NEAR } else { LOOK_AGAIN });
@@ -141,7 +141,7 @@ fn promotion_is_near(app: &App, served: &Served) -> bool {
 }
 
 async fn take_next_turn(app: &App, target: &Target, name: &str) -> Result<Turn, StoreError> {
-    app.store.want_publication(name, KEEP).await?;
+    app.store.want_copy(name, KEEP).await?;
     loop {
         match take_turn(app, target, name).await? {
             Turn::Others => sleep(TURN_AGAIN).await,
@@ -161,18 +161,18 @@ async fn take_turn(app: &App, target: &Target, name: &str) -> Result<Turn, Store
     };
     let what = format!("the static copy cannot be written, so no other key takes over: {error}");
     note_trouble(app, name, CopyTrouble { what, pause: PAUSE, until: None });
-    if matches!(error, PublishKeysError::Publish(_)) {
-        app.store.distrust_publication(name, app.replica.id).await?;
+    if matches!(error, PublishCopiesError::Publish(_)) {
+        app.store.distrust_copy(name, app.replica.id).await?;
     }
     app.store.release_claims(app.replica.id).await?;
     Ok(Turn::Failed)
 }
 
 /// `None` while another process writes.
-async fn publish_to(app: &App, target: &Target, name: &str) -> Result<Option<Found>, PublishKeysError> {
+async fn publish_to(app: &App, target: &Target, name: &str) -> Result<Option<Found>, PublishCopiesError> {
     let (store, by) = (&app.store, app.replica.id);
     let claim = app.rotation.timing.scaled(CLAIM).max(CLAIM_AT_LEAST);
-    let Some(claimed) = store.claim_publication(name, by, claim).await? else { return Ok(None) };
+    let Some(claimed) = store.claim_copy(name, by, claim).await? else { return Ok(None) };
     // What another process wrote meanwhile must not be overwritten with something older.
     let served = refresh(app).await?;
     let seconds = app.rotation.timing.jwks_max_age.as_secs().max(1);
@@ -195,11 +195,11 @@ async fn publish_to(app: &App, target: &Target, name: &str) -> Result<Option<Fou
     let changed = key_set_written && claimed.revision == Some(served.revision);
     if changed {
         // Nobody knows for how long verifiers were given something else.
-        store.distrust_publication(name, by).await?;
+        store.distrust_copy(name, by).await?;
     }
     let kids: Vec<String> = served.keyring.all().map(|(_, key)| key.kid.clone()).collect();
     store.record_servings(name, &kids).await?;
-    if !store.record_publication(name, by, served.revision).await? {
+    if !store.record_copy(name, by, served.revision).await? {
         return Ok(None);
     }
     if written > 0 {

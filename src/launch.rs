@@ -3,7 +3,6 @@
 mod key_stores;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
@@ -149,7 +148,7 @@ async fn load(app: &App, first_keys: FirstKeys) -> Result<(), LaunchError> {
     }
     // Without a lease: what only looks, as `init` does, is not to be waited for.
     load_keys(app).await?;
-    if app.served.load().publication_of(IssuerId::Shared).is_none() {
+    if app.serving.peek().publication_of(IssuerId::Shared).is_none() {
         return Err(LaunchError::NotInitialized);
     }
     Ok(())
@@ -194,14 +193,14 @@ impl Server {
     pub fn keep_keys(mut self) -> Self {
         let app = &self.app;
         let every = app.rotation.timing.refresh_every.unsigned_abs();
-        app.looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed);
+        app.serving.note_looked_after(app.clock.now());
         let looking = Arc::clone(app);
         self.keeping_keys.push(tokio::spawn(keep_doing(every, move || look(Arc::clone(&looking)))));
         let forgetting = Arc::clone(app);
         self.keeping_keys
             .push(tokio::spawn(keep_doing(FORGET_EVERY, move || forget(Arc::clone(&forgetting)))));
         // Beside it: an object store that hangs must not cost this process its lease.
-        if !app.publish_to.is_empty() {
+        if !app.copies.targets().is_empty() {
             let publishing = Arc::clone(app);
             self.keeping_keys.push(tokio::spawn(keep_doing(every, move || publish(Arc::clone(&publishing)))));
         }
@@ -221,7 +220,7 @@ impl Server {
             task.abort();
             let _ = task.await;
         }
-        let _ = timeout(CLOSE_TIMEOUT, self.app.store.end_lease(self.app.replica.id)).await;
+        let _ = timeout(CLOSE_TIMEOUT, self.app.store.end_lease(self.app.serving.replica().id)).await;
         // A database that hangs must not hold up the end: what was answered is committed already.
         if timeout(CLOSE_TIMEOUT, self.app.store.close()).await.is_err() {
             tracing::warn!("the database did not let go in time");
@@ -232,7 +231,7 @@ impl Server {
 
 async fn look(app: Arc<App>) {
     match look_after_keys(&app).await {
-        Ok(()) => app.looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed),
+        Ok(()) => app.serving.note_looked_after(app.clock.now()),
         Err(error) => tracing::error!(%error, "the signing keys could not be looked after; trying again"),
     }
 }
@@ -286,7 +285,7 @@ fn certificates(settings: &Settings, app: &App) -> Result<Option<Arc<Certificate
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use tokio::sync::mpsc;
 

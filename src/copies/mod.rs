@@ -3,6 +3,7 @@
 
 mod failure;
 mod headers;
+pub mod known;
 mod settings;
 mod store;
 mod target_url;

@@ -113,13 +113,8 @@ pub fn role(policy: &Policy) -> Option<Role> {
 
 /// The policies in force: read once for each version of them.
 pub fn in_force(app: &App, issuer: &TrustedIssuer) -> Result<Arc<CompiledPolicies>, PolicyFlowError> {
-    let version = (issuer.id, issuer.policy.version);
-    if let Some(policies) = app.policies.get(&version) {
-        return Ok(policies);
-    }
-    let policies = Arc::new(CompiledPolicies::compile(&saved(issuer)?)?);
-    app.policies.insert(version, Arc::clone(&policies));
-    Ok(policies)
+    let compile = || Ok(CompiledPolicies::compile(&saved(issuer)?)?);
+    app.exchange_limits.compiled(issuer.id, issuer.policy.version, compile)
 }
 
 /// The policies in force, as they were saved.
@@ -217,7 +212,7 @@ async fn aside<T: Send + 'static>(
     app: &App,
     work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
 ) -> Result<T, PolicyFlowError> {
-    let turn = Arc::clone(&app.deciding).acquire_owned().await;
+    let turn = app.exchange_limits.turn_to_decide().await;
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let seen = Arc::clone(&wanted.0);
     let done = tokio::task::spawn_blocking(move || {

@@ -115,7 +115,7 @@ async fn copies_with_the_key(app: &App) -> Vec<String> {
             let older = records.into_iter().filter(|copy| copy.revision.is_none_or(|then| then < now));
             copies.extend(older.map(|copy| copy.target));
         }
-        Err(_) => copies.extend(app.publish_to.iter().map(ToString::to_string)),
+        Err(_) => copies.extend(app.copies.names()),
     }
     copies.into_iter().collect()
 }

@@ -13,7 +13,6 @@ use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
-use crate::app::RingNotice;
 use crate::domain::access_token::Role;
 use crate::domain::id_token::SignedToken;
 use crate::domain::signing_key::Which;
@@ -22,6 +21,7 @@ use crate::flows::key_timeline::{TimelineKey, key_timeline, own_issuer};
 use crate::flows::reseal_keys::reseal_keys;
 use crate::flows::revoke_key::{revoke_key, unexpired_tokens};
 use crate::flows::rotate_keys::rotate_now;
+use crate::serving::RingNotice;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::rotation::KeyState;
@@ -54,8 +54,8 @@ pub async fn list(
         })
     });
     // Why this process goes on with the keys from before is about none of them in particular.
-    let trouble = api.app.standing.load().trouble.as_ref().map(|why| {
-        let what = format!("{}: the signing keys cannot be read anew: {why}", api.app.replica.name);
+    let trouble = api.app.serving.standing().trouble.as_ref().map(|why| {
+        let what = format!("{}: the signing keys cannot be read anew: {why}", api.app.serving.replica().name);
         json!({"issuer": null, "algorithm": null, "what": what})
     });
     let notices = |notices: &[RingNotice]| -> Vec<Value> {
@@ -72,8 +72,8 @@ pub async fn list(
         "now": timeline.now,
         "keys": keys,
         "replicas": replicas.collect::<Vec<_>>(),
-        "alarms": trouble.into_iter().chain(notices(&api.app.alarms.load())).collect::<Vec<_>>(),
-        "reminders": notices(&api.app.reminders.load()),
+        "alarms": trouble.into_iter().chain(notices(&api.app.serving.notices().alarms())).collect::<Vec<_>>(),
+        "reminders": notices(&api.app.serving.notices().reminders()),
     })))
 }
 
@@ -165,7 +165,7 @@ pub async fn documents(
     Authenticated(caller): Authenticated,
 ) -> Result<Json<Value>, Problem> {
     caller.require_admin()?;
-    let served = api.app.served.load();
+    let served = api.app.serving.peek();
     let mut publications: Vec<_> = served.publications.iter().collect();
     publications.sort_by_key(|(_, publication)| publication.issuer.as_str().to_owned());
     let issuers = publications.iter().map(|(id, publication)| {
@@ -196,7 +196,7 @@ pub(super) async fn issuer_named(
 }
 
 pub(super) fn issuer_url(api: &Api, issuer: IssuerId) -> Option<String> {
-    api.app.served.load().issuer_url(issuer).map(|url| url.as_str().to_owned())
+    api.app.serving.peek().issuer_url(issuer).map(|url| url.as_str().to_owned())
 }
 
 fn render(api: &Api, key: &TimelineKey) -> Value {

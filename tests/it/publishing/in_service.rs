@@ -295,12 +295,12 @@ async fn live(app: &TestApp, process: &App, time: SignedDuration) {
 }
 
 fn signer(app: &TestApp, process: &App) -> String {
-    let served = process.served.load();
+    let served = process.serving.peek();
     served.keyring.signer(SHARED, &process.rotation, app.clock.now()).unwrap().kid().to_owned()
 }
 
 fn alarms(process: &App) -> Vec<String> {
-    process.alarms.load().iter().map(|alarm| alarm.what.clone()).collect()
+    process.serving.notices().alarms().iter().map(|alarm| alarm.what.clone()).collect()
 }
 
 async fn refused(process: &App, site: &Site) {

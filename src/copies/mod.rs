@@ -3,6 +3,7 @@
 
 mod failure;
 mod headers;
+pub mod known;
 mod settings;
 mod store;
 mod target_url;
@@ -14,11 +15,11 @@ use std::time::Duration;
 use object_store::path::Path;
 use tokio::time::timeout;
 
-pub use crate::publishing::failure::PublishError;
-use crate::publishing::failure::{Reason, reason};
-use crate::publishing::headers::Headers;
-use crate::publishing::store::{Body, Store, Stored};
-use crate::publishing::target_url::TargetUrl;
+pub use crate::copies::failure::PublishError;
+use crate::copies::failure::{Reason, reason};
+use crate::copies::headers::Headers;
+use crate::copies::store::{Body, Store, Stored};
+use crate::copies::target_url::TargetUrl;
 
 /// From the first look at an object to the last, with every attempt.
 const OBJECT_DEADLINE: Duration = Duration::from_secs(20);

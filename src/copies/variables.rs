@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::publishing::failure::PublishError;
+use crate::copies::failure::PublishError;
 
 /// Ends of the names of variables that hold JSON or PEM.
 const OF_SEVERAL_LINES: [&str; 2] = ["SERVICE_ACCOUNT_KEY", "PROXY_CA_CERTIFICATE"];

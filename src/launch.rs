@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Settings, Transport};
+use crate::domain::signing_key::Which;
 use crate::entropy::Entropy;
 use crate::flows::abandon_keys::{AbandonError, abandon_lost_keys, confirm};
 use crate::flows::initialize::{InitializeError, ensure_signing_keys};
@@ -32,7 +33,6 @@ use crate::publishing::{PublishError, Target};
 use crate::signing::key_store::KeyStoreError;
 use crate::signing::keyring::IssuerId;
 use crate::signing::sealing::{SealingError, SealingKeys};
-use crate::store::signing_keys::Which;
 use crate::store::{OpenError, Store, StoreError};
 
 /// How often what is not needed any more is forgotten.

@@ -1,12 +1,15 @@
 //! runmint: a self-hosted OpenID Connect issuer for workload identity.
 //!
-//! Arrows point one way: clock, entropy, issuer, trust, publishing → signing, clouds, config, upstream → store → app →
+//! Arrows point one way: clock, entropy, issuer, trust, publishing → signing, clouds, config, upstream → domain → api,
+//! store → app →
 //! flows → http → launch → cli → main. A test reads the `use` lines and keeps it so.
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod domain;
 pub mod entropy;
 pub mod flows;
 pub mod http;

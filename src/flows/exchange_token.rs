@@ -10,6 +10,11 @@ use thiserror::Error;
 
 use self::carrying_out::Exchanging;
 use crate::app::{App, Spending};
+use crate::domain::exchange::{Exchange, Outcome};
+use crate::domain::organization::Organization;
+use crate::domain::principal::PrincipalKind;
+use crate::domain::run::Run;
+use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::entropy::uuid_at;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::policies::{
@@ -21,11 +26,6 @@ use crate::flows::trusted_issuers::registered;
 use crate::issuer::organization_name::OrganizationName;
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::store::exchanges::{Exchange, Outcome};
-use crate::store::organizations::Organization;
-use crate::store::principals::PrincipalKind;
-use crate::store::runs::Run;
-use crate::store::trusted_issuers::TrustedIssuer;
 use crate::trust::foreign_token::{Expectations, ForeignToken, ForeignTokenError, VerifiedClaims};
 use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Verdict};
 use crate::upstream::discovery::DiscoveryError;

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use crate::app::App;
+use crate::domain::organization::Organization;
+use crate::domain::replica::ReplicaRecord;
+use crate::domain::signing_key::{SigningKeyRecord, Which};
+use crate::domain::snapshot_verifier::SnapshotVerifier;
+use crate::domain::static_copy::PublicationRecord;
 use crate::signing::keyring::IssuerId;
 use crate::signing::rotation::KeyState;
 use crate::store::StoreError;
-use crate::store::organizations::Organization;
-use crate::store::publications::PublicationRecord;
-use crate::store::replicas::ReplicaRecord;
-use crate::store::signing_keys::{SigningKeyRecord, Which};
-use crate::store::snapshot_verifiers::SnapshotVerifier;
 
 pub struct KeyTimeline {
     /// By the database's clock.

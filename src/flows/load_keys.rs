@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use thiserror::Error;
 
 use crate::app::App;
+use crate::domain::signing_key::{KeyWish, SigningKeyRecord, Which};
 use crate::publication::Publication;
 use crate::served::{KeyRef, Served};
 use crate::signing::algorithm::SigningAlgorithm;
@@ -16,7 +17,6 @@ use crate::signing::sealing::SealingError;
 use crate::signing::signer::SigningError;
 use crate::signing::signing_key::SigningKey;
 use crate::store::StoreError;
-use crate::store::signing_keys::{KeyWish, SigningKeyRecord, Which};
 
 #[derive(Debug, Error)]
 pub enum LoadKeysError {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::config::keys::AlgorithmChoice;
+use crate::domain::run::{Run, RunState};
 use crate::entropy::uuid_at;
 use crate::flows::publish_keys::is_in_copies;
 use crate::flows::refresh_keys::{RefreshError, SPACING, keys_to_sign_with, refresh, refresh_if_older};
@@ -22,7 +23,6 @@ use crate::signing::keyring::{RingId, RingKey};
 use crate::signing::signer::SigningError;
 use crate::store::StoreError;
 use crate::store::mint_log::{MintRecord, NotRecorded, Recorded};
-use crate::store::runs::{Run, RunState};
 
 pub struct MintRequest<'a> {
     /// `None` for the organization's name.

@@ -9,12 +9,12 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::access_token::Role;
+use crate::domain::exchange::{Exchange, Exchanged, Outcome};
+use crate::domain::organization::Organization;
+use crate::domain::page::PageRequest;
+use crate::domain::trusted_issuer::{PolicyRecord, TrustedIssuer};
 use crate::store::StoreError;
-use crate::store::access_tokens::Role;
-use crate::store::exchanges::{Exchange, Exchanged, Outcome};
-use crate::store::organizations::Organization;
-use crate::store::page::PageRequest;
-use crate::store::trusted_issuers::{PolicyRecord, TrustedIssuer};
 use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Evaluation, Verdict, decide, evaluate};
 use crate::trust::policy::saving::{SavingError, check_for_saving};
 use crate::trust::policy::{Grant, PoliciesError, Policy, PolicyDocument, parse_policies};

@@ -9,12 +9,12 @@ use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
 use crate::app::{App, CopyTrouble};
+use crate::domain::static_copy::PublicationRecord;
 use crate::flows::refresh_keys::{RefreshError, refresh};
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
 use crate::publishing::{Object, Outcome, PublishError, Target};
 use crate::served::Served;
 use crate::store::StoreError;
-use crate::store::publications::PublicationRecord;
 
 /// What nobody has asked for in this time is not waited for any more: it left the configuration.
 const KEEP: SignedDuration = SignedDuration::from_hours(1);

@@ -3,12 +3,12 @@
 use thiserror::Error;
 
 use crate::app::App;
+use crate::domain::signing_key::{SigningKeyRecord, Which};
 use crate::flows::load_keys::attested;
 use crate::flows::refresh_keys::{RefreshError, refresh};
 use crate::signing::database_keys::DatabaseKeys;
 use crate::signing::sealing::{Purpose, SealingError, sealed_under};
 use crate::store::StoreError;
-use crate::store::signing_keys::{SigningKeyRecord, Which};
 
 pub struct Resealed {
     /// The id of the sealing key that all keys are under now.

@@ -8,15 +8,15 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::id_token::SignedToken;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::signing_key::Revocation;
+use crate::domain::signing_key::Which;
 use crate::flows::key_timeline::not_acknowledged;
 use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
 use crate::flows::publish_keys::publish_now;
 use crate::flows::refresh_keys::refresh;
 use crate::store::StoreError;
-use crate::store::id_tokens::SignedToken;
-use crate::store::key_changes::Revocation;
-use crate::store::page::{Page, PageRequest};
-use crate::store::signing_keys::Which;
 
 pub struct Revoked {
     pub kid: String,

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::app::{App, CopyTrouble, RingNotice};
+use crate::domain::signing_key::Promotion;
+use crate::domain::snapshot_verifier::SnapshotVerifier;
 use crate::flows::make_key::{MakeKeyError, destroy_private_key, discard_key, make_key};
 use crate::flows::publish_keys::publish_now;
 use crate::flows::refresh_keys::{RefreshError, refresh};
@@ -15,8 +17,6 @@ use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::rotation::{Alarm, Hold, Step, Wish, alarm, next_step, uploads_due};
 use crate::store::StoreError;
-use crate::store::key_changes::Promotion;
-use crate::store::snapshot_verifiers::SnapshotVerifier;
 
 /// Steps of one ring at one look: destroy, remove, make, promote. What is left is for the next look.
 const STEPS: usize = 6;

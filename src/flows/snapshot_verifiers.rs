@@ -5,10 +5,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::snapshot_verifier::SnapshotVerifier;
 use crate::entropy::uuid_at;
 use crate::signing::keyring::IssuerId;
 use crate::store::StoreError;
-use crate::store::snapshot_verifiers::SnapshotVerifier;
 
 pub const MAX_NAME_BYTES: usize = 100;
 
@@ -51,6 +51,11 @@ pub async fn register(
     }
     tracing::info!(verifier = name, %issuer, %by, "snapshot verifier registered");
     Ok(verifier)
+}
+
+/// All snapshot verifiers, oldest first.
+pub async fn list_snapshot_verifiers(app: &App) -> Result<Vec<SnapshotVerifier>, StoreError> {
+    app.store.snapshot_verifiers().await
 }
 
 /// Records that the verifier has these keys: those of the key set that was uploaded, and not those that are

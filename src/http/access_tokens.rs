@@ -16,9 +16,12 @@ use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
-use crate::flows::access_tokens::{CreateAccessTokenError, NewAccessToken, Scope, create_access_token};
+use crate::domain::access_token::{AccessToken, Role};
+use crate::flows::access_tokens::{
+    CreateAccessTokenError, NewAccessToken, Scope, create_access_token, list_access_tokens,
+    revoke_access_token,
+};
 use crate::flows::authorize::Caller;
-use crate::store::access_tokens::{AccessToken, Role};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,7 +101,7 @@ async fn list(
     query: Option<&str>,
 ) -> Result<Json<Value>, Problem> {
     let page = Query::parse(query, &["limit", "cursor"])?.page()?;
-    let found = api.app.store.access_tokens(organization, page).await?;
+    let found = list_access_tokens(&api.app, organization, page).await?;
     let tokens: Vec<Value> = found.items.iter().map(render).collect();
     Ok(Json(json!({"access_tokens": tokens, "next_cursor": found.next})))
 }
@@ -117,8 +120,7 @@ pub async fn revoke(
     PathSegment(id): PathSegment,
 ) -> Result<StatusCode, Problem> {
     let token = caller.access_token(&api.app, &id).await?;
-    api.app.store.revoke_access_token(token.id, api.app.clock.now()).await?;
-    tracing::info!(access_token_id = %token.id, by = %caller.token_id(), "access token revoked");
+    revoke_access_token(&api.app, &token, caller.token_id()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -13,13 +13,13 @@ use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
+use crate::domain::access_token::Role;
+use crate::domain::document::Document;
+use crate::domain::principal::Access;
 use crate::flows::audience_profiles::{
     MAX_RUNS_REPORTED, Usage, audience_profiles, replace_audience_profiles, usage,
 };
 use crate::issuer::profile::ProfileDefinitions;
-use crate::store::access_tokens::Role;
-use crate::store::documents::Document;
-use crate::store::principals::Access;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,9 +12,9 @@ use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
+use crate::domain::access_token::Role;
+use crate::domain::document::Document;
 use crate::flows::cloud_settings::{CloudEntry, cloud_settings, replace_cloud_settings};
-use crate::store::access_tokens::Role;
-use crate::store::documents::Document;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,6 +14,9 @@ use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
 use crate::app::RingNotice;
+use crate::domain::access_token::Role;
+use crate::domain::id_token::SignedToken;
+use crate::domain::signing_key::Which;
 use crate::flows::authorize::Caller;
 use crate::flows::key_timeline::{TimelineKey, key_timeline, own_issuer};
 use crate::flows::reseal_keys::reseal_keys;
@@ -22,9 +25,6 @@ use crate::flows::rotate_keys::rotate_now;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::rotation::KeyState;
-use crate::store::access_tokens::Role;
-use crate::store::id_tokens::SignedToken;
-use crate::store::signing_keys::Which;
 
 pub async fn list(
     State(api): State<Arc<Api>>,

@@ -16,11 +16,11 @@ use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
-use crate::flows::organizations::{create_organization, delete_organization};
+use crate::domain::access_token::Role;
+use crate::domain::organization::{KeyChoice, Organization};
+use crate::flows::organizations::{create_organization, delete_organization, list_organizations};
 use crate::flows::start_run::issuer_of;
 use crate::signing::algorithm::SigningAlgorithm;
-use crate::store::access_tokens::Role;
-use crate::store::organizations::{KeyChoice, Organization};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +66,7 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
     let page = Query::parse(query.as_deref(), &["limit", "cursor"])?.page()?;
-    let found = api.app.store.organizations(caller.only_organization(), page).await?;
+    let found = list_organizations(&api.app, &caller, page).await?;
     let organizations: Vec<Value> = found.items.iter().map(|one| render(&api, one)).collect();
     Ok(Json(json!({"organizations": organizations, "next_cursor": found.next})))
 }

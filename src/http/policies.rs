@@ -14,10 +14,11 @@ use super::path::TwoSegments;
 use super::problem::Problem;
 use super::query::Query;
 use super::trusted_issuers::for_owner;
+use crate::domain::access_token::Role;
+use crate::domain::exchange::{Exchange, Exchanged};
+use crate::domain::trusted_issuer::TrustedIssuer;
+use crate::flows::exchanges::list_exchanges;
 use crate::flows::policies;
-use crate::store::access_tokens::Role;
-use crate::store::exchanges::{Exchange, Exchanged};
-use crate::store::trusted_issuers::TrustedIssuer;
 use crate::trust::foreign_token::ForeignToken;
 use crate::trust::lint::lint;
 use crate::trust::policy::PolicyDocument;
@@ -137,7 +138,7 @@ pub async fn exchanges(
 ) -> Result<Json<Value>, Problem> {
     let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
     let page = Query::parse(query.as_deref(), &["limit", "cursor"])?.page()?;
-    let found = api.app.store.exchanges(issuer.id, page).await?;
+    let found = list_exchanges(&api.app, &issuer, page).await?;
     let render = |one: &Exchanged| {
         let mut body = render_exchange(&one.exchange);
         body["access_token_id"] = json!(one.access_token_id);

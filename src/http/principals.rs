@@ -16,9 +16,11 @@ use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::{PathSegment, TwoSegments};
 use super::problem::Problem;
-use crate::flows::principals::{change_rights, create_principal, delete_principal, find_principal};
-use crate::store::access_tokens::Role;
-use crate::store::principals::{Principal, PrincipalKind, Right};
+use crate::domain::access_token::Role;
+use crate::domain::principal::{Principal, PrincipalKind, Right};
+use crate::flows::principals::{
+    change_rights, create_principal, delete_principal, find_principal, list_principals,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,7 +69,7 @@ pub fn list(kind: PrincipalKind) -> MethodRouter<Arc<Api>> {
                     PathSegment(org): PathSegment|
                     -> Result<Json<Value>, Problem> {
             let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
-            let all = api.app.store.principals(organization.id, kind).await?;
+            let all = list_principals(&api.app, &organization, kind).await?;
             Ok(Json(json!({ plural(kind): all.iter().map(render).collect::<Vec<_>>() })))
         },
     )

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::flows::StoreError;
 use crate::flows::access_tokens::CreateAccessTokenError;
 use crate::flows::audience_profiles::AudienceProfilesError;
 use crate::flows::authorize::AuthorizeError;
@@ -28,7 +29,6 @@ use crate::flows::start_run::StartRunError;
 use crate::flows::trusted_issuers::TrustedIssuerError;
 use crate::signing::key_store::KeyStoreError;
 use crate::signing::signer::SigningError;
-use crate::store::StoreError;
 
 #[derive(Debug)]
 pub struct Problem {

@@ -5,7 +5,7 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use crate::store::page::{DEFAULT_PAGE, MAX_PAGE, PageRequest};
+use crate::domain::page::{DEFAULT_PAGE, MAX_PAGE, PageRequest};
 
 pub struct Query(Vec<(String, String)>);
 

@@ -16,8 +16,8 @@ use super::{
     Api, access_tokens, audience_profiles, cloud_settings, discovery, health, id_token, keys, metrics, oauth,
     organizations, policies, principals, runs, snapshot_verifiers, trusted_issuers, user,
 };
+use crate::domain::principal::PrincipalKind::{Team, User};
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
-use crate::store::principals::PrincipalKind::{Team, User};
 
 pub struct Route {
     pub method: &'static str,

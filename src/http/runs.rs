@@ -17,15 +17,16 @@ use super::path::PathSegment;
 use super::problem::Problem;
 use super::query::Query;
 use crate::app::App;
+use crate::domain::access_token::Role;
+use crate::domain::principal::Access;
+use crate::domain::run::{Ending, Run, RunFilter, RunState};
 use crate::flows::end_run::end_run;
 use crate::flows::mint_id_token::MintError;
+use crate::flows::runs::list_runs;
 use crate::flows::start_run::{self, StartRun, StartedRun, Told, preview_run, tell};
 use crate::issuer::audience::Audience;
 use crate::issuer::service::Attributes;
 use crate::issuer::subject::{MAX_SUBJECT_BYTES, is_attribute_name};
-use crate::store::access_tokens::Role;
-use crate::store::principals::Access;
-use crate::store::runs::{Ending, Run, RunFilter, RunState};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,9 +128,8 @@ pub async fn list(
         service: service.map(str::to_owned),
         subject: subject.map(str::to_owned),
     };
-    let found = api.app.store.runs(organization.id, &filter, page, api.app.clock.now()).await?;
-    let visible = found.items.iter().filter(|run| caller.covers(&run.attributes, Access::Read));
-    let runs: Vec<Value> = visible.map(|run| render(&api.app, run, audience)).collect();
+    let found = list_runs(&api.app, &caller, &organization, &filter, page).await?;
+    let runs: Vec<Value> = found.items.iter().map(|run| render(&api.app, run, audience)).collect();
     Ok(Json(json!({"runs": runs, "next_cursor": found.next})))
 }
 

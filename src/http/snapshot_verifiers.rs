@@ -16,8 +16,10 @@ use super::credentials::Authenticated;
 use super::keys::{issuer_named, issuer_url};
 use super::path::PathSegment;
 use super::problem::Problem;
-use crate::flows::snapshot_verifiers::{SnapshotVerifierError, acknowledge, forget, register};
-use crate::store::snapshot_verifiers::SnapshotVerifier;
+use crate::domain::snapshot_verifier::SnapshotVerifier;
+use crate::flows::snapshot_verifiers::{
+    SnapshotVerifierError, acknowledge, forget, list_snapshot_verifiers, register,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,7 +53,7 @@ pub async fn list(
     Authenticated(caller): Authenticated,
 ) -> Result<Json<Value>, Problem> {
     caller.require_admin()?;
-    let all = api.app.store.snapshot_verifiers().await?;
+    let all = list_snapshot_verifiers(&api.app).await?;
     let verifiers: Vec<Value> = all.iter().map(|one| render(&api, one)).collect();
     Ok(Json(json!({"snapshot_verifiers": verifiers})))
 }

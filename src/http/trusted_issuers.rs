@@ -15,13 +15,14 @@ use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::{PathSegment, TwoSegments};
 use super::problem::Problem;
+use crate::domain::access_token::Role;
+use crate::domain::organization::Organization;
+use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::flows::authorize::Caller;
 use crate::flows::trusted_issuers::{
-    IssuerDetails, delete_issuer, find_issuer, regenerate_thumbprints, register_issuer, update_issuer,
+    IssuerDetails, delete_issuer, find_issuer, list_issuers, regenerate_thumbprints, register_issuer,
+    update_issuer,
 };
-use crate::store::access_tokens::Role;
-use crate::store::organizations::Organization;
-use crate::store::trusted_issuers::TrustedIssuer;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -73,7 +74,7 @@ pub async fn list(
     PathSegment(org): PathSegment,
 ) -> Result<Json<Value>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    let all = api.app.store.issuers_of(organization.id).await?;
+    let all = list_issuers(&api.app, &organization).await?;
     Ok(Json(json!({"oidcIssuers": all.iter().map(render).collect::<Vec<_>>()})))
 }
 

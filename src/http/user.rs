@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::Api;
 use super::credentials::Authenticated;
 use super::problem::Problem;
-use crate::store::access_tokens::{Holder, Role};
-use crate::store::page::{MAX_PAGE, PageRequest};
-use crate::store::principals::PrincipalKind;
+use crate::domain::access_token::{Holder, Role};
+use crate::domain::page::{MAX_PAGE, PageRequest};
+use crate::domain::principal::PrincipalKind;
+use crate::flows::organizations::list_organizations;
 
 pub async fn show(
     State(api): State<Arc<Api>>,
@@ -20,7 +21,7 @@ pub async fn show(
 ) -> Result<Json<Value>, Problem> {
     let token = caller.token();
     let page = PageRequest { limit: MAX_PAGE, before: None };
-    let found = api.app.store.organizations(caller.only_organization(), page).await?;
+    let found = list_organizations(&api.app, &caller, page).await?;
     let role = if token.role >= Role::Owner { "admin" } else { "member" };
     let organizations: Vec<Value> = found
         .items

@@ -10,7 +10,6 @@ pub mod id_tokens;
 pub mod key_changes;
 pub mod mint_log;
 pub mod organizations;
-pub mod page;
 pub mod principals;
 pub mod publications;
 pub mod replicas;

@@ -1,18 +1,12 @@
 //! Static copies of what is published: who writes them, and what is in them.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::row::Columns;
 use super::{Store, StoreError};
-
-pub struct PublicationRecord {
-    pub target: String,
-    /// The revision that was written and read back; `None` when nobody knows what is there.
-    pub revision: Option<i64>,
-    pub written_at: Option<Timestamp>,
-}
+use crate::domain::static_copy::PublicationRecord;
 
 /// The right to write a copy.
 pub struct Claimed {

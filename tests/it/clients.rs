@@ -1,4 +1,4 @@
-//! Clients that nobody here wrote, over real HTTP and HTTPS. `scripts/install-clients` installs them.
+//! Third-party clients over real HTTP and HTTPS. `scripts/install-clients` installs them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,7 +32,7 @@ async fn node_clients_over_https() {
     node_check(Setup::new(Engine::Sqlite).config("dev_tls = true")).await;
 }
 
-/// Schemathesis against the served contract.
+/// Runs Schemathesis against the served contract.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds_on_sqlite() {
     contract(Engine::Sqlite).await;
@@ -44,7 +44,7 @@ async fn the_contract_holds_on_postgres() {
 }
 
 async fn contract(engine: Engine) {
-    // It is its own trusted issuer there.
+    // It acts as its own trusted issuer.
     let app = Setup::new(engine).start(SystemClock.now()).config("trust_plain_http = true").run().await;
     let mut command = python("contract.py");
     command.arg(&app.base_url).env("RUNMINT_ACCESS_TOKEN", &app.admin);
@@ -80,7 +80,7 @@ fn python(script: &str) -> Command {
     command
 }
 
-/// Runs it to its end without holding up the service, and asserts that it succeeded.
+/// Runs the command to its end without blocking the service, and asserts success.
 async fn run(mut command: Command) {
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
     let output = output.expect("the client starts; scripts/install-clients installs what it needs");
@@ -93,12 +93,12 @@ fn ca_file(app: &TestApp) -> Option<PathBuf> {
     app.base_url.starts_with("https").then(|| app.folder().join("tls/ca.pem"))
 }
 
-/// When the first token of `write_cases` was good.
+/// The time at which the first token of `write_cases` was valid.
 fn two_hours_ago() -> Timestamp {
     SystemClock.now() - SignedDuration::from_hours(2)
 }
 
-/// The tokens that every client is shown: one that is good, and one for each thing that can be wrong.
+/// The tokens that every client is shown: one valid token, and one for each possible defect.
 async fn write_cases(app: &TestApp) -> PathBuf {
     let long_ago = app.start_run(&json!({})).await;
     let expired = app.mint(&long_ago, "").await;
@@ -129,7 +129,7 @@ fn payload(token: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// The token with one claim changed and its signature as it was.
+/// The token with one claim changed and its original signature.
 fn with_claim(token: &str, claim: &str, value: &str) -> String {
     let [header, _, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
     let mut claims = payload(token);
@@ -137,7 +137,7 @@ fn with_claim(token: &str, claim: &str, value: &str) -> String {
     format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
-/// The token as another issuer's, signed with our key all the same.
+/// The token as another issuer's, but signed with our key.
 fn resigned(app: &TestApp, token: &str, issuer: &str) -> String {
     let mut claims = payload(token);
     claims["iss"] = issuer.into();

@@ -1,4 +1,4 @@
-//! The integration tests, one binary. Tests of behaviour run on SQLite and on PostgreSQL
+//! The integration tests, in one binary. Tests of behaviour run on SQLite and on PostgreSQL
 //! (`on_both_engines!`), against the real service on real sockets, with a clock that they set.
 
 #![expect(
@@ -36,7 +36,9 @@ mod minting;
 mod organizations;
 mod platforms;
 mod publishing;
+mod readme;
 mod real_rotation;
+mod reference;
 mod rotation;
 mod rotation_model;
 mod rotation_simulation;

@@ -1,5 +1,5 @@
-//! Four platforms with the claims that they really put into their tokens, from registering them to a token of
-//! ours that libraries which nobody here wrote accept: every step a command, as people and jobs type it.
+//! Four platforms with the claims of their real tokens, from registering them to a token of ours that
+//! third-party libraries accept. Every step is a command, as operators and jobs type it.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ on_both_engines![
     the_published_client_of_pulumi_cloud_registers_issuers_and_policies,
 ];
 
-/// A service, a platform, and the machine that one of its jobs runs on.
+/// A service, a platform, and the machine that runs one of its jobs.
 struct Scene {
     app: TestApp,
     platform: ForeignIssuer,
@@ -31,14 +31,14 @@ struct Scene {
     job: TempDir,
 }
 
-/// How a job of the platform gets at its token, and what it adds to `runmint login`.
+/// How a job of the platform obtains its token, and its arguments to `runmint login`.
 struct Job<'j> {
     environment: Vec<(&'j str, String)>,
     login: Vec<&'j str>,
 }
 
 impl Scene {
-    /// The program reads the machine's clock, so the service and the platform do here, too.
+    /// The program reads the machine's clock, so the service and the platform do too.
     async fn set(engine: Engine) -> Self {
         let app = Setup::new(engine)
             .config("trust_plain_http = true\ntrust_allowed_ranges = '127.0.0.0/8'")
@@ -50,7 +50,7 @@ impl Scene {
         Self { app, platform, key, job: tempfile::tempdir().unwrap() }
     }
 
-    /// Registers the platform by a preset, whose URL is for a platform that one hosts oneself.
+    /// Registers the platform by a preset whose URL is that of a self-hosted platform.
     async fn register(&self, preset: &str, values: &[&str]) {
         let mut arguments = vec!["issuer", "register", "platform", "--org", "acme", "--preset", preset];
         arguments.extend(["--url", &self.platform.url]);
@@ -58,7 +58,7 @@ impl Scene {
         run_as(&self.app, &self.app.owner, &arguments).await.ok();
     }
 
-    /// A token with these claims, beside those that every platform has.
+    /// A token with these claims added to those that every platform has.
     fn token(&self, claims: &Value) -> String {
         let now = SystemClock.now().as_second();
         let mut all = json!({"iss": self.platform.url, "iat": now, "nbf": now - 5, "exp": now + 600});
@@ -68,7 +68,7 @@ impl Scene {
         self.key.token(&all)
     }
 
-    /// A command of the job, in its own home and with nothing but the platform's variables.
+    /// A command of the job, in its own home, with only the platform's variables.
     async fn command(&self, environment: &[(&str, String)], arguments: &[&str]) -> Ended {
         let home = self.job.path().display().to_string();
         let mut all = vec![("HOME".to_owned(), home)];
@@ -81,7 +81,7 @@ impl Scene {
         self.command(&job.environment, &[&login[..], &job.login].concat()).await
     }
 
-    /// Login, whoami, a run, its token, and what three libraries make of that.
+    /// Logs in, runs whoami, starts a run and gets its token, which three libraries verify.
     async fn works_to_the_end(&self, job: Job<'_>, subject: &str) {
         self.login(&job).await.ok();
         let user = self.command(&[], &["whoami", "--output", "json"]).await.json();
@@ -111,7 +111,7 @@ impl Scene {
         self.command(&[], &["logout", &self.app.base_url]).await.ok();
     }
 
-    /// The same job with other claims is refused for `reason`, and told no policy.
+    /// The same job with other claims is refused for `reason`, and no policy is revealed.
     async fn is_refused(&self, job: Job<'_>, reason: &str) {
         let refused = self.login(&job).await;
         assert!(!refused.stderr.contains("website"), "{}", refused.stderr);
@@ -127,7 +127,7 @@ fn with(claims: &Value, changes: Value) -> Value {
     all
 }
 
-/// The same token with a signature that differs in one character.
+/// The same token with one character of its signature changed.
 fn spoiled(token: &str) -> String {
     let (input, signature) = token.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { 'B' } else { 'A' };
@@ -187,7 +187,7 @@ async fn a_job_of_github_actions_gets_a_token_for_its_run(scene: Scene) {
     ] {
         scene.is_refused(job(&with(&claims, other)), "no_policy_matched").await;
     }
-    // What a stranger wrote; the second runs with the base branch's ref.
+    // Code written by a stranger; the second event runs with the base branch's ref.
     for event in ["pull_request", "pull_request_target"] {
         let strange = with(&claims, json!({"event_name": event}));
         scene.is_refused(job(&strange), "denied_by_policy").await;
@@ -277,7 +277,7 @@ async fn a_pod_of_kubernetes_gets_a_token_for_its_run(scene: Scene) {
     ] {
         scene.is_refused(job(&with(&claims, json!({"sub": other}))), "no_policy_matched").await;
     }
-    // The token that every pod has is for the cluster.
+    // Every pod's default token is for the cluster.
     let usual = with(&claims, json!({"aud": ["https://kubernetes.default.svc.cluster.local"]}));
     scene.is_refused(job(&usual), "audience_mismatch").await;
 }

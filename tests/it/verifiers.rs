@@ -1,5 +1,5 @@
-//! Libraries that nobody here wrote, each in a process that lives through a whole test, so that what it
-//! has in its cache is what it would have in service.
+//! Third-party libraries, each in a process that lives for a whole test, so that its cache behaves as in
+//! production.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use tokio::sync::oneshot;
 
-/// What a verifier says: `Err` holds why it refuses.
+/// A verifier's answer: `Err` holds the reason for a refusal.
 pub(crate) type Verdict = Result<(), String>;
 
 pub(crate) struct Verifier {
@@ -21,8 +21,8 @@ pub(crate) struct Verifier {
     next: AtomicU64,
 }
 
-/// The three of them, looking for keys at `issuer`, in a world that is `divisor` times as fast. All are ready
-/// when this returns.
+/// Starts all three, which fetch keys from `issuer`, in a world that runs `divisor` times as fast. All are
+/// ready when this returns.
 pub(crate) fn start_all(issuer: &str, audience: &str, divisor: u32) -> Vec<Verifier> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let installed = |path: &str| {
@@ -46,7 +46,7 @@ pub(crate) fn start_all(issuer: &str, audience: &str, divisor: u32) -> Vec<Verif
 }
 
 fn spawn(name: &'static str, mut command: Command) -> (Verifier, mpsc::Receiver<()>) {
-    // The issuer is on this machine: a proxy for the outside world cannot reach it.
+    // The issuer is on this machine, which a proxy to the outside cannot reach.
     command.env("NO_PROXY", "*").env("no_proxy", "*").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child =
         command.spawn().expect("the client starts; scripts/install-clients installs what it needs");
@@ -54,7 +54,7 @@ fn spawn(name: &'static str, mut command: Command) -> (Verifier, mpsc::Receiver<
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
     let (questions, asked) = mpsc::channel::<String>();
     std::thread::spawn(move || {
-        // It ends when the verifier is dropped, or when the process is gone.
+        // Ends when the verifier is dropped, or when the process is gone.
         while asked.recv().is_ok_and(|line| stdin.write_all(line.as_bytes()).is_ok()) {}
     });
     let waiting: Arc<Mutex<HashMap<u64, oneshot::Sender<Verdict>>>> = Arc::default();
@@ -71,7 +71,7 @@ fn spawn(name: &'static str, mut command: Command) -> (Verifier, mpsc::Receiver<
                 let _ = asker.send(verdict);
             }
         }
-        // Whoever waits still learns that there will be no answer.
+        // Wakes every waiting caller: no answer will come.
         answered.lock().unwrap().clear();
     });
     (Verifier { name, child, questions, waiting, next: AtomicU64::new(0) }, is_ready)

@@ -7,6 +7,7 @@
 
 mod program;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -17,7 +18,7 @@ pub const MAX_PATTERN_BYTES: usize = 512;
 pub const MAX_OPTIONAL_RUN: usize = 16;
 
 /// What a dot means. In JSON `"strict"` or `"compatible"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Syntax {
     /// `.` is a dot.

@@ -7,11 +7,11 @@ use super::{renews, renews_as_somebody};
 use crate::harness::Engine;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn python_clients_get_aws_credentials_renew_them_and_say_why_not() {
+async fn python_clients_get_and_renew_aws_credentials_and_report_refusals() {
     let world = World::new(Engine::Sqlite).await;
     let (environment, caller) = (world.for_aws().await, caller(&world));
     let sessions = &world.clouds.aws.sessions;
-    // Both renew from fifteen minutes before the end.
+    // Both renew fifteen minutes before expiry.
     sessions.live_for(lasting(15 * 60 + 1));
     let mut boto3 = Client::python("boto3", &environment);
     renews(sessions, &caller, || boto3.call());
@@ -20,7 +20,7 @@ async fn python_clients_get_aws_credentials_renew_them_and_say_why_not() {
     world.trust_in_aws("runmint:deploy:org:acme:project:website:stack:prod:operation:update:scope:write");
     let refused = Client::python("boto3", &environment).call().unwrap_err();
     is_as_kept(&world, "aws-boto3-subject", &refused);
-    // The first session would do for a while: that is what its cache is for.
+    // The first session would still be valid: its cache exists for that.
     let elsewhere = with(environment, "HOME", &world.folder.join("elsewhere").display().to_string());
     is_as_kept(&world, "aws-cli-subject", &aws_cli(&elsewhere).unwrap_err());
     world.token_file("aws-token", "acme").await;
@@ -30,11 +30,11 @@ async fn python_clients_get_aws_credentials_renew_them_and_say_why_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn npm_clients_get_aws_credentials_renew_them_and_say_why_not() {
+async fn npm_clients_get_and_renew_aws_credentials_and_report_refusals() {
     let world = World::new(Engine::Sqlite).await;
     let (environment, caller) = (world.for_aws().await, caller(&world));
     let sessions = &world.clouds.aws.sessions;
-    // They renew from five minutes before the end.
+    // They renew five minutes before expiry.
     sessions.live_for(lasting(5 * 60 + 1));
     for name in ["client-sts", "credential-providers"] {
         let mut client = Client::node(name, &environment);
@@ -47,7 +47,7 @@ async fn npm_clients_get_aws_credentials_renew_them_and_say_why_not() {
     }
 }
 
-/// A profile that asks `runmint credentials` for a session, again whenever one ends.
+/// A profile that runs `runmint credentials` for a session, and again whenever one expires.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_may_ask_runmint_for_credentials() {
     let world = World::new(Engine::Sqlite).await;
@@ -71,9 +71,9 @@ async fn a_profile_may_ask_runmint_for_credentials() {
     }
 }
 
-/// What STS answers while a change is on its way, and when it has not reached the issuer. Clients try again.
+/// STS answers like this while a change propagates, and if it could not reach the issuer. Clients retry.
 #[tokio::test(flavor = "multi_thread")]
-async fn boto3_tries_again_where_aws_says_so() {
+async fn boto3_retries_when_aws_says_so() {
     let world = World::new(Engine::Sqlite).await;
     let unreachable = "We couldn't reach the identity provider. Please try again.";
     world.clouds.aws.fail_next("IDPCommunicationError", 400, unreachable);
@@ -88,7 +88,7 @@ fn caller(world: &World) -> String {
     format!("arn:aws:sts::111122223333:assumed-role/website-staging-update/run-{run}")
 }
 
-/// A process for each call, as in a script. Credentials are cached in HOME.
+/// One process per call, as in a script. Credentials are cached in HOME.
 fn aws_cli(environment: &[(String, String)]) -> Call {
     run(aws_cli_command(), environment)
 }

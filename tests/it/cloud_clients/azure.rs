@@ -5,12 +5,13 @@ use super::world::{CLIENT_ID, World, lasting};
 use crate::harness::Engine;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_get_azure_credentials_renew_them_and_say_why_not() {
+async fn clients_get_and_renew_azure_credentials_and_report_refusals() {
     let world = World::new(Engine::Postgres).await;
     let environment = world.for_azure().await;
     let caller = format!("{CLIENT_ID} as {}", world.subject());
     let sessions = &world.clouds.entra.sessions;
-    // Within five minutes of the end it renews, but waits half a minute in between. So to the end.
+    // It renews within five minutes of expiry, but waits half a minute between attempts, so let the token
+    // expire.
     sessions.live_for(lasting(2));
     let mut python = Client::python("azure-identity", &environment);
     renews(sessions, &caller, || python.call());

@@ -4,45 +4,45 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-/// A client library in a process of its own, which makes one call for each line that it is sent.
+/// A client library in a process of its own, which makes one call for each line it receives.
 pub(super) struct Client {
     child: Child,
     calls: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
-/// Who the cloud says is calling, or what a user of the library sees instead.
+/// The identity that the cloud reports, or the error that a user of the library sees.
 pub(super) type Call = Result<String, String>;
 
-/// One of those in `tests/clients/python/clouds.py`.
+/// A client in `tests/clients/python/clouds.py`.
 pub(super) fn python(name: &str) -> Command {
     let mut command = installed("python");
     command.arg(root().join("tests/clients/python/clouds.py")).arg(name);
     command
 }
 
-/// One of those in `tests/clients/node/clouds.mjs`.
+/// A client in `tests/clients/node/clouds.mjs`.
 pub(super) fn node(name: &str) -> Command {
     let mut command = Command::new("node");
     command.arg(root().join("tests/clients/node/clouds.mjs")).arg(name);
     command
 }
 
-/// A program of the Python clients.
+/// An executable installed with the Python clients.
 pub(super) fn installed(name: &str) -> Command {
     let path = root().join("target/clients/venv/bin").join(name);
     assert!(path.exists(), "the test clients are not installed: run scripts/install-clients");
     Command::new(path)
 }
 
-/// The command as `runmint exec` starts it.
+/// The command as started by `runmint exec`.
 pub(super) fn under_exec(flags: &[String], command: &Command) -> Command {
     let mut exec = Command::new(env!("CARGO_BIN_EXE_runmint"));
     exec.arg("exec").args(flags).arg("--").arg(command.get_program()).args(command.get_args());
     exec
 }
 
-/// A program that prints who is calling, and ends.
+/// Runs a program that prints the identity it calls with, and exits.
 pub(super) fn run(mut command: Command, environment: &[(String, String)]) -> Call {
     tokio::task::block_in_place(|| {
         let output = command.env_clear().envs(environment.iter().cloned()).output().expect("it starts");
@@ -73,13 +73,13 @@ impl Client {
         Self { child, calls, answers }
     }
 
-    /// Makes a call, while the service and the clouds go on serving.
+    /// Makes a call while the service and the clouds keep serving.
     pub(super) fn call(&mut self) -> Call {
         tokio::task::block_in_place(|| {
-            // Whoever has ended already has no answer either.
+            // A process that has exited does not answer either.
             let _ = self.calls.as_mut().unwrap().write_all(b"\n");
             let mut answer = String::new();
-            // Libraries that are made for GitHub's runner print commands for it.
+            // Libraries made for GitHub's runner print workflow commands.
             while self.answers.read_line(&mut answer).unwrap() > 0 && answer.starts_with("::") {
                 answer.clear();
             }
@@ -98,7 +98,7 @@ impl Client {
         self.child.id()
     }
 
-    /// Lets it end by itself, which it does when there is nothing more to call.
+    /// Lets it exit by itself, once its input ends.
     pub(super) fn end(mut self) -> Option<i32> {
         drop(self.calls.take());
         tokio::task::block_in_place(|| self.child.wait().unwrap().code())

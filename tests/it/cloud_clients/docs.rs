@@ -1,4 +1,4 @@
-//! What stands in docs/clouds/ does what it says: commands are run, documents are evaluated.
+//! The instructions in docs/clouds/ work: commands are run, documents are evaluated.
 
 mod aws;
 mod azure;
@@ -14,7 +14,7 @@ use super::client::{root, run};
 use super::world::{World, claims, variables};
 use crate::harness::Engine;
 
-/// Each page, and how many blocks of each language it has: all of them are looked at below.
+/// Each page with its number of code blocks by language: every block is checked below.
 const PAGES: &[(&str, &[(&str, usize)])] = &[
     ("README.md", &[("sh", 3)]),
     ("aws.md", &[("sh", 4), ("json", 1), ("ini", 1)]),
@@ -28,7 +28,7 @@ const ISSUER: &str = "https://id.example.com/oidc";
 const ORGANIZATION_ID: &str = "6513270e-269e-4d37-b2a7-4de452e6b438";
 
 #[test]
-fn every_page_is_looked_at() {
+fn every_page_is_tested() {
     for (name, languages) in PAGES {
         let text = fs::read_to_string(folder().join(name)).unwrap();
         let fences = text.lines().filter(|line| line.starts_with("```") && line.len() > 3).count();
@@ -44,7 +44,7 @@ fn folder() -> std::path::PathBuf {
     root().join("docs/clouds")
 }
 
-/// What stands between ```` ```LANGUAGE ```` and ```` ``` ````.
+/// The contents of each ```` ```LANGUAGE ```` block.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let text = fs::read_to_string(folder().join(page)).unwrap();
     let fence = format!("\n```{language}\n");
@@ -52,7 +52,7 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
     after.map(|rest| rest.split_once("\n```").unwrap().0.to_owned()).collect()
 }
 
-/// Somebody who follows a page, in a folder of their own.
+/// A reader who follows a page, in a folder of their own.
 struct Reader {
     world: World,
     environment: Vec<(String, String)>,
@@ -77,14 +77,14 @@ impl Reader {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
-    /// A program of this name, whatever it is really.
+    /// Installs a stand-in program under this name.
     fn program(&self, name: &str, script: &str) {
         self.write(&format!("programs/{name}"), script);
         let path = self.world.folder.join("programs").join(name);
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
     }
 
-    /// `./deploy`, which says who it is by a client of the cloud.
+    /// Installs `./deploy`, which prints its identity by way of a cloud client.
     fn deploy_by(&self, client: &str) {
         let script = root().join("tests/clients/python/clouds.py");
         self.write("deploy", &format!("#!/bin/sh\necho | python {} {client}\n", script.display()));
@@ -95,7 +95,7 @@ impl Reader {
         fs::write(self.world.folder.join(name), text).unwrap();
     }
 
-    /// Runs a block as it stands, but for the names of this service. Returns what it printed.
+    /// Runs a block verbatim except for this service's names. Returns its output.
     #[track_caller]
     fn follows(&self, block: &str) -> String {
         let mut shell = Command::new("sh");
@@ -103,7 +103,7 @@ impl Reader {
         run(shell, &self.environment).unwrap_or_else(|error| panic!("{block}\n{error}"))
     }
 
-    /// The arguments that this program gets in a block, over all calls of it.
+    /// The arguments of this program in a block, over all calls.
     fn arguments(&self, program: &str, block: &str) -> Vec<String> {
         self.program(program, "#!/bin/sh\nprintf '%s\\n' \"$@\"\n");
         self.follows(block).lines().map(str::to_owned).collect()
@@ -128,7 +128,7 @@ impl Reader {
     }
 }
 
-/// The value behind `--name=` or `--name `.
+/// The value of `--name=` or `--name `.
 fn option<'a>(arguments: &'a [String], name: &str) -> &'a str {
     let joined = format!("--{name}=");
     let found = arguments.iter().find_map(|argument| argument.strip_prefix(&joined));

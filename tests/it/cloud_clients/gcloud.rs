@@ -1,4 +1,4 @@
-//! Google's command line, where it is installed: it is in no registry that tests could install it from.
+//! Google's command line, if it is installed: no registry offers it to the tests.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use super::world::{World, lasting, variables};
 use crate::harness::Engine;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gcloud_gets_credentials_renews_them_and_says_why_not() {
+async fn gcloud_gets_and_renews_credentials_and_reports_refusals() {
     if Command::new("gcloud").arg("version").output().is_err() {
         eprintln!("NOT CHECKED: gcloud is not installed");
         return;
@@ -26,7 +26,7 @@ async fn gcloud_gets_credentials_renews_them_and_says_why_not() {
     ]);
     let environment = [world.for_google(&world.url_source(), true), more].concat();
     let sessions = &world.clouds.google.sessions;
-    // Each call is a process of its own. It keeps what is good for more than an hour's rest.
+    // Each call is a separate process. It reuses a credential only if more than an hour remains.
     sessions.live_for(lasting(226));
     let whoami = format!("{}/whoami", world.clouds.google_url());
     renews(sessions, &caller(&world, true), || call(&environment, &world, &whoami));
@@ -35,7 +35,7 @@ async fn gcloud_gets_credentials_renews_them_and_says_why_not() {
     assert!(refused.contains("The given credential is rejected by the attribute condition."), "{refused}");
 }
 
-/// The token that it prints, shown to the cloud.
+/// Shows the token that it prints to the cloud.
 fn call(environment: &[(String, String)], world: &World, whoami: &str) -> Call {
     let mut gcloud = Command::new("gcloud");
     gcloud.args(["auth", "print-access-token", "--quiet"]);

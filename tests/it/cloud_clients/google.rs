@@ -7,7 +7,7 @@ use super::world::{ACCOUNT, GOOGLE_AUDIENCE, Site, World, lasting, variables};
 use crate::clouds::google::POOL;
 use crate::harness::Engine;
 
-/// It renews from three minutes and three quarters before the end.
+/// It renews three minutes and 45 seconds before expiry.
 const PYTHON_SECONDS: i64 = 225 + 1;
 const NODE_SECONDS: i64 = 5 * 60 + 1;
 
@@ -55,7 +55,7 @@ fn refuses(world: &Site, name: &str, call: impl Fn() -> String) {
     is_as_kept(world, &format!("{name}-condition"), &call());
 }
 
-/// Who calls: the run itself, or the service account that it acts as.
+/// The caller: the run itself, or the service account it impersonates.
 pub(super) fn caller(world: &Site, impersonate: bool) -> String {
     if impersonate {
         return ACCOUNT.to_owned();
@@ -69,7 +69,7 @@ async fn file_source(world: &Site) -> Value {
     json!({"file": world.token_file("google-token", GOOGLE_AUDIENCE).await})
 }
 
-/// What Google's libraries start and read.
+/// The credential source that Google's libraries execute and read.
 fn executable_source(site: &Site) -> Value {
     let runmint = env!("CARGO_BIN_EXE_runmint");
     let provider = site.google_flags().join(" ");

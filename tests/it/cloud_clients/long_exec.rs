@@ -1,5 +1,5 @@
-//! `runmint exec` for longer than many of its tokens live, with the machine's clock: a service in which a
-//! minute takes 0.4 s, as in the tests of rotation.
+//! `runmint exec` for longer than the lifetime of many tokens, by the machine's clock: a service in which a
+//! minute takes 0.4 s, as in the rotation tests.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use super::world::{Site, lasting, variables};
 use crate::harness::{self, DEADLINE, Engine, Installation, Service, TestDatabase};
 use crate::real_rotation::fast;
 
-/// A token lives four seconds here, and is renewed halfway.
+/// Here a token lives four seconds and is renewed halfway.
 const TOKENS: usize = 20;
 const BETWEEN_CALLS: Duration = Duration::from_millis(200);
 
-/// Azure's libraries are not among them: they keep what they read for ten minutes, which nobody can shorten.
+/// Azure's libraries are excluded: they cache what they read for ten minutes, which cannot be shortened.
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_tokens_and_a_new_key_pass_under_exec_without_a_failed_call() {
+async fn no_call_fails_under_exec_during_twenty_tokens_and_a_rotation() {
     let files = tempfile::tempdir().unwrap();
     let database = TestDatabase::create(Engine::Sqlite, files.path()).await;
     let (site, _service) = start(database).await;
@@ -37,7 +37,7 @@ async fn twenty_tokens_and_a_new_key_pass_under_exec_without_a_failed_call() {
     let (aws, google) = (&site.clouds.aws.sessions, &site.clouds.google.sessions);
     let mut pace = tokio::time::interval(BETWEEN_CALLS);
     let (began, mut calls) = (Instant::now(), 0);
-    // Two clients share what is presented to AWS.
+    // Two clients share the tokens presented to AWS.
     while aws.tokens() < 2 * TOKENS || google.tokens() < TOKENS || aws.key_ids() < 2 || google.key_ids() < 2 {
         assert!(began.elapsed() < 2 * DEADLINE, "so many tokens and keys never came");
         pace.tick().await;
@@ -59,7 +59,7 @@ async fn twenty_tokens_and_a_new_key_pass_under_exec_without_a_failed_call() {
     }
 }
 
-/// The program itself, serving HTTPS, and the clouds that trust it.
+/// The real program serving HTTPS, and the clouds that trust it.
 async fn start(database: TestDatabase) -> (Site, Running) {
     let port = free_port();
     let base_url = format!("https://127.0.0.1:{port}");
@@ -92,13 +92,13 @@ async fn start(database: TestDatabase) -> (Site, Running) {
     (site, Running { _service: service, _installation: installation })
 }
 
-/// Ends when dropped, and its folder after it.
+/// Stops the process when dropped, before its folder is removed.
 struct Running {
     _service: Service,
     _installation: Installation,
 }
 
-/// One that nobody listens on, as far as one can know.
+/// A port that was free a moment ago.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,4 +1,4 @@
-//! A run that lasts: its credentials are renewed many times, and the key that signs for it is replaced.
+//! A long run: its credentials are renewed many times, and its signing key is rotated.
 
 use jiff::SignedDuration;
 use runmint::flows::rotate_keys::look_after_keys;
@@ -10,16 +10,16 @@ use super::world::{AWS_AUDIENCE, World, lasting};
 use crate::harness::Engine;
 
 const STEP: SignedDuration = SignedDuration::from_mins(15);
-/// Six hours of them.
+/// Six hours of steps.
 const STEPS: usize = 24;
 const ROTATE_AFTER: usize = 12;
 
-/// The service's clock moves a quarter of an hour between calls; the clients', which nobody can set, hardly.
-/// So the clouds give credentials that every client renews each time.
+/// The service's clock advances fifteen minutes between calls; the clients' clocks cannot be set and hardly
+/// advance. So the clouds issue credentials that every client renews each time.
 #[tokio::test(flavor = "multi_thread")]
-async fn six_hours_and_a_new_key_pass_without_a_failed_call() {
+async fn no_call_fails_during_six_hours_and_a_rotation() {
     let mut world = World::new(Engine::Sqlite).await;
-    // By then the next key has been published for long enough.
+    // By then the next key has been published long enough.
     live(&world, SignedDuration::from_hours(25)).await;
     world.run = world.app.start_run(&json!({"ttl_seconds": 8 * 3600})).await;
     world.clouds.aws.sessions.live_for(lasting(60));
@@ -46,13 +46,13 @@ async fn six_hours_and_a_new_key_pass_without_a_failed_call() {
         live(&world, STEP).await;
     }
     assert_ne!(world.key_id().await, first_key, "another key signs now");
-    // The clients of AWS, each as often as it was asked; Google's each fetched a token of their own, too.
+    // The AWS clients, each as often as it was called; each Google client also fetched a token of its own.
     let refreshes = [world.clouds.aws.sessions.count(), world.clouds.google.sessions.count()];
     eprintln!("counted: six hours: {refreshes:?} sessions of AWS and Google, no failed call");
     assert!(refreshes.iter().all(|&count| count >= 2 * STEPS), "{refreshes:?}");
 }
 
-/// Lets time pass as a running service does.
+/// Lets time pass as in a running service.
 async fn live(world: &World, time: SignedDuration) {
     look_after_keys(world.app.inner()).await.unwrap();
     world.app.clock.advance(time);

@@ -1,5 +1,5 @@
-//! Clients of the clouds that nobody here wrote, against clouds that are played: first credentials, renewed
-//! ones, and a refusal as their users see it.
+//! Third-party cloud clients against stand-in clouds: first credentials, renewed credentials, and a refusal
+//! as their users see it.
 
 mod aws;
 mod azure;
@@ -20,13 +20,13 @@ use self::client::Call;
 use crate::clouds::sessions::Sessions;
 use crate::harness::DEADLINE;
 
-/// Has a client call until it has renewed its credentials, which must never show.
+/// Calls a client until it has renewed its credentials, which must be invisible to its caller.
 #[track_caller]
 fn renews(sessions: &Sessions, caller: &str, call: impl FnMut() -> Call) {
     assert_eq!(renews_as_somebody(sessions, call), caller);
 }
 
-/// The same for whoever it is. Returns that.
+/// The same for any identity, which it returns.
 #[track_caller]
 fn renews_as_somebody(sessions: &Sessions, mut call: impl FnMut() -> Call) -> String {
     let before = sessions.count();

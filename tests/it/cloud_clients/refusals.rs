@@ -1,10 +1,10 @@
-//! What users of each library see when a cloud refuses, kept in `tests/clients/refusals/`: it is what
-//! they paste when they ask for help.
+//! The output that users of each library see when a cloud refuses, kept in `tests/clients/refusals/`: they
+//! paste it when they ask for help.
 
 use super::client::root;
 use super::world::Site;
 
-/// Compares with the file of this name. To renew the file, remove it and run the test twice.
+/// Compares with the file of this name. To update the file, remove it and run the test twice.
 #[track_caller]
 pub(super) fn is_as_kept(world: &Site, name: &str, shown: &str) {
     let path = root().join("tests/clients/refusals").join(format!("{name}.txt"));
@@ -16,7 +16,7 @@ pub(super) fn is_as_kept(world: &Site, name: &str, shown: &str) {
     assert_eq!(shown, kept.trim_end(), "what {name} shows has changed");
 }
 
-/// Without what differs from one test to the next.
+/// The output without what differs between tests.
 fn anonymous(world: &Site, shown: &str) -> String {
     let run = world.run_id();
     [

@@ -1,5 +1,5 @@
-//! Terraform, where it is installed: its providers come from a registry of their own, but what keeps its state
-//! is built in, and finds its credentials as the AWS provider does.
+//! Terraform, if it is installed: its providers come from a registry of their own, but its state backend is
+//! built in and finds credentials as the AWS provider does.
 
 use std::fs;
 use std::process::Command;
@@ -25,7 +25,7 @@ resource "terraform_data" "website" {
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn terraform_keeps_its_state_with_the_credentials_of_a_run() {
+async fn terraform_stores_its_state_with_a_runs_credentials() {
     if Command::new("terraform").arg("version").output().is_err() {
         eprintln!("NOT CHECKED: terraform is not installed");
         return;

@@ -1,4 +1,4 @@
-//! The same clients, started by `runmint exec`, which alone tells them where their credentials are.
+//! The same clients, started by `runmint exec`, which is their only source of credentials.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -29,7 +29,7 @@ async fn clients_of_aws_work_under_exec_in_every_mode() {
             sessions.live_for(lasting(seconds));
             let flags = [&["--mode".to_owned(), mode.to_owned()][..], &world.aws_flags()].concat();
             let mut client = Client::start(under_exec(&flags, &command), &environment);
-            // At the endpoint it is runmint that renews, for all clients alike: halfway, so not while we wait.
+            // In endpoint mode runmint renews for all clients at half the lifetime, so not during the test.
             let who = if mode == "token" {
                 renews_as_somebody(sessions, || client.call())
             } else {
@@ -88,9 +88,9 @@ async fn clients_of_google_work_under_exec() {
     assert_eq!(left_behind(&world), Vec::<PathBuf>::new());
 }
 
-/// No flags: what the organization set for the run says which clouds.
+/// No flags: the cloud settings of the run choose the clouds.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_has_credentials_of_three_clouds_by_its_settings() {
+async fn cloud_settings_give_a_run_credentials_of_three_clouds() {
     let world = World::new(Engine::Sqlite).await;
     let settings = serde_json::json!({
         "aws": {"roleArn": world.role_arn, "region": "eu-central-1"},
@@ -115,7 +115,7 @@ async fn a_run_has_credentials_of_three_clouds_by_its_settings() {
     assert_eq!(clouds.map(Sessions::count), [1, 1, 1]);
 }
 
-/// GitHub's own library, at the endpoint of the run, which says nothing about the real one.
+/// GitHub's own library at the endpoint of the run, unaware of the real service.
 #[tokio::test(flavor = "multi_thread")]
 async fn actions_core_gets_tokens_under_exec() {
     let world = World::new(Engine::Sqlite).await;
@@ -124,10 +124,10 @@ async fn actions_core_gets_tokens_under_exec() {
     assert_eq!(client.end(), Some(0));
 }
 
-/// Nobody is told when a process is killed. What it leaves is of use for as long as its run may last, and is
-/// swept up by whoever comes next.
+/// A killed process cannot clean up. What it leaves behind works only while its run could last, and the next
+/// start removes it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_exec_leaves_ends_with_the_run_and_is_swept_up() {
+async fn leftovers_of_a_killed_exec_end_with_the_run_and_are_removed() {
     let mut world = World::new(Engine::Sqlite).await;
     let ttl = SignedDuration::from_mins(10);
     world.run = world.app.start_run(&serde_json::json!({"ttl_seconds": ttl.as_secs()})).await;
@@ -141,7 +141,7 @@ async fn what_a_killed_exec_leaves_ends_with_the_run_and_is_swept_up() {
     let token = std::fs::read_to_string(file).unwrap();
     assert_eq!(world.clouds.aws.refusal(&world.role_arn, &token).await, None, "the run goes on");
 
-    // A token may outlive its run by a minute, and STS is lenient for five.
+    // A token may outlive its run by a minute, and STS allows five minutes of leeway.
     world.app.clock.advance(ttl + DEADLINE_GRACE + SignedDuration::from_mins(5));
     let refusal = world.clouds.aws.refusal(&world.role_arn, &token).await.unwrap();
     assert!(refusal.starts_with("ExpiredTokenException"), "{refusal}");
@@ -175,7 +175,7 @@ impl Site {
         flags(&[("--gcp-project-number", project), ("--gcp-pool", name), ("--gcp-provider", name)])
     }
 
-    /// What is around `runmint exec`: the run, and where the clouds are.
+    /// The environment of `runmint exec`: the run and the addresses of the clouds.
     pub(super) fn for_exec(&self) -> Vec<(String, String)> {
         let google = self.clouds.google_url();
         let more = variables(&[

@@ -13,7 +13,7 @@ use crate::clouds::entra::{FederatedCredential, TENANT};
 use crate::clouds::google::{POOL, Provider};
 use crate::harness::{self, Engine, Setup, TestApp};
 
-/// A service in this process with a clock that stands still, and its site.
+/// A service in this process with a manual clock, and its site.
 pub(super) struct World {
     pub(super) app: TestApp,
     site: Site,
@@ -46,7 +46,7 @@ impl World {
         Self { app, site }
     }
 
-    /// Which key signs the run's tokens now.
+    /// The id of the key that signs the run's tokens now.
     pub(super) async fn key_id(&self) -> String {
         part(&self.app.mint(&self.run, "").await, 0)["kid"].as_str().unwrap().to_owned()
     }
@@ -67,8 +67,8 @@ impl DerefMut for World {
 }
 
 impl Site {
-    /// The clouds fetch the service's keys over HTTPS, and trust one kind of run. The service's certificate is from
-    /// `tls/ca.pem` in its folder.
+    /// The clouds fetch the service's keys over HTTPS and trust one kind of run. The service's certificate is
+    /// from `tls/ca.pem` in its folder.
     pub(super) async fn new(clock: Arc<dyn Clock>, issuer: &str, folder: &Path, run: Value) -> Self {
         let authority = std::fs::read_to_string(folder.join("tls/ca.pem")).unwrap();
         let clouds = Clouds::start(clock, &authority, folder).await;
@@ -91,7 +91,7 @@ impl Site {
         self.run["subject"].as_str().unwrap().to_owned()
     }
 
-    /// The role trusts runs with this subject, and no others.
+    /// The role trusts only runs with this subject.
     pub(super) fn trust_in_aws(&self, subject: &str) -> String {
         let issuer = self.issuer.trim_start_matches("https://");
         let policy = json!({"Version": "2012-10-17", "Statement": [{
@@ -106,7 +106,7 @@ impl Site {
         self.clouds.aws.put_role("website-staging-update", &policy)
     }
 
-    /// The application has this one credential.
+    /// The application has only this credential.
     pub(super) fn trust_in_azure(&self, subject: &str) {
         self.clouds.entra.remove_credentials();
         let credential = FederatedCredential {
@@ -129,18 +129,18 @@ impl Site {
         });
     }
 
-    /// A token of the run in a file, as anybody gets it there: by `runmint id-token`, without a line break.
+    /// A token of the run in a file, written as `runmint id-token` prints it, without a line break.
     pub(super) async fn token_file(&self, name: &str, audience: &str) -> PathBuf {
         let token = harness::run(self.inside(), &["id-token", "--audience", audience], "").await.ok();
         let path = self.folder.join(name);
-        // Beside it and then renamed: a reader sees the one or the other, and nothing in between.
+        // Written beside it and then renamed, so that a reader sees either version and never a mixture.
         let new = path.with_extension("new");
         std::fs::write(&new, token).unwrap();
         std::fs::rename(new, &path).unwrap();
         path
     }
 
-    /// What the orchestrator gives to the run.
+    /// The variables that the orchestrator gives to the run.
     pub(super) fn inside(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         variables(&[
@@ -151,7 +151,7 @@ impl Site {
         ])
     }
 
-    /// What every program needs, and nothing of the test's own environment.
+    /// The variables that every program needs, without the test's own environment.
     pub(super) fn base(&self) -> Vec<(String, String)> {
         let ca_file = self.clouds.ca_file.display().to_string();
         variables(&[
@@ -160,7 +160,7 @@ impl Site {
             ("AWS_CA_BUNDLE", &ca_file),
             ("REQUESTS_CA_BUNDLE", &ca_file),
             ("NODE_EXTRA_CA_CERTS", &ca_file),
-            // Where a library asks whether it runs in a cloud.
+            // Libraries ask this to find out whether they run in a cloud.
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("NO_GCE_CHECK", "true"),
         ])

@@ -6,18 +6,18 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// A token taken apart, and nothing more: each cloud has rules of its own about what is in it.
+/// A decoded token without any checks: each cloud has its own rules for its contents.
 pub(crate) struct Assertion {
     pub(crate) header: Map<String, Value>,
     pub(crate) claims: Map<String, Value>,
-    /// A claim stands there twice. The last one is in `claims`.
+    /// Whether a claim occurs twice. `claims` holds the last one.
     pub(crate) repeats_a_claim: bool,
     pub(crate) signed: String,
     pub(crate) signature: Vec<u8>,
 }
 
 impl Assertion {
-    /// `None` when it is no JWS of three parts with two JSON objects.
+    /// `None` if it is not a JWS of three parts with two JSON objects.
     pub(crate) fn parse(token: &str) -> Option<Self> {
         let [header, claims, signature] = token.split('.').collect::<Vec<_>>().try_into().ok()?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
@@ -31,7 +31,7 @@ impl Assertion {
         self.header.get("alg").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Empty is as good as absent.
+    /// An empty id counts as absent.
     pub(crate) fn key_id(&self) -> Option<&str> {
         self.header.get("kid")?.as_str().filter(|id| !id.is_empty())
     }
@@ -45,7 +45,7 @@ impl Assertion {
         self.claims.get(claim)?.as_i64()
     }
 
-    /// `aud`, a text or several.
+    /// `aud`, whether a string or an array.
     pub(crate) fn audiences(&self) -> Vec<String> {
         match self.claims.get("aud") {
             Some(Value::String(one)) => vec![one.clone()],
@@ -57,7 +57,7 @@ impl Assertion {
     }
 }
 
-/// An object's members, the last of each name, and whether one was repeated.
+/// An object's members, the last of each name, and whether a name was repeated.
 struct Members(Map<String, Value>, bool);
 
 impl<'de> Deserialize<'de> for Members {

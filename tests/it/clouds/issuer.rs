@@ -3,27 +3,26 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How a cloud looks at an issuer: from outside, over HTTPS, each time anew.
+/// A cloud's view of an issuer: from outside, over HTTPS, without a cache.
 ///
-/// What each of them keeps, and for how long, is nowhere written; AWS was seen to notice every change within
-/// two seconds.
+/// The clouds do not document their caching; AWS was observed to notice every change within two seconds.
 pub(crate) struct Outside {
     http: reqwest::Client,
     fetches: AtomicUsize,
 }
 
-/// What an issuer publishes.
+/// The documents that an issuer publishes.
 pub(crate) struct Published {
     pub(crate) issuer: String,
     pub(crate) keys: Vec<Value>,
 }
 
-/// Why it could not be read.
+/// Why the documents could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// No answer, not in time, not with 200, or not over a connection that is trusted.
+    /// No answer, too late, not status 200, or not over a trusted connection.
     Connection,
-    /// A member that OpenID Connect Discovery requires is not there.
+    /// A member required by OpenID Connect Discovery is missing.
     Discovery,
     KeySet,
 }
@@ -32,7 +31,7 @@ pub(crate) enum Unreadable {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Outside {
-    /// `authorities` is PEM, whatever is signed by them is trusted, and nothing else.
+    /// Trusts only certificates signed by `authorities` (PEM).
     pub(crate) fn trusting(authorities: &str) -> Self {
         let authorities = reqwest::Certificate::from_pem_bundle(authorities.as_bytes()).unwrap();
         let http = reqwest::Client::builder()
@@ -63,7 +62,7 @@ impl Outside {
         Ok(Published { issuer: discovery["issuer"].as_str().unwrap_or_default().to_owned(), keys })
     }
 
-    /// How many documents were asked for.
+    /// The number of documents requested.
     pub(crate) fn fetches(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }

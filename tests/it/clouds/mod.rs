@@ -1,8 +1,8 @@
-//! The token services of AWS, Microsoft Entra and Google Cloud, played on loopback: over HTTPS, with discovery
-//! and keys fetched from the issuer, and with the refusals of the real ones.
+//! Stand-ins for the token services of AWS, Microsoft Entra and Google Cloud on loopback: over HTTPS, with
+//! discovery and keys fetched from the issuer, and with the refusals of the real services.
 //!
-//! What they refuse and how they say it is from the vendors' documentation and models, and for AWS from what
-//! others have seen the real service answer. The credentials that they give open nothing but themselves.
+//! Their rules and texts come from the vendors' documentation and models, and for AWS from published
+//! observations of the real service. Their credentials work only here.
 
 mod assertion;
 pub(crate) mod aws;
@@ -34,7 +34,7 @@ pub(crate) struct Clouds {
     pub(crate) aws: Arc<Aws>,
     pub(crate) entra: Arc<Entra>,
     pub(crate) google: Arc<Google>,
-    /// The authorities of the clouds and of their issuers: whoever talks to either has to trust these.
+    /// The certificate authorities of the clouds and their issuers, which clients of either must trust.
     pub(crate) ca_file: PathBuf,
     aws_server: HttpsServer,
     entra_server: HttpsServer,
@@ -42,8 +42,8 @@ pub(crate) struct Clouds {
 }
 
 impl Clouds {
-    /// `clock` is what tokens are measured by; credentials live by the machine's, which their users read.
-    /// `issuers` is PEM: the authority of whoever the clouds are to fetch keys from.
+    /// `clock` measures tokens; credentials live by the machine's clock, which clients read. `issuers` is
+    /// PEM: the certificate authority of the issuers that the clouds fetch keys from.
     pub(crate) async fn start(clock: Arc<dyn Clock>, issuers: &str, folder: &Path) -> Self {
         let certificate = Certificate::new();
         let (aws, entra, google) = (
@@ -77,7 +77,7 @@ impl Clouds {
     }
 }
 
-/// Something in a cloud that can be called with its tokens: says who is calling.
+/// An API in a cloud that reports the identity of its caller.
 fn whoami(sessions: &Sessions, headers: &HeaderMap) -> Response {
     match bearer(sessions, headers) {
         Some(session) => session.principal.into_response(),
@@ -85,9 +85,9 @@ fn whoami(sessions: &Sessions, headers: &HeaderMap) -> Response {
     }
 }
 
-/// The session of the access token in the request, while it lasts.
+/// The unexpired session of the access token in the request.
 fn bearer(sessions: &Sessions, headers: &HeaderMap) -> Option<Session> {
     let token = headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")?;
-    // Whoever looked at the clock before the request has sent it in good faith.
+    // A client that read the clock before the request sent it in good faith.
     sessions.find(token).filter(|session| SystemClock.now() < session.expires_at + LEEWAY)
 }

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
-/// A certificate for 127.0.0.1 from an authority that nobody knows yet.
+/// A certificate for 127.0.0.1 from a new certificate authority.
 pub(crate) struct Certificate {
     acceptor: TlsAcceptor,
     /// The authority's own certificate.
@@ -34,7 +34,7 @@ impl Certificate {
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
         let mut leaf = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-        // By names alone OpenSSL would take it for its own issuer.
+        // Otherwise OpenSSL, which compares names only, would take it for its own issuer.
         leaf.distinguished_name.push(DnType::CommonName, "stand-in cloud");
         leaf.use_authority_key_identifier_extension = true;
         let leaf: CertificateDer<'static> = leaf.signed_by(&key, &authority).unwrap().der().clone();
@@ -80,13 +80,13 @@ impl Drop for HttpsServer {
 }
 
 async fn speak(stream: TcpStream, tls: TlsAcceptor, router: Router) {
-    // Who does not trust the certificate hangs up here, and says so by itself.
+    // A client that does not trust the certificate disconnects here and reports it.
     let Ok(stream) = tls.accept(stream).await else { return };
     let service = service_fn(move |request: Request<Incoming>| router.clone().call(request.map(Body::new)));
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// The authorities of several PEM texts in one file, as every client wants them.
+/// Writes several PEM certificate authorities to one file, as every client expects.
 pub(crate) fn write_bundle(path: &Path, authorities: &[&str]) {
     std::fs::write(path, authorities.join("\n")).unwrap();
 }

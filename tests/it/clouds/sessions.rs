@@ -6,12 +6,12 @@ use runmint::entropy::{Entropy, SystemEntropy};
 
 use super::assertion::Assertion;
 
-/// The credentials that a cloud gave, who has them, and until when they are good.
+/// The credentials that a cloud issued, with their holders and expiry.
 pub(crate) struct Sessions {
     given: Mutex<HashMap<String, Session>>,
-    /// What a test says they live for, instead of what was asked.
+    /// The lifetime that a test sets, overriding the requested one.
     lifetime: Mutex<Option<SignedDuration>>,
-    /// What was presented for them: the signatures, and the keys that made them.
+    /// The signatures of the tokens presented, and the keys that made them.
     presented: Mutex<BTreeSet<Vec<u8>>>,
     key_ids: Mutex<BTreeSet<String>>,
 }
@@ -32,12 +32,12 @@ impl Sessions {
         }
     }
 
-    /// From now on each lives this long.
+    /// Sets the lifetime of credentials issued from now on.
     pub(crate) fn live_for(&self, lifetime: SignedDuration) {
         *self.lifetime.lock().unwrap() = Some(lifetime);
     }
 
-    /// A secret that nobody had before, and the session behind it.
+    /// Issues a new secret and opens its session.
     pub(crate) fn open(&self, principal: String, now: Timestamp, asked: SignedDuration) -> (String, Session) {
         let lifetime = self.lifetime.lock().unwrap().unwrap_or(asked);
         let session = Session { principal, expires_at: now + lifetime };
@@ -52,23 +52,23 @@ impl Sessions {
         self.given.lock().unwrap().get(secret).cloned()
     }
 
-    /// How many were given.
+    /// The number of credentials issued.
     pub(crate) fn count(&self) -> usize {
         self.given.lock().unwrap().len()
     }
 
-    /// Remembers a token that was accepted.
+    /// Records an accepted token.
     pub(super) fn accepted(&self, assertion: &Assertion) {
         self.presented.lock().unwrap().insert(assertion.signature.clone());
         self.key_ids.lock().unwrap().extend(assertion.key_id().map(str::to_owned));
     }
 
-    /// How many different tokens were accepted.
+    /// The number of different tokens accepted.
     pub(crate) fn tokens(&self) -> usize {
         self.presented.lock().unwrap().len()
     }
 
-    /// By how many different keys they were signed.
+    /// The number of different keys that signed them.
     pub(crate) fn key_ids(&self) -> usize {
         self.key_ids.lock().unwrap().len()
     }

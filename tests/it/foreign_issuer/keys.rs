@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use runmint::trust::algorithm::Algorithm;
 use serde_json::{Value, json};
 
-/// A key pair and the name that its issuer gives it.
+/// A key pair and its key id.
 #[derive(Clone)]
 pub(crate) struct ForeignKey {
     pub(crate) id: String,
@@ -30,7 +30,8 @@ enum Pair {
 const RSA_KEYS: usize = 4;
 
 impl ForeignKey {
-    /// A key for `algorithm`. Finding an RSA key takes a while, so there are few of them: `number` says which.
+    /// A key for `algorithm`. Generating an RSA key takes a while, so there are only a few: `number` chooses
+    /// one.
     pub(crate) fn new(id: &str, algorithm: Algorithm, number: usize) -> Self {
         static RSA: [OnceLock<RsaKeyPair>; RSA_KEYS] = [const { OnceLock::new() }; RSA_KEYS];
         let ecdsa = |curve: &'static EcdsaSigningAlgorithm| {
@@ -54,7 +55,7 @@ impl ForeignKey {
         Self::new(id, Algorithm::Rs256, number)
     }
 
-    /// The same key under another name.
+    /// The same key under another id.
     pub(crate) fn called(&self, id: &str) -> Self {
         Self { id: id.to_owned(), ..self.clone() }
     }
@@ -82,7 +83,7 @@ impl ForeignKey {
         jwk
     }
 
-    /// The public key as `SubjectPublicKeyInfo` or `RSAPublicKey`, whatever the library has.
+    /// The public key as `SubjectPublicKeyInfo` or `RSAPublicKey`, whichever the library provides.
     pub(crate) fn public_der(&self) -> Vec<u8> {
         match &self.pair {
             Pair::Rsa(key) => key.public_key().as_ref().to_vec(),

@@ -1,4 +1,4 @@
-//! An issuer that is not ours, on loopback: its own keys, and any answer that a test likes.
+//! A foreign issuer on loopback, with its own keys and any answer that a test sets.
 
 mod keys;
 mod names;

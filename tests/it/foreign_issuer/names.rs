@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use runmint::upstream::resolver::{Resolver, Resolving};
 
-/// Names whose addresses change with every question.
+/// Names whose addresses change with every lookup.
 #[derive(Default)]
 pub(crate) struct Names {
     answers: Mutex<HashMap<String, Vec<Vec<IpAddr>>>>,
@@ -13,7 +13,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The answers that `name` has, one after the other; the last one stays.
+    /// Sets the successive answers for `name`; the last one repeats.
     pub(crate) fn set(&self, name: &str, answers: &[&[&str]]) {
         let parse = |answer: &&[&str]| answer.iter().map(|address| address.parse().unwrap()).collect();
         let answers = answers.iter().rev().map(parse).collect();

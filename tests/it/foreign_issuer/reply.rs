@@ -3,16 +3,16 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-/// What the server answers on one of its paths.
+/// The server's answer on one path.
 #[derive(Clone)]
 pub(crate) enum Reply {
     /// These bytes, head and body, and then the end of the connection.
     Raw(Vec<u8>),
-    /// Not a byte, for as long as the client waits.
+    /// No byte, for as long as the client waits.
     Silence,
-    /// A good head, and then a byte of the body now and then.
+    /// A valid head, and then a byte of the body now and then.
     Drip,
-    /// A good head without a length, and a body that has no end.
+    /// A valid head without a length, and an endless body.
     Endless,
     /// Another reply, once the gate opens.
     Behind(Gate, Box<Reply>),

@@ -22,7 +22,7 @@ use super::reply::Reply;
 pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub(crate) const KEYS: &str = "/keys";
 
-/// A running issuer. Without being told otherwise it is an honest one.
+/// A running issuer, honest by default.
 pub(crate) struct ForeignIssuer {
     pub(crate) url: String,
     pub(crate) address: SocketAddr,
@@ -37,7 +37,7 @@ struct State {
     connections: AtomicUsize,
 }
 
-/// A certificate for `localhost` and `127.0.0.1`, and who signed it.
+/// A certificate for `localhost` and `127.0.0.1`, and its signer.
 #[derive(Clone)]
 pub(crate) struct Tls {
     acceptor: TlsAcceptor,
@@ -46,7 +46,7 @@ pub(crate) struct Tls {
     pub(crate) thumbprint: Thumbprint,
 }
 
-/// Presents a certificate with a key that is not its own.
+/// Presents a certificate with a key that does not match.
 #[derive(Debug)]
 struct Stolen(Arc<CertifiedKey>);
 
@@ -57,7 +57,7 @@ impl ResolvesServerCert for Stolen {
 }
 
 impl Tls {
-    /// The same certificate in the hands of somebody who does not have its key.
+    /// The same certificate, used by an attacker without its key.
     pub(crate) fn stolen(&self) -> Self {
         let key = PrivateKeyDer::try_from(KeyPair::generate().unwrap().serialize_der()).unwrap();
         let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
@@ -116,7 +116,7 @@ impl ForeignIssuer {
         issuer
     }
 
-    /// Its `issuer` and where its keys are, for an issuer that is reached by a name.
+    /// Sets `issuer` and the URL of its keys, for an issuer that is reached by name.
     pub(crate) fn is_called(&self, url: &str) {
         self.discovery(Reply::json(&json!({"issuer": url, "jwks_uri": format!("{url}{KEYS}")})));
     }
@@ -147,12 +147,12 @@ impl ForeignIssuer {
         replies.push((path.to_owned(), reply));
     }
 
-    /// The paths that were asked for, in order.
+    /// The requested paths, in order.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state.requests.lock().unwrap().clone()
     }
 
-    /// How often its keys were asked for.
+    /// The number of times that its keys were requested.
     pub(crate) fn key_requests(&self) -> usize {
         self.requests().iter().filter(|path| *path == KEYS).count()
     }

@@ -24,14 +24,14 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The body of an answer that must have succeeded.
+    /// The body of an answer that must be a success.
     #[track_caller]
     pub(crate) fn ok(&self) -> Value {
         assert!(self.status.is_success(), "{} {}", self.status, self.text);
         self.json()
     }
 
-    /// Asserts that this is a problem document of this status and kind, and returns its detail.
+    /// Asserts that this is a problem document of this status and kind; returns its detail.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, slug: &str) -> String {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);

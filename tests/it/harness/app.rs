@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use super::keys::SharedKeys;
 use super::{Answer, Engine, ManualClock, TestDatabase, keys};
 
-/// When tests begin, unless they say otherwise.
+/// The time at which tests begin by default.
 pub(crate) const START: &str = "2026-01-02T03:04:05Z";
 
 /// A running service, with organization `acme` and an access token of each role.
@@ -41,7 +41,7 @@ pub(crate) struct TestApp {
     folder: Arc<TempDir>,
 }
 
-/// How a service differs from the usual.
+/// How a service differs from the default.
 pub(crate) struct Setup {
     pub(crate) engine: Engine,
     pub(crate) start: Timestamp,
@@ -62,7 +62,7 @@ impl Setup {
         Self { start, ..self }
     }
 
-    /// Only the service, for configurations under whose URLs the test cannot reach it.
+    /// Only the service, for configurations whose URLs the test cannot reach.
     pub(crate) async fn run_detached(self) -> TestApp {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let database = TestDatabase::create(self.engine, folder.path()).await;
@@ -88,7 +88,7 @@ impl TestApp {
         Setup::new(engine).run().await
     }
 
-    /// A second process's worth of service on the same database, with the same tokens and clock.
+    /// Another service on the same database, with the same tokens and clock, as if a second process.
     pub(crate) async fn replica(&self) -> Self {
         let (database, clock) = (self.database.clone(), Arc::clone(&self.clock));
         let mut replica = Self::serve(&self.config, database, clock, Arc::clone(&self.folder)).await;
@@ -155,14 +155,14 @@ impl TestApp {
         create_access_token(self.inner(), new).await.unwrap().secret.expose().to_owned()
     }
 
-    /// The key that signs RS256 for the shared issuer.
+    /// The RS256 key that signs for the shared issuer.
     pub(crate) fn signing_key(&self) -> Arc<SigningKey> {
         let ring = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
         let served = self.inner().served.load();
         Arc::clone(served.keyring.signer(ring, &self.inner().rotation, self.clock.now()).unwrap())
     }
 
-    /// The settings that this service began with.
+    /// The settings with which this service started.
     pub(crate) fn settings(&self) -> Settings {
         settings(&self.config, &self.issuer, &self.database.url, self.folder())
     }
@@ -181,7 +181,7 @@ impl TestApp {
         self.folder.path()
     }
 
-    /// Ends the service gently; returns how many connections had to be cut off.
+    /// Stops the service gracefully; returns the number of connections that had to be cut off.
     pub(crate) async fn stop(&mut self) -> usize {
         self.server.take().expect("the server runs").stop().await
     }
@@ -192,7 +192,7 @@ impl TestApp {
         self.post_ok(&self.admin, &path, &body).await["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// Sends a request with a token (none when empty) and a body (none when null).
+    /// Sends a request with a token (unless empty) and a body (unless null).
     pub(crate) async fn send(&self, method: Method, token: &str, path: &str, body: &Value) -> Answer {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base_url) };
         let mut request = self.http.request(method, url);
@@ -241,10 +241,10 @@ impl TestApp {
         self.post_ok(&self.orchestrator, "/api/orgs/acme/runs", &body).await
     }
 
-    /// Asks for a token of a started run; `query` continues its request URL.
+    /// Requests a token for a started run; `query` continues its request URL.
     pub(crate) async fn ask(&self, run: &Value, query: &str) -> Answer {
         let url = format!("{}{query}", run["request_url"].as_str().unwrap());
-        // A replica is asked at its own address.
+        // A replica is called at its own address.
         let path = url.split_once("/api/").unwrap().1;
         self.get(run["request_token"].as_str().unwrap(), &format!("/api/{path}")).await
     }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use runmint::clock::Clock;
 
-/// A clock that stands still until it is told to move.
+/// A clock that advances only when told to.
 pub(crate) struct ManualClock(AtomicI64);
 
 impl ManualClock {

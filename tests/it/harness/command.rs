@@ -1,4 +1,4 @@
-//! The program as people and scripts start it, until it ends.
+//! Runs the program to its end, as operators and scripts do.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -15,7 +15,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// The result of a command that must have succeeded.
+    /// The result of a command that must succeed.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
@@ -61,7 +61,7 @@ pub(crate) async fn run(environment: Vec<(String, String)>, arguments: &[&str], 
     tokio::task::spawn_blocking(run).await.unwrap()
 }
 
-/// Runs the program as the bearer of an access token.
+/// Runs the program with this access token.
 pub(crate) async fn run_as(app: &TestApp, token: &str, arguments: &[&str]) -> Ended {
     let environment = vec![
         ("RUNMINT_URL".to_owned(), app.base_url.clone()),

@@ -8,7 +8,7 @@ pub(crate) enum Engine {
     Postgres,
 }
 
-/// A database of a test's own.
+/// A database for one test.
 #[derive(Clone)]
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
@@ -35,7 +35,7 @@ impl TestDatabase {
         Self { url: format!("{base}/{name}") }
     }
 
-    /// A connection of the test's own, to look or to damage.
+    /// A connection for the test, to read or to damage data.
     pub(crate) async fn connect(&self) -> AnyConnection {
         sqlx::any::install_default_drivers();
         AnyConnection::connect(&self.url).await.unwrap()
@@ -48,7 +48,7 @@ impl TestDatabase {
         connection.close().await.unwrap();
     }
 
-    /// The one number that a query gives.
+    /// The only number that a query returns.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let mut connection = self.connect().await;
         let number =
@@ -57,7 +57,7 @@ impl TestDatabase {
         number
     }
 
-    /// The one text that a query gives.
+    /// The only text that a query returns.
     pub(crate) async fn text(&self, sql: &str) -> String {
         let mut connection = self.connect().await;
         let text =
@@ -66,7 +66,7 @@ impl TestDatabase {
         text
     }
 
-    /// Every row of every table, in an order that does not change, as a backup would have it.
+    /// Every row of every table in a stable order, as in a backup.
     pub(crate) async fn dump(&self) -> String {
         let mut connection = self.connect().await;
         let postgres = self.url.starts_with("postgres");
@@ -95,7 +95,7 @@ impl TestDatabase {
     }
 }
 
-/// Names of databases only: tests run side by side and must not meet.
+/// For database names only: tests run in parallel and must not share one.
 fn random() -> u128 {
     use runmint::entropy::{Entropy, SystemEntropy};
     let mut bytes = [0; 16];

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::process::{Exited, Process};
 use super::{Answer, Engine, TestDatabase};
 
-/// What an operator has: a folder, a database, a configuration file. Nothing runs yet.
+/// An operator's installation: a folder, a database, a configuration file. Nothing runs yet.
 pub(crate) struct Installation {
     pub(crate) database: TestDatabase,
     issuer: String,
@@ -17,7 +17,7 @@ pub(crate) struct Installation {
     folder: TempDir,
 }
 
-/// The program serving, and where.
+/// The serving program and its address.
 pub(crate) struct Service {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
@@ -33,7 +33,7 @@ impl Installation {
         Self::of(database, Self::ISSUER, folder)
     }
 
-    /// One on this database, under a URL where something passes requests on.
+    /// An installation on this database whose URL is that of a proxy.
     pub(crate) fn behind(issuer: &str, database: TestDatabase) -> Self {
         Self::of(database, issuer, tempfile::tempdir().unwrap())
     }
@@ -43,8 +43,8 @@ impl Installation {
         installation.configure("")
     }
 
-    /// Writes the configuration file, with these lines beside what every service needs. Any free port is
-    /// taken, so the issuer's URL is not where the service answers.
+    /// Writes the configuration file: these lines and those that every service needs. It listens on any free
+    /// port, so the issuer's URL is not the service's address.
     pub(crate) fn configure(self, lines: &str) -> Self {
         let (issuer, database_url) = (&self.issuer, &self.database.url);
         let file = format!(
@@ -71,13 +71,13 @@ impl Installation {
         self.start_with(arguments, &[])
     }
 
-    /// As `start`, with this in its environment, too.
+    /// Like `start`, with these variables added.
     pub(crate) fn start_with(&self, arguments: &[&str], variables: &[(String, String)]) -> Process {
         let with_config = [arguments, &["--config", "runmint.toml"]].concat();
         Process::start(self.folder(), &with_config, &[&self.environment, variables].concat())
     }
 
-    /// The program serving, with this in its environment, too.
+    /// Starts serving, with these variables added.
     pub(crate) fn serve_with(&self, variables: &[(String, String)]) -> Service {
         Service::of(self.start_with(&["serve"], variables))
     }
@@ -93,23 +93,23 @@ impl Installation {
         printed["admin_token"].as_str().map(str::to_owned)
     }
 
-    /// A service that answers.
+    /// Starts a service and waits until it answers.
     pub(crate) fn serve(&self) -> Service {
         Service::of(self.start(&["serve"]))
     }
 }
 
 impl Service {
-    /// Waits until the process has said where it serves.
+    /// Waits until the process has logged its address.
     pub(crate) fn of(process: Process) -> Self {
-        // In both forms of the log: listen=127.0.0.1:1234 and "listen":"127.0.0.1:1234". The issuer, before
-        // it, may be on this machine too.
+        // Matches both log formats: listen=127.0.0.1:1234 and "listen":"127.0.0.1:1234". The issuer precedes
+        // it and may be on this machine too.
         let line = process.log_line("listen");
         let said = &line[line.find("listen").unwrap()..];
         let port = said.split("127.0.0.1:").nth(1).unwrap();
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
         let address = format!("127.0.0.1:{port}").parse().unwrap();
-        // The service closes a connection that rests for ten seconds, also while a request is on its way.
+        // The service closes a connection after ten idle seconds, even if a request is on its way.
         let rest_at_most = Duration::from_secs(5);
         let http = reqwest::Client::builder().no_proxy().pool_idle_timeout(rest_at_most).build().unwrap();
         Self { process, address, http }
@@ -134,24 +134,24 @@ impl Service {
         self.send(Method::POST, token, path, body).await
     }
 
-    /// Makes organization `acme` and starts a run in it.
+    /// Creates organization `acme` and starts a run in it.
     pub(crate) async fn first_run(&self, admin: &str) -> Value {
         self.post(admin, "/api/orgs", &json!({"name": "acme"})).await.ok();
         self.post(admin, "/api/orgs/acme/runs", &Self::run()).await.ok()
     }
 
-    /// What starts an update of acme's website in staging.
+    /// The body that starts an update of acme's website in staging.
     pub(crate) fn run() -> Value {
         let attributes = json!({"project": "website", "stack": "staging", "operation": "update"});
         json!({"service": "deploy", "attributes": attributes})
     }
 
-    /// Asks for a token of a started run.
+    /// Requests a token for a started run.
     pub(crate) async fn ask(&self, run: &Value) -> Answer {
         self.get(run["request_token"].as_str().unwrap(), request_path(run)).await
     }
 
-    /// Ends the service with this signal and waits until it is gone.
+    /// Sends this signal to the service and waits until it is gone.
     #[track_caller]
     pub(crate) fn stop(self, signal: &str) -> Exited {
         self.process.signal(signal);
@@ -159,7 +159,7 @@ impl Service {
     }
 }
 
-/// Where a started run asks for its tokens, without the host.
+/// The path of a started run's token requests, without the host.
 pub(crate) fn request_path(run: &Value) -> &str {
     let url = run["request_url"].as_str().unwrap();
     &url[url.find("/api/").unwrap()..]

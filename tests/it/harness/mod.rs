@@ -1,5 +1,5 @@
-//! What the tests stand on: a running service with a manual clock, and an HTTP client for it; or the
-//! program itself as a process.
+//! Support for all tests: a running service with a manual clock and an HTTP client for it, or the program
+//! itself as a process.
 
 mod answer;
 mod app;
@@ -19,7 +19,7 @@ pub(crate) use installation::{Installation, Service, request_path};
 pub(crate) use keys::{RSA_KEYS, SharedKeys, rsa_key, sealing_key_text};
 pub(crate) use process::{DEADLINE, Exited, Process};
 
-/// Waits until `condition` holds, which something outside this process brings about.
+/// Waits until `condition` becomes true through something outside this process.
 pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
     let holds = async {
@@ -32,7 +32,7 @@ pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
 
 /// Declares each named `async fn(app: TestApp)` of the file as a test on both engines.
 ///
-/// With `Scene:` before the names, each test gets what `Scene::set(engine)` makes.
+/// With `Scene:` before the names, each test gets the result of `Scene::set(engine)`.
 macro_rules! on_both_engines {
     ($scene:ident: $($test:ident),* $(,)?) => {
         mod on_sqlite {

@@ -4,11 +4,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes on a busy machine. Nothing waits for it to pass: it only ends a test
-/// that hangs.
+/// Longer than anything here takes on a busy machine. No test waits for it to pass: it only ends a test that
+/// hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The program itself, as a process of its own. Everything it prints is kept; it is killed when dropped.
+/// The program itself, as a separate process. All its output is kept; it is killed when dropped.
 pub(crate) struct Process {
     child: Child,
     stdout: Arc<Output>,
@@ -18,13 +18,13 @@ pub(crate) struct Process {
 /// How a process ended.
 #[derive(Debug)]
 pub(crate) struct Exited {
-    /// `None` when a signal ended it.
+    /// `None` if a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// What came out of one pipe, and a way to wait for more of it.
+/// The output of one pipe, and a way to wait for more.
 #[derive(Default)]
 struct Output {
     so_far: Mutex<SoFar>,
@@ -38,7 +38,7 @@ struct SoFar {
 }
 
 impl Process {
-    /// Starts the program in `folder`, with nothing of the test's own environment but `environment`.
+    /// Starts the program in `folder`, with `environment` as its whole environment.
     pub(crate) fn start(folder: &Path, arguments: &[&str], environment: &[(String, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runmint"));
         command.args(arguments).current_dir(folder).env_clear().envs(environment.iter().cloned());
@@ -64,13 +64,13 @@ impl Process {
 
     /// Sends the signal of this name.
     pub(crate) fn signal(&self, name: &str) {
-        // The shell's own `kill` is the one that every system has, and it needs no unsafe code.
+        // Every system has the shell's own `kill`, and it needs no unsafe code.
         let command = format!("kill -{name} {}", self.id());
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
     }
 
-    /// Stops it where it is, as if its machine were suspended, until it gets the signal CONT. The signal only
-    /// asks for that: this returns when every thread has stopped.
+    /// Pauses the process, as if its machine were suspended, until it gets the signal CONT. The signal takes
+    /// effect asynchronously: this returns once every thread has stopped.
     #[track_caller]
     pub(crate) fn pause(&self) {
         self.signal("STOP");
@@ -90,7 +90,7 @@ impl Process {
         })
     }
 
-    /// The first line on standard error that contains `text`, once it is there.
+    /// Waits for the first line on standard error that contains `text`.
     #[track_caller]
     pub(crate) fn log_line(&self, text: &str) -> String {
         let found = self.stderr.line(text);
@@ -104,7 +104,7 @@ impl Process {
         found.unwrap_or_else(|| panic!("`{text}` never came.\n{}", self.printed()))
     }
 
-    /// Standard output up to and including `text`, once it is there.
+    /// Waits for standard output up to and including `text`.
     #[track_caller]
     pub(crate) fn stdout_until(&self, text: &str) -> String {
         let found = self.stdout.wait(|so_far| {
@@ -114,7 +114,7 @@ impl Process {
         found.unwrap_or_else(|| panic!("`{text}` never came.\n{}", self.printed()))
     }
 
-    /// Waits for the end, which must come by itself.
+    /// Waits until the process exits by itself.
     #[track_caller]
     pub(crate) fn wait(mut self) -> Exited {
         for output in [&self.stdout, &self.stderr] {
@@ -147,7 +147,7 @@ impl Exited {
         self
     }
 
-    /// The one line that a refused start prints, and nothing else with it.
+    /// The only line of output of a refused start.
     #[track_caller]
     pub(crate) fn refusal(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -177,7 +177,7 @@ impl Output {
         output
     }
 
-    /// The first whole line with this text, as soon as it is there.
+    /// The first whole line with this text, as soon as it appears.
     fn line(&self, text: &str) -> Option<String> {
         self.wait(|so_far| {
             let printed = String::from_utf8_lossy(&so_far.bytes);
@@ -186,7 +186,7 @@ impl Output {
         })
     }
 
-    /// What `look` finds, as soon as it finds it; `None` when the pipe ended or the deadline passed first.
+    /// The result of `look`, as soon as there is one; `None` if the pipe ended or the deadline passed first.
     fn wait<T>(&self, look: impl Fn(&SoFar) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + DEADLINE;
         let mut so_far = self.so_far.lock().unwrap();

@@ -1,4 +1,4 @@
-//! Keys in AWS KMS, as moto plays it (`tests/clients/python/kms.py`).
+//! Keys in AWS KMS, with moto as the stand-in (`tests/clients/python/kms.py`).
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -22,30 +22,30 @@ mod on_moto {
     use super::each_in_its_own_process;
 
     each_in_its_own_process!(super::moto:
-        keys_live_and_die,
-        keys_of_3072_bits_live_and_die,
-        several_threads_sign_at_once,
-        what_kms_says_is_in_the_error,
+        keys_are_created_used_and_destroyed,
+        keys_of_3072_bits_are_created_used_and_destroyed,
+        several_threads_sign_concurrently,
+        the_error_includes_the_message_of_kms,
     );
 }
 
 mod on_moto_over_https {
     use super::each_in_its_own_process;
 
-    each_in_its_own_process!(super::moto_over_https: keys_live_and_die);
+    each_in_its_own_process!(super::moto_over_https: keys_are_created_used_and_destroyed);
 }
 
 mod without_kms {
     use super::each_in_its_own_process;
 
     each_in_its_own_process!(super::only_credentials:
-        nobody_at_the_endpoint_is_told,
-        without_a_region_nothing_starts,
+        an_unreachable_endpoint_is_reported,
+        a_missing_region_stops_the_start,
     );
-    each_in_its_own_process!(super::nothing: without_credentials_nothing_is_asked);
+    each_in_its_own_process!(super::nothing: without_credentials_no_request_is_sent);
 }
 
-fn keys_live_and_die() {
+fn keys_are_created_used_and_destroyed() {
     let runtime = Runtime::new().unwrap();
     let connect = || connect(&runtime, &given(ENDPOINT), RsaBits::Bits2048);
     let (store, again) = (connect(), connect());
@@ -54,20 +54,20 @@ fn keys_live_and_die() {
     }
 }
 
-fn keys_of_3072_bits_live_and_die() {
+fn keys_of_3072_bits_are_created_used_and_destroyed() {
     let runtime = Runtime::new().unwrap();
     let connect = |rsa_bits| connect(&runtime, &given(ENDPOINT), rsa_bits);
     let (store, again) = (connect(RsaBits::Bits3072), connect(RsaBits::Bits2048));
     lives::a_key_lives_and_dies(&store, &again, SigningAlgorithm::Rs256, 384);
 }
 
-fn several_threads_sign_at_once() {
+fn several_threads_sign_concurrently() {
     let runtime = Runtime::new().unwrap();
-    lives::several_threads_sign_at_once(&connect(&runtime, &given(ENDPOINT), RsaBits::Bits2048));
+    lives::several_threads_sign_concurrently(&connect(&runtime, &given(ENDPOINT), RsaBits::Bits2048));
 }
 
-/// A key that is used for another algorithm than it is for.
-fn what_kms_says_is_in_the_error() {
+/// Uses a key with the wrong algorithm.
+fn the_error_includes_the_message_of_kms() {
     let runtime = Runtime::new().unwrap();
     let store = connect(&runtime, &given(ENDPOINT), RsaBits::Bits2048);
     let new = store.generate(SigningAlgorithm::Es256).unwrap();
@@ -79,7 +79,7 @@ fn what_kms_says_is_in_the_error() {
     );
 }
 
-fn nobody_at_the_endpoint_is_told() {
+fn an_unreachable_endpoint_is_reported() {
     let runtime = Runtime::new().unwrap();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let store = connect(&runtime, &format!("http://{closed}"), RsaBits::Bits2048);
@@ -90,7 +90,7 @@ fn nobody_at_the_endpoint_is_told() {
     assert!(shown.contains("Connection refused") && !shown.contains(SECRET_KEY), "{shown}");
 }
 
-fn without_a_region_nothing_starts() {
+fn a_missing_region_stops_the_start() {
     let runtime = Runtime::new().unwrap();
     let settings = AwsKmsSettings { endpoint: None, region: None, rsa_bits: RsaBits::Bits2048 };
     let error = runtime.block_on(AwsKmsKeys::connect(settings, runtime.handle().clone())).err().unwrap();
@@ -100,7 +100,7 @@ fn without_a_region_nothing_starts() {
     );
 }
 
-fn without_credentials_nothing_is_asked() {
+fn without_credentials_no_request_is_sent() {
     let runtime = Runtime::new().unwrap();
     let store = connect(&runtime, "http://127.0.0.1:9", RsaBits::Bits2048);
     let error = store.generate(SigningAlgorithm::Es256).err().unwrap().to_string();
@@ -138,7 +138,7 @@ fn moto_over_https() -> ((TempDir, Moto), Variables) {
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let (moto, mut variables) = start(&[&certificate, &key], "https");
-    // In place of the authorities that the operating system trusts.
+    // Replaces the operating system's certificate authorities.
     variables.push(("SSL_CERT_FILE", certificate.to_str().unwrap().to_owned()));
     ((folder, moto), variables)
 }
@@ -150,7 +150,7 @@ fn start(arguments: &[&Path], scheme: &str) -> (Moto, Variables) {
     let child = Command::new(python)
         .arg(root.join("tests/clients/python/kms.py"))
         .args(arguments)
-        // It ends by itself if we are killed.
+        // It exits by itself if this process is killed.
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -171,7 +171,7 @@ fn only_credentials() -> ((), Variables) {
     ((), variables)
 }
 
-/// Not even what the machine that runs the tests would provide.
+/// Removes even what the test machine would provide.
 fn nothing() -> ((), Variables) {
     let variables = [
         ("AWS_EC2_METADATA_DISABLED", "true"),

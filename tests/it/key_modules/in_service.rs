@@ -18,7 +18,7 @@ async fn keys_on_a_token_sign_in_service() {
     );
     let installation = with(Installation::new(Engine::Sqlite).await.configure(&settings), variables);
     std::fs::write(installation.path("pin"), format!("{}\n", pkcs11::PIN)).unwrap();
-    // A PIN that others can read is no secret.
+    // A PIN file that other users can read is refused.
     let refused = installation.run(&["init"]);
     assert!(refused.stderr.contains("chmod 600"), "{refused:?}");
     let for_its_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
@@ -51,12 +51,12 @@ async fn keys_sign_and_follow_one_another(installation: Installation, kept_in: &
         UnverifiedToken::parse(&token).unwrap().verify(&set, Installation::ISSUER, SystemClock.now());
     verified.unwrap();
     let keys = async || service.get(&admin, "/api/keys").await.ok()["keys"].as_array().unwrap().clone();
-    // The next one is made at the first look.
+    // The first look creates the next key.
     eventually("a next key is there", async || keys().await.len() == 2).await;
     for key in keys().await {
         assert_eq!(key["kept_in"], kept_in, "{key}");
     }
-    // Only a reference rests in the database, and a process that starts again opens it.
+    // The database holds only a reference, which a restarted process opens.
     let longest = installation.database.number("SELECT MAX(LENGTH(private_key)) FROM signing_keys").await;
     assert!(longest < 200, "{longest} characters are more than a reference");
     service.stop("TERM");

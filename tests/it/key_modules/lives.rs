@@ -1,4 +1,4 @@
-//! What holds for the keys of every store.
+//! Properties of the keys of every store.
 
 use std::thread;
 
@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 const ISSUER: &str = "https://runmint.example.com/oidc";
 
-/// From its making to its end, in a store that was opened by two processes. `modulus_bytes` is of RSA keys.
+/// Takes a key from its creation to its destruction, in a store that two processes opened. `modulus_bytes` is
+/// for RSA keys.
 pub(crate) fn a_key_lives_and_dies(
     store: &dyn KeyStore,
     same_store: &dyn KeyStore,
@@ -37,7 +38,7 @@ pub(crate) fn a_key_lives_and_dies(
     again.probe().unwrap();
     assert_signs(&again);
 
-    // A second key is another one, and not the one that is destroyed below.
+    // A second key is different and survives the first one's destruction below.
     let other = store.generate(algorithm).unwrap();
     assert_ne!(other.private_key, new.private_key);
     assert_ne!(other.public_jwk, new.public_jwk);
@@ -53,7 +54,7 @@ pub(crate) fn a_key_lives_and_dies(
     signing_key(same_store, &other, algorithm).probe().unwrap();
 }
 
-pub(crate) fn several_threads_sign_at_once(store: &dyn KeyStore) {
+pub(crate) fn several_threads_sign_concurrently(store: &dyn KeyStore) {
     for algorithm in SigningAlgorithm::ALL {
         let new = store.generate(algorithm).unwrap();
         let key = signing_key(store, &new, algorithm);
@@ -76,11 +77,11 @@ pub(crate) fn stored(new: &NewKey, algorithm: SigningAlgorithm) -> StoredKey<'_>
     StoredKey { kid, algorithm, private_key: &new.private_key }
 }
 
-/// A token of this key is one that a relying party takes.
+/// A relying party accepts a token of this key.
 pub(crate) fn assert_signs(key: &SigningKey) {
     let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(500_000);
     let (from, to) = (now.as_second(), now.as_second() + 600);
-    // Longer than what KMS takes as a message.
+    // Longer than a message that KMS accepts.
     let claims = json!({ "iss": ISSUER, "iat": from, "exp": to, "filler": "x".repeat(5000) });
     let token = key.sign(key.signing_input(&claims).unwrap()).unwrap();
     let keys = JwkSet { keys: vec![key.public_jwk().clone()] };

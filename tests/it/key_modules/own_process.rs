@@ -1,16 +1,16 @@
-//! A test in a process of its own. Modules and cloud libraries read the environment of their process, which
-//! a test that shares it with others may not change; and a module's state is its process's.
+//! Runs a test in a process of its own. Modules and cloud libraries read their process's environment, which a
+//! test that shares the process must not change, and a module's state belongs to its process.
 
 use std::process::{Command, Stdio};
 
-/// What the parent gives the child.
+/// The variables that the parent gives the child.
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
-/// Set for the child, with the name of its test.
+/// Set for the child to the name of its test.
 const OWN_PROCESS: &str = "RUNMINT_TEST_OWN_PROCESS";
 
-/// Runs `body` in a new process that sees `variables` and, beside them, nothing of this one's environment.
-/// What `surroundings` makes lives until the process has ended.
+/// Runs `body` in a new process whose whole environment is `variables`. The state that `surroundings` creates
+/// lives until that process has ended.
 pub(crate) fn run<S>(test: &str, surroundings: fn() -> (S, Variables), body: fn()) {
     if variable(OWN_PROCESS).as_deref() == Some(test) {
         return body();
@@ -30,7 +30,7 @@ pub(crate) fn run<S>(test: &str, surroundings: fn() -> (S, Variables), body: fn(
     assert!(output.status.success() && out.contains("1 passed"), "{}\n{out}\n{err}", output.status);
 }
 
-/// One that `surroundings` gave.
+/// A variable that `surroundings` supplied.
 pub(crate) fn given(name: &str) -> String {
     variable(name).unwrap_or_else(|| panic!("{name} is not set"))
 }

@@ -1,4 +1,4 @@
-//! Keys on a token of SoftHSM, which `scripts/install-tools` installs.
+//! Keys on a SoftHSM token; `scripts/install-tools` installs SoftHSM.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,34 +28,34 @@ mod on_softhsm {
     use super::each_in_its_own_process;
 
     each_in_its_own_process!(super::token:
-        keys_live_and_die,
-        keys_of_3072_bits_live_and_die,
+        keys_are_created_used_and_destroyed,
+        keys_of_3072_bits_are_created_used_and_destroyed,
         private_keys_do_not_leave_the_token,
-        several_threads_sign_at_once,
-        a_logout_is_made_good,
+        several_threads_sign_concurrently,
+        the_store_recovers_from_a_logout,
         a_logout_disturbs_no_thread,
-        a_restart_of_the_module_is_made_good,
+        the_store_recovers_from_a_restart_of_the_module,
         a_wrong_pin_is_tried_once,
-        an_unknown_token_is_told_from_those_there,
-        what_is_no_module_is_refused,
-        references_of_another_form_name_no_key,
+        an_unknown_token_is_reported_with_the_available_ones,
+        refuses_a_file_that_is_not_a_module,
+        a_malformed_reference_names_no_key,
     );
 }
 
 mod on_softhsm_that_does_not_hash {
     use super::each_in_its_own_process;
 
-    each_in_its_own_process!(super::token_that_does_not_hash: keys_live_and_die);
+    each_in_its_own_process!(super::token_that_does_not_hash: keys_are_created_used_and_destroyed);
 }
 
-fn keys_live_and_die() {
+fn keys_are_created_used_and_destroyed() {
     let (store, again) = (open(RsaBits::Bits2048), open(RsaBits::Bits2048));
     for algorithm in SigningAlgorithm::ALL {
         lives::a_key_lives_and_dies(&store, &again, algorithm, 256);
     }
 }
 
-fn keys_of_3072_bits_live_and_die() {
+fn keys_of_3072_bits_are_created_used_and_destroyed() {
     let (store, again) = (open(RsaBits::Bits3072), open(RsaBits::Bits2048));
     lives::a_key_lives_and_dies(&store, &again, SigningAlgorithm::Rs256, 384);
 }
@@ -99,12 +99,12 @@ fn private_keys_do_not_leave_the_token() {
     }
 }
 
-fn several_threads_sign_at_once() {
-    lives::several_threads_sign_at_once(&open(RsaBits::Bits2048));
+fn several_threads_sign_concurrently() {
+    lives::several_threads_sign_concurrently(&open(RsaBits::Bits2048));
 }
 
-/// Of one session, it is a logout of all in this process.
-fn a_logout_is_made_good() {
+/// A logout in one session logs out the whole process.
+fn the_store_recovers_from_a_logout() {
     let store = open(RsaBits::Bits2048);
     for algorithm in SigningAlgorithm::ALL {
         let new = store.generate(algorithm).unwrap();
@@ -120,11 +120,11 @@ fn a_logout_is_made_good() {
         store.destroy(&lives::stored(&new, algorithm)).unwrap();
         assert!(matches!(store.open(&lives::stored(&new, algorithm)), Err(KeyStoreError::NoSuchKey { .. })));
     }
-    // One of each algorithm is left: its private half and its public half.
+    // One key of each algorithm is left, with its private and public half.
     assert_eq!(session().find_objects(&[]).unwrap().len(), 2 * SigningAlgorithm::ALL.len());
 }
 
-/// Whichever operations are under way at that moment.
+/// Operations of other threads may be in progress at that moment.
 fn a_logout_disturbs_no_thread() {
     let store = open(RsaBits::Bits2048);
     let new = store.generate(SigningAlgorithm::Rs256).unwrap();
@@ -147,8 +147,8 @@ fn a_logout_disturbs_no_thread() {
     });
 }
 
-/// No session and no handle outlives it.
-fn a_restart_of_the_module_is_made_good() {
+/// Sessions and handles do not survive it.
+fn the_store_recovers_from_a_restart_of_the_module() {
     let store = open(RsaBits::Bits2048);
     let new = store.generate(SigningAlgorithm::Es256).unwrap();
     let key = lives::signing_key(&store, &new, SigningAlgorithm::Es256);
@@ -176,7 +176,7 @@ fn a_wrong_pin_is_tried_once() {
          once and is not tried any more)"
     );
 
-    // A PIN that is changed under way: many threads must not use up the tries that the token allows.
+    // The PIN changes while in use: many threads must not exhaust the tries that the token allows.
     let store = open(RsaBits::Bits2048);
     let new = store.generate(SigningAlgorithm::Es256).unwrap();
     let key = lives::signing_key(&store, &new, SigningAlgorithm::Es256);
@@ -193,7 +193,7 @@ fn a_wrong_pin_is_tried_once() {
     session.login(UserType::User, Some(&"changed-pin-22".into())).unwrap();
 }
 
-fn an_unknown_token_is_told_from_those_there() {
+fn an_unknown_token_is_reported_with_the_available_ones() {
     let error = failure_of(Pkcs11Settings { token_label: "siging keys".to_owned(), ..settings() });
     let (start, labels) = error.split_once("; those that are there: ").unwrap();
     assert_eq!(start, "pkcs11 does not answer: there is no token `siging keys`");
@@ -202,7 +202,7 @@ fn an_unknown_token_is_told_from_those_there() {
     assert_eq!(labels, ["`signing keys`", "`somebody else's`"]);
 }
 
-fn what_is_no_module_is_refused() {
+fn refuses_a_file_that_is_not_a_module() {
     let error = failure_of(Pkcs11Settings { module: "/nonexistent/module.so".into(), ..settings() });
     assert!(
         error.starts_with("pkcs11 refused: the module /nonexistent/module.so cannot be loaded: "),
@@ -210,8 +210,8 @@ fn what_is_no_module_is_refused() {
     );
 }
 
-/// Nor can they be made to destroy one.
-fn references_of_another_form_name_no_key() {
+/// They cannot be used to destroy a key either.
+fn a_malformed_reference_names_no_key() {
     let store = open(RsaBits::Bits2048);
     let algorithm = SigningAlgorithm::Es256;
     let new = store.generate(algorithm).unwrap();
@@ -243,7 +243,7 @@ fn failure_of(settings: Pkcs11Settings) -> String {
     error.to_string()
 }
 
-/// Beside the store's own, and logged in as they are.
+/// A session beside the store's own, logged in like them.
 fn session() -> Session {
     let module = Pkcs11::new(given(MODULE)).unwrap();
     let slots = module.get_slots_with_initialized_token().unwrap();
@@ -259,7 +259,7 @@ fn token_that_does_not_hash() -> (TempDir, Variables) {
     softhsm("slots.mechanisms = -CKM_SHA256_RSA_PKCS")
 }
 
-/// A folder with two tokens, and how to find them.
+/// A folder with two tokens, and the variables that point to them.
 fn softhsm(more_configuration: &str) -> (TempDir, Variables) {
     let folder = TempDir::new().unwrap();
     let configuration = folder.path().join("softhsm2.conf");

@@ -1,4 +1,4 @@
-//! Stores that nobody here wrote, as processes of their own. `scripts/install-clients` installs them.
+//! Third-party object stores as separate processes. `scripts/install-clients` installs them.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,25 +15,25 @@ use runmint::clock::{Clock, SystemClock};
 use super::{Fetched, Place, variables};
 use crate::harness::Process;
 
-/// S3 as moto plays it.
+/// S3, emulated by moto.
 pub(super) struct Moto {
     address: String,
     _process: Process,
 }
 
-/// Azure's blob storage as Microsoft's own emulator plays it.
+/// Azure Blob Storage, in Microsoft's own emulator.
 pub(super) struct Azurite {
     address: String,
     container: &'static str,
     _process: Process,
 }
 
-/// The account and key of every Azurite, which its documentation publishes.
+/// The account and key of every Azurite, published in its documentation.
 const AZURITE_ACCOUNT: &str = "devstoreaccount1";
 pub(super) const AZURITE_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-/// Of nobody: moto reads for which service it is, and looks no further.
+/// Invalid credentials: moto reads only the service name.
 const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261121/eu-central-1/s3/aws4_request, \
                          SignedHeaders=host, Signature=0";
 
@@ -44,7 +44,7 @@ impl Moto {
         let process = Process::spawn(command);
         let address = address_in(&process.log_line("Running on http://127.0.0.1:"));
         let moto = Self { address, _process: process };
-        // What anybody has to set before browsers can read a bucket.
+        // The policy that browsers need to read a bucket.
         let readable = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
             "Action": "s3:GetObject", "Resource": "arn:aws:s3:::documents/*"}]}"#;
         moto.put("", "").await;
@@ -76,7 +76,7 @@ impl Place for Moto {
 
     async fn fetch(&self, path: &str) -> Fetched {
         let request = Client::new().get(format!("{}/documents/site/{path}", self.address));
-        // moto takes this path for Cognito's, unless something says that the request was signed.
+        // moto routes this path to Cognito unless the request looks signed.
         let request = if path.ends_with("/openid-configuration") {
             request.header("authorization", SIGNATURE)
         } else {
@@ -107,7 +107,7 @@ impl Azurite {
         azurite
     }
 
-    /// With blobs that anybody may read, which takes a request that is signed (Shared Key).
+    /// Creates a container with publicly readable blobs, which takes a signed request (Shared Key).
     async fn create_container(&self) {
         let date = SystemClock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let headers =

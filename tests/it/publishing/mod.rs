@@ -18,51 +18,51 @@ const CACHE_CONTROL: &str = "public, max-age=300";
 const KEYS: &str = "oidc/.well-known/jwks";
 const DISCOVERY: &str = "oidc/.well-known/openid-configuration";
 
-/// Where things are published, seen from outside.
+/// A publishing target, seen from outside.
 trait Place {
     fn target(&self) -> String;
     fn environment(&self) -> Vec<(String, String)>;
     /// As a browser would.
     async fn fetch(&self, path: &str) -> Fetched;
-    /// Overwrites it as somebody else would.
+    /// Overwrites it as an outsider would.
     async fn meddle(&self, path: &str, body: &str, content_type: &str);
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Fetched {
     body: String,
-    /// `None` where there are no headers to be had.
+    /// `None` if the target has no headers.
     content_type: Option<String>,
     cache_control: Option<String>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_has_what_was_published() {
+async fn a_folder_serves_the_published_documents() {
     has_what_was_published(&Folder::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s3_has_what_was_published() {
+async fn s3_serves_the_published_documents() {
     let moto = Moto::start().await;
     has_what_was_published(&moto).await;
     puts_headers_right(&moto).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn azure_has_what_was_published() {
+async fn azure_serves_the_published_documents() {
     let azurite = Azurite::start("documents").await;
     has_what_was_published(&azurite).await;
     puts_headers_right(&azurite).await;
 }
 
-/// The container that Azure serves as a web site has a name that no other may have.
+/// Azure serves a web site from a container with a reserved name.
 #[tokio::test(flavor = "multi_thread")]
-async fn azure_has_what_was_published_as_a_web_site() {
+async fn azure_serves_the_published_documents_as_a_web_site() {
     has_what_was_published(&Azurite::start("$web").await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn google_has_what_was_published() {
+async fn google_serves_the_published_documents() {
     let shelf = Shelf::start(Fault::None).await;
     has_what_was_published(&shelf).await;
     puts_headers_right(&shelf).await;

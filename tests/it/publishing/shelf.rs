@@ -1,5 +1,5 @@
-//! A store for what no emulator does: it speaks as much HTTP as S3 and Google Cloud Storage have in common,
-//! and can be made to lose, alter, refuse or mumble.
+//! A store for behaviour that no emulator has: it speaks the HTTP that S3 and Google Cloud Storage have in
+//! common, and can be made to lose, alter, refuse or garble.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -28,12 +28,12 @@ pub(super) enum Fault {
     AltersBodies,
     ForgetsCacheControl,
     AddsContentEncoding,
-    /// Says 403 and repeats the whole request.
+    /// Answers 403 and repeats the whole request.
     RefusesAndRepeats,
-    /// Says 403 to whoever asks for what is not there, as S3 does without the permission to list.
+    /// Answers 403 to a request for a missing object, as S3 does without permission to list.
     HidesWhatIsMissing,
     IsUnwell,
-    /// As S3 does for a bucket of another region.
+    /// As S3 does for a bucket in another region.
     RedirectsToNowhere,
     Mumbles,
     IsSilent,
@@ -75,7 +75,7 @@ impl Shelf {
         Self { address, state, server }
     }
 
-    /// The paths of all writes, in the order in which they came.
+    /// The paths of all writes, in order.
     pub(super) fn written(&self) -> Vec<String> {
         self.state.written.lock().unwrap().clone()
     }
@@ -91,7 +91,7 @@ impl Shelf {
     }
 }
 
-/// As Google Cloud Storage, whose emulators lack what its XML API answers with.
+/// As Google Cloud Storage: its emulators lack the XML API's answers.
 impl Place for Shelf {
     fn target(&self) -> String {
         "gs://documents/site".to_owned()
@@ -173,7 +173,7 @@ fn put(state: &State, path: &str, body: Bytes, sent: &HeaderMap) {
     state.objects.lock().unwrap().insert(path.to_owned(), kept);
 }
 
-/// What both clouds send with every object.
+/// The headers that both clouds send with every object.
 fn with_names(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     for (name, value) in
         [("etag", "\"1\""), ("last-modified", "Sat, 21 Nov 2026 12:00:00 GMT"), ("x-goog-generation", "1")]

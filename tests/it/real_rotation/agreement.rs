@@ -1,4 +1,4 @@
-//! What processes on one database agree about, at the pace of service.
+//! How processes on one database agree, at production speed.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Engine, Installation, Process, Service, eventually};
 
-/// How soon all must know what one was told.
+/// The time within which all processes must know what one was told.
 const AT_LATEST: Duration = Duration::from_secs(2);
 
 async fn three() -> (Installation, String, Vec<Service>) {
@@ -19,7 +19,7 @@ async fn three() -> (Installation, String, Vec<Service>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_processes_publish_the_same_and_have_one_key_that_signs() {
+async fn three_processes_publish_the_same_documents_and_share_one_active_key() {
     let (installation, _, services) = three().await;
     let documents = async || {
         let mut all = Vec::new();
@@ -40,7 +40,7 @@ async fn three_processes_publish_the_same_and_have_one_key_that_signs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_process_ends_the_others_refuse() {
+async fn a_run_ended_at_one_process_is_refused_by_the_others() {
     let (_installation, admin, services) = three().await;
     let run = services[0].first_run(&admin).await;
     let created = services[0]
@@ -48,7 +48,7 @@ async fn what_one_process_ends_the_others_refuse() {
         .await
         .ok();
     let (viewer, id) = (created["access_token"].as_str().unwrap(), created["id"].as_str().unwrap());
-    // Each has both in its memory.
+    // Each has cached both.
     for service in &services {
         service.ask(&run).await.ok();
         service.get(viewer, "/api/orgs/acme").await.ok();
@@ -67,9 +67,9 @@ async fn what_one_process_ends_the_others_refuse() {
     assert!(ended.elapsed() < AT_LATEST, "{:?}", ended.elapsed());
 }
 
-/// Ten seconds, where five are allowed.
+/// Ten seconds; five are allowed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_whose_clock_is_off_mints_nothing() {
+async fn a_process_with_a_wrong_clock_mints_nothing() {
     let installation = Installation::new(Engine::Postgres).await;
     let admin = installation.init(&[]).unwrap();
     let right = installation.serve();
@@ -84,12 +84,12 @@ async fn a_process_whose_clock_is_off_mints_nothing() {
     }
 }
 
-/// Debian's faketime. What it does not find, the loader says on standard error, and the clock is right.
+/// Debian's faketime. If it is missing, the loader says so on standard error and the clock is right.
 fn with_its_clock(off_by: &str) -> Vec<(String, String)> {
     let variables = [
         ("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1"),
         ("FAKETIME", off_by),
-        // Only what time it is, not how fast it passes.
+        // Fakes only the time of day, not the speed at which it passes.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
     ];
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()

@@ -1,5 +1,5 @@
-//! What goes wrong, in an order that a seed decides: replicas are killed, the database goes away, and a
-//! replica sleeps through a rotation.
+//! Faults in an order that a seed decides: replicas are killed, the database goes away, and a replica sleeps
+//! through a rotation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use super::replicas::{COUNT, Replicas};
 use super::watch::Watch;
 use crate::harness::{Answer, DEADLINE, Service, request_path};
 
-/// How long the database stays away, beside what stopping and starting take.
+/// How long the database stays away, in addition to the time for stopping and starting it.
 const AWAY: Duration = Duration::from_secs(1);
-/// Requests that reach a replica while it is paused.
+/// The number of requests that reach a replica while it is paused.
 const WAITING: usize = 5;
 
 pub(super) struct Chaos {
@@ -27,7 +27,7 @@ pub(super) struct Chaos {
     pub(super) postgres: Postgres,
     pub(super) load: Arc<Load>,
     pub(super) watch: Arc<Watch>,
-    /// Whose tokens are asked for at one replica, past what stands before them.
+    /// The run whose tokens are requested at one replica directly, bypassing the proxy.
     run: Value,
     pub(super) seed: u64,
     random: u64,
@@ -38,11 +38,11 @@ pub(super) struct Chaos {
 pub(super) struct Counts {
     pub(super) kills: u64,
     pub(super) pauses: u64,
-    /// Tokens of processes that had slept, asked for before they woke up or just then.
+    /// Tokens of processes that were paused, requested before they resumed or just then.
     pub(super) after_pauses: u64,
     pub(super) database_stops: u64,
     pub(super) longest_outage: Duration,
-    /// The keys that took over because somebody asked.
+    /// The keys that took over on request.
     pub(super) asked: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ impl Chaos {
         Self { replicas, postgres, load, watch, run, seed, random: seed, counts: Counts::default() }
     }
 
-    /// Until so many rotations have been seen. Every other one is asked for, with a replica paused.
+    /// Runs until this many rotations have happened. Every other one is requested, with a replica paused.
     pub(super) async fn reign(&mut self, rotations: i64) {
         while self.watch.seen.borrow().rotations < rotations {
             if self.counts.kills >= 2 * (self.counts.database_stops + 1) {
@@ -78,7 +78,7 @@ impl Chaos {
         }
     }
 
-    /// As an orchestrator does, which starts another in its place.
+    /// Kills a replica and starts another in its place, as an orchestrator does.
     async fn kill(&mut self, number: usize) {
         self.replicas.kill(number);
         self.counts.kills += 1;
@@ -104,8 +104,8 @@ impl Chaos {
         }
     }
 
-    /// A process that sleeps through a rotation does not sign with the old key when it wakes up: neither
-    /// what waited for it meanwhile, nor what comes then.
+    /// A process that sleeps through a rotation does not sign with the old key when it resumes: neither for
+    /// requests that waited nor for later ones.
     async fn pause_across_a_rotation(&mut self) {
         let number = self.random_replica();
         let paused = self.replicas.service(number);
@@ -134,7 +134,8 @@ impl Chaos {
         }
     }
 
-    /// As soon as it is not refused. All but `asleep` are asked at once, and it happens once.
+    /// Rotates as soon as it is allowed. All replicas but `asleep` are asked at once, and one rotation
+    /// happens.
     async fn rotate(&self, asleep: usize) -> (String, Timestamp) {
         let awake = (1..COUNT).map(|step| self.replicas.service((asleep + step) % COUNT));
         let awake: [&Service; COUNT - 1] = awake.collect::<Vec<_>>().try_into().ok().expect("one sleeps");

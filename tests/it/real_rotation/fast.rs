@@ -1,14 +1,14 @@
-//! Rotation with a period of seconds: what is a minute in service takes 0.4 s here.
+//! Rotation with a period of seconds: a minute in production takes 0.4 s here.
 
 use std::time::Duration;
 
 use runmint::signing::rotation::Timing;
 
-/// Every time that is not a setting takes this part of itself. The lease is 133 ms then, four looks at the
-/// database: as short as a busy machine with two cores can be asked to keep. Where it does not, tokens wait.
+/// Every time that is not a setting is divided by this. The lease is then 133 ms, four looks at the database:
+/// as short as a busy machine with two cores can keep. If it cannot, tokens wait.
 pub(crate) const DIVISOR: u32 = 150;
 
-/// The other settings follow from this one, as close to their floors as whole seconds are.
+/// The other settings follow from this one, as close to their minimums as whole seconds allow.
 pub(super) const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
 /// Longer than the database is away.
 pub(super) const SERVE_STALE: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ pub(crate) fn settings() -> String {
     settings.map(|(name, duration)| format!("{name} = '{}s'\n", duration.as_secs())).concat()
 }
 
-/// Milliseconds, as the database has them.
+/// Milliseconds, the unit in the database.
 pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap()
 }

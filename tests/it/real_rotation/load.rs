@@ -1,5 +1,5 @@
-//! Runs that ask for token after token, and verifiers that are shown each of them twice: at once, and when
-//! it has little life left.
+//! Runs that request token after token, and verifiers that check each of them twice: at once, and shortly
+//! before it expires.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -18,12 +18,12 @@ use tokio::time::MissedTickBehavior;
 use crate::harness::request_path;
 use crate::verifiers::Verifier;
 
-/// How often each run asks.
+/// The interval between requests of each run.
 const ASK_EVERY: Duration = Duration::from_millis(80);
-/// How long before its end a token is shown again.
+/// How long before its expiry a token is shown again.
 const LAST_LOOK: Duration = Duration::from_millis(1200);
 
-/// A token as it came, and what it says of itself.
+/// A token as received, and its claims.
 pub(super) struct Minted {
     pub(super) jti: String,
     pub(super) kid: String,
@@ -32,7 +32,7 @@ pub(super) struct Minted {
     token: String,
 }
 
-/// What happened, so far.
+/// The events so far.
 pub(super) struct Load {
     verifiers: Vec<Verifier>,
     base_url: String,
@@ -40,11 +40,11 @@ pub(super) struct Load {
     stopped: AtomicBool,
     pub(super) tokens: Mutex<Vec<Minted>>,
     pub(super) verifications: AtomicU64,
-    /// Requests for tokens that got none: the database was away, or the replica.
+    /// Requests that got no token: the database or the replica was away.
     pub(super) not_minted: AtomicU64,
-    /// Refusals of tokens that were over by the time of the answer, on a machine that is too busy.
+    /// Refusals of tokens that had expired by the time of the answer, on a machine that is too busy.
     pub(super) too_late: AtomicU64,
-    /// Refusals of good tokens, which there must not be.
+    /// Refusals of valid tokens, which must not happen.
     pub(super) refusals: Mutex<Vec<String>>,
 }
 
@@ -81,7 +81,7 @@ impl Load {
         })
     }
 
-    /// Each of `runs` asks for tokens until `stop`.
+    /// Each of `runs` requests tokens until `stop`.
     pub(super) fn start(self: &Arc<Self>, runs: &[Value]) -> JoinSet<()> {
         let mut asking = JoinSet::new();
         for run in runs {
@@ -104,7 +104,7 @@ impl Load {
             if let Some(token) = self.ask(&url, &run).await {
                 last_looks.spawn(Arc::clone(&self).show(token));
             }
-            // What is over is not kept.
+            // Finished tasks are not kept.
             while last_looks.try_join_next().is_some() {}
         }
         while let Some(shown) = last_looks.join_next().await {
@@ -112,7 +112,7 @@ impl Load {
         }
     }
 
-    /// A token of `run` from whoever serves under `url`; `None` when it says to try again.
+    /// A token of `run` from whichever server answers at `url`; `None` if it says to try again.
     pub(super) async fn ask(&self, url: &str, run: &Value) -> Option<String> {
         let request = self.http.get(url).bearer_auth(run["request_token"].as_str().unwrap());
         let answer = request.send().await.ok()?;
@@ -129,7 +129,7 @@ impl Load {
         }
     }
 
-    /// Shows the token to every verifier now, and again shortly before its end.
+    /// Shows the token to every verifier now, and again shortly before its expiry.
     pub(super) async fn show(self: Arc<Self>, token: String) {
         let minted = Minted::parse(&token);
         self.verify(&minted, "at once").await;

@@ -1,6 +1,6 @@
-//! Rotation as it is in service: processes that may die at any moment, a database that goes away, the
-//! machine's own clock, and verifiers that nobody here wrote. These are the tests that wait, because what
-//! they wait for is outside this process; everything else about rotation is tested with a clock that is set.
+//! Rotation as in production: processes that may die at any moment, a database that goes away, the machine's
+//! own clock, and third-party verifiers. These tests wait in real time, because they depend on events outside
+//! this process; all other tests of rotation use a clock that they set.
 
 mod agreement;
 mod chaos;
@@ -25,7 +25,7 @@ use self::replicas::Replicas;
 use self::watch::Watch;
 use crate::verifiers::start_all;
 
-/// Each asks for twelve tokens a second.
+/// Each requests twelve tokens per second.
 const RUNS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -35,7 +35,7 @@ async fn every_token_verifies_while_keys_rotate_and_processes_die() {
 
 #[ignore = "takes ten minutes"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_token_verifies_for_ten_minutes_of_it() {
+async fn every_token_verifies_for_ten_minutes_of_faults() {
     live_through(33, 20_261_122).await;
 }
 

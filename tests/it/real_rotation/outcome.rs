@@ -1,4 +1,4 @@
-//! What came of it, in numbers.
+//! The results in numbers.
 
 use std::fmt;
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::chaos::{Chaos, Counts};
 use super::watch::{Signed, check_succession, succession};
 
-/// Of what there must be none: so many are shown.
+/// Of unexpected events, show at most this many.
 const SHOWN: usize = 20;
 
 pub(super) struct Outcome {
@@ -44,7 +44,7 @@ impl Outcome {
         }
     }
 
-    /// Not with `print!`, whose output is kept from whoever runs the tests when they pass.
+    /// Bypasses `print!`, whose output the harness hides for tests that pass.
     pub(super) fn print(&self) {
         let _ = writeln!(std::io::stderr(), "{self}");
     }

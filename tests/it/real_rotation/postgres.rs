@@ -1,4 +1,4 @@
-//! A PostgreSQL that a test may stop. The one that all tests share has to stay up.
+//! A PostgreSQL that a test may stop. The one that all tests share must stay up.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
@@ -42,13 +42,13 @@ impl Postgres {
         TestDatabase { url: format!("{server}/{name}") }
     }
 
-    /// Ends every connection and every transaction under way.
+    /// Ends every connection and every open transaction.
     pub(super) fn stop(&mut self) {
         self.ask("stop");
         self.answer("stopped");
     }
 
-    /// Starts it again, where it was.
+    /// Starts it again on the same address.
     pub(super) fn start_again(&mut self) {
         self.ask("start");
         self.answer("ready ");

@@ -1,5 +1,5 @@
-//! What stands before the replicas: each request goes to the next of them, and to another when that one
-//! does not answer.
+//! The proxy before the replicas: each request goes to the next replica, and to another if that one does not
+//! answer.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,18 +15,18 @@ use runmint::http::connections::Connections;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// A replica that is paused takes connections and never answers.
+/// A paused replica accepts connections and never answers.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// No connection is closed before the test is over: a client could be about to use it.
+/// Connections stay open until the test is over: a client could be about to use one.
 const NEVER: Duration = Duration::from_hours(1);
 
-/// Where replica N serves at the moment.
+/// The current address of each replica.
 pub(super) type Addresses = Arc<RwLock<[Option<SocketAddr>; 3]>>;
 
 pub(super) struct Proxy {
     pub(super) base_url: String,
     pub(super) addresses: Addresses,
-    /// It serves until this is dropped.
+    /// Serves until this is dropped.
     _stop: watch::Sender<bool>,
 }
 
@@ -58,7 +58,7 @@ impl Proxy {
     }
 }
 
-/// GET only, which may be repeated.
+/// Only GET, which may be repeated.
 async fn pass_on(
     State(balancer): State<Arc<Balancer>>,
     method: Method,

@@ -58,7 +58,7 @@ impl Replicas {
         runs
     }
 
-    /// SIGKILL: nobody is told, what was under way is lost. Whoever stands before them finds out by itself.
+    /// SIGKILL: the process loses its work and cannot say goodbye. The proxy finds out by itself.
     pub(super) fn kill(&mut self, number: usize) {
         drop(self.services[number].take());
     }
@@ -68,7 +68,7 @@ impl Replicas {
         self.announce(number);
     }
 
-    /// All of them publish the key that signs, the next one and perhaps the one before, byte for byte.
+    /// All of them publish the active key, the next key and perhaps the previous one, byte for byte alike.
     pub(super) async fn agree_on_the_key_set(&self) {
         eventually("all replicas publish the same keys", async || {
             let mut sets = Vec::new();

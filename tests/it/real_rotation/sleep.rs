@@ -1,5 +1,5 @@
-//! Processes that stop for a while, in the middle of things, and do not know it: a machine that is suspended
-//! or moved, a container that is paused.
+//! Processes that stop for a while without noticing: a machine that is suspended or migrated, a container
+//! that is paused.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use crate::harness::{
     Answer, DEADLINE, Engine, Installation, Service, TestDatabase, eventually, request_path,
 };
 
-/// Requests that wait for a process that sleeps.
+/// Requests that wait for a paused process.
 const WAITING: usize = 20;
-/// For how long one process may keep others from minting and from an emergency: three seconds, and what a busy
-/// machine takes.
+/// The longest time for which one process may delay minting and revocation by the others: three seconds, plus
+/// what a busy machine needs.
 const HELD_UP_AT_MOST: Duration = Duration::from_secs(20);
 
-/// A suspended machine wakes up with the time at which it went to sleep. Then the lease still holds, by
-/// all that this process knows.
+/// A suspended machine resumes with the time at which it was suspended. As far as this process knows, its
+/// lease is still valid.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_whose_clock_slept_too_does_not_sign_with_the_old_key() {
+async fn a_process_suspended_with_its_clock_does_not_sign_with_the_old_key() {
     let database = TestDatabase::create(Engine::Postgres, Path::new("")).await;
-    // It may be this fast on loopback alone.
+    // Only loopback may be this fast.
     let installation = Installation::behind("http://localhost/oidc", database)
         .configure(&fast::settings())
         .variable("RUNMINT_TEST_TIME_SCALE", &DIVISOR.to_string());
     let admin = installation.init(&[]).unwrap();
     let awake = installation.serve();
     let set_back_by = |offset: Duration| {
-        // Replaced whole: it may be read at any moment.
+        // Replaced atomically: it may be read at any moment.
         std::fs::write(installation.path("clock.new"), format!("-{:.3}", offset.as_secs_f64())).unwrap();
         std::fs::rename(installation.path("clock.new"), installation.path("clock")).unwrap();
     };
@@ -55,7 +55,7 @@ async fn a_process_whose_clock_slept_too_does_not_sign_with_the_old_key() {
     let before = installation.database.number(&minted_with_old).await;
     let mut waiting = JoinSet::new();
     for _ in 0..WAITING {
-        // Each on a connection of its own: one that rests for long is closed.
+        // Each on a connection of its own: an idle one is closed.
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = http.get(format!("http://{}{}", sleeper.address, request_path(&run)));
         let request = request.bearer_auth(run["request_token"].as_str().unwrap());
@@ -81,10 +81,10 @@ async fn a_process_whose_clock_slept_too_does_not_sign_with_the_old_key() {
     assert_eq!(installation.database.number(&minted_with_old).await, before);
 }
 
-/// It holds the lock under which the keys change, and the one that keeps tokens of a revoked key out of the
+/// It holds the lock under which the keys change, and the lock that keeps tokens of a revoked key out of the
 /// record.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_freezes_in_an_emergency_does_not_hold_up_the_others() {
+async fn a_process_that_freezes_during_a_revocation_does_not_block_the_others() {
     let installation = Installation::new(Engine::Postgres).await;
     let admin = installation.init(&[]).unwrap();
     let frozen = Arc::new(installation.serve());
@@ -94,7 +94,7 @@ async fn a_process_that_freezes_in_an_emergency_does_not_hold_up_the_others() {
     let revoke = format!("/api/keys/{kid}/revoke");
     let body = json!({"compromised": true});
 
-    // A record under way: the revocation waits for it, in the middle of its transaction.
+    // A record in progress: the revocation waits for it in the middle of its transaction.
     let mut recording = installation.database.connect().await;
     let mut record = recording.begin().await.unwrap();
     sqlx::query("SELECT 1 AS one FROM signing_keys FOR KEY SHARE").execute(&mut *record).await.unwrap();
@@ -119,9 +119,9 @@ async fn a_process_that_freezes_in_an_emergency_does_not_hold_up_the_others() {
     assert_eq!(installation.database.number(&revoked).await, 1);
 }
 
-/// Vacuuming and deleting old records take locks of the table and hold them for long.
+/// Vacuuming and deleting old records lock the table for long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_emergency_does_not_wait_for_maintenance() {
+async fn a_revocation_does_not_wait_for_maintenance() {
     let installation = Installation::new(Engine::Postgres).await;
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
@@ -141,7 +141,7 @@ async fn an_emergency_does_not_wait_for_maintenance() {
     vacuum.rollback().await.unwrap();
 }
 
-/// Debian's faketime, with an offset in a file that is read at every look at the clock.
+/// Debian's faketime, with an offset in a file that is read each time the clock is.
 fn with_a_clock_from(file: &str) -> Vec<(String, String)> {
     let variables = [
         ("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1"),
@@ -152,7 +152,7 @@ fn with_a_clock_from(file: &str) -> Vec<(String, String)> {
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
-/// Until the next key is published long enough to take over.
+/// Waits until the next key has been published long enough to take over.
 async fn until_warm(installation: &Installation) {
     let ahead = fast::millis(fast::PUBLISH_AHEAD);
     let warm = format!(
@@ -162,7 +162,7 @@ async fn until_warm(installation: &Installation) {
     eventually("the next key is warm", async || installation.database.number(&warm).await == 1).await;
 }
 
-/// As soon as it is not refused: a process that sleeps is not waited for.
+/// Rotates as soon as it is allowed: rotation does not wait for a paused process.
 async fn rotate(service: &Service, admin: &str) -> Timestamp {
     let rotated = async {
         loop {

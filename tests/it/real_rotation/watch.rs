@@ -1,4 +1,4 @@
-//! What must hold at every moment, looked at all the time; and what must have held, when all is over.
+//! Invariants checked continuously during the test, and invariants checked on the record at its end.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use crate::harness::TestDatabase;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Whoever may sign or is to sign, by the database's clock.
+/// The keys that sign now or later, by the database's clock.
 const KEYS: &str = "
     WITH t AS (SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now)
     SELECT COUNT(*) FILTER (WHERE signs_from IS NOT NULL AND signs_until IS NULL) AS designated,
@@ -32,7 +32,7 @@ const KEYS: &str = "
 #[derive(Clone, Copy, Default)]
 pub(super) struct Seen {
     pub(super) rotations: i64,
-    /// How long until a rotation that is asked for is not refused, in milliseconds.
+    /// The time until a requested rotation is allowed, in milliseconds.
     pub(super) rotation_is_safe_in: i64,
 }
 
@@ -59,7 +59,7 @@ impl Watch {
         })
     }
 
-    /// Until `stop`.
+    /// Runs until `stop`.
     pub(super) async fn keep_looking(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         let mut connection = None;
@@ -95,7 +95,7 @@ impl Watch {
         Ok(connection)
     }
 
-    /// Somebody has it at every moment, and it never has a fourth key.
+    /// At every moment some replica serves it, and it never has a fourth key.
     async fn look_at_key_set(&self) {
         let answer = match self.http.get(&self.jwks_url).send().await {
             Ok(answer) if answer.status().is_success() => answer.json::<Value>().await.unwrap(),
@@ -112,7 +112,7 @@ impl Watch {
     }
 }
 
-/// A key that signs or did, in the record.
+/// A key in the record that signs or has signed.
 #[derive(Debug)]
 pub(super) struct Signed {
     kid: String,
@@ -136,8 +136,8 @@ pub(super) async fn succession(database: &TestDatabase) -> Vec<Signed> {
     rows.iter().map(key).collect()
 }
 
-/// One key after another, each for its time; `asked` are those whose rotation somebody asked for. However
-/// many processes rotate, a period has one rotation.
+/// Keys follow one another, each for its time; `asked` are those whose rotation was requested. A period has
+/// one rotation, however many processes try.
 pub(super) fn check_succession(keys: &[Signed], asked: &[String]) {
     let lead = millis(fast::timing().lead().unsigned_abs());
     for pair in keys.windows(2) {
@@ -165,7 +165,7 @@ pub(super) fn check_succession(keys: &[Signed], asked: &[String]) {
     assert_eq!(keys.last().unwrap().until, None, "{keys:?}");
 }
 
-/// Every token that came is in the record as what it is, and each was made in its key's time.
+/// Every received token is recorded correctly and was made while its key was active.
 pub(super) async fn check_record(database: &TestDatabase, tokens: &[Minted]) {
     let grace = millis(fast::timing().grace().unsigned_abs());
     let out_of_time = format!(

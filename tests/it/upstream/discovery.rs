@@ -1,4 +1,4 @@
-//! What a discovery document and a key set may say.
+//! The allowed contents of a discovery document and a key set.
 
 use runmint::trust::key_set::{KeySetError, MAX_KEYS};
 use runmint::trust::verifying_key::UnusableKey;
@@ -9,7 +9,7 @@ use super::*;
 use crate::foreign_issuer::Reply;
 
 #[tokio::test]
-async fn the_document_is_of_the_registered_issuer_byte_for_byte() {
+async fn the_documents_issuer_must_equal_the_registered_one_byte_for_byte() {
     let issuer = ForeignIssuer::start(&[]).await;
     let world = World::new();
     let registered = registered(&issuer);
@@ -53,7 +53,7 @@ async fn the_document_is_of_the_registered_issuer_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_key_set_is_an_array_of_few_keys() {
+async fn a_key_set_is_an_array_with_a_limited_number_of_keys() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[]).await;
     let world = World::new();
@@ -93,7 +93,7 @@ async fn a_key_set_is_an_array_of_few_keys() {
 }
 
 #[tokio::test]
-async fn static_keys_are_used_and_nobody_is_asked() {
+async fn static_keys_are_used_without_a_fetch() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&ForeignKey::es256("k")]).await;
     let world = World::new();

@@ -1,9 +1,11 @@
 //! A profile as an owner writes it, and what can be wrong with that.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -30,8 +32,26 @@ impl<'de> Deserialize<'de> for ProfileDefinitions {
     }
 }
 
+impl JsonSchema for ProfileDefinitions {
+    fn inline_schema() -> bool {
+        IndexMap::<String, ProfileDefinition>::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        IndexMap::<String, ProfileDefinition>::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        IndexMap::<String, ProfileDefinition>::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        IndexMap::<String, ProfileDefinition>::json_schema(generator)
+    }
+}
+
 /// How tokens for some audiences differ from what they would be by default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProfileDefinition {
     /// Service → template. A service that is not here keeps its own subject.
@@ -63,7 +83,7 @@ pub struct ProfileDefinition {
     pub source_identity: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviousDefinition {
     /// Service → template. A service that is not here had its own subject.
@@ -74,21 +94,21 @@ pub struct PreviousDefinition {
 }
 
 /// Whose runs keep the subjects from before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`for` is \"all\" or an array of projects")]
 pub enum PreviousFor {
     All(All),
     Projects(Vec<String>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum All {
     All,
 }
 
 /// Those that relying parties agree on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ProfileAlgorithm {
     #[serde(rename = "RS256")]
     Rs256,
@@ -96,7 +116,7 @@ pub enum ProfileAlgorithm {
     Es256,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionTagsDefinition {
     /// Tag → the claim with its value.

@@ -10,14 +10,15 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use self::issuers::Platform;
 use super::pattern::Syntax;
 use super::policy::{Grant, Policy, Rule};
 
 /// What may be wrong with a policy, counted from 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     pub policy: usize,
     /// The claim path of the rule that it is about; absent when it is about one that is missing.
@@ -29,7 +30,7 @@ pub struct Finding {
 }
 
 /// In JSON `"refuse"` or `"warn"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Strangers get in.
@@ -39,7 +40,7 @@ pub enum Severity {
 }
 
 /// In JSON as `"any-tenant"`. Stable: scripts may look for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
     AnyTenant,

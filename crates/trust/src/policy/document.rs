@@ -3,6 +3,7 @@
 //! Member names are the wire's. Nothing unknown is read over, and nothing may be said twice: which of the
 //! two would count is not for a parser to decide.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::entries::Entries;
@@ -13,7 +14,7 @@ use super::{
 };
 
 /// `AuthPolicyDefinition` of Pulumi Cloud's REST API, and `syntax` and `run`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyDocument {
     pub decision: Decision,
@@ -37,7 +38,7 @@ pub struct PolicyDocument {
     pub rules: Entries<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenType {
     Organization,
@@ -47,7 +48,7 @@ pub enum TokenType {
     Run,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "authorizedPermissions is an array of strings, or null")]
 pub enum PermissionsDocument {
     #[default]
@@ -58,7 +59,7 @@ pub enum PermissionsDocument {
 }
 
 /// `{"service": "deploy", "attributes": {…}, "audiences": […]}`. A denying policy has only `service`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunDocument {
     pub service: String,
@@ -71,7 +72,7 @@ pub struct RunDocument {
 
 /// One of `{"claim": PATH, "stripPrefix"?: TEXT}`, `{"value": TEXT}`, `{"choose": [TEXT, …]}` and
 /// `{"choose": "any"}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttributeDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,14 +85,14 @@ pub struct AttributeDocument {
     choose: Option<ChoiceDocument>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum ChoiceDocument {
     OneOf(Vec<String>),
     Any(Any),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Any {
     Any,

@@ -4,6 +4,7 @@
 //! (Pulumi Cloud, "OIDC issuers", "Authorization policies"). Deny beats allow in any order; when nothing
 //! matches, the answer is no.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -14,7 +15,7 @@ use super::{Decision, Grant, PoliciesError, Policy, Rule, check_bounds};
 use crate::pattern::Pattern;
 
 /// What the caller wants the token to become.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "token_type", rename_all = "lowercase")]
 pub enum Asked {
     Organization { admin: bool },
@@ -31,7 +32,7 @@ pub struct CompiledPolicies {
 }
 
 /// What the policies say. Policies are counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Verdict {
     /// By the first of the allowing policies that match.

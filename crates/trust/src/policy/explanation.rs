@@ -1,6 +1,7 @@
 //! Why a verdict came about, for those who write policies.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Decision, Rule};
@@ -10,7 +11,7 @@ const MAX_SHOWN: usize = 8;
 const MAX_SHOWN_BYTES: usize = 256;
 
 /// What one policy said. The policy is counted from 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyExplanation {
     pub policy: usize,
     pub decision: Decision,
@@ -23,7 +24,7 @@ pub struct PolicyExplanation {
     pub rules: Vec<RuleExplanation>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleExplanation {
     pub claim: String,
     pub pattern: String,
@@ -31,7 +32,7 @@ pub struct RuleExplanation {
     /// one was longer.
     pub found: Vec<String>,
     /// How many more there are.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub not_shown: usize,
     pub matched: bool,
 }

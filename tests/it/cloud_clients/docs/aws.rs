@@ -13,7 +13,7 @@ async fn the_page_on_aws_leads_to_a_working_run() {
     let [trust] = blocks("aws.md", "json").try_into().unwrap();
     reader.write("trust.json", &reader.here(&trust));
 
-    // IAM takes them.
+    // IAM accepts the documents.
     let mut command = installed("moto_server");
     command.args(["-H", "127.0.0.1", "-p", "0"]);
     let iam = Process::spawn(command);
@@ -33,7 +33,7 @@ async fn the_page_on_aws_leads_to_a_working_run() {
         run(shell, &environment).unwrap();
     }
 
-    // And STS goes by them.
+    // STS applies them.
     let trust: Value = serde_json::from_str(&reader.here(&trust)).unwrap();
     reader.world.clouds.aws.put_role("website-staging-update", &trust);
     for block in [&exec, &endpoint] {

@@ -16,7 +16,7 @@ async fn the_page_on_google_leads_to_a_working_run() {
     assert_eq!(caller(&reader.follows(&exec)), ACCOUNT);
 }
 
-/// Sets the provider and the binding that a block has; a provider that is updated keeps its condition.
+/// Applies a block's provider and binding; an updated provider keeps its condition.
 fn follow(reader: &Reader, block: &str, condition: Option<String>) -> Option<String> {
     let arguments = reader.arguments("gcloud", block);
     let mapping = option(&arguments, "attribute-mapping").split(',').map(|pair| {

@@ -23,11 +23,11 @@ async fn the_page_on_vault_binds_what_a_run_presents() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_on_kubernetes_lets_in_what_a_run_presents() {
+async fn the_page_on_kubernetes_admits_what_a_run_presents() {
     let reader = Reader::new().await;
     let [_, _, file] = blocks("vault-and-kubernetes.md", "sh").try_into().unwrap();
     let [authentication, binding] = blocks("vault-and-kubernetes.md", "yaml").try_into().unwrap();
-    // It is what the program writes, and so passes what the program thinks of such files.
+    // The page shows the program's own output, which therefore passes the program's check.
     let page = std::fs::read_to_string(super::folder().join("vault-and-kubernetes.md")).unwrap();
     let (_, command) = page.split_once("`runmint trust kubernetes --org").unwrap();
     let (command, _) = command.split_once('`').unwrap();

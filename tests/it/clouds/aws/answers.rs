@@ -6,7 +6,7 @@ use super::ACCOUNT;
 use super::token::Identity;
 use crate::clouds::sessions::Session;
 
-/// A refusal as STS words it.
+/// A refusal in the words of STS.
 #[derive(Clone, Debug)]
 pub(super) struct StsError {
     pub(super) status: u16,
@@ -33,7 +33,7 @@ impl StsError {
         )
     }
 
-    /// One text for many reasons: no such provider, no such audience, a signature that is wrong.
+    /// One text for many reasons: unknown provider, wrong audience, wrong signature.
     pub(super) fn not_validated() -> Self {
         Self::invalid_token(
             "The web identity token provided could not be validated. See the AssumeRoleWithWebIdentity \
@@ -97,7 +97,7 @@ pub(super) fn caller(arn: &str) -> String {
     respond("GetCallerIdentity", &result)
 }
 
-/// Which key goes with a session token.
+/// The access key id that belongs to a session token.
 pub(super) fn access_key_id(secret: &str) -> String {
     format!("ASIA{}", secret.get(7..23).unwrap_or_default().to_uppercase())
 }

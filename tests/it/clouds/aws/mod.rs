@@ -34,7 +34,7 @@ pub(crate) struct Aws {
     pub(crate) sessions: Sessions,
     calls: AtomicUsize,
     leeway: Mutex<SignedDuration>,
-    /// What STS says next, whatever it is asked: code, status, text.
+    /// The next answers of STS, whatever the request: code, status, text.
     next_errors: Mutex<Vec<StsError>>,
 }
 
@@ -68,15 +68,15 @@ impl Aws {
         Router::new().route("/", post(serve)).with_state(Arc::clone(self))
     }
 
-    /// `create-open-id-connect-provider`. The real one advises against a port in the URL; on loopback there is
-    /// no other way.
+    /// `create-open-id-connect-provider`. The real one advises against a port in the URL; on loopback there
+    /// is no alternative.
     pub(crate) fn create_provider(&self, url: &str, client_ids: &[&str]) {
         assert!(url.starts_with("https://") && url.len() <= 255 && !url.contains(['?', '#']), "{url}");
         let client_ids = client_ids.iter().map(|&id| id.to_owned()).collect();
         self.providers.lock().unwrap().push(Provider { url: url.to_owned(), client_ids });
     }
 
-    /// `create-role`, or `update-assume-role-policy` where there is one of this name. Returns its ARN.
+    /// `create-role`, or `update-assume-role-policy` if the role exists. Returns its ARN.
     pub(crate) fn put_role(&self, name: &str, trust_policy: &Value) -> String {
         let role = Role {
             name: name.to_owned(),
@@ -89,27 +89,27 @@ impl Aws {
         format!("arn:aws:iam::{ACCOUNT}:role/{name}")
     }
 
-    /// How often a role was assumed, or somebody tried.
+    /// The number of attempts to assume a role.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
 
-    /// How far clocks may differ, where a test has shortened everything else, too.
+    /// Sets the allowed clock difference, for a test that has shortened all other times too.
     pub(crate) fn tolerate(&self, leeway: SignedDuration) {
         *self.leeway.lock().unwrap() = leeway;
     }
 
-    /// How many documents of issuers were fetched.
+    /// The number of issuers' documents fetched.
     pub(crate) fn fetches(&self) -> usize {
         self.outside.fetches()
     }
 
-    /// What the next calls are answered, one after the other, however good they are.
+    /// Makes the next calls fail, one after the other, even if they are valid.
     pub(crate) fn fail_next(&self, code: &'static str, status: u16, message: &str) {
         self.next_errors.lock().unwrap().insert(0, StsError::new(status, code, message));
     }
 
-    /// What `AssumeRoleWithWebIdentity` says of this token, without the way there over HTTP.
+    /// The answer of `AssumeRoleWithWebIdentity` to this token, without HTTP.
     pub(crate) async fn refusal(&self, role_arn: &str, token: &str) -> Option<String> {
         self.refusal_of_session(role_arn, token, "table", "").await
     }
@@ -178,7 +178,7 @@ impl Aws {
         self.roles.lock().unwrap().iter().find(|role| role.name == name).cloned()
     }
 
-    /// Who signed this request, by the key that it names and the session token that goes with it.
+    /// The signer of this request, by its access key id and matching session token.
     fn caller(&self, headers: &HeaderMap) -> Result<String, StsError> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let key = header("authorization").split("Credential=").nth(1).and_then(|rest| rest.split('/').next());

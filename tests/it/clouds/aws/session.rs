@@ -27,7 +27,7 @@ impl Request {
         }
     }
 
-    /// What is refused before anybody looks into the token. Returns for how long a session is wanted.
+    /// The checks made before the token is read. Returns the requested session duration.
     pub(super) fn check(&self) -> Result<SignedDuration, StsError> {
         let failing = |field: &str, value: &str, constraint: &str| {
             Err(StsError::validation(&format!(

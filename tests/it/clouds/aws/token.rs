@@ -1,4 +1,4 @@
-//! What STS asks of a token, in the order in which it asks.
+//! The checks that STS makes on a token, in its order.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -8,15 +8,15 @@ use crate::clouds::assertion::Assertion;
 use crate::clouds::issuer::Published;
 use crate::clouds::signature::verifies;
 
-/// Who a token says it is.
+/// The identity that a token claims.
 pub(super) struct Identity {
     pub(super) issuer: String,
     pub(super) subject: String,
-    /// `azp` where there is one, else `aud`.
+    /// `azp` if present, else `aud`.
     pub(super) audience: String,
 }
 
-/// What a token wants for the session beside the role.
+/// What a token requests for the session besides the role.
 pub(super) struct Extras {
     pub(super) tags: bool,
     pub(super) source_identity: bool,
@@ -61,7 +61,7 @@ pub(super) fn read(assertion: &Assertion) -> Result<Identity, StsError> {
 
 pub(super) fn in_time(assertion: &Assertion, now: Timestamp, leeway: SignedDuration) -> Result<(), StsError> {
     let seconds = |claim| timestamp(assertion, claim).unwrap_or(i64::MIN);
-    // The moment in the text is the present less the leeway, as it was observed.
+    // The time in the text is now minus the leeway, as observed.
     let latest = (now - leeway).as_second();
     if latest >= seconds("exp") {
         let why = format!(
@@ -91,7 +91,7 @@ pub(super) fn verify(assertion: &Assertion, published: &Published) -> Result<(),
     if verifies(assertion, key) { Ok(()) } else { Err(StsError::not_validated()) }
 }
 
-/// The keys that count. `key_ops` disqualifies, even where it allows to verify.
+/// The keys that AWS uses. `key_ops` disqualifies a key even if it allows verification.
 fn usable(keys: &[Value]) -> Vec<&Value> {
     let of_kind = |kind: &str| keys.iter().filter(|key| key["kty"] == kind).count();
     let too_many = |key: &Value| of_kind(key["kty"].as_str().unwrap_or_default()) > MAX_KEYS_OF_A_KIND;
@@ -101,7 +101,7 @@ fn usable(keys: &[Value]) -> Vec<&Value> {
     keys.iter().filter(counts).collect()
 }
 
-/// Session tags, source identity and roles, as far as the token has them.
+/// Session tags, source identity and roles, if the token has them.
 pub(super) fn extras(assertion: &Assertion, role_arn: &str) -> Result<Extras, StsError> {
     let nested = assertion.claims.get("https://aws.amazon.com/tags");
     if let Some(tags) = nested.and_then(|tags| tags["principal_tags"].as_object()) {
@@ -129,7 +129,7 @@ pub(super) fn extras(assertion: &Assertion, role_arn: &str) -> Result<Extras, St
     })
 }
 
-/// Whole seconds, also as text. Nothing else is a time.
+/// Whole seconds, also as a string. Nothing else is a time.
 fn timestamp(assertion: &Assertion, claim: &str) -> Option<i64> {
     match assertion.claims.get(claim)? {
         Value::Number(number) => number.as_i64(),

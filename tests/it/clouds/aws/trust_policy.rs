@@ -1,11 +1,11 @@
-//! A role's trust policy, as far as web identities meet it.
+//! The parts of a role's trust policy that concern web identities.
 
 use serde_json::Value;
 
 use super::ACCOUNT;
 use super::token::Identity;
 
-/// Whether the policy lets this identity assume the role. Tags and a source identity are actions of their own.
+/// Whether the policy lets this identity assume the role. Tags and a source identity are separate actions.
 pub(super) fn allows(policy: &Value, identity: &Identity, tags: bool, source_identity: bool) -> bool {
     let mut actions = vec!["sts:AssumeRoleWithWebIdentity"];
     actions.extend(tags.then_some("sts:TagSession"));
@@ -30,7 +30,8 @@ fn provider_arn(identity: &Identity) -> String {
     format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{}", identity.issuer.trim_start_matches("https://"))
 }
 
-/// A key that no token has satisfies nothing: of an issuer that AWS does not know, only `aud` and `sub` exist.
+/// A condition key that the token lacks is never satisfied; for an issuer unknown to AWS only `aud` and `sub`
+/// exist.
 fn holds(operator: &str, key: &str, wanted: &Value, identity: &Identity) -> bool {
     let issuer = identity.issuer.trim_start_matches("https://");
     let found = match key.strip_prefix(&format!("{issuer}:")) {
@@ -58,7 +59,7 @@ fn one_or_more(value: &Value) -> Vec<&str> {
     }
 }
 
-/// `*` is any number of characters, `?` is exactly one.
+/// `*` matches any number of characters, `?` exactly one.
 fn like(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern, text) {
         ([], _) => text.is_empty(),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::clouds::issuer::Unreadable;
 
-/// A refusal of the token endpoint. The codes are Microsoft's, and the texts where they are known.
+/// A refusal of the token endpoint. The codes are Microsoft's, and so are the texts where they are known.
 #[derive(Debug)]
 pub(super) struct AadSts {
     pub(super) error: &'static str,

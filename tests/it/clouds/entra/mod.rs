@@ -1,4 +1,4 @@
-//! Microsoft Entra: applications with federated identity credentials, the token endpoint, and something to call
+//! Microsoft Entra: applications with federated identity credentials, the token endpoint, and an API to call
 //! with the tokens.
 
 mod answers;
@@ -22,7 +22,7 @@ use super::sessions::Sessions;
 use super::whoami;
 
 pub(crate) const TENANT: &str = "6c3d1f0e-7a52-4b7e-9b0f-2d1c5a8e4f30";
-/// What an application has room for.
+/// The number of credentials that an application can hold.
 pub(crate) const MAX_CREDENTIALS: usize = 20;
 
 const ACCESS_TOKEN_LIFETIME: SignedDuration = SignedDuration::from_mins(60);
@@ -63,7 +63,7 @@ impl Entra {
             .with_state(Arc::clone(self))
     }
 
-    /// `federated-credential create`. Refuses what the portal refuses, with its own words for it.
+    /// `federated-credential create`. Refuses what the portal refuses, in its words.
     pub(crate) fn add_credential(&self, credential: FederatedCredential) -> Result<(), &'static str> {
         let mut known = self.credentials.lock().unwrap();
         let mine = known.iter().filter(|known| known.client_id == credential.client_id);
@@ -89,7 +89,7 @@ impl Entra {
         self.credentials.lock().unwrap().clear();
     }
 
-    /// What the token endpoint says of this assertion, without the way there over HTTP.
+    /// The token endpoint's answer to this assertion, without HTTP.
     pub(crate) async fn refusal(&self, client_id: &str, assertion: &str) -> Option<String> {
         let error = self.exchange(TENANT, client_id, assertion).await.err()?;
         Some(format!("{} AADSTS{}: {}", error.error, error.code, error.message))
@@ -151,7 +151,7 @@ async fn token_endpoint(
     }
 }
 
-/// What libraries read before they ask for a token.
+/// The document that libraries read before they request a token.
 async fn discovery(Path(tenant): Path<String>, headers: HeaderMap) -> Json<Value> {
     let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let base = format!("https://{host}/{tenant}");

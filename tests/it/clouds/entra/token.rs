@@ -1,4 +1,4 @@
-//! What Entra asks of a client assertion.
+//! The checks that Entra makes on a client assertion.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,7 +8,7 @@ use crate::clouds::assertion::Assertion;
 use crate::clouds::issuer::Published;
 use crate::clouds::signature::verifies;
 
-/// What of the token is compared.
+/// The parts of the token that are compared.
 pub(super) struct Presented {
     pub(super) issuer: String,
     pub(super) subject: String,
@@ -19,9 +19,9 @@ pub(super) struct Presented {
 }
 
 const LEEWAY: SignedDuration = SignedDuration::from_mins(5);
-/// Not published; tools of Microsoft's own give tokens for up to a day.
+/// Not published; Microsoft's own tools issue tokens for up to a day.
 const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
-/// Keys behind these are not looked at.
+/// Keys after these are ignored.
 const STORED_KEYS: usize = 100;
 
 pub(super) fn read(assertion: &Assertion) -> Result<Presented, AadSts> {
@@ -42,7 +42,7 @@ pub(super) fn read(assertion: &Assertion) -> Result<Presented, AadSts> {
     Ok(Presented { issuer, subject, audiences, issued_at, not_before, expires_at })
 }
 
-/// Exactly, with case: there are no patterns for an issuer that Microsoft does not know.
+/// Compared exactly and case-sensitively: for an issuer unknown to Microsoft there are no patterns.
 pub(super) fn matches(presented: &Presented, credentials: &[FederatedCredential]) -> Result<(), AadSts> {
     let of_issuer: Vec<_> = credentials.iter().filter(|known| known.issuer == presented.issuer).collect();
     if of_issuer.is_empty() {

@@ -29,7 +29,7 @@ impl OAuthError {
         Self::invalid_request("Unable to parse the ID Token.")
     }
 
-    /// Said of much more than of connections: also of a key that the issuer does not have.
+    /// Google says this for more than connection failures, for example for an unknown key.
     pub(super) fn no_issuer() -> Self {
         Self::invalid_grant("Error connecting to the given credential's issuer.")
     }

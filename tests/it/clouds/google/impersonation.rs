@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Google;
 use crate::clouds::bearer;
 
-/// Without a policy of the organization that allows more.
+/// The limit unless an organization policy raises it.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
 pub(super) async fn generate_access_token(

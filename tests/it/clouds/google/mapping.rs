@@ -1,4 +1,4 @@
-//! Attribute mapping and condition, in the language that Google evaluates them in.
+//! Attribute mapping and attribute condition, in the language in which Google evaluates them.
 
 use cel::{Context, Program, Value};
 
@@ -9,7 +9,7 @@ use crate::clouds::assertion::Assertion;
 const MAX_SUBJECT_BYTES: usize = 127;
 const MAX_MAPPED_BYTES: usize = 8 * 1024;
 
-/// Who the token is in the pool: its subject, and each attribute after a space.
+/// The token's identity in the pool: its subject, followed by each attribute after a space.
 pub(super) fn apply(provider: &Provider, assertion: &Assertion) -> Result<String, OAuthError> {
     let mut context = Context::default();
     let claims = cel::to_value(&assertion.claims).expect("claims are values");
@@ -43,7 +43,7 @@ pub(super) fn apply(provider: &Provider, assertion: &Assertion) -> Result<String
     Ok(format!("principal://iam.googleapis.com/{POOL}/subject/{subject}{}", sets.collect::<String>()))
 }
 
-/// `None` also for a claim that is not there, as Google refuses then.
+/// `None` also for a missing claim, which Google refuses.
 fn evaluate(expression: &str, context: &Context<'_, '_>) -> Option<Value> {
     Program::compile(expression).expect("the expression is CEL").execute(context).ok()
 }

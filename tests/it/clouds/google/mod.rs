@@ -35,12 +35,12 @@ pub(crate) struct Google {
     clock: Arc<dyn Clock>,
     outside: Outside,
     providers: Mutex<Vec<Provider>>,
-    /// Service accounts, and who may act as them.
+    /// Service accounts, and the members that may impersonate them.
     pub(super) accounts: Mutex<Vec<(String, Vec<String>)>>,
     pub(crate) sessions: Sessions,
 }
 
-/// A provider of the pool.
+/// A workload identity pool provider.
 #[derive(Clone)]
 pub(crate) struct Provider {
     pub(crate) name: String,
@@ -53,7 +53,7 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// `//iam.googleapis.com/…`, by which a client says which provider it means.
+    /// `//iam.googleapis.com/…`, with which a client names the provider.
     pub(crate) fn resource(&self) -> String {
         format!("//iam.googleapis.com/{POOL}/providers/{}", self.name)
     }
@@ -93,7 +93,7 @@ impl Google {
         providers.push(provider);
     }
 
-    /// A service account, and the members that have the role of a workload identity user on it.
+    /// A service account, and the members with the workload identity user role on it.
     pub(crate) fn put_account(&self, email: &str, members: &[&str]) {
         let members = members.iter().map(|&member| member.to_owned()).collect();
         let mut accounts = self.accounts.lock().unwrap();
@@ -101,7 +101,7 @@ impl Google {
         accounts.push((email.to_owned(), members));
     }
 
-    /// What the token service says of this token, without the way there over HTTP.
+    /// The token service's answer to this token, without HTTP.
     pub(crate) async fn refusal(&self, provider: &str, token: &str) -> Option<String> {
         let error = self.exchange(provider, token).await.err()?;
         Some(format!("{}: {}", error.error, error.description))
@@ -143,7 +143,7 @@ async fn token_endpoint(State(google): State<Arc<Google>>, headers: HeaderMap, b
         url::form_urlencoded::parse(body.as_bytes()).into_owned().collect()
     };
     let field = |name: &str| {
-        // Google's own libraries write both `subject_token` and, in JSON, `subjectToken`.
+        // Google's own libraries send both `subject_token` and, in JSON, `subjectToken`.
         let found = fields
             .iter()
             .find(|(field, _)| field.replace('_', "").eq_ignore_ascii_case(&name.replace('_', "")));

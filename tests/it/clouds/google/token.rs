@@ -1,4 +1,4 @@
-//! What Google's token service asks of a token.
+//! The checks that Google's token service makes on a token.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,7 +10,7 @@ use crate::clouds::signature::verifies;
 
 const ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
 const OLDEST: SignedDuration = SignedDuration::from_hours(24);
-/// The older text of the documentation: `exp` lies less than this after `iat`.
+/// From an older version of the documentation: `exp` is less than this after `iat`.
 const LONGEST: SignedDuration = SignedDuration::from_hours(48);
 
 pub(super) fn check(assertion: &Assertion, provider: &Provider, now: Timestamp) -> Result<(), OAuthError> {

@@ -3,6 +3,9 @@
 use std::fs::File;
 use std::io::{Read, stdin};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::cli::terminal::failure::Failure;
@@ -41,6 +44,15 @@ pub(in crate::cli) fn of_file(path: &str) -> Result<Zeroizing<String>, Failure> 
 pub(in crate::cli) fn of_standard_input() -> Result<Zeroizing<String>, Failure> {
     let read = bounded(stdin()).map_err(|error| Failure::failed(format!("standard input: {error}")))?;
     not_empty(read)
+}
+
+/// One part of a JWT as the object that it should be.
+pub(in crate::cli) fn part(token: &str, index: usize) -> Option<Map<String, Value>> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return None;
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(index)?).ok()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 fn bounded(source: impl Read) -> std::io::Result<Zeroizing<String>> {

@@ -12,28 +12,28 @@ pub struct PageRequest {
     pub before: Option<Uuid>,
 }
 
-#[derive(Debug)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    /// Where the next page begins; `None` on the last one.
-    pub next: Option<Uuid>,
-}
-
 impl PageRequest {
     /// One more than asked for tells whether another page follows.
-    pub(super) fn fetch_limit(self) -> i64 {
+    pub fn fetch_limit(self) -> i64 {
         i64::from(self.limit) + 1
     }
 
-    pub(super) fn before_text(self) -> Option<String> {
+    pub fn before_text(self) -> Option<String> {
         self.before.map(|id| id.to_string())
     }
 
-    pub(super) fn page<T>(self, mut items: Vec<T>, id_of: impl Fn(&T) -> Uuid) -> Page<T> {
+    pub fn page<T>(self, mut items: Vec<T>, id_of: impl Fn(&T) -> Uuid) -> Page<T> {
         let limit = self.limit as usize;
         let more = items.len() > limit;
         items.truncate(limit);
         let next = if more { items.last().map(id_of) } else { None };
         Page { items, next }
     }
+}
+
+#[derive(Debug)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last one.
+    pub next: Option<Uuid>,
 }

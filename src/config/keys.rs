@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
-use zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::duration::TextDuration;
 use super::error::{ConfigError, value_error};
@@ -38,14 +38,14 @@ pub struct KeySettings {
     /// Static copies that every change is written to.
     pub publish_to: Vec<String>,
     /// `AWS_*`, `GOOGLE_*` and `AZURE_*` variables, for them.
-    pub object_store_environment: Vec<(String, String)>,
+    pub object_store_environment: Vec<(String, SecretString)>,
 }
 
 #[derive(Clone)]
 pub enum SealingKeySource {
     File(PathBuf),
     /// base64, from the environment.
-    Inline(Zeroizing<String>),
+    Inline(SecretString),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct Pkcs11Source {
 #[derive(Clone)]
 pub enum PinSource {
     File(PathBuf),
-    Inline(Zeroizing<String>),
+    Inline(SecretString),
 }
 
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -102,12 +102,12 @@ impl AlgorithmChoice {
 /// Secrets that only the environment or files hold.
 #[derive(Default)]
 pub(super) struct KeySecrets {
-    pub(super) sealing_key: Option<Zeroizing<String>>,
-    pub(super) old_sealing_keys: Option<Zeroizing<String>>,
-    pub(super) pkcs11_pin: Option<Zeroizing<String>>,
+    pub(super) sealing_key: Option<SecretString>,
+    pub(super) old_sealing_keys: Option<SecretString>,
+    pub(super) pkcs11_pin: Option<SecretString>,
     /// From a test: everything that takes time takes this part of it.
     pub(super) time_scale: Option<String>,
-    pub(super) of_object_stores: Vec<(String, String)>,
+    pub(super) of_object_stores: Vec<(String, SecretString)>,
 }
 
 pub(super) fn check(
@@ -122,8 +122,8 @@ pub(super) fn check(
         return Err(value_error("key_store", "is pkcs11, so set pkcs11_module and pkcs11_token_label, too"));
     }
     let in_files = list(&raw.old_sealing_key_files).map(|path| SealingKeySource::File(path.into()));
-    let in_environment = secrets.old_sealing_keys.iter().flat_map(|text| list(text));
-    let in_environment = in_environment.map(|text| SealingKeySource::Inline(Zeroizing::new(text.to_owned())));
+    let in_environment = secrets.old_sealing_keys.iter().flat_map(|text| list(text.expose_secret()));
+    let in_environment = in_environment.map(|text| SealingKeySource::Inline(text.into()));
     Ok(KeySettings {
         old_sealing_keys: in_files.chain(in_environment).collect(),
         sealing_key: match secrets.sealing_key {
@@ -208,7 +208,7 @@ fn key_store(text: &str) -> Result<KeyStoreChoice, ConfigError> {
     }
 }
 
-fn pkcs11(raw: &Raw, pin: Option<Zeroizing<String>>) -> Result<Option<Pkcs11Source>, ConfigError> {
+fn pkcs11(raw: &Raw, pin: Option<SecretString>) -> Result<Option<Pkcs11Source>, ConfigError> {
     let (module, token_label) = match (&raw.pkcs11_module, &raw.pkcs11_token_label) {
         (None, None) => return Ok(None),
         (Some(module), Some(label)) => (module.clone(), label.clone()),

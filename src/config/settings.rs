@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::bounds::{count, within};
 use super::database::check_database_url;
@@ -27,13 +28,13 @@ pub const MIN_RUN_TTL: SignedDuration = SignedDuration::from_mins(1);
 /// What a run gets when it asks for no deadline of its own, unless the maximum is lower.
 pub const DEFAULT_RUN_TTL: SignedDuration = SignedDuration::from_hours(1);
 
-/// The configuration, checked. No `Debug`: the database URL may hold a password.
+/// The configuration, checked.
 #[derive(Clone)]
 pub struct Settings {
     pub issuer: IssuerUrl,
     pub base_url: IssuerUrl,
     pub listen: SocketAddr,
-    pub database_url: String,
+    database_url: SecretString,
     pub database_connections: u32,
     pub keys: KeySettings,
     pub trust: TrustSettings,
@@ -60,6 +61,11 @@ impl Settings {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (raw, secrets) = sources.read()?;
         check(raw, secrets)
+    }
+
+    /// For the driver alone: it may hold a password.
+    pub fn exposed_database_url(&self) -> &str {
+        self.database_url.expose_secret()
     }
 }
 
@@ -113,7 +119,7 @@ fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
         base_url,
         listen,
         database_connections: count("database_connections", raw.database_connections, 1, 1_000)?,
-        database_url: raw.database_url,
+        database_url: raw.database_url.into(),
         services,
         lifetime: LifetimePolicy { default: token_lifetime, max: token_lifetime_max },
         run_ttl_max,

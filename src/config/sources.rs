@@ -1,5 +1,7 @@
 //! A TOML file, over it `RUNMINT_*`, over that flags.
 
+use secrecy::SecretString;
+
 use super::database::has_password;
 use super::error::{ConfigError, value_error};
 use super::keys::KeySecrets;
@@ -35,9 +37,9 @@ impl Sources {
         let mut table = file_table(self)?;
         let mut secrets = KeySecrets::default();
         for (variable, value) in &self.environment {
-            let secret = || Some(zeroize::Zeroizing::new(value.clone()));
+            let secret = || Some(SecretString::from(value.as_str()));
             if !variable.starts_with("RUNMINT_") {
-                secrets.of_object_stores.push((variable.clone(), value.clone()));
+                secrets.of_object_stores.push((variable.clone(), value.as_str().into()));
             } else if variable == SEALING_KEY_VARIABLE {
                 secrets.sealing_key = secret();
             } else if variable == OLD_SEALING_KEYS_VARIABLE {

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use crate::publishing::failure::PublishError;
 
 /// Ends of the names of variables that hold JSON or PEM.
@@ -14,10 +16,13 @@ pub(super) struct Variables<'a> {
 impl<'a> Variables<'a> {
     /// Those whose names start with `prefix`. An empty one counts as unset, as it does for the clouds' own
     /// tools.
-    pub(super) fn parse(prefix: &str, environment: &'a [(String, String)]) -> Result<Self, PublishError> {
+    pub(super) fn parse(
+        prefix: &str,
+        environment: &'a [(String, SecretString)],
+    ) -> Result<Self, PublishError> {
         let of_this_store: Vec<_> = environment
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .map(|(name, value)| (name.as_str(), value.expose_secret()))
             .filter(|(name, value)| name.starts_with(prefix) && !value.is_empty())
             .collect();
         for (name, value) in &of_this_store {

@@ -10,7 +10,7 @@ use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jsonwebtoken::jwk::Jwk;
-use zeroize::Zeroizing;
+use secrecy::SecretString;
 
 use crate::entropy::{Entropy, SystemEntropy};
 
@@ -35,7 +35,7 @@ pub struct Pkcs11Settings {
     /// The shared library that the maker of the token provides.
     pub module: PathBuf,
     pub token_label: String,
-    pub pin: Zeroizing<String>,
+    pub pin: SecretString,
     pub rsa_bits: RsaBits,
 }
 
@@ -57,7 +57,7 @@ impl Pkcs11Keys {
     /// Loads the module, finds the token and logs in.
     pub fn open(settings: Pkcs11Settings) -> Result<Self, KeyStoreError> {
         let Pkcs11Settings { module, token_label, pin, rsa_bits } = settings;
-        let sessions = Sessions::start(&module, token_label, &pin)?;
+        let sessions = Sessions::start(&module, token_label, pin)?;
         let mechanisms = sessions.mechanisms()?;
         let rsa_hashing = [
             (MechanismType::SHA256_RSA_PKCS, RsaHashing::Token),

@@ -12,7 +12,7 @@ use cryptoki::mechanism::MechanismType;
 use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
-use cryptoki::types::AuthPin;
+use secrecy::SecretString;
 
 use crate::signing::key_store::KeyStoreError;
 use crate::signing::pkcs11::failure::{failure, is_about_the_pin, is_lost, name_of, refused, unreachable};
@@ -21,7 +21,7 @@ use crate::signing::pkcs11::failure::{failure, is_about_the_pin, is_lost, name_o
 pub(super) struct Sessions {
     module: Pkcs11,
     token_label: String,
-    pin: AuthPin,
+    pin: SecretString,
     idle: Mutex<Vec<OpenSession>>,
     /// Why the token did not take the PIN. It is not shown to it again: some tries more lock the token.
     refused_pin: Mutex<Option<String>>,
@@ -37,11 +37,15 @@ pub(super) struct OpenSession {
 
 impl Sessions {
     /// Opens the first, so that a wrong setting shows here.
-    pub(super) fn start(module: &Path, token_label: String, pin: &str) -> Result<Self, KeyStoreError> {
+    pub(super) fn start(
+        module: &Path,
+        token_label: String,
+        pin: SecretString,
+    ) -> Result<Self, KeyStoreError> {
         let sessions = Self {
             module: load(module)?,
             token_label,
-            pin: pin.into(),
+            pin,
             idle: Mutex::default(),
             refused_pin: Mutex::default(),
         };

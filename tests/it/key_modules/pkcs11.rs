@@ -13,7 +13,6 @@ use runmint::signing::generate::RsaBits;
 use runmint::signing::key_store::{KeyStore, KeyStoreError, StoredKey};
 use runmint::signing::pkcs11::{Pkcs11Keys, Pkcs11Settings};
 use tempfile::TempDir;
-use zeroize::Zeroizing;
 
 use crate::key_modules::lives;
 use crate::key_modules::own_process::{Variables, each_in_its_own_process, given};
@@ -169,7 +168,7 @@ fn the_store_recovers_from_a_restart_of_the_module() {
 }
 
 fn a_wrong_pin_is_tried_once() {
-    let error = failure_of(Pkcs11Settings { pin: Zeroizing::new(WRONG_PIN.to_owned()), ..settings() });
+    let error = failure_of(Pkcs11Settings { pin: WRONG_PIN.into(), ..settings() });
     assert_eq!(
         error,
         "pkcs11 refused: the PIN of token `signing keys` is wrong: correct it and start again (it was tried \
@@ -227,7 +226,7 @@ fn settings() -> Pkcs11Settings {
     Pkcs11Settings {
         module: given(MODULE).into(),
         token_label: LABEL.to_owned(),
-        pin: Zeroizing::new(PIN.to_owned()),
+        pin: PIN.into(),
         rsa_bits: RsaBits::Bits2048,
     }
 }

@@ -11,6 +11,7 @@ use object_store::path::Path as Key;
 use object_store::{Attribute, Attributes, ObjectStore, PutOptions};
 use reqwest::Client;
 use runmint::clock::{Clock, SystemClock};
+use secrecy::SecretString;
 
 use super::{Fetched, Place, variables};
 use crate::harness::Process;
@@ -64,7 +65,7 @@ impl Place for Moto {
         "s3://documents/site".to_owned()
     }
 
-    fn environment(&self) -> Vec<(String, String)> {
+    fn environment(&self) -> Vec<(String, SecretString)> {
         variables(&[
             ("AWS_ENDPOINT_URL", &self.address),
             ("AWS_ALLOW_HTTP", "true"),
@@ -144,7 +145,7 @@ impl Place for Azurite {
         format!("az://{}/site", self.container)
     }
 
-    fn environment(&self) -> Vec<(String, String)> {
+    fn environment(&self) -> Vec<(String, SecretString)> {
         variables(&[
             ("AZURE_STORAGE_ENDPOINT", &format!("{}/{AZURITE_ACCOUNT}", self.address)),
             ("AZURE_ALLOW_HTTP", "true"),

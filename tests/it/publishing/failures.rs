@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use super::emulators::{AZURITE_KEY, Azurite};
 use super::shelf::{BEARER_TOKEN, Fault, Shelf};
 use super::{DISCOVERY, KEYS, Place, publish, publish_to, variables, written};
+use secrecy::SecretString;
 
 const OBJECTS: [(&str, &str); 2] = [(KEYS, r#"{"keys":[]}"#), (DISCOVERY, "{}")];
 const SECRETS: [&str; 5] = [
@@ -151,7 +152,7 @@ async fn a_wrong_key_is_distinguished_from_a_missing_container() {
     assert_eq!(published, Ok(written(&[KEYS, DISCOVERY])));
 }
 
-async fn fails(target: &str, environment: &[(String, String)], why: &str) {
+async fn fails(target: &str, environment: &[(String, SecretString)], why: &str) {
     let error = publish_to(target, environment, &OBJECTS).await.unwrap_err();
     assert!(error.to_string().contains(why), "{error}");
     assert!(error.to_string().contains(KEYS), "{error}");

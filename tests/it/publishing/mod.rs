@@ -9,6 +9,7 @@ mod targets;
 
 use reqwest::RequestBuilder;
 use runmint::publishing::{Object, Outcome, PublishError, Published, Target};
+use secrecy::SecretString;
 
 use self::emulators::{Azurite, Moto};
 use self::folder::Folder;
@@ -21,7 +22,7 @@ const DISCOVERY: &str = "oidc/.well-known/openid-configuration";
 /// A publishing target, seen from outside.
 trait Place {
     fn target(&self) -> String;
-    fn environment(&self) -> Vec<(String, String)>;
+    fn environment(&self) -> Vec<(String, SecretString)>;
     /// As a browser would.
     async fn fetch(&self, path: &str) -> Fetched;
     /// Overwrites it as an outsider would.
@@ -112,7 +113,7 @@ async fn publish(place: &impl Place, objects: &[(&str, &str)]) -> Result<Vec<Pub
 
 async fn publish_to(
     target: &str,
-    environment: &[(String, String)],
+    environment: &[(String, SecretString)],
     objects: &[(&str, &str)],
 ) -> Result<Vec<Published>, PublishError> {
     let object = |&(path, body): &(&str, &str)| Object { path: path.to_owned(), body: body.into() };
@@ -132,8 +133,8 @@ fn published(paths: &[&str], outcome: Outcome) -> Vec<Published> {
     paths.iter().map(|&path| Published { path: path.to_owned(), outcome }).collect()
 }
 
-fn variables(variables: &[(&str, &str)]) -> Vec<(String, String)> {
-    variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+fn variables(variables: &[(&str, &str)]) -> Vec<(String, SecretString)> {
+    variables.iter().map(|&(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 impl Fetched {

@@ -37,8 +37,9 @@ impl fmt::Display for TextDuration {
 impl<'de> Deserialize<'de> for TextDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| de::Error::custom(format!("`{text}` is no duration; write 90s, 15m, 12h or 30d")))
+        Self::parse(&text).ok_or_else(|| {
+            de::Error::custom(format!("`{text}` is not a valid duration; write 90s, 15m, 12h or 30d"))
+        })
     }
 }
 

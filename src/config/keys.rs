@@ -119,7 +119,10 @@ pub(super) fn check(
     let key_store = key_store(&raw.key_store)?;
     let pkcs11 = pkcs11(raw, secrets.pkcs11_pin)?;
     if key_store == KeyStoreChoice::Pkcs11 && pkcs11.is_none() {
-        return Err(value_error("key_store", "is pkcs11, so set pkcs11_module and pkcs11_token_label, too"));
+        return Err(value_error(
+            "key_store",
+            "pkcs11 needs pkcs11_module and pkcs11_token_label: set them, too",
+        ));
     }
     let in_files = list(&raw.old_sealing_key_files).map(|path| SealingKeySource::File(path.into()));
     let in_environment = secrets.old_sealing_keys.iter().flat_map(|text| list(text.expose_secret()));
@@ -135,7 +138,7 @@ pub(super) fn check(
         rsa_bits: RsaBits::ALL
             .into_iter()
             .find(|bits| i64::from(bits.bits()) == raw.rsa_bits)
-            .ok_or_else(|| value_error("rsa_bits", "is 2048, 3072 or 4096"))?,
+            .ok_or_else(|| value_error("rsa_bits", "must be 2048, 3072 or 4096"))?,
         key_store,
         pkcs11,
         aws_kms: AwsKmsSource { endpoint: raw.aws_kms_endpoint.clone(), region: raw.aws_kms_region.clone() },
@@ -148,11 +151,11 @@ pub(super) fn timing(time_scale: Option<&str>, issuer: &IssuerUrl) -> Result<Tim
     let Some(text) = time_scale else { return Ok(Timing::REAL) };
     let divisor = text.parse().ok().filter(|divisor| (1..=1_000).contains(divisor));
     let refused = |why| value_error(TIME_SCALE_VARIABLE, why);
-    let timing = Timing::faster(divisor.ok_or_else(|| refused("is 1 to 1000"))?);
+    let timing = Timing::faster(divisor.ok_or_else(|| refused("must be 1 to 1000"))?);
     // It lowers every floor, and caches of real verifiers live as long as ever.
     if timing.is_faster() && !issuer.is_loopback() {
         return Err(refused(
-            "is for tests, with an issuer on loopback (127.0.0.1, [::1] or localhost): unset it",
+            "is for tests with an issuer on loopback (127.0.0.1, [::1] or localhost) only: unset it",
         ));
     }
     Ok(timing)
@@ -179,7 +182,7 @@ fn rotation(
             // In whole seconds, rounded up: what is written there passes.
             let seconds = (error.floor.as_millis() + 999) / 1_000;
             let floor = TextDuration(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)));
-            Err(value_error(error.setting, &format!("is at least {floor}: {}", error.why)))
+            Err(value_error(error.setting, &format!("must be at least {floor}: {}", error.why)))
         }
     }
 }
@@ -190,9 +193,9 @@ fn algorithms(raw: &Raw) -> Result<AlgorithmChoice, ConfigError> {
         let setting = format!("algorithms.{audience}");
         Audience::parse(audience).map_err(|error| value_error(&setting, &error))?;
         let algorithm =
-            SigningAlgorithm::parse(text).ok_or_else(|| value_error(&setting, "is RS256 or ES256"))?;
+            SigningAlgorithm::parse(text).ok_or_else(|| value_error(&setting, "must be RS256 or ES256"))?;
         if ENTRA_AUDIENCES.contains(&audience.as_str()) && algorithm != SigningAlgorithm::Rs256 {
-            return Err(value_error(&setting, "is RS256: Microsoft Entra verifies nothing else"));
+            return Err(value_error(&setting, "must be RS256: Microsoft Entra verifies no other algorithm"));
         }
         by_audience.insert(audience.clone(), algorithm);
     }
@@ -204,7 +207,7 @@ fn key_store(text: &str) -> Result<KeyStoreChoice, ConfigError> {
         "database" => Ok(KeyStoreChoice::Database),
         "pkcs11" => Ok(KeyStoreChoice::Pkcs11),
         "aws-kms" => Ok(KeyStoreChoice::AwsKms),
-        _ => Err(value_error("key_store", "is database, pkcs11 or aws-kms")),
+        _ => Err(value_error("key_store", "must be database, pkcs11 or aws-kms")),
     }
 }
 
@@ -215,7 +218,7 @@ fn pkcs11(raw: &Raw, pin: Option<SecretString>) -> Result<Option<Pkcs11Source>, 
         _ => {
             return Err(value_error(
                 "pkcs11_module",
-                "and pkcs11_token_label belong together: set both or neither",
+                "needs pkcs11_token_label, and the other way round: set both or neither",
             ));
         }
     };
@@ -225,7 +228,7 @@ fn pkcs11(raw: &Raw, pin: Option<SecretString>) -> Result<Option<Pkcs11Source>, 
         (None, None) => {
             return Err(value_error(
                 "pkcs11_pin_file",
-                "or RUNMINT_PKCS11_PIN is needed to log in to the token",
+                "is missing: set it, or RUNMINT_PKCS11_PIN, to log in to the token",
             ));
         }
     };

@@ -73,7 +73,7 @@ fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
     let issuer = raw.issuer.as_deref().ok_or_else(|| {
         value_error(
             "issuer",
-            "is required: the https URL that clouds will trust, such as https://id.example.com/oidc",
+            "is required: set the https URL that clouds will trust, such as https://id.example.com/oidc",
         )
     })?;
     let issuer = IssuerUrl::parse(issuer).map_err(|error| value_error("issuer", &error))?;

@@ -17,7 +17,8 @@ pub struct TrustSettings {
 pub(super) fn check(raw: &Raw) -> Result<TrustSettings, ConfigError> {
     let ranges = raw.trust_allowed_ranges.split(',').map(str::trim).filter(|text| !text.is_empty());
     let allowed_ranges: Result<Vec<IpNet>, _> = ranges.map(str::parse).collect();
-    let wrong =
-        |_| value_error("trust_allowed_ranges", "is ranges of addresses by commas, such as 10.0.0.0/8");
+    let wrong = |_| {
+        value_error("trust_allowed_ranges", "must be address ranges separated by commas, such as 10.0.0.0/8")
+    };
     Ok(TrustSettings { allowed_ranges: allowed_ranges.map_err(wrong)?, plain_http: raw.trust_plain_http })
 }

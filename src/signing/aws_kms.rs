@@ -65,7 +65,7 @@ impl AwsKmsKeys {
         }
         let config = loader.load().await;
         if config.region().is_none() {
-            let why = "no region is known: set it in the configuration or in AWS_REGION".to_owned();
+            let why = "no region is set: set aws_kms_region or AWS_REGION".to_owned();
             return Err(KeyStoreError::Refused { store: STORE, why });
         }
         Ok(Self { kms: Kms { client: Client::new(&config), runtime }, rsa_bits: settings.rsa_bits })

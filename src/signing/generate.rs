@@ -38,11 +38,11 @@ pub struct PrivateKeyDer(Zeroizing<Vec<u8>>);
 
 #[derive(Debug, ThisError)]
 pub enum GenerateError {
-    #[error("the key could not be generated")]
+    #[error("could not generate the key")]
     Rsa(#[from] rsa::Error),
-    #[error("the key could not be encoded")]
+    #[error("could not encode the key")]
     Encode(#[from] rsa::pkcs8::Error),
-    #[error("the key could not be generated")]
+    #[error("could not generate the key")]
     Ec,
 }
 

@@ -123,14 +123,14 @@ impl Sessions {
         match found[..] {
             [slot] => Ok(slot),
             [] if labels.is_empty() => Err(unreachable(format!(
-                "there is no token `{label}`, nor any other: attach or initialise it, and see that the \
-                 module finds its own configuration"
+                "token `{label}` was not found, and the module shows no other: attach or initialize \
+                 it, and check that the module finds its own configuration"
             ))),
             [] => Err(unreachable(format!(
-                "there is no token `{label}`; those that are there: {}",
+                "token `{label}` was not found; the module shows {}",
                 labels.join(", ")
             ))),
-            _ => Err(refused(format!("{} tokens are labelled `{label}`; only one may be", found.len()))),
+            _ => Err(refused(format!("{} tokens have the label `{label}`; it must be unique", found.len()))),
         }
     }
 
@@ -146,14 +146,14 @@ impl Sessions {
                 let label = &self.token_label;
                 let why = match error {
                     RvError::PinLocked => format!(
-                        "the PIN of token `{label}` is locked after too many wrong ones: the token's \
+                        "the PIN of token `{label}` is locked after too many wrong attempts: the token's \
                          security officer can set a new one"
                     ),
                     RvError::PinExpired => format!("the PIN of token `{label}` has expired: set a new one"),
                     RvError::UserPinNotInitialized => format!("token `{label}` has no user PIN yet: set one"),
                     _ => format!(
-                        "the PIN of token `{label}` is wrong: correct it and start again (it was tried \
-                         once and is not tried any more)"
+                        "the PIN of token `{label}` is wrong: correct it and restart (it was tried once; \
+                         more attempts could lock the token)"
                     ),
                 };
                 *refused_pin = Some(why.clone());
@@ -202,15 +202,15 @@ fn load(path: &Path) -> Result<Pkcs11, KeyStoreError> {
     }
     let shown = path.display();
     let module = Pkcs11::new(path).map_err(|error| match error {
-        Error::LibraryLoading(cause) => refused(format!("the module {shown} cannot be loaded: {cause}")),
-        Error::MissingSymbol(_) => refused(format!("{shown} is no PKCS #11 module")),
+        Error::LibraryLoading(cause) => refused(format!("could not load module {shown}: {cause}")),
+        Error::MissingSymbol(_) => refused(format!("{shown} is not a PKCS #11 module")),
         error => failure(&error),
     })?;
     match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         // Another path may lead to the same module.
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
         Err(error) => {
-            return Err(refused(format!("the module {shown} does not start: {}", name_of(&error))));
+            return Err(refused(format!("could not initialize module {shown}: {}", name_of(&error))));
         }
     }
     loaded.push((path.to_owned(), module.clone()));

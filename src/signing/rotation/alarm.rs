@@ -24,10 +24,12 @@ pub enum Alarm {
 impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Overdue(at) => write!(f, "rotation is overdue since {at}"),
-            Self::NothingSigns(Some(at)) => write!(f, "no key signs before {at}"),
-            Self::NothingSigns(None) => f.write_str("no key signs"),
-            Self::NoNext => f.write_str("there is no next key to go to in an emergency"),
+            Self::Overdue(at) => write!(f, "rotation is overdue (due at {at})"),
+            Self::NothingSigns(Some(at)) => write!(f, "no key can sign until {at}"),
+            Self::NothingSigns(None) => f.write_str("no key can sign"),
+            Self::NoNext => {
+                f.write_str("the next key is missing: revoking the active key would leave no key to sign")
+            }
         }
     }
 }

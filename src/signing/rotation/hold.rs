@@ -35,28 +35,25 @@ impl Hold {
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoNext => f.write_str("there is no next key yet; one is being made"),
-            Self::Warming(at) => write!(f, "verifiers may not have the next key in their caches before {at}"),
+            Self::NoNext => f.write_str("the next key does not exist yet; the server is creating it"),
+            Self::Warming(at) => write!(f, "verifiers may not have the next key in their caches until {at}"),
             Self::PreviousPublished(at) => {
-                write!(
-                    f,
-                    "the key before the active one is published until {at}, for the last tokens that it signed"
-                )
+                write!(f, "the previous key stays published until {at}, for the last tokens that it signed")
             }
-            Self::Scheduled(at) => write!(f, "a change is decided already and takes effect at {at}"),
+            Self::Scheduled(at) => write!(f, "a rotation is already scheduled and takes effect at {at}"),
             Self::Replicas(ids) => write!(
                 f,
-                "these processes have not served the next key for the key set's max-age yet: {}",
+                "these replicas have not yet served the next key for the max-age of the key set: {}",
                 ids.join(", ")
             ),
             Self::SnapshotVerifiers(names) => write!(
                 f,
-                "these verifiers hold an uploaded key set and have not been acknowledged to have the next key: {}; upload the new key set there (`runmint keys export --public`), then `runmint keys acknowledge --jwks`",
+                "these verifiers hold an uploaded key set that has not been acknowledged to contain the next key: {}; upload the new key set there (`runmint keys export --public`), then run `runmint keys acknowledge --jwks`",
                 names.join(", ")
             ),
             Self::Publications(targets) => write!(
                 f,
-                "the next key is not in these static copies for the key set's max-age yet: {}",
+                "these static copies have not yet held the next key for the max-age of the key set: {}",
                 targets.join(", ")
             ),
         }

@@ -21,7 +21,7 @@ pub struct RotationPolicy {
 
 /// A bound below which a verifier would refuse a good token.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("is at least {floor}: {why}", floor = self.floor.as_secs().to_string() + " seconds")]
+#[error("must be at least {floor}: {why}", floor = self.floor.as_secs().to_string() + " seconds")]
 pub struct FloorError {
     pub setting: &'static str,
     pub floor: SignedDuration,
@@ -38,37 +38,37 @@ impl RotationPolicy {
                 "serve_stale",
                 self.serve_stale,
                 lease,
-                "a process that misses a few looks at the database would stop serving keys to every verifier",
+                "a process that fails to reach the database a few times would stop serving keys to every verifier",
             ),
             (
                 "publish_ahead",
                 self.publish_ahead,
                 publish_ahead_floor,
-                "AWS, Azure and Google were seen to take ten minutes to fetch new keys; Microsoft's libraries and Confluent look every five at most",
+                "AWS, Azure and Google were observed to take ten minutes to fetch new keys; Microsoft's libraries and Confluent fetch them at most every five",
             ),
             (
                 "publish_ahead",
                 self.publish_ahead,
                 self.serve_stale + jwks_max_age + lease + clock_bound * 2 + SignedDuration::from_millis(1),
-                "it covers serve_stale and the max-age of the key set; a verifier that heeds Cache-Control (go-oidc, Envoy, Confluent) and was answered by a process cut off from the database would not know the new key",
+                "it covers serve_stale and the max-age of the key set; a verifier that honors Cache-Control (go-oidc, Envoy, Confluent) and was answered by a process that had lost the database would not know the new key",
             ),
             (
                 "keep_published",
                 self.keep_published,
                 self.timing.keep_published_floor(token_lifetime_max),
-                "it covers token_lifetime_max, five minutes of leeway and the max-age of the key set; AWS and Microsoft.IdentityModel would refuse the last tokens of the old key",
+                "it covers token_lifetime_max, five minutes of leeway and the max-age of the key set; AWS and Microsoft.IdentityModel would refuse the last tokens of the previous key",
             ),
             (
                 "rotate_every",
                 self.rotate_every,
                 self.publish_ahead + self.keep_published + self.timing.lead(),
-                "it covers publish_ahead and keep_published, or a fourth key would be published; Oracle Cloud takes ten in all, others fewer",
+                "it covers publish_ahead and keep_published, or a fourth key would be published; Oracle Cloud accepts ten in all, other verifiers fewer",
             ),
             (
                 "max_key_age",
                 self.max_key_age,
                 self.rotate_every + self.publish_ahead,
-                "it covers rotate_every and publish_ahead, or a key that waits for an acknowledgement would stop signing and every verifier get no token",
+                "it covers rotate_every and publish_ahead, or the active key would stop signing while the next one waits for an acknowledgement, and every verifier would get no token",
             ),
         ];
         match floors.into_iter().find(|(_, found, floor, _)| found < floor) {

@@ -16,19 +16,19 @@ use crate::trust::object_of;
 /// Why there are no keys of an issuer.
 #[derive(Debug, Error)]
 pub enum DiscoveryError {
-    #[error("its discovery document cannot be fetched")]
+    #[error("could not fetch its discovery document")]
     Document(#[source] FetchError),
-    #[error("its discovery document is no JSON object: {0}")]
+    #[error("its discovery document is not a JSON object: {0}")]
     NotAnObject(#[source] serde_json::Error),
-    #[error("its discovery document is of `{found}`, registered is `{registered}`")]
+    #[error("its discovery document names issuer `{found}`, but `{registered}` is registered")]
     Issuer { registered: String, found: String },
-    #[error("its discovery document has no `{0}`, or not as a string")]
+    #[error("its discovery document has no string `{0}`")]
     Member(&'static str),
-    #[error("its key set cannot be fetched")]
+    #[error("could not fetch its key set")]
     Keys(#[source] FetchError),
     #[error(transparent)]
     KeySet(#[from] KeySetError),
-    #[error("asking it was cut short")]
+    #[error("fetching its keys was interrupted")]
     CutShort,
 }
 

@@ -56,21 +56,23 @@ impl Default for FetchSettings {
 
 #[derive(Debug, Error)]
 pub enum FetchError {
-    #[error("the URL cannot be used")]
+    #[error("the URL is not acceptable")]
     Url(#[from] SourceUrlError),
-    #[error("the name `{host}` cannot be resolved")]
+    #[error("could not resolve `{host}`")]
     Resolve { host: String, source: io::Error },
-    #[error("the name `{0}` has no address")]
+    #[error("`{0}` has no address")]
     NoAddress(String),
-    #[error("`{host}` leads to {address}, which is {kind}; the operator can allow the range")]
+    #[error(
+        "`{host}` resolves to {address}, which is {kind}; the operator can allow its range in trust_allowed_ranges"
+    )]
     Forbidden { host: String, address: IpAddr, kind: Forbidden },
-    #[error("http is for loopback, and `{host}` leads to {address}")]
+    #[error("http is allowed on loopback only, and `{host}` resolves to {address}")]
     PlainHttp { host: String, address: IpAddr },
-    #[error("there was no whole answer within {} ms", .0.as_millis())]
+    #[error("no complete answer arrived within {} ms", .0.as_millis())]
     TooSlow(Duration),
     #[error("the server presents the certificate {0}, which is not pinned")]
     NotPinned(Thumbprint),
-    #[error("TLS cannot be set up")]
+    #[error("could not set up TLS")]
     Tls(#[source] rustls::Error),
     #[error("the connection failed")]
     Connection(#[source] io::Error),
@@ -84,9 +86,9 @@ pub enum FetchError {
     NotJson(String),
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
-    #[error("the host cannot be named in TLS")]
+    #[error("the host is not a valid TLS server name")]
     ServerName,
-    #[error("http has no certificate")]
+    #[error("an http URL has no certificate")]
     NoCertificate,
 }
 

@@ -38,7 +38,7 @@ pub struct IssuerKeys {
 pub enum NotVerified {
     #[error(transparent)]
     Token(#[from] ForeignTokenError),
-    #[error("the issuer's keys cannot be had: {0}")]
+    #[error("could not fetch the issuer's keys: {0}")]
     Keys(Arc<DiscoveryError>),
 }
 
@@ -161,7 +161,7 @@ impl IssuerKeys {
                 tracing::warn!(
                     issuer = issuer.id,
                     error = error.with_causes(),
-                    "an issuer has no keys for us"
+                    "could not fetch the keys of a trusted issuer"
                 );
             }
             let answer = slot.learn(outcome, asked_at, clock.now());

@@ -43,7 +43,9 @@ impl<'a> Variables<'a> {
 
 fn refusal(name: &str, value: &str) -> Option<&'static str> {
     if name.ends_with("ALLOW_INVALID_CERTIFICATES") {
-        return Some("is not taken: whoever can stand in for the store could publish keys of their own");
+        return Some(
+            "is not accepted: an attacker who impersonates the store could publish keys of their own",
+        );
     }
     // The client of the store panics on credentials that are no header.
     let sendable = !value.chars().any(char::is_control);

@@ -1,29 +1,30 @@
-//! Why a promotion has to wait.
+//! Why a rotation must wait.
 
 use std::fmt;
 
 use jiff::Timestamp;
 
-/// Why a key may not begin to sign yet.
+/// Why the next key may not start to sign yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
+    /// The next key does not exist.
     NoNext,
-    /// Caches may not have it before then.
+    /// Caches may lack it until then.
     Warming(Timestamp),
-    /// The key before the active one is published until then.
+    /// The previous key stays published until then; a rotation now would publish a fourth key.
     PreviousPublished(Timestamp),
-    /// One is decided already.
+    /// A rotation is already scheduled for then.
     Scheduled(Timestamp),
-    /// These processes have not served it for long enough.
+    /// These replicas have not served it for long enough.
     Replicas(Vec<String>),
-    /// These uploaded key sets are not known to have it.
+    /// These uploaded key sets are not known to contain it.
     SnapshotVerifiers(Vec<String>),
-    /// It is not in these static copies for long enough.
+    /// These static copies have not contained it for long enough.
     Publications(Vec<String>),
 }
 
 impl Hold {
-    /// From when it no longer holds, where that is known.
+    /// When it ends, if that is known.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Warming(at) | Self::PreviousPublished(at) | Self::Scheduled(at) => Some(*at),

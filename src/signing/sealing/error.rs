@@ -1,13 +1,14 @@
-//! What can go wrong with sealing keys, and with what they sealed.
+//! Errors of sealing keys and of sealed signing keys.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// How long a sealing key is.
+/// The length of a sealing key (AES-256).
 pub(super) const KEY_BYTES: usize = 32;
 
+/// A sealing key could not be read, or a signing key could not be opened.
 #[derive(Debug, Error)]
 pub enum SealingError {
     #[error(

@@ -1,4 +1,4 @@
-//! Durations as people write them: `90s`, `15m`, `12h`, `30d`.
+//! Durations in settings and flags: `90s`, `15m`, `1h30m`, `30d`.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use crate::issuer::duration::parse_seconds;
 pub struct TextDuration(pub SignedDuration);
 
 impl TextDuration {
-    /// Whole numbers with their units `d`, `h`, `m` and `s`, larger ones first. A number alone is refused: a reader
-    /// could not tell whether it means seconds.
+    /// Reads whole numbers with their units `d`, `h`, `m` and `s`, larger units first. Refuses a number without a unit:
+    /// a reader could not tell whether it means seconds.
     pub fn parse(text: &str) -> Option<Self> {
-        // A plus has always been taken.
+        // A plus sign has been accepted since the first release.
         let seconds = parse_seconds(text.strip_prefix('+').unwrap_or(text))?;
         i64::try_from(seconds).ok().map(SignedDuration::from_secs).map(Self)
     }

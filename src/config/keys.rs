@@ -1,4 +1,4 @@
-//! Settings of the signing keys: how they follow one another, what they sign, and where they live.
+//! Settings of the signing keys: rotation, algorithms, and where the keys are kept.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,34 +17,34 @@ use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::generate::RsaBits;
 use crate::signing::rotation::{RotationPolicy, Timing};
 
-/// What Azure's federated credentials are asked for with, in its clouds for everybody, for the government of
-/// the United States and for China; Entra takes RS256 alone.
+/// The audiences of Azure's federated credentials, in the public cloud, the US government cloud and the cloud in China.
+/// Entra accepts only RS256.
 pub const ENTRA_AUDIENCES: [&str; 3] =
     ["api://AzureADTokenExchange", "api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"];
 
-/// How the signing keys are kept, used and replaced. No `Debug`: it may hold secrets.
+/// How the signing keys are kept, used and rotated.
 #[derive(Clone)]
 pub struct KeySettings {
-    /// Seals; the others only open what was sealed before.
+    /// It seals; the old ones only open what they sealed.
     pub sealing_key: SealingKeySource,
     pub old_sealing_keys: Vec<SealingKeySource>,
     pub rotation: RotationPolicy,
     pub algorithms: AlgorithmChoice,
     pub rsa_bits: RsaBits,
-    /// Where new keys are made.
+    /// Where new keys are created.
     pub key_store: KeyStoreChoice,
     pub pkcs11: Option<Pkcs11Source>,
     pub aws_kms: AwsKmsSource,
-    /// Static copies that every change is written to.
+    /// Targets of static copies, written at every change.
     pub publish_to: Vec<String>,
-    /// `AWS_*`, `GOOGLE_*` and `AZURE_*` variables, for them.
+    /// The `AWS_*`, `GOOGLE_*` and `AZURE_*` variables for these targets.
     pub object_store_environment: Vec<(String, SecretString)>,
 }
 
 #[derive(Clone)]
 pub enum SealingKeySource {
     File(PathBuf),
-    /// base64, from the environment.
+    /// Base64, from the environment.
     Inline(SecretString),
 }
 
@@ -74,12 +74,12 @@ pub struct AwsKmsSource {
     pub region: Option<String>,
 }
 
-/// What an audience's tokens are signed with.
+/// The algorithm for an audience's tokens.
 #[derive(Clone, Debug, Default)]
 pub struct AlgorithmChoice(HashMap<String, SigningAlgorithm>);
 
 impl AlgorithmChoice {
-    /// `of_the_organization` where the configuration says nothing of the audience.
+    /// The configured algorithm of `audience`, or `of_the_organization` if none is configured.
     pub fn choose(&self, audience: &str, of_the_organization: SigningAlgorithm) -> SigningAlgorithm {
         match self.0.get(audience) {
             Some(algorithm) => *algorithm,
@@ -88,24 +88,24 @@ impl AlgorithmChoice {
         }
     }
 
-    /// Whether Microsoft Entra reads tokens for it, which verifies RS256 alone whatever anybody says.
+    /// Whether Microsoft Entra verifies tokens for this audience. It accepts only RS256.
     pub fn is_of_entra(audience: &str) -> bool {
         ENTRA_AUDIENCES.contains(&audience)
     }
 
-    /// Whether some audience has it.
+    /// Whether some audience uses `algorithm`.
     pub fn mentions(&self, algorithm: SigningAlgorithm) -> bool {
         self.0.values().any(|one| *one == algorithm)
     }
 }
 
-/// Secrets that only the environment or files hold.
+/// Secrets from the environment.
 #[derive(Default)]
 pub(super) struct KeySecrets {
     pub(super) sealing_key: Option<SecretString>,
     pub(super) old_sealing_keys: Option<SecretString>,
     pub(super) pkcs11_pin: Option<SecretString>,
-    /// From a test: everything that takes time takes this part of it.
+    /// From a test: all times are divided by it.
     pub(super) time_scale: Option<String>,
     pub(super) of_object_stores: Vec<(String, SecretString)>,
 }
@@ -152,7 +152,7 @@ pub(super) fn timing(time_scale: Option<&str>, issuer: &IssuerUrl) -> Result<Tim
     let divisor = text.parse().ok().filter(|divisor| (1..=1_000).contains(divisor));
     let refused = |why| value_error(TIME_SCALE_VARIABLE, why);
     let timing = Timing::faster(divisor.ok_or_else(|| refused("must be 1 to 1000"))?);
-    // It lowers every floor, and caches of real verifiers live as long as ever.
+    // It lowers every floor, but the caches of real verifiers keep their lifetimes.
     if timing.is_faster() && !issuer.is_loopback() {
         return Err(refused(
             "is for tests with an issuer on loopback (127.0.0.1, [::1] or localhost) only: unset it",
@@ -179,7 +179,7 @@ fn rotation(
     match policy.check(token_lifetime_max) {
         Ok(()) => Ok(policy),
         Err(error) => {
-            // In whole seconds, rounded up: what is written there passes.
+            // In whole seconds, rounded up, so that the value in the message passes.
             let seconds = (error.floor.as_millis() + 999) / 1_000;
             let floor = TextDuration(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)));
             Err(value_error(error.setting, &format!("must be at least {floor}: {}", error.why)))
@@ -235,7 +235,7 @@ fn pkcs11(raw: &Raw, pin: Option<SecretString>) -> Result<Option<Pkcs11Source>, 
     Ok(Some(Pkcs11Source { module, token_label, pin }))
 }
 
-/// The entries of a list in one text.
+/// The entries of a comma-separated list.
 fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }

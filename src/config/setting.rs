@@ -1,4 +1,4 @@
-//! Every setting once: its name in the file, in the environment and as a flag all follow from here.
+//! Every setting, once: its names in the file, in the environment and as a flag follow from this table.
 
 use jiff::SignedDuration;
 
@@ -10,9 +10,9 @@ pub struct Setting {
     pub kind: Kind,
     /// One line for `--help` and for the reference.
     pub help: &'static str,
-    /// As the reference shows it; empty where there is none.
+    /// As the reference shows it; empty if there is none.
     pub default: &'static str,
-    /// The value in effect depends on other settings, too.
+    /// Whether the default in effect also depends on other settings.
     is_computed: bool,
 }
 
@@ -27,7 +27,7 @@ const fn setting(name: &'static str, kind: Kind, default: &'static str, help: &'
     Setting { name, kind, help, default, is_computed: false }
 }
 
-/// A setting whose default is decided when it is checked.
+/// A setting whose default is computed in its check.
 const fn computed(name: &'static str, default: &'static str, help: &'static str) -> Setting {
     Setting { name, kind: Kind::Text, help, default, is_computed: true }
 }
@@ -140,12 +140,13 @@ impl Setting {
         format!("--{}", self.name.replace('_', "-"))
     }
 
+    /// The default to add if the setting is missing.
     pub(super) fn default_value(&self) -> Option<toml::Value> {
         let is_fixed = !self.is_computed && !self.default.is_empty();
         is_fixed.then(|| self.parse(self.name, self.default).expect("the defaults in the table parse"))
     }
 
-    /// The default that is shown of a duration that is computed.
+    /// The default that the reference shows for a computed duration.
     pub(super) fn shown_duration(name: &str) -> SignedDuration {
         let shown = SETTINGS.iter().find(|setting| setting.name == name).map(|setting| setting.default);
         shown.and_then(TextDuration::parse).expect("a duration of the table").0
@@ -160,7 +161,7 @@ impl Setting {
         }
     }
 
-    /// The setting that a mistyped name was most likely meant to be.
+    /// The setting that a mistyped name most likely means.
     pub(super) fn closest(name: &str) -> Option<&'static Self> {
         let nearest = SETTINGS.iter().min_by_key(|setting| edits(setting.name, name))?;
         (edits(nearest.name, name) <= 3).then_some(nearest)

@@ -21,11 +21,11 @@ use crate::issuer::service::Services;
 use crate::issuer::subject::check_prefix;
 use crate::issuer::url::IssuerUrl;
 
-/// The longest life that any token may be configured to have. Google refuses tokens older than a day.
+/// The longest token lifetime that can be configured. Google refuses tokens older than a day.
 const MAX_TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// The shortest deadline that a run may have.
 pub const MIN_RUN_TTL: SignedDuration = SignedDuration::from_mins(1);
-/// What a run gets when it asks for no deadline of its own, unless the maximum is lower.
+/// The deadline of a run that asks for none, unless the maximum is lower.
 pub const DEFAULT_RUN_TTL: SignedDuration = SignedDuration::from_hours(1);
 
 /// The configuration, checked.
@@ -48,7 +48,7 @@ pub struct Settings {
     pub log_level: LogLevel,
 }
 
-/// Bounds on what clients may cost.
+/// Limits on the resources that clients use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub max_connections: u32,
@@ -58,12 +58,13 @@ pub struct Limits {
 }
 
 impl Settings {
+    /// Reads and checks all settings. The error is one line that says where and why.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (raw, secrets) = sources.read()?;
         check(raw, secrets)
     }
 
-    /// For the driver alone: it may hold a password.
+    /// For the database driver only: it may contain a password.
     pub fn exposed_database_url(&self) -> &str {
         self.database_url.expose_secret()
     }

@@ -8,8 +8,7 @@ use super::raw::Raw;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// Plain HTTP: on loopback, or to a proxy that speaks TLS to the world and is believed about the
-    /// caller's address.
+    /// Plain HTTP: on loopback, or to a proxy that terminates TLS and is trusted to state the caller's address.
     Plain {
         behind_proxy: bool,
     },
@@ -17,7 +16,7 @@ pub enum Transport {
         certificate: PathBuf,
         private_key: PathBuf,
     },
-    /// A local certificate authority, made at the first start.
+    /// A local certificate authority, created at the first start.
     DevTls {
         folder: PathBuf,
     },

@@ -1,16 +1,16 @@
-//! Settings of the issuers whose tokens are exchanged.
+//! Settings for the issuers whose tokens are exchanged.
 
 use ipnet::IpNet;
 
 use super::error::{ConfigError, value_error};
 use super::raw::Raw;
 
-/// Where keys of other issuers may be fetched from.
+/// From where the keys of other issuers may be fetched.
 #[derive(Clone, Debug, Default)]
 pub struct TrustSettings {
-    /// Ranges of private addresses that may be connected to.
+    /// Private address ranges to which the server may connect.
     pub allowed_ranges: Vec<IpNet>,
-    /// Whether issuers on loopback may be asked by plain http.
+    /// Whether issuers on loopback may be fetched over plain http.
     pub plain_http: bool,
 }
 

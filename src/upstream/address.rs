@@ -1,17 +1,17 @@
-//! Which addresses may be connected to: those of the public Internet, and what the operator allows.
+//! The addresses to which the server may connect: those of the public Internet, and those that the operator allows.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Ranges beside the public ones that the operator allows.
+/// The ranges that the operator allows in addition to the public Internet.
 #[derive(Clone, Debug, Default)]
 pub struct AddressRules {
     allowed: Vec<IpNet>,
 }
 
-/// What kind of address it is that nobody may be sent to.
+/// The kind of a forbidden address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forbidden(&'static str);
 
@@ -26,8 +26,9 @@ impl AddressRules {
         Self { allowed }
     }
 
+    /// Refuses an address outside the public Internet and the allowed ranges.
     pub fn check(&self, address: IpAddr) -> Result<(), Forbidden> {
-        // An IPv4 range says nothing about addresses that only embed one of its own.
+        // An allowed IPv4 range does not allow IPv6 addresses that embed one of its addresses.
         if self.allowed.iter().any(|range| range.contains(&address)) {
             return Ok(());
         }
@@ -39,8 +40,8 @@ impl AddressRules {
     }
 }
 
-/// What is not global in the IANA registry of special-purpose IPv4 addresses (RFC 6890), multicast, and one
-/// public address that serves virtual machines on Azure alone.
+/// The IPv4 addresses that are not global in the IANA registry of special-purpose addresses (RFC 6890), multicast, and
+/// one public address that only virtual machines on Azure can reach.
 const FORBIDDEN_V4: &[(Ipv4Net, &str)] = &[
     (v4([0, 0, 0, 0], 8), "unspecified, of this network"),
     (v4([10, 0, 0, 0], 8), "private"),
@@ -60,7 +61,7 @@ const FORBIDDEN_V4: &[(Ipv4Net, &str)] = &[
     (v4([240, 0, 0, 0], 4), "reserved or broadcast"),
 ];
 
-/// What within global unicast is not global, or leads to an IPv4 address of somebody's choice.
+/// The addresses within global unicast that are not global, or that embed an arbitrary IPv4 address.
 const FORBIDDEN_V6: &[(Ipv6Net, &str)] = &[
     // Teredo, benchmarks, ORCHID and more (RFC 2928).
     (v6([0x2001, 0, 0], 23), "reserved for protocols, such as Teredo"),
@@ -69,7 +70,7 @@ const FORBIDDEN_V6: &[(Ipv6Net, &str)] = &[
     (v6([0x3fff, 0, 0], 20), "reserved for documentation"),
 ];
 
-/// Outside global unicast, for the sake of a better reason than that.
+/// Outside global unicast, where a better reason than that can be given.
 const NAMED_V6: &[(Ipv6Net, &str)] = &[
     (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128), "unspecified"),
     (Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128), "loopback"),
@@ -85,7 +86,7 @@ const NAMED_V6: &[(Ipv6Net, &str)] = &[
     (v6([0xff00, 0, 0], 8), "multicast"),
 ];
 
-/// The only IPv6 addresses that are anybody's on the public Internet (RFC 4291 §2.4, IANA).
+/// The only IPv6 addresses in use on the public Internet (RFC 4291 §2.4, IANA).
 const GLOBAL_UNICAST: Ipv6Net = v6([0x2000, 0, 0], 3);
 
 fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {

@@ -72,11 +72,11 @@ impl App {
         let backlog = signers.backlog();
         let started_at = clock.now();
         let id = uuid_at(started_at, entropy.as_ref());
-        let (host, short) = (gethostname::gethostname(), id.simple().to_string()[28..].to_owned());
+        let (system, short) = (rustix::system::uname(), id.simple().to_string()[28..].to_owned());
         let replica = Replica {
             id,
             // Two containers may have the same host name and process id.
-            name: format!("{}/{}/{short}", host.to_string_lossy(), std::process::id()),
+            name: format!("{}/{}/{short}", system.nodename().to_string_lossy(), std::process::id()),
             sealing_keys: key_stores.sealing().ids().into_iter().map(str::to_owned).collect(),
             started_at,
         };

@@ -13,6 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use object_store::path::Path;
+use secrecy::SecretString;
 use tokio::time::timeout;
 
 pub use crate::copies::failure::PublishError;
@@ -55,7 +56,7 @@ pub enum Outcome {
 impl Target {
     /// Credentials and options are the variables of `environment` that the `object_store` crate documents:
     /// `AWS_*`, `GOOGLE_*` and `AZURE_*`. Nothing is contacted yet.
-    pub fn parse(url: &str, environment: &[(String, String)]) -> Result<Self, PublishError> {
+    pub fn parse(url: &str, environment: &[(String, SecretString)]) -> Result<Self, PublishError> {
         let url = TargetUrl::parse(url)?;
         let store = settings::open(&url, environment)?;
         Ok(Self { url, store })

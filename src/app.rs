@@ -28,7 +28,7 @@ use crate::signing::rotation::RotationPolicy;
 use crate::signing::signer_pool::SignerPool;
 use crate::store::Store;
 use crate::store::mint_log::MintLog;
-use crate::trust::policy::evaluation::CompiledPolicies;
+use crate::trust::policy::audience::PoliciesInForce;
 use crate::upstream::fetch::{FetchSettings, Fetcher};
 use crate::upstream::issuer_keys::IssuerKeys;
 use crate::upstream::resolver::SystemResolver;
@@ -84,7 +84,7 @@ pub struct App {
     /// them. Each issuer has its own, so that nobody can hide what goes on at another.
     pub refusals: Cache<Uuid, Arc<Budget>>,
     /// The policies of issuers, read once for each version.
-    pub policies: Cache<(Uuid, i64), Arc<CompiledPolicies>>,
+    pub policies: Cache<(Uuid, i64), Arc<PoliciesInForce>>,
     /// Held by whoever decides about much at once, apart from the requests of everybody else.
     pub deciding: Arc<Semaphore>,
     /// The key of which the database last recorded no token, as long as that is so: whoever believes that it

@@ -22,7 +22,7 @@ use crate::domain::access_token::Role;
 use crate::domain::exchange::{Exchange, Exchanged, Outcome};
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::flows::exchanges::list_exchanges;
-use crate::flows::policies::{self, Difference};
+use crate::flows::policies::{self, Difference, Explaining};
 use crate::trust::foreign_token::ForeignToken;
 use crate::trust::lint::lint;
 use crate::trust::policy::evaluation::Evaluation;
@@ -66,26 +66,13 @@ pub async fn explain(
         (None, Some(claims)) => claims,
         _ => return Err(Problem::invalid_input("Give either `token` or `claims`.")),
     };
-    let chosen = match draft {
-        Some(draft) => policies::parse(&api.app, draft)?,
-        None => policies::saved(&issuer)?,
-    };
-    let org = organization.name.as_str();
-    let is_ours = policies::is_for(org, &claims);
-    // Numbers are those of the whole list, also where some of it does not speak of this token.
-    let numbers: Vec<usize> =
-        (0..chosen.len()).filter(|&index| is_ours || policies::speaks_to_others(&chosen[index])).collect();
-    let left_out = chosen.len() - numbers.len();
-    let speaking = policies::for_audience(chosen, &claims, org);
-    let mut explained = policies::explain(&api.app, &speaking, &claims, &asked).await?;
-    explained.renumber(&numbers);
-    let Evaluation { decision, explanation } = explained;
-    let not_for_audience = NotForAudience {
-        policies: left_out,
-        expected: policies::audiences_of(org).into(),
-        found: claims.get("aud").cloned().unwrap_or_default(),
-    };
+    let found = claims.get("aud").cloned().unwrap_or_default();
     let issuer_matches = claims.get("iss").is_some_and(|found| *found == issuer.url.as_str());
+    let explaining = Explaining { claims, asked };
+    let explained = policies::explain(&api.app, &organization, &issuer, draft, explaining).await?;
+    let Evaluation { decision, explanation } = explained.evaluation;
+    let not_for_audience =
+        NotForAudience { policies: explained.left_out, expected: explained.expected_audiences.into(), found };
     Ok(Json(Explanation { decision, explanation, not_for_audience, issuer_matches }))
 }
 

@@ -60,7 +60,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("http", &["app", "flows", "issuer", "publication", "served", "signing", "store", "trust"]),
+    (
+        "http",
+        &["api", "app", "clouds", "domain", "flows", "issuer", "publication", "served", "signing", "trust"],
+    ),
     (
         "launch",
         &[

@@ -7,7 +7,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::trust::policy::evaluation::CompiledPolicies;
+use crate::trust::policy::audience::PoliciesInForce;
 
 /// Refused exchanges of one issuer that a process records in a minute.
 const RECORDED_REFUSALS: u32 = 60;
@@ -18,7 +18,7 @@ const POLICIES_CACHED: usize = 200;
 pub struct ExchangeLimits {
     /// Each issuer has its own budget, so that refusals of one cannot hide what goes on at another.
     refusals: Cache<Uuid, Arc<Budget>>,
-    policies: Cache<(Uuid, i64), Arc<CompiledPolicies>>,
+    policies: Cache<(Uuid, i64), Arc<PoliciesInForce>>,
     deciding: Arc<Semaphore>,
 }
 
@@ -48,8 +48,8 @@ impl ExchangeLimits {
         &self,
         issuer: Uuid,
         version: i64,
-        compile: impl FnOnce() -> Result<CompiledPolicies, E>,
-    ) -> Result<Arc<CompiledPolicies>, E> {
+        compile: impl FnOnce() -> Result<PoliciesInForce, E>,
+    ) -> Result<Arc<PoliciesInForce>, E> {
         if let Some(policies) = self.policies.get(&(issuer, version)) {
             return Ok(policies);
         }

@@ -18,7 +18,7 @@ use crate::domain::access_token::Role;
 use crate::domain::exchange::{Exchange, Exchanged};
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::flows::exchanges::list_exchanges;
-use crate::flows::policies;
+use crate::flows::policies::{self, Explaining};
 use crate::trust::foreign_token::ForeignToken;
 use crate::trust::lint::lint;
 use crate::trust::policy::PolicyDocument;
@@ -87,23 +87,15 @@ pub async fn explain(
         (None, Some(claims)) => claims,
         _ => return Err(Problem::invalid_input("Give either `token` or `claims`.")),
     };
-    let chosen = match draft {
-        Some(draft) => policies::parse(&api.app, draft)?,
-        None => policies::saved(&issuer)?,
-    };
-    let org = organization.name.as_str();
-    let is_ours = policies::is_for(org, &claims);
-    // Numbers are those of the whole list, also where some of it does not speak of this token.
-    let numbers: Vec<usize> =
-        (0..chosen.len()).filter(|&index| is_ours || policies::speaks_to_others(&chosen[index])).collect();
-    let left_out = chosen.len() - numbers.len();
-    let speaking = policies::for_audience(chosen, &claims, org);
-    let mut explained = policies::explain(&api.app, &speaking, &claims, &asked).await?;
-    explained.renumber(&numbers);
-    let mut body = json!(explained);
-    body["not_for_audience"] =
-        json!({"policies": left_out, "expected": policies::audiences_of(org), "found": claims.get("aud")});
-    body["issuer_matches"] = claims.get("iss").is_some_and(|found| *found == issuer.url.as_str()).into();
+    let (found, issuer_matches) =
+        (claims.get("aud").cloned(), claims.get("iss").is_some_and(|found| *found == issuer.url.as_str()));
+    let explaining = Explaining { claims, asked };
+    let explained = policies::explain(&api.app, &organization, &issuer, draft, explaining).await?;
+    let mut body = json!(explained.evaluation);
+    body["not_for_audience"] = json!({
+        "policies": explained.left_out, "expected": explained.expected_audiences, "found": found,
+    });
+    body["issuer_matches"] = issuer_matches.into();
     Ok(Json(body))
 }
 

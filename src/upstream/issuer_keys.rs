@@ -14,7 +14,7 @@ use super::discovery::{DiscoveredKeys, DiscoveryError, discover};
 use super::fetch::Fetcher;
 use super::registered_issuer::RegisteredIssuer;
 use crate::clock::Clock;
-use crate::trust::foreign_token::{Expectations, ForeignToken, ForeignTokenError, VerifiedClaims};
+use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken, ForeignTokenError};
 use crate::trust::key_set::KeySet;
 
 /// An issuer is asked at most once in this time, whatever the reason: it failed, or a token names a key that
@@ -85,7 +85,7 @@ impl IssuerKeys {
         token: &ForeignToken<'_>,
         issuer: &RegisteredIssuer,
         expected: &Expectations<'_>,
-    ) -> Result<VerifiedClaims, NotVerified> {
+    ) -> Result<AuthenticClaims, NotVerified> {
         if token.claimed_issuer() != issuer.url {
             let (expected, found) = (issuer.url.clone(), token.claimed_issuer().to_owned());
             return Err(ForeignTokenError::Issuer { expected, found }.into());

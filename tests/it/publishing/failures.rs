@@ -3,18 +3,9 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use super::emulators::{AZURITE_KEY, Azurite};
-use super::shelf::{BEARER_TOKEN, Fault, Shelf};
-use super::{DISCOVERY, KEYS, Place, publish, publish_to, variables, written};
-
-const OBJECTS: [(&str, &str); 2] = [(KEYS, r#"{"keys":[]}"#), (DISCOVERY, "{}")];
-const SECRETS: [&str; 5] = [
-    AZURITE_KEY,
-    BEARER_TOKEN,
-    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-    "FwoGZXIvYXdzEXAMPLESESSIONTOKEN",
-    "hunter2",
-];
+use runmint_testing::places::{
+    DISCOVERY, Fault, KEYS, OBJECTS, Place as _, Shelf, fails, publish_to, variables, written,
+};
 
 #[tokio::test]
 async fn a_store_that_loses_or_alters_objects_is_detected() {
@@ -138,24 +129,4 @@ async fn missing_credentials_are_distinguished_from_store_failures() {
     let why = "no credentials for oidc/.well-known/jwks at s3://documents: the answer is 404 Not Found; see";
     fails("s3://documents", &environment, why).await;
     assert_eq!(shelf.written(), [""; 0]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_is_distinguished_from_a_missing_container() {
-    let azurite = Azurite::start("documents").await;
-    let wrong = variables(&[("AZURE_STORAGE_ACCOUNT_KEY", "aHVudGVyMg==")]);
-    let environment = [azurite.environment(), wrong].concat();
-    fails("az://documents", &environment, "the answer is 403").await;
-    fails("az://elsewhere", &azurite.environment(), "the answer is 404").await;
-    let published = publish(&azurite, &OBJECTS).await;
-    assert_eq!(published, Ok(written(&[KEYS, DISCOVERY])));
-}
-
-async fn fails(target: &str, environment: &[(String, String)], why: &str) {
-    let error = publish_to(target, environment, &OBJECTS).await.unwrap_err();
-    assert!(error.to_string().contains(why), "{error}");
-    assert!(error.to_string().contains(KEYS), "{error}");
-    for secret in SECRETS {
-        assert!(!format!("{error} {error:?}").contains(secret), "{error}");
-    }
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use tempfile::TempDir;
 
-use super::{Fetched, KEYS, Place, publish, written};
+use runmint_testing::places::{Fetched, KEYS, Place, publish, written};
 
 pub(super) struct Folder(TempDir);
 

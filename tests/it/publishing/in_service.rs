@@ -20,7 +20,8 @@ use runmint::store::Store;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::shelf::{Fault, Shelf};
+use runmint_testing::places::{Fault, Shelf};
+
 use crate::harness::{Installation, SharedKeys, TestApp, eventually, on_both_engines, sealing_key_text};
 
 mod installed {

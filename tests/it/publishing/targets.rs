@@ -2,7 +2,7 @@
 
 use runmint::copies::{Object, PublishError, Target};
 
-use super::variables;
+use runmint_testing::places::variables;
 
 const ACCOUNT: (&str, &str) = ("AZURE_STORAGE_ACCOUNT_NAME", "documents");
 

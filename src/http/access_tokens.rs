@@ -72,7 +72,7 @@ async fn create(
     let created = create_access_token(&api.app, new).await?;
     let mut body = render(&created.token);
     body["access_token"] = created.secret.expose().into();
-    let location = format!("{}/api/access-tokens/{}", api.app.base_url, created.token.id);
+    let location = format!("{}/api/access-tokens/{}", api.app.issuing.base_url, created.token.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(body)).into_response())
 }
 

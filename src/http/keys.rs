@@ -126,7 +126,7 @@ pub async fn revoke(
     let successor = revoked.successor.map(
         |one| json!({"kid": one.kid, "signs_from": one.signs_from, "not_acknowledged": one.not_acknowledged}),
     );
-    let path = format!("{}/api/keys/{}/id-tokens", api.app.base_url, revoked.kid);
+    let path = format!("{}/api/keys/{}/id-tokens", api.app.issuing.base_url, revoked.kid);
     Ok(Json(json!({
         "kid": revoked.kid,
         "revoked_at": revoked.revoked_at,

@@ -56,7 +56,7 @@ pub async fn create(
     caller.require_admin()?;
     let body: CreateOrganization = body.json(&api).await?;
     let organization = create_organization(&api.app, &body.name, body.keys()?).await?;
-    let location = format!("{}/api/orgs/{}", api.app.base_url, organization.name);
+    let location = format!("{}/api/orgs/{}", api.app.issuing.base_url, organization.name);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render(&api, &organization))).into_response())
 }
 

@@ -55,7 +55,7 @@ pub fn create(kind: PrincipalKind) -> MethodRouter<Arc<Api>> {
             let Create { name, rights } = body.json(&api).await?;
             let by = caller.token_id();
             let made = create_principal(&api.app, &organization, kind, &name, rights, by).await?;
-            let (base, org) = (&api.app.base_url, &organization.name);
+            let (base, org) = (&api.app.issuing.base_url, &organization.name);
             let location = format!("{base}/api/orgs/{org}/{}/{}", plural(kind), made.name);
             Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render(&made))).into_response())
         },

@@ -58,7 +58,7 @@ pub async fn start(
     let token = caller.token();
     let started =
         start_run::start_run(&api.app, &organization, body.into(), token.id, token.origin.as_ref()).await?;
-    let location = format!("{}/api/runs/{}", api.app.base_url, started.run.id);
+    let location = format!("{}/api/runs/{}", api.app.issuing.base_url, started.run.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render_started(&api.app, &started)))
         .into_response())
 }
@@ -212,7 +212,7 @@ fn render(app: &App, run: &Run, audience: Option<&str>) -> Value {
 /// The run, and what its runner needs in its environment to ask for tokens. `request_url` holds a `?`
 /// already, since clients of GitHub's protocol append `&audience=`.
 pub(super) fn render_started(app: &App, started: &StartedRun) -> Value {
-    let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.base_url, started.run.id);
+    let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.issuing.base_url, started.run.id);
     let request_token = started.request_token.expose();
     let mut body = render(app, &started.run, None);
     body["request_url"] = request_url.as_str().into();
@@ -223,7 +223,7 @@ pub(super) fn render_started(app: &App, started: &StartedRun) -> Value {
         "RUNMINT_ID_TOKEN_REQUEST_URL": request_url,
         "RUNMINT_ID_TOKEN_REQUEST_TOKEN": request_token,
         "RUNMINT_RUN_ID": started.run.id,
-        "RUNMINT_URL": app.base_url.as_str(),
+        "RUNMINT_URL": app.issuing.base_url.as_str(),
     });
     if !started.run.cloud.is_empty() {
         let settings = Value::Object(started.run.cloud.clone()).to_string();

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Api;
+use super::answer::Text;
 use super::problem::Problem;
 use crate::flows::readiness::{readiness, stopped_looking};
 use crate::signing::algorithm::SigningAlgorithm;
@@ -19,7 +18,7 @@ use crate::signing::rotation::KeyState;
 
 type ByAlgorithmAndState = Family<Vec<(&'static str, &'static str)>, Gauge>;
 
-pub async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+pub async fn metrics(State(api): State<Arc<Api>>) -> Result<Text<String>, Problem> {
     let app = &api.app;
     let readiness = readiness(app).await;
     let (served, now) = (app.serving.served(), app.clock.now());
@@ -81,5 +80,5 @@ pub async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
     );
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|_| Problem::unavailable())?;
-    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+    Ok(Text("application/openmetrics-text; version=1.0.0; charset=utf-8", text))
 }

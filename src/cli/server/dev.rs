@@ -109,7 +109,7 @@ async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<(Value, Value)
     let owner = Scope::Organization(organization, Role::Owner);
     let access_token = make_token(app, "runmint dev: owner of acme", owner).await?;
     let admin_token = make_token(app, "runmint dev: admin", Scope::Admin).await?;
-    let base_url = app.base_url.as_str();
+    let base_url = app.issuing.base_url.as_str();
 
     let orchestrator = Client::new(base_url, Some(access_token.clone()), ca_file)?;
     let run = orchestrator
@@ -118,7 +118,7 @@ async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<(Value, Value)
             Some(&json!({
                 "service": "deploy",
                 "attributes": {"project": "website", "stack": "staging", "operation": "update"},
-                "ttl_seconds": app.run_ttl_max.as_secs(),
+                "ttl_seconds": app.issuing.run_ttl_max.as_secs(),
             })),
         )
         .await?;
@@ -127,7 +127,7 @@ async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<(Value, Value)
     let id_token = text(&runner.get(&text(&run["request_url"])).await?["value"]);
     let claims = verify(app, &id_token, ca_file).await?;
     let shown = json!({
-        "issuer": app.issuer.as_str(),
+        "issuer": app.issuing.issuer.as_str(),
         "base_url": base_url,
         "organization": ORGANIZATION,
         "access_token": access_token,
@@ -168,7 +168,7 @@ async fn make_token(app: &App, name: &str, scope: Scope) -> Result<String, Failu
 
 /// As a cloud does: discovery, key set, signature, issuer, times, audience.
 async fn verify(app: &App, id_token: &str, ca_file: Option<&Path>) -> Result<Value, Failure> {
-    let verifier = Client::new(app.issuer.as_str(), None, ca_file)?;
+    let verifier = Client::new(app.issuing.issuer.as_str(), None, ca_file)?;
     let discovery = verifier.get("/.well-known/openid-configuration").await?;
     let jwks = verifier.get(discovery["jwks_uri"].as_str().unwrap_or_default()).await?;
     let jwks: JwkSet = serde_json::from_value(jwks).map_err(Failure::failed)?;

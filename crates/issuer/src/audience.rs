@@ -1,14 +1,16 @@
-//! Whom a token is for: `aud`, always one plain string.
+//! The audience, `aud` (RFC 7519 §4.1.3): always one plain string.
 
 use serde::Serialize;
 use thiserror::Error;
 
-/// Google takes at most 256 characters per audience (`iam.v1` workload identity pool providers).
+/// Google accepts at most 256 characters per audience (`iam.v1` workload identity pool providers).
 pub const MAX_AUDIENCE_BYTES: usize = 256;
 
+/// 1 to 256 bytes, without control characters and without white space at its ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Audience(String);
 
+/// The text is not a valid audience.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum AudienceError {
     #[error("an audience must not be empty")]

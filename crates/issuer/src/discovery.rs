@@ -10,8 +10,8 @@ use crate::url::IssuerUrl;
 pub const CONFIGURATION_PATH: &str = "/.well-known/openid-configuration";
 pub const JWKS_PATH: &str = "/.well-known/jwks";
 
-/// The part of the discovery document that verifiers need. Logins do not exist here, so neither does an authorization
-/// endpoint.
+/// The part of the discovery document that verifiers need. Logins do not exist here, so neither does an
+/// authorization endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Discovery {
     pub issuer: String,
@@ -24,7 +24,7 @@ pub struct Discovery {
     pub claims_supported: Vec<String>,
 }
 
-/// The document for `issuer`, whose keys sign with exactly `algorithms`.
+/// The document for `issuer`, whose keys sign with exactly `algorithms` (JOSE names).
 pub fn document(issuer: &IssuerUrl, algorithms: &[&str], services: &Services) -> Discovery {
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let mut claims = COMMON_CLAIMS.to_vec();

@@ -1,24 +1,25 @@
-//! How long a token is valid.
+//! The lifetime of tokens.
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
+/// The shortest lifetime that a caller may ask for.
 pub const MIN_LIFETIME: SignedDuration = SignedDuration::from_mins(1);
 
-/// `nbf` lies this far back, for verifiers whose clocks are slow.
+/// How far `nbf` (RFC 7519 §4.1.5) lies before `iat`, for verifiers whose clocks are slow.
 pub const NOT_BEFORE_BACKDATE: SignedDuration = SignedDuration::from_mins(5);
 
-/// A token may outlive its run's deadline by this much, so that one asked for in the last second
-/// can still be used.
+/// How long a token may outlive its run's deadline, so that one minted in the last second can still be used.
 pub const DEADLINE_GRACE: SignedDuration = SignedDuration::from_mins(1);
 
-/// Configured bounds, checked when the configuration is read.
+/// The default and longest lifetime, checked when the configuration is read.
 #[derive(Clone, Copy, Debug)]
 pub struct LifetimePolicy {
     pub default: SignedDuration,
     pub max: SignedDuration,
 }
 
+/// The requested lifetime is out of bounds. All numbers are seconds.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("lifetime_seconds must be {min} to {max}, not {asked}")]
 pub struct LifetimeError {
@@ -28,15 +29,16 @@ pub struct LifetimeError {
 }
 
 impl LifetimePolicy {
-    /// The same with a shorter life by default and at most, where `limit` is one.
+    /// The same policy with `limit`, if any, as its default and as an upper bound of its maximum.
     pub fn within(self, limit: Option<SignedDuration>) -> Self {
         let Some(limit) = limit else { return self };
         let max = self.max.min(limit);
         Self { default: max, max }
     }
 
-    /// When a token made at `now` expires: `asked` seconds later (the default when none are asked
-    /// for), but never past the run's `deadline` and its grace.
+    /// When a token minted at `now` expires: `asked` seconds later, or the default lifetime later, but never
+    /// past the run's `deadline` plus `DEADLINE_GRACE`. Refuses `asked` outside of `MIN_LIFETIME` and the
+    /// maximum.
     pub fn expiry(
         &self,
         now: Timestamp,

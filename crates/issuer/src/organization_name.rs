@@ -1,11 +1,11 @@
-//! The name of an organization, as it stands in `aud` and `sub`.
+//! The name of an organization, as in `aud` and `sub`.
 
 use std::fmt;
 
 use serde::Serialize;
 use thiserror::Error;
 
-/// `[a-z0-9][a-z0-9-]{0,62}`: lower case only, since AWS compares `aud` with case.
+/// `[a-z0-9][a-z0-9-]{0,62}`: lower case only, because AWS compares `aud` case-sensitively.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct OrganizationName(String);
 

@@ -1,4 +1,5 @@
-//! Profiles to begin with, one for each kind of relying party. They are data, and nothing uses them by itself.
+//! Starting points for profiles, one for each kind of relying party. They are data; nothing applies them by
+//! itself.
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use super::definition::ProfileDefinition;
 #[serde(deny_unknown_fields)]
 pub struct Preset {
     pub why: String,
-    /// Where the audience is not the owner's to choose, it is this.
+    /// The audience, unless the owner may choose it.
     pub audience: String,
     pub profile: ProfileDefinition,
 }

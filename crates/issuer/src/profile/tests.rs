@@ -174,21 +174,21 @@ fn no_subject_can_be_another_services() {
 }
 
 #[test]
-fn what_runs_may_differ_in_is_left_out_on_purpose_only() {
+fn a_subject_leaves_out_a_component_only_on_purpose() {
     let short = "{prefix}:deploy:org:{org}:run:{project}:{operation}";
     let error = check(json!({"subject": {"deploy": short}})).unwrap_err();
     assert!(error.contains("leaves out {stack}"), "{error}");
     check(json!({"subject": {"deploy": short}, "subject_omits": ["stack"]})).unwrap();
     let error =
         check(json!({"subject": {"deploy": short}, "subject_omits": ["stack", "scope"]})).unwrap_err();
-    assert!(error.contains("`scope` is left out of none"), "{error}");
+    assert!(error.contains("no subject here leaves out `scope`"), "{error}");
     let scope = "{prefix}:deploy:org:{org}:run:{project}:{stack}:{scope}:x";
     let error = check(json!({"subject": {"deploy": scope}})).unwrap_err();
     assert!(error.contains("leaves out {operation}"), "{error}");
 }
 
 #[test]
-fn formats_that_stand_side_by_side_are_told_apart() {
+fn refuses_formats_that_could_be_mistaken_for_one_another() {
     let default =
         "{prefix}:deploy:org:{org}:project:{project}:stack:{stack}:operation:{operation}:scope:{scope}";
     check(json!({"subject": {"deploy": default}})).unwrap();
@@ -210,9 +210,9 @@ fn formats_that_stand_side_by_side_are_told_apart() {
     assert!(error.contains("could be mistaken for"), "{error}");
     migration("{prefix}:deploy:org:{org}:v1:{project}", one, json!("all")).unwrap();
     let error = migration("{prefix}:deploy:org:{org}:v1:{project}", one, json!([])).unwrap_err();
-    assert!(error.contains("for no project"), "{error}");
+    assert!(error.contains("names no project"), "{error}");
     let error = migration(one, one, json!("all")).unwrap_err();
-    assert!(error.contains("same as the present"), "{error}");
+    assert!(error.contains("equals the current"), "{error}");
     // An old format is somebody's cloud account as well.
     let error = migration("{prefix}:deploy:{project}", one, json!("all")).unwrap_err();
     assert!(error.contains("must begin with"), "{error}");
@@ -319,7 +319,7 @@ fn session_tags_have_the_form_that_aws_takes() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_when_it_is_saved() {
+fn refuses_invalid_profiles_when_they_are_saved() {
     let tags = |tags: Value| json!({"aws_session_tags": {"tags": tags}});
     let many: IndexMap<String, &str> = (0..51).map(|n| (format!("T{n}"), "project")).collect();
     for (profile, why) in [
@@ -333,41 +333,42 @@ fn what_makes_no_sense_is_refused_when_it_is_saved() {
         (json!({"lifetime_seconds": 3601}), "60 to 3600"),
         (json!({"algorithm": "none"}), "unknown variant"),
         (json!({"max_subject_bytes": 256}), "32 to 255"),
-        (json!({"subject": {"nothing": "{prefix}:nothing:org:{org}"}}), "no service `nothing`"),
-        (json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:{actor}"}}), "`{actor}` is nothing"),
-        // Every run has one. But a policy may let callers choose what is in no subject.
+        (json!({"subject": {"nothing": "{prefix}:nothing:org:{org}"}}), "service `nothing` does not exist"),
+        (json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:{actor}"}}), "do not depend on `{actor}`"),
+        // Every run has one, but a policy may let callers choose values outside the subject.
         (
             json!({"subject": {"batch": "{prefix}:batch:{region}:org:{org}:note:{note}"}}),
-            "`{note}` is nothing",
+            "do not depend on `{note}`",
         ),
         (json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:*"}}), "character `*`"),
         (json!({"subject": {"deploy": "x".repeat(513)}}), "at most 512"),
         (tags(json!({})), "1 to 50"),
         (tags(json!(many)), "1 to 50"),
-        (tags(json!({"aws:x": "project"})), "no tag's name"),
-        (tags(json!({"a?": "project"})), "no tag's name"),
-        (tags(json!({"a".repeat(129): "project"})), "no tag's name"),
-        (tags(json!({"Team": "project", "team": "stack"})), "another case"),
-        (tags(json!({"A": "act"})), "no text"),
+        (tags(json!({"aws:x": "project"})), "not a valid tag name"),
+        (tags(json!({"a?": "project"})), "not a valid tag name"),
+        (tags(json!({"a".repeat(129): "project"})), "not a valid tag name"),
+        (tags(json!({"Team": "project", "team": "stack"})), "only in case"),
+        (tags(json!({"A": "act"})), "not text"),
         (tags(json!({"A": "nothing"})), "no service has a claim"),
         (
             json!({"aws_session_tags": {"tags": {"A": "project"}, "transitive": ["B"]}}),
-            "`B` is transitive and no tag",
+            "transitive `B` is not one of the tags",
         ),
-        (json!({"source_identity": "act"}), "no text"),
+        (json!({"source_identity": "act"}), "not text"),
         (json!({"previous_subject": {"for": "some"}}), "\"all\" or an array"),
         (json!({"subjects": {}}), "unknown field"),
     ] {
         let error = check(profile.clone()).unwrap_err();
         assert!(error.contains(why), "{profile}: {error}");
     }
-    for (audience, why) in [("a*b", "`*` stands"), ("**", "`*` stands"), ("", "empty"), (" a", "white space")]
+    for (audience, why) in
+        [("a*b", "`*` may appear"), ("**", "`*` may appear"), ("", "empty"), (" a", "white space")]
     {
         let error = check_as(json!({audience: {}}), false).unwrap_err();
         assert!(error.contains(why), "{audience}: {error}");
     }
     let error = check_as(json!({"api://AzureADTokenExchange": {"algorithm": "ES256"}}), false).unwrap_err();
-    assert!(error.contains("RS256 alone"), "{error}");
+    assert!(error.contains("only RS256"), "{error}");
     let many: Map<String, Value> = (0..51).map(|n| (format!("a{n}"), json!({}))).collect();
     assert!(check_as(many.into(), false).unwrap_err().contains("at most 50"));
     let twice = r#"{"a": {}, "a": {}}"#;

@@ -1,4 +1,4 @@
-//! From a definition to a service that can make no subject of another's.
+//! Compiles a definition into a service whose subjects no other service or organization can have.
 
 use super::claim_name::check_claim_name;
 use super::compiled::Service;
@@ -20,10 +20,10 @@ impl Service {
                 return Err(ServiceError::Reserved(name.clone()));
             }
             if attributes.contains_key(name) && derived.contains_key(name) {
-                return Err(ServiceError::Twofold(name.clone()));
+                return Err(ServiceError::AttributeAndDerived(name.clone()));
             }
         }
-        // Policies match `:org:NAME:` with wildcards around it: nothing else may read like that.
+        // Policies match `:org:NAME:` between wildcards: no other text may look like that.
         if subject.replace(":org:{org}", "").contains(":org:") {
             return Err(ServiceError::OrganizationTwice);
         }

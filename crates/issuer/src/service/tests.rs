@@ -143,7 +143,7 @@ fn refuses_services_that_could_impersonate_or_confuse() {
     assert_eq!(subject("{prefix}:A:{org}:{x}"), SubjectStart);
     assert_eq!(subject("{prefix}:a:org:victim:x:{org}:{x}"), OrganizationTwice);
     let both = "[a]\nsubject = '{prefix}:a:{org}'\nattributes = { x = {} }\nderived = { x = { from = 'x', otherwise = 'y' } }";
-    assert_eq!(own(both).unwrap_err(), Twofold("x".into()));
+    assert_eq!(own(both).unwrap_err(), AttributeAndDerived("x".into()));
     assert_eq!(subject("a:{org}:{x}"), SubjectStart);
     assert_eq!(
         subject("{prefix}:deploy:{org}:{x}"),

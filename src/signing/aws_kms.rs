@@ -1,5 +1,5 @@
-//! Private keys in AWS KMS. Credentials, and all that the settings do not say, come from where AWS's own tools look:
-//! the environment, a profile, a web identity, or the role of the machine.
+//! Private keys in AWS KMS. Credentials, and all that the settings do not say, come from where AWS's own
+//! tools look: the environment, a profile, a web identity, or the role of the machine.
 //!
 //! It needs `kms:CreateKey`, `kms:TagResource`, `kms:GetPublicKey`, `kms:DescribeKey`, `kms:Sign` and
 //! `kms:ScheduleKeyDeletion`.
@@ -47,8 +47,8 @@ pub struct AwsKmsKeys {
 }
 
 impl AwsKmsKeys {
-    /// Resolves the region, endpoint and credentials. Sends nothing to KMS yet. Requests run on `runtime`; the methods
-    /// of this store and its signers block the calling threads until they finish.
+    /// Resolves the region, endpoint and credentials. Sends nothing to KMS yet. Requests run on `runtime`;
+    /// the methods of this store and its signers block the calling threads until they finish.
     pub async fn connect(settings: AwsKmsSettings, runtime: Handle) -> Result<Self, KeyStoreError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)

@@ -24,8 +24,8 @@ pub(super) fn rs256_jwk(modulus: &[u8], exponent: &[u8]) -> Jwk {
     jwk::rs256(without_leading_zeros(modulus), without_leading_zeros(exponent))
 }
 
-/// A key from an uncompressed point of P-256 (SEC 1 §2.3.3): in the OCTET STRING that PKCS #11 requires, or bare, as
-/// some modules return it.
+/// A key from an uncompressed point of P-256 (SEC 1 §2.3.3): in the OCTET STRING that PKCS #11 requires, or
+/// bare, as some modules return it.
 pub(super) fn es256_jwk(point: &[u8]) -> Option<Jwk> {
     let point = match point.len() {
         POINT_BYTES => point,
@@ -52,8 +52,8 @@ pub(super) fn jwk_of_spki(der: &[u8], algorithm: SigningAlgorithm) -> Option<Jwk
     }
 }
 
-/// R ‖ S, each 32 bytes (RFC 7518 §3.4), from the DER of an Ecdsa-Sig-Value (RFC 3279 §2.2.3), where a number is as
-/// short as possible, and one byte longer if its first bit would read as a sign.
+/// R ‖ S, each 32 bytes (RFC 7518 §3.4), from the DER of an Ecdsa-Sig-Value (RFC 3279 §2.2.3), where a number
+/// is as short as possible, and one byte longer if its first bit would read as a sign.
 pub(super) fn r_and_s(der: &[u8]) -> Option<[u8; 64]> {
     let mut reader = SliceReader::new(der).ok()?;
     let (r, s): (UintRef<'_>, UintRef<'_>) =

@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 use crate::entropy::Entropy;
 use crate::signing::algorithm::SigningAlgorithm;
 
-/// The length of an RSA modulus. Longer ones sign several times slower, and AWS STS accepts at most 4096 bits.
+/// The length of an RSA modulus. Longer ones sign several times slower, and AWS STS accepts at most 4096
+/// bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RsaBits {
     #[default]
@@ -56,8 +57,8 @@ impl PrivateKeyDer {
     }
 }
 
-/// A new key. An RSA key takes between a tenth of a second and many seconds of one core: never call this on a thread
-/// that serves requests.
+/// A new key. An RSA key takes between a tenth of a second and many seconds of one core: never call this on a
+/// thread that serves requests.
 pub fn private_key(
     algorithm: SigningAlgorithm,
     rsa_bits: RsaBits,

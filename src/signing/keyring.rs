@@ -99,9 +99,9 @@ impl Keyring {
         }
     }
 
-    /// The algorithms with a key that signs, now or from a decided moment on. If no key does, after a revocation or at
-    /// the end of an issuer, the algorithms of the published keys: the list must not be empty (OpenID Connect
-    /// Discovery 1.0 §3).
+    /// The algorithms with a key that signs, now or from a decided moment on. If no key does, after a
+    /// revocation or at the end of an issuer, the algorithms of the published keys: the list must not be
+    /// empty (OpenID Connect Discovery 1.0 §3).
     pub fn algorithms(&self, issuer: IssuerId) -> Vec<SigningAlgorithm> {
         let keys = |algorithm| self.keys(RingId { issuer, algorithm });
         let signs =

@@ -1,5 +1,5 @@
-//! Threads that sign, so that a burst of signatures never delays the threads that serve requests, and a slow module
-//! never delays the keys in memory.
+//! Threads that sign, so that a burst of signatures never delays the threads that serve requests, and a slow
+//! module never delays the keys in memory.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +46,8 @@ struct Job {
 }
 
 impl SignerPool {
-    /// Starts one thread for each core; threads that wait for modules start later. All end when the pool is dropped.
+    /// Starts one thread for each core; threads that wait for modules start later. All end when the pool is
+    /// dropped.
     pub fn start() -> Self {
         let cores = thread::available_parallelism().map_or(2, NonZero::get);
         Self { computing: Threads::start("signer", cores, QUEUE), waiting: OnceLock::new() }

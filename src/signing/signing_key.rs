@@ -1,4 +1,5 @@
-//! A key that signs tokens, opened once and kept: opening it for each signature would more than halve the rate.
+//! A key that signs tokens, opened once and kept: opening it for each signature would more than halve the
+//! rate.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -68,7 +69,8 @@ impl SigningKey {
         Ok(input)
     }
 
-    /// Signs a probe and verifies it with the public half: a key that fails either must never be published. Blocks.
+    /// Signs a probe and verifies it with the public half: a key that fails either must never be published.
+    /// Blocks.
     pub fn probe(&self) -> Result<(), SigningError> {
         const PROBE: &[u8] = b"runmint/probe";
         let signature = self.signer.sign(PROBE)?;

@@ -1,4 +1,5 @@
-//! The addresses to which the server may connect: those of the public Internet, and those that the operator allows.
+//! The addresses to which the server may connect: those of the public Internet, and those that the operator
+//! allows.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -40,8 +41,8 @@ impl AddressRules {
     }
 }
 
-/// The IPv4 addresses that are not global in the IANA registry of special-purpose addresses (RFC 6890), multicast, and
-/// one public address that only virtual machines on Azure can reach.
+/// The IPv4 addresses that are not global in the IANA registry of special-purpose addresses (RFC 6890),
+/// multicast, and one public address that only virtual machines on Azure can reach.
 const FORBIDDEN_V4: &[(Ipv4Net, &str)] = &[
     (v4([0, 0, 0, 0], 8), "unspecified, of this network"),
     (v4([10, 0, 0, 0], 8), "private"),

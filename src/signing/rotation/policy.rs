@@ -15,7 +15,8 @@ pub struct RotationPolicy {
     pub publish_ahead: SignedDuration,
     /// How long a key is published after it signed.
     pub keep_published: SignedDuration,
-    /// An active key that has signed for this long stops signing: better no token than one from a forgotten key.
+    /// An active key that has signed for this long stops signing: better no token than one from a forgotten
+    /// key.
     pub max_key_age: SignedDuration,
     /// How long the key set is served while the database is unreachable.
     pub serve_stale: SignedDuration,
@@ -33,9 +34,9 @@ pub struct FloorError {
 }
 
 impl RotationPolicy {
-    /// Checks that no setting could make a verifier refuse a valid token, or trust a removed key for longer than
-    /// promised. `token_lifetime_max` is the longest lifetime of any token. The error names the first setting that is
-    /// too short.
+    /// Checks that no setting could make a verifier refuse a valid token, or trust a removed key for longer
+    /// than promised. `token_lifetime_max` is the longest lifetime of any token. The error names the first
+    /// setting that is too short.
     pub fn check(&self, token_lifetime_max: SignedDuration) -> Result<(), FloorError> {
         let Timing { jwks_max_age, lease, clock_bound, publish_ahead_floor, .. } = self.timing;
         let floors = [

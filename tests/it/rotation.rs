@@ -176,10 +176,10 @@ async fn promotion_waits_for_every_live_process(app: TestApp) {
     let other = another_process(&app, same_clock(&app)).await;
     refresh(&other).await.unwrap();
     let detail = rotate(&app).await.problem(409, "conflict");
-    assert!(detail.contains(&other.replica.name), "{detail}");
+    assert!(detail.contains(&other.serving.replica().name), "{detail}");
     let waiting = keys(&app).await;
     let next = waiting.as_array().unwrap().iter().find(|key| key["state"] == "next").unwrap();
-    assert_eq!(next["not_acknowledged"], json!([other.replica.name]));
+    assert_eq!(next["not_acknowledged"], json!([other.serving.replica().name]));
     // Both look often enough to keep their leases, as in production.
     let five_minutes = async |app: &TestApp, until: i64| {
         for _ in 0..until {
@@ -222,7 +222,7 @@ async fn a_process_with_a_wrong_clock_neither_signs_nor_is_ready(app: TestApp) {
         let readiness = runmint::flows::readiness::readiness(&other).await;
         assert_eq!(readiness.is_ready(), allowed, "{offset}");
         // It keeps serving the keys, which are correct.
-        assert!(other.standing.load().may_serve(&other.rotation, clock.now()));
+        assert!(other.serving.standing().may_serve(&other.rotation, clock.now()));
     }
     // Setting a clock back does not extend a lease.
     clock.set(app.clock.now() - seconds(3_600));
@@ -273,7 +273,7 @@ async fn minting_stops_rather_than_sign_with_a_cold_key(app: TestApp) {
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let revoked =
         app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
-    let this = &app.inner().replica.name;
+    let this = &app.inner().serving.replica().name;
     assert_eq!(
         revoked["successor"],
         json!({"kid": next, "signs_from": "2026-01-03T03:04:05Z", "not_acknowledged": [this]})
@@ -320,8 +320,8 @@ async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
     live(&app, DAY).await;
     let other = another_process(&app, same_clock(&app)).await;
     refresh(&other).await.unwrap();
-    let stale = other.served.load_full();
-    let lease = other.standing.load_full();
+    let stale = other.serving.served();
+    let lease = other.serving.standing().clone();
     let bad = kid_in_state(&app, "active").await;
     let revoked =
         app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
@@ -331,8 +331,8 @@ async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
     let token = run["request_token"].as_str().unwrap();
     let run = runmint::flows::mint_id_token::authenticate_run(&other, id, token).await.unwrap();
     // As if the lease were valid and nothing had been read.
-    other.served.store(stale);
-    other.standing.store(lease);
+    other.serving.serve(stale);
+    other.serving.set_standing(lease);
     let request = runmint::flows::mint_id_token::MintRequest {
         audience: None,
         lifetime_seconds: None,
@@ -524,7 +524,7 @@ async fn tokens_stay_valid_when_settings_are_shortened(app: TestApp) {
 async fn a_stopped_scheduler_raises_an_alarm(app: TestApp) {
     live(&app, DAY).await;
     // As `serve` records it after each look.
-    app.inner().looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed);
+    app.inner().serving.note_looked_after(app.clock.now());
     app.clock.advance(seconds(60) - ALMOST);
     assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
     app.clock.advance(ALMOST);
@@ -566,7 +566,7 @@ async fn processes_that_rotate_concurrently_make_one_key(app: TestApp) {
     let sets: Vec<Vec<u8>> = all(&app)
         .iter()
         .map(|one| {
-            let served = one.served.load();
+            let served = one.serving.peek();
             served.publication_of(runmint::signing::keyring::IssuerId::Shared).unwrap().jwks.body.clone()
         })
         .collect();
@@ -732,7 +732,7 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
     let new_id = other.key_stores.sealing().primary().id().to_owned();
     // The first process could not start again: it has only the old sealing key.
     let error = reseal_keys(&other).await.err().unwrap().to_string();
-    assert!(error.contains(&app.inner().replica.name) && error.contains(&new_id), "{error}");
+    assert!(error.contains(&app.inner().serving.replica().name) && error.contains(&new_id), "{error}");
     assert_eq!(app.database.number(&under(&new_id)).await, 0);
     app.clock.advance(seconds(21));
 

@@ -159,7 +159,7 @@ impl TestApp {
     /// The RS256 key that signs for the shared issuer.
     pub fn signing_key(&self) -> Arc<SigningKey> {
         let ring = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
-        let served = self.inner().served.load();
+        let served = self.inner().serving.peek();
         Arc::clone(served.keyring.signer(ring, &self.inner().rotation, self.clock.now()).unwrap())
     }
 

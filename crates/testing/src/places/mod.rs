@@ -3,7 +3,7 @@
 mod shelf;
 
 use reqwest::RequestBuilder;
-use runmint::publishing::{Object, Outcome, PublishError, Published, Target};
+use runmint::copies::{Object, Outcome, PublishError, Published, Target};
 use secrecy::SecretString;
 
 pub use shelf::{BEARER_TOKEN, Fault, Shelf};

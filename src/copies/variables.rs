@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::publishing::failure::PublishError;
+use crate::copies::failure::PublishError;
 
 /// The ends of the names of variables with JSON or PEM.
 const OF_SEVERAL_LINES: [&str; 2] = ["SERVICE_ACCOUNT_KEY", "PROXY_CA_CERTIFICATE"];

@@ -10,10 +10,10 @@ use object_store::{BackoffConfig, ClientOptions, Error, HeaderMap, HeaderValue, 
 use reqwest::header::CACHE_CONTROL;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::publishing::failure::{PublishError, settings_problem};
-use crate::publishing::store::{Kind, Store};
-use crate::publishing::target_url::{Place, TargetUrl};
-use crate::publishing::variables::Variables;
+use crate::copies::failure::{PublishError, settings_problem};
+use crate::copies::store::{Kind, Store};
+use crate::copies::target_url::{Place, TargetUrl};
+use crate::copies::variables::Variables;
 
 const MAX_RETRIES: usize = 3;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);

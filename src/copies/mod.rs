@@ -3,6 +3,7 @@
 
 mod failure;
 mod headers;
+pub mod known;
 mod settings;
 mod store;
 mod target_url;
@@ -15,11 +16,11 @@ use object_store::path::Path;
 use secrecy::SecretString;
 use tokio::time::timeout;
 
-pub use crate::publishing::failure::PublishError;
-use crate::publishing::failure::{Reason, reason};
-use crate::publishing::headers::Headers;
-use crate::publishing::store::{Body, Store, Stored};
-use crate::publishing::target_url::TargetUrl;
+pub use crate::copies::failure::PublishError;
+use crate::copies::failure::{Reason, reason};
+use crate::copies::headers::Headers;
+use crate::copies::store::{Body, Store, Stored};
+use crate::copies::target_url::TargetUrl;
 
 /// The time for one object, from the first read to the last, with all retries.
 const OBJECT_DEADLINE: Duration = Duration::from_secs(20);

@@ -15,6 +15,7 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
+    /// Every algorithm, in the order of the key set.
     pub const ALL: [Self; 2] = [Self::Rs256, Self::Es256];
 
     /// The JOSE name (RFC 7518 §3.1).

@@ -34,6 +34,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The shortest that KMS allows. Meanwhile an administrator can cancel the deletion.
 const DAYS_UNTIL_DELETION: i32 = 7;
 
+/// Where KMS is, and how long its RSA keys are.
 pub struct AwsKmsSettings {
     /// The URL of KMS, if not the region's own.
     pub endpoint: Option<String>,
@@ -41,6 +42,7 @@ pub struct AwsKmsSettings {
     pub rsa_bits: RsaBits,
 }
 
+/// Keys in AWS KMS.
 pub struct AwsKmsKeys {
     kms: Kms,
     rsa_bits: RsaBits,

@@ -21,6 +21,7 @@ const WAITING_THREADS: usize = 16;
 /// Requests that may wait for a module. At about ten milliseconds each, this is seconds' worth.
 const WAITING_QUEUE: usize = 2_048;
 
+/// The threads that sign.
 pub struct SignerPool {
     computing: Threads,
     /// Started when the first key of a module signs.

@@ -35,18 +35,22 @@ impl SigningKey {
         Ok(Self { signer, algorithm, jwk, kid, header, signatures: AtomicU64::new(0) })
     }
 
+    /// The key id: the thumbprint of the JWK (RFC 7638).
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
+    /// The algorithm of its signatures.
     pub fn algorithm(&self) -> SigningAlgorithm {
         self.algorithm
     }
 
+    /// The public half (RFC 7517).
     pub fn public_jwk(&self) -> &Jwk {
         &self.jwk
     }
 
+    /// What a signature costs.
     pub fn pace(&self) -> Pace {
         self.signer.pace()
     }

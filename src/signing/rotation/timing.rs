@@ -26,6 +26,7 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// The times in service.
     pub const REAL: Self = Self {
         jwks_max_age: SignedDuration::from_mins(5),
         refresh_every: SignedDuration::from_secs(5),

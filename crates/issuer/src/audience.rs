@@ -22,6 +22,8 @@ pub enum AudienceError {
 }
 
 impl Audience {
+    /// Parses an audience. Refuses empty text, more than `MAX_AUDIENCE_BYTES` bytes, control characters, and white
+    /// space at its ends.
     pub fn parse(text: &str) -> Result<Self, AudienceError> {
         if text.is_empty() {
             return Err(AudienceError::Empty);
@@ -35,6 +37,7 @@ impl Audience {
         Ok(Self(text.to_owned()))
     }
 
+    /// The value of `aud`.
     pub fn as_str(&self) -> &str {
         &self.0
     }

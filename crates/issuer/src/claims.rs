@@ -39,6 +39,7 @@ pub struct Issuance<'a> {
 }
 
 impl<'a> IdTokenClaims<'a> {
+    /// The claims of one token: those of `issuance`, and those of its run.
     pub fn new(issuance: &Issuance<'a>, of_the_run: &'a Map<String, Value>) -> Self {
         Self {
             iss: issuance.issuer,

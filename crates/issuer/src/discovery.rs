@@ -7,7 +7,9 @@ use crate::claims::COMMON_CLAIMS;
 use crate::service::Services;
 use crate::url::IssuerUrl;
 
+/// The path of the discovery document below the issuer (OpenID Connect Discovery 1.0 §4).
 pub const CONFIGURATION_PATH: &str = "/.well-known/openid-configuration";
+/// The path of the key set below the issuer.
 pub const JWKS_PATH: &str = "/.well-known/jwks";
 
 /// The part of the discovery document that verifiers need. Logins do not exist here, so neither does an

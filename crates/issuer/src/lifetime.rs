@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(short.expiry(at(0), at(9_000), Some(60)), Ok(at(60)));
         let error = LifetimeError { min: 60, max: 300, asked: 301 };
         assert_eq!(short.expiry(at(0), at(9_000), Some(301)), Err(error));
-        // What is configured stays the most.
+        // The configured maximum still applies.
         let long = POLICY.within(Some(SignedDuration::from_hours(2)));
         assert_eq!(long.expiry(at(0), at(9_000), None), Ok(at(3_600)));
         assert_eq!(POLICY.within(None).expiry(at(0), at(9_000), None), Ok(at(1_800)));

@@ -10,12 +10,14 @@ use thiserror::Error;
 pub struct OrganizationName(String);
 
 #[derive(Debug, Error, PartialEq, Eq)]
+/// The text is not a valid organization name.
 #[error(
     "an organization's name must be 1 to 63 lower-case letters, digits and hyphens, and must not begin with a hyphen"
 )]
 pub struct OrganizationNameError;
 
 impl OrganizationName {
+    /// Parses a name. Refuses text outside `[a-z0-9][a-z0-9-]{0,62}`.
     pub fn parse(text: &str) -> Result<Self, OrganizationNameError> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if (1..=63).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with('-') {
@@ -25,6 +27,7 @@ impl OrganizationName {
         }
     }
 
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -48,6 +48,7 @@ pub enum TemplateError {
     Character(char),
 }
 
+/// The text is not a valid prefix of subjects.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("must be 1 to {MAX_PREFIX_BYTES} letters, digits, `-`, `.` and `_`")]
 pub struct PrefixError;

@@ -48,6 +48,8 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 impl IssuerUrl {
+    /// Parses an issuer. Refuses every form that two verifiers could read differently (OpenID Connect Discovery 1.0
+    /// §3 and §4.3 compare it byte for byte).
     pub fn parse(text: &str) -> Result<Self, IssuerUrlError> {
         let url = Url::parse(text).map_err(IssuerUrlError::NotAUrl)?;
         if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
@@ -85,6 +87,7 @@ impl IssuerUrl {
         Url::parse(&self.text).is_ok_and(|url| is_loopback(&url))
     }
 
+    /// The value of `iss`.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -126,6 +129,7 @@ impl IssuerUrl {
         Url::parse(&self.text).is_ok_and(|url| url.port().is_some())
     }
 
+    /// Whether its scheme is https; otherwise it is http on loopback.
     pub fn is_https(&self) -> bool {
         self.text.starts_with("https://")
     }

@@ -50,6 +50,7 @@ impl AudienceProfiles {
         Ok(Self { version, by_audience })
     }
 
+    /// The version of the definitions; 0 if the organization has none.
     pub fn version(&self) -> i64 {
         self.version
     }

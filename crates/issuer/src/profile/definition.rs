@@ -83,6 +83,7 @@ pub struct ProfileDefinition {
     pub source_identity: Option<String>,
 }
 
+/// The subjects before a migration, and the runs that keep them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviousDefinition {
@@ -101,6 +102,7 @@ pub enum PreviousFor {
     Projects(Vec<String>),
 }
 
+/// The word `all`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum All {
@@ -116,6 +118,7 @@ pub enum ProfileAlgorithm {
     Es256,
 }
 
+/// AWS session tags (IAM User Guide, "Passing session tags in AWS STS").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionTagsDefinition {

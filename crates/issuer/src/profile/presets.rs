@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::definition::ProfileDefinition;
 
+/// A profile to start from.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preset {
@@ -15,6 +16,7 @@ pub struct Preset {
     pub profile: ProfileDefinition,
 }
 
+/// All presets by name.
 pub fn presets() -> IndexMap<String, Preset> {
     serde_json::from_str(include_str!("presets.json")).expect("the presets parse")
 }

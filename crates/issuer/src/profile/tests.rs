@@ -146,7 +146,7 @@ fn no_subject_can_be_another_organizations() {
     }
     check(subject_of("{prefix}:deploy:org:{org}:short")).unwrap();
     check(subject_of("{prefix}:deploy:org:{org}")).unwrap();
-    // Its region stands first in its own subjects: elsewhere, `org` as a region would be taken for the word.
+    // The region comes first in its own subjects: elsewhere, a region `org` could be mistaken for the literal.
     let batch = |template: &str| json!({"subject": {"batch": template}, "subject_omits": ["queue"]});
     check(batch("{prefix}:batch:{region}:org:{org}")).unwrap();
     let error = check(batch("{prefix}:batch:org:{org}:{region}")).unwrap_err();
@@ -167,7 +167,7 @@ fn no_subject_can_be_another_services() {
             assert!(error.contains("must begin with `{prefix}:deploy:"), "{template}: {error}");
         }
     }
-    // Nobody else has its issuer.
+    // No other organization has its issuer.
     check_as(json!({"vault": subject_of("{prefix}:deploy:p:{project}")}), true).unwrap();
     let error = check_as(json!({"vault": subject_of("{prefix}:deploy:x:org:{project}")}), true).unwrap_err();
     assert!(error.contains("only right before"), "{error}");
@@ -213,7 +213,7 @@ fn refuses_formats_that_could_be_mistaken_for_one_another() {
     assert!(error.contains("names no project"), "{error}");
     let error = migration(one, one, json!("all")).unwrap_err();
     assert!(error.contains("equals the current"), "{error}");
-    // An old format is somebody's cloud account as well.
+    // A previous format also gives access to a cloud account.
     let error = migration("{prefix}:deploy:{project}", one, json!("all")).unwrap_err();
     assert!(error.contains("must begin with"), "{error}");
 }

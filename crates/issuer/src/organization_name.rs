@@ -9,8 +9,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct OrganizationName(String);
 
-#[derive(Debug, Error, PartialEq, Eq)]
 /// The text is not a valid organization name.
+#[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "an organization's name must be 1 to 63 lower-case letters, digits and hyphens, and must not begin with a hyphen"
 )]

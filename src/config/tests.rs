@@ -54,7 +54,7 @@ fn every_setting_is_accepted_from_all_three_places_under_its_own_name() {
 }
 
 #[test]
-fn flags_win_over_the_environment_and_that_over_the_file() {
+fn flags_override_the_environment_which_overrides_the_file() {
     let file = format!("{ISSUER}subject_prefix = 'file'\nlisten = '127.0.0.1:1'\ntoken_lifetime = '5m'");
     let environment = [("RUNMINT_LISTEN", "127.0.0.1:2"), ("RUNMINT_TOKEN_LIFETIME", "6m")];
     let settings = load(&file, &environment, &[("token_lifetime", "7m")]).unwrap();
@@ -132,7 +132,7 @@ fn the_defaults_of_the_table_are_in_effect() {
 }
 
 #[test]
-fn tests_may_be_fast_on_loopback_alone() {
+fn times_are_shortened_on_loopback_only() {
     let scaled = |issuer: &str, scale: &str| {
         let file = format!("issuer = '{issuer}'\n");
         load(&file, &[("RUNMINT_TEST_TIME_SCALE", scale)], &[]).map(|settings| settings.keys.rotation.timing)

@@ -96,12 +96,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leading_zeros_of_a_number_are_no_part_of_a_key() {
+    fn leading_zeros_of_a_number_are_dropped() {
         assert_eq!(rs256_jwk(&[0, 0, 0xc0, 0, 1], &[0, 1, 0, 1]), jwk::rs256(&[0xc0, 0, 1], &[1, 0, 1]));
     }
 
     #[test]
-    fn a_point_is_read_bare_and_wrapped_and_only_uncompressed() {
+    fn accepts_an_uncompressed_point_bare_or_wrapped() {
         let bare = [&[4][..], &[1; 32], &[2; 32]].concat();
         let wrapped = [&[0x04, 65][..], &bare].concat();
         let expected = Some(jwk::es256(&[1; 32], &[2; 32]));
@@ -145,7 +145,7 @@ mod tests {
 
     /// Enough of them that some begin with a zero, which DER leaves out, and some with a set bit.
     #[test]
-    fn signatures_verify_in_the_form_that_jose_wants() {
+    fn signatures_verify_in_the_form_of_jose() {
         let random = SystemRandom::new();
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref());

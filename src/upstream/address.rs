@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_may_be_connected_to() {
+    fn no_other_address_may_be_connected_to() {
         for address in [
             "0.0.0.0",
             "0.1.2.3",
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_range_allows_itself_and_no_disguise_of_it() {
+    fn an_allowed_range_allows_no_address_that_embeds_it() {
         let ranges = ["10.1.0.0/16", "fd00:1::/32"].map(|range| range.parse().unwrap());
         let rules = AddressRules::allowing(ranges.to_vec());
         for address in ["10.1.0.0", "10.1.255.255", "fd00:1::7", "1.1.1.1"] {

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_and_characters() {
+    fn refuses_empty_long_and_unprintable_audiences() {
         assert!(Audience::parse("api://AzureADTokenExchange").is_ok());
         assert!(Audience::parse(&"é".repeat(128)).is_ok());
         assert_eq!(Audience::parse(""), Err(AudienceError::Empty));

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_default_what_was_asked_or_what_the_deadline_leaves() {
+    fn expiry_is_the_default_the_requested_lifetime_or_the_deadline() {
         assert_eq!(POLICY.expiry(at(0), at(9_000), None), Ok(at(1_800)));
         assert_eq!(POLICY.expiry(at(0), at(9_000), Some(3_600)), Ok(at(3_600)));
         assert_eq!(POLICY.expiry(at(0), at(9_000), Some(60)), Ok(at(60)));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_the_default_and_the_most() {
+    fn a_limit_is_the_default_and_the_maximum() {
         let short = POLICY.within(Some(SignedDuration::from_mins(5)));
         assert_eq!(short.expiry(at(0), at(9_000), None), Ok(at(300)));
         assert_eq!(short.expiry(at(0), at(9_000), Some(60)), Ok(at(60)));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_out_of_bounds() {
+    fn refuses_a_lifetime_out_of_bounds() {
         for asked in [i64::MIN, -1, 0, 59, 3_601, i64::MAX] {
             let error = LifetimeError { min: 60, max: 3_600, asked };
             assert_eq!(POLICY.expiry(at(0), at(9_000), Some(asked)), Err(error));

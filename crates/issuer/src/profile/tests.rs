@@ -81,7 +81,7 @@ impl TestRun {
 }
 
 #[test]
-fn where_nothing_is_set_nothing_changes() {
+fn an_empty_profile_changes_nothing() {
     let run = website();
     for profiles in [AudienceProfiles::default(), compile(json!({"vault": {}}))] {
         for audience in ["acme", "sts.amazonaws.com", "vault"] {
@@ -94,7 +94,7 @@ fn where_nothing_is_set_nothing_changes() {
 }
 
 #[test]
-fn the_exact_audience_comes_first_and_then_the_longest_beginning() {
+fn the_exact_audience_comes_first_then_the_longest_prefix() {
     let limit = |seconds: i64| json!({"lifetime_seconds": seconds});
     let profiles = compile(
         json!({"*": limit(60), "a*": limit(61), "abc*": limit(63), "abc": limit(64), "ab*": limit(62)}),
@@ -219,7 +219,7 @@ fn refuses_formats_that_could_be_mistaken_for_one_another() {
 }
 
 #[test]
-fn what_takes_the_place_of_a_format_cannot_be_taken_for_it() {
+fn a_new_format_cannot_be_mistaken_for_the_previous_one() {
     let definitions = |template: &str| -> ProfileDefinitions {
         serde_json::from_value(json!({"vault": {"subject": {"deploy": template}}})).unwrap()
     };
@@ -287,7 +287,7 @@ fn a_migration_goes_project_by_project() {
 }
 
 #[test]
-fn session_tags_have_the_form_that_aws_takes() {
+fn session_tags_have_the_form_that_aws_accepts() {
     let profiles = compile(json!({"sts.amazonaws.com": {
         "include_claims": [],
         "aws_session_tags": {
@@ -457,7 +457,7 @@ proptest! {
     }
 
     #[test]
-    fn what_two_organizations_may_save_never_makes_one_subject(
+    fn profiles_of_two_organizations_never_give_the_same_subject(
         mine in some_template(), others in proptest::option::of(some_template()),
         my_values in (confusing(), confusing()), other_values in proptest::option::of((confusing(), confusing())),
         orgs in proptest::sample::subsequence(vec!["acme", "org", "project", "x"], 2),

@@ -52,7 +52,7 @@ fn only_a_preview_is_read() {
 }
 
 #[test]
-fn an_environment_is_its_own_root_unless_told() {
+fn an_environment_is_its_own_root_by_default() {
     let services = services("runmint", ScopeRule::ByOperation);
     let given = [("project", "web"), ("environment", "prod")];
     let identity = identify(&services, "environment", &given).unwrap();
@@ -68,7 +68,7 @@ fn an_environment_is_its_own_root_unless_told() {
 }
 
 #[test]
-fn a_default_says_nothing_that_the_orchestrator_may_not() {
+fn a_default_attests_no_value_that_an_orchestrator_may_not() {
     let services = own(
         "[a]\nsubject = '{prefix}:a:org:{org}:env:{env}'\nattributes = { job = {}, env = { values = ['dev'], default = '{job}' } }",
     )

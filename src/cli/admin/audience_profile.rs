@@ -7,14 +7,14 @@ mod usage;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use serde_json::Value;
 
 use self::path::path;
+use crate::api::audience_profiles::ProfileDocument;
 use crate::cli::api::client::Client;
 use crate::cli::api::versioned::Versioned;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::input::json_of;
-use crate::cli::terminal::output::{self, Format, pretty, remark};
+use crate::cli::terminal::output::{Format, pretty, remark};
 use crate::cli::terminal::span::moment;
 use crate::clock::{Clock, SystemClock};
 use crate::issuer::organization_name::OrganizationName;
@@ -52,14 +52,11 @@ pub(in crate::cli) enum Command {
 impl Command {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
         match self {
-            Self::Show { org } => {
-                let found = Client::from_environment()?.get(&path(&org)).await?;
-                output::print(output, &found, describe)
-            }
+            Self::Show { org } => Client::from_environment()?.get(&path(&org)).await?.print(output, describe),
             Self::Set { org, file } => {
                 let document = Versioned { path: &path(&org), member: "profiles" };
                 let saved = document.replace(&Client::from_environment()?, json_of(&file)?).await?;
-                output::print(output, &saved, describe)?;
+                saved.print(output, describe)?;
                 remark(
                     output,
                     &format!(
@@ -75,10 +72,10 @@ impl Command {
     }
 }
 
-fn describe(document: &Value) -> String {
-    if document["profiles"].as_object().is_none_or(serde_json::Map::is_empty) {
+fn describe(document: &ProfileDocument) -> String {
+    if document.profiles.is_empty() {
         return "No profiles: tokens are the same for every audience.\n".to_owned();
     }
-    let modified = moment(&document["modified_at"], SystemClock.now(), "-");
-    format!("version {}, {modified}\n\n{}\n", document["version"], pretty(&document["profiles"]))
+    let modified = moment(document.modified_at, SystemClock.now(), "-");
+    format!("version {}, {modified}\n\n{}\n", document.version, pretty(&document.profiles))
 }

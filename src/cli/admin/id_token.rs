@@ -5,7 +5,9 @@ use std::io::{IsTerminal, stdout};
 use clap::Args;
 use reqwest::Url;
 use serde_json::json;
+use zeroize::Zeroizing;
 
+use crate::api;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::arguments::duration;
 use crate::cli::terminal::environment::variable;
@@ -35,13 +37,11 @@ impl IdToken {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
         let (url, request_token) = request_of_the_run()?;
         let url = self.request(&url)?;
-        let answer = Client::at(&url, Some(request_token))?.get(&url).await?;
-        let token = answer["value"].as_str();
-        let token =
-            token.ok_or_else(|| Failure::failed("the answer holds no token: is this the right URL?"))?;
+        let answer = Client::at(&url, Some(request_token))?.get::<api::id_token::IdToken>(&url).await?;
+        let token = answer.parsed.value;
         output::print(output, &json!({"id_token": token}), |_| {
             let end = if stdout().is_terminal() { "\n" } else { "" };
-            format!("{}{end}", safe(token))
+            format!("{}{end}", safe(&token))
         })
     }
 
@@ -61,7 +61,7 @@ impl IdToken {
 }
 
 /// URL and token with which the run around us asks for its tokens.
-pub(in crate::cli) fn request_of_the_run() -> Result<(String, String), Failure> {
+pub(in crate::cli) fn request_of_the_run() -> Result<(String, Zeroizing<String>), Failure> {
     if let Some(pair) = pair("RUNMINT")? {
         return Ok(pair);
     }
@@ -74,11 +74,11 @@ pub(in crate::cli) fn request_of_the_run() -> Result<(String, String), Failure> 
 }
 
 /// URL and token of one family of variables. One without the other is a mistake, not an absence.
-fn pair(family: &str) -> Result<Option<(String, String)>, Failure> {
+fn pair(family: &str) -> Result<Option<(String, Zeroizing<String>)>, Failure> {
     let names = [format!("{family}_ID_TOKEN_REQUEST_URL"), format!("{family}_ID_TOKEN_REQUEST_TOKEN")];
     let missing = |name: &str| Failure::usage(format!("{name} is not set, though its companion is"));
     match (variable(&names[0]), variable(&names[1])) {
-        (Some(url), Some(token)) => Ok(Some((url, token))),
+        (Some(url), Some(token)) => Ok(Some((url, Zeroizing::new(token)))),
         (Some(_), None) => Err(missing(&names[1])),
         (None, Some(_)) => Err(missing(&names[0])),
         (None, None) => Ok(None),

@@ -7,13 +7,14 @@ mod revoke;
 mod snapshot_verifier;
 
 use clap::Subcommand;
-use serde_json::json;
 
+use crate::api::Word;
+use crate::api::keys::{Algorithm, KeyTakesOver, Resealed, RotateKeys};
 use crate::cli::api::client::Client;
+use crate::cli::terminal::arguments::algorithm;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, remark};
+use crate::cli::terminal::output::{Format, remark, safe};
 use crate::cli::terminal::span::moment;
-use crate::cli::terminal::table::cell;
 use crate::clock::{Clock, SystemClock};
 use crate::issuer::organization_name::OrganizationName;
 
@@ -34,8 +35,8 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_parser = OrganizationName::parse)]
         org: Option<OrganizationName>,
         /// RS256 or ES256
-        #[arg(long, default_value = "RS256", value_parser = ["RS256", "ES256"])]
-        algorithm: String,
+        #[arg(long, default_value = "RS256", value_parser = algorithm())]
+        algorithm: Word<Algorithm>,
     },
     Revoke(revoke::Revoke),
     Acknowledge(snapshot_verifier::Acknowledge),
@@ -56,7 +57,7 @@ impl Command {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
         match self {
             Self::List(list) => list.execute(output).await,
-            Self::Rotate { org, algorithm } => rotate(org.as_ref(), &algorithm, output).await,
+            Self::Rotate { org, algorithm } => rotate(org, algorithm, output).await,
             Self::Revoke(revoke) => revoke.execute(output).await,
             Self::Acknowledge(acknowledge) => acknowledge.execute(output).await,
             Self::Reseal => reseal(output).await,
@@ -67,24 +68,26 @@ impl Command {
     }
 }
 
-async fn rotate(org: Option<&OrganizationName>, algorithm: &str, output: Format) -> Result<(), Failure> {
-    let body = json!({"organization": org, "algorithm": algorithm});
-    let rotated = Client::from_environment()?.post("/api/keys/rotate", Some(&body)).await?;
-    output::print(output, &rotated, |rotated| {
-        let from = moment(&rotated["signs_from"], SystemClock.now(), "-");
-        format!("Key {} signs from {from}.\n", cell(&rotated["kid"]))
+async fn rotate(
+    org: Option<OrganizationName>,
+    algorithm: Word<Algorithm>,
+    output: Format,
+) -> Result<(), Failure> {
+    let body =
+        RotateKeys { organization: org.map(|org| org.as_str().to_owned()), algorithm: Some(algorithm) };
+    let rotated = Client::from_environment()?.post::<KeyTakesOver>("/api/keys/rotate", &body).await?;
+    rotated.print(output, |rotated| {
+        let from = moment(rotated.signs_from, SystemClock.now(), "-");
+        format!("Key {} signs from {from}.\n", safe(&rotated.kid))
     })?;
     remark(output, "The key before it stays published until its last token is over: runmint keys list");
     Ok(())
 }
 
 async fn reseal(output: Format) -> Result<(), Failure> {
-    let resealed = Client::from_environment()?.post("/api/keys/reseal", None).await?;
-    output::print(output, &resealed, |resealed| {
-        let sealing_key = cell(&resealed["sealing_key"]);
-        match resealed["keys"].as_u64() {
-            Some(0) => format!("Every key was under sealing key {sealing_key} already.\n"),
-            _ => format!("{} keys are under sealing key {sealing_key} now.\n", cell(&resealed["keys"])),
-        }
+    let resealed = Client::from_environment()?.post_empty("/api/keys/reseal").await?;
+    resealed.print(output, |Resealed { keys, sealing_key }| match keys {
+        0 => format!("Every key was under sealing key {sealing_key} already.\n"),
+        _ => format!("{keys} keys are under sealing key {sealing_key} now.\n"),
     })
 }

@@ -8,10 +8,12 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::tls::TlsInfo;
 use reqwest::{Certificate, Method, StatusCode, Url};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
+use crate::cli::api::answer::Answer;
 use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::safe;
@@ -38,23 +40,23 @@ pub(in crate::cli) struct Client {
 
 impl Client {
     /// The server at `base`.
-    pub(in crate::cli) fn at(base: &str, credential: Option<String>) -> Result<Self, Failure> {
+    pub(in crate::cli) fn at(base: &str, credential: Option<Zeroizing<String>>) -> Result<Self, Failure> {
         Self::new(base, credential, variable("RUNMINT_CA_FILE").as_deref().map(Path::new))
     }
 
-    /// A job's way to the tokens of its platform: little time, small answers.
-    pub(in crate::cli) fn of_platform(url: &str, request_token: String) -> Result<Self, Failure> {
+    /// The request URL with which a platform gives its jobs tokens: short timeout, small answers.
+    pub(in crate::cli) fn of_platform(url: &str, request_token: Zeroizing<String>) -> Result<Self, Failure> {
         let ca_file = variable("RUNMINT_CA_FILE");
         Self::bounded(url, Some(request_token), ca_file.as_deref().map(Path::new), OF_DISCOVERY)
     }
 
-    /// For the discovery document of an issuer that nobody vouches for: little time, small answers.
+    /// The discovery document of an issuer that is not trusted: short timeout, small answers.
     pub(in crate::cli) fn of_discovery(issuer: &str) -> Result<Self, Failure> {
         let ca_file = variable("RUNMINT_CA_FILE");
         Self::bounded(issuer, None, ca_file.as_deref().map(Path::new), OF_DISCOVERY)
     }
 
-    /// For looking at a server from outside, as somebody whom it does not know.
+    /// A server as a stranger without a credential sees it.
     pub(in crate::cli) fn of_examination(base: &str) -> Result<Self, Failure> {
         let ca_file = variable("RUNMINT_CA_FILE");
         Self::bounded(base, None, ca_file.as_deref().map(Path::new), OF_EXAMINATION)
@@ -63,7 +65,7 @@ impl Client {
     /// The server at `base`; `ca_file` is trusted beside the system's authorities.
     pub(in crate::cli) fn new(
         base: &str,
-        credential: Option<String>,
+        credential: Option<Zeroizing<String>>,
         ca_file: Option<&Path>,
     ) -> Result<Self, Failure> {
         Self::bounded(base, credential, ca_file, OF_OUR_API)
@@ -71,7 +73,7 @@ impl Client {
 
     fn bounded(
         base: &str,
-        credential: Option<String>,
+        credential: Option<Zeroizing<String>>,
         ca_file: Option<&Path>,
         bounds: Bounds,
     ) -> Result<Self, Failure> {
@@ -90,35 +92,54 @@ impl Client {
             ));
         }
         let http = http(ca_file, bounds.timeout, &url)?;
-        Ok(Self { http, base, credential: credential.map(Zeroizing::new), bounds })
+        Ok(Self { http, base, credential, bounds })
     }
 
-    /// The JSON that the server answers.
-    pub(in crate::cli) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.send(Method::GET, path, None).await
+    pub(in crate::cli) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failure> {
+        self.send(Method::GET, path, None::<&()>).await
     }
 
-    pub(in crate::cli) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        self.send(Method::POST, path, body).await
+    pub(in crate::cli) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, Failure> {
+        self.send(Method::POST, path, Some(body)).await
     }
 
-    pub(in crate::cli) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+    /// A POST whose path says everything.
+    pub(in crate::cli) async fn post_empty<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Answer<T>, Failure> {
+        self.send(Method::POST, path, None::<&()>).await
+    }
+
+    pub(in crate::cli) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, Failure> {
         self.send(Method::PATCH, path, Some(body)).await
     }
 
-    pub(in crate::cli) async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+    pub(in crate::cli) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, Failure> {
         self.send(Method::PUT, path, Some(body)).await
     }
 
     pub(in crate::cli) async fn delete(&self, path: &str) -> Result<(), Failure> {
-        self.send(Method::DELETE, path, None).await.map(drop)
+        self.accepted(Method::DELETE, path, None::<&()>).await.map(drop)
     }
 
-    /// What is at `path`, whatever the answer is.
+    /// Gets `path` without a credential and returns the answer whatever its status.
     pub(in crate::cli) async fn look(&self, path: &str) -> Result<Seen, Failure> {
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
         let begun = Instant::now();
-        let response = self.http.get(&url).send().await.map_err(|error| unreachable(&error.without_url()))?;
+        let request = self.http.get(self.url(path)).send();
+        let response = request.await.map_err(|error| unreachable(&error.without_url()))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let seen = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
         let certificate = seen.map(<[u8]>::to_vec);
@@ -126,32 +147,46 @@ impl Client {
         Ok(Seen { status, headers, body, certificate, took: begun.elapsed() })
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        let (status, bytes) = self.exchange(method, path, body).await?;
-        if !status.is_success() {
-            return Err(Failure::failed(refusal(status, &bytes)));
-        }
-        if bytes.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&bytes).map_err(|_| {
-            Failure::failed(format!("the answer of {} is not JSON: is this runmint?", self.base))
+    /// The answer as it is, for callers to whom the status says what to do next.
+    pub(in crate::cli) async fn get_with_status(&self, path: &str) -> Result<(StatusCode, Vec<u8>), Failure> {
+        self.exchange(Method::GET, path, None::<&()>).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Answer<T>, Failure> {
+        let bytes = self.accepted(method.clone(), path, body).await?;
+        let raw = serde_json::from_slice(&bytes).map_err(|_| "it is not JSON".to_owned());
+        raw.and_then(Answer::read).map_err(|why| {
+            let [path, base] = [path, &self.base].map(|url| url.split('?').next().unwrap_or_default());
+            Failure::failed(format!(
+                "the server's answer to {method} {path} is not what this version of runmint reads: {why}; \
+                 check the URL {base} and the version of the server there"
+            ))
         })
     }
 
-    /// The answer as it is, for callers to whom the status says what to do next.
-    pub(in crate::cli) async fn get_with_status(&self, path: &str) -> Result<(StatusCode, Vec<u8>), Failure> {
-        self.exchange(Method::GET, path, None).await
+    /// The body of an answer that is not a refusal.
+    async fn accepted(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Vec<u8>, Failure> {
+        let (status, bytes) = self.exchange(method, path, body).await?;
+        if status.is_success() { Ok(bytes) } else { Err(Failure::failed(refusal(status, &bytes))) }
     }
 
     async fn exchange(
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<&impl Serialize>,
     ) -> Result<(StatusCode, Vec<u8>), Failure> {
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
-        let mut request = self.http.request(method, &url);
+        let mut request = self.http.request(method, self.url(path));
         if let Some(credential) = &self.credential {
             request = request.bearer_auth(credential.as_str());
         }
@@ -161,6 +196,10 @@ impl Client {
         let response = request.send().await.map_err(|error| unreachable(&error.without_url()))?;
         let status = response.status();
         Ok((status, read(response, self.bounds.answer_bytes).await?))
+    }
+
+    fn url(&self, path: &str) -> String {
+        if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) }
     }
 }
 
@@ -260,16 +299,25 @@ fn with_causes(error: &reqwest::Error) -> String {
     text
 }
 
-/// What a problem document says, or a refusal of RFC 6749 §5.2, or the status where there is neither.
+/// The members of a problem document (RFC 9457) and of a token endpoint's refusal (RFC 6749 §5.2). Proxies and
+/// platforms answer with either, and with less than our server does.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    title: Option<String>,
+    detail: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+    reason: Option<String>,
+}
+
+/// The server's words for a refusal, or the status of an answer without any.
 pub(in crate::cli) fn refusal(status: StatusCode, body: &[u8]) -> String {
-    let problem: Value = serde_json::from_slice(body).unwrap_or_default();
-    if let (Some(error), Some(description)) =
-        (problem["error"].as_str(), problem["error_description"].as_str())
-    {
-        return safe(&format!("{description} ({})", problem["reason"].as_str().unwrap_or(error)));
-    }
-    match (problem["title"].as_str(), problem["detail"].as_str()) {
-        (Some(title), Some(detail)) => safe(&format!("{title}: {detail}")),
+    match serde_json::from_slice(body).unwrap_or_default() {
+        Refusal { error: Some(error), error_description: Some(description), reason, .. } => {
+            safe(&format!("{description} ({})", reason.unwrap_or(error)))
+        }
+        Refusal { title: Some(title), detail: Some(detail), .. } => safe(&format!("{title}: {detail}")),
         _ if status.is_redirection() => {
             format!("the server answered {status}, and redirects are not followed")
         }

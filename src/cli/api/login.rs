@@ -6,11 +6,11 @@ mod platform;
 use std::io::{IsTerminal, stdin};
 
 use clap::{ArgGroup, Args};
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::exchange::Exchange;
 use self::platform::Platform;
+use crate::api::user::User;
 use crate::cli::api::client::Client;
 use crate::cli::api::foreign_token::{self, GivenToken};
 use crate::cli::api::saved_logins::{Credential, Credentials};
@@ -22,7 +22,7 @@ use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, remark, safe};
 use crate::cli::terminal::span::moment;
-use crate::cli::terminal::table::{cell, fields};
+use crate::cli::terminal::table::fields;
 use crate::clock::{Clock, SystemClock};
 use crate::config::duration::TextDuration;
 use crate::issuer::organization_name::OrganizationName;
@@ -100,13 +100,10 @@ impl Login {
         };
         let exchanged = credential.is_some();
         let mut credential = credential.map_or_else(pasted, Ok)?;
-        let client = Client::at(server.as_str(), Some(credential.access_token.to_string()))?;
-        let user = client.get("/api/user").await?;
-        if user["githubLogin"].as_str().is_none() {
-            return Err(Failure::failed("the answer names nobody: is this runmint?"));
-        }
+        let client = Client::at(server.as_str(), Some(credential.access_token.clone()))?;
+        let user = client.get::<User>("/api/user").await?.parsed;
         if !exchanged {
-            credential.expires_at = time(&user["expires_at"]);
+            credential.expires_at = user.expires_at;
         }
         logins.keep(&server, &credential)?;
         report(&server, &user, &credential, output)
@@ -147,20 +144,17 @@ fn pasted() -> Result<Credential, Failure> {
     Ok(Credential { access_token: foreign_token::of_standard_input()?, expires_at: None })
 }
 
-fn time(value: &Value) -> Option<Timestamp> {
-    value.as_str()?.parse().ok()
-}
-
-fn report(server: &ServerUrl, user: &Value, credential: &Credential, output: Format) -> Result<(), Failure> {
+fn report(server: &ServerUrl, user: &User, credential: &Credential, output: Format) -> Result<(), Failure> {
     let done = json!({
         "server": server.as_str(),
-        "login": user["githubLogin"],
-        "organization": user["tokenInfo"]["organization"],
+        "login": user.github_login,
+        "organization": user.token_info.organization,
         "expires_at": credential.expires_at,
     });
-    output::print(output, &done, |done| {
-        let expires = moment(&done["expires_at"], SystemClock.now(), "never");
-        let whom = holder(user).map_or_else(|| cell(&done["login"]), |(kind, name)| format!("{kind} {name}"));
+    output::print(output, &done, |_| {
+        let expires = moment(credential.expires_at, SystemClock.now(), "never");
+        let whom = holder(&user.token_info);
+        let whom = whom.map_or_else(|| user.github_login.clone(), |(kind, name)| format!("{kind} {name}"));
         let facts = fields(&[("as", whom), ("expires", expires)]);
         format!("Logged in to {server}.\n{facts}")
     })?;

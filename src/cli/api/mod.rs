@@ -1,5 +1,6 @@
 //! A client of the HTTP API: where the server is, who the caller is, what it answered.
 
+pub(super) mod answer;
 pub(super) mod client;
 pub(super) mod foreign_token;
 pub(super) mod login;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::cli::api::server_url::ServerUrl;
@@ -70,14 +70,12 @@ impl Credentials {
 
     /// Puts this one in the place of another for the same server, which becomes the current one.
     pub(in crate::cli) fn keep(&self, server: &ServerUrl, credential: &Credential) -> Result<(), Failure> {
-        let text = Zeroizing::new(
-            json!({
-                "url": server.as_str(),
-                "access_token": credential.access_token.as_str(),
-                "expires_at": credential.expires_at,
-            })
-            .to_string(),
-        );
+        let stored = Stored {
+            url: Some(server.as_str()),
+            access_token: credential.access_token.as_str(),
+            expires_at: credential.expires_at,
+        };
+        let text = Zeroizing::new(serde_json::to_string(&stored).map_err(Failure::failed)?);
         self.make_folder()
             .and_then(|()| self.replace(&self.path(server), &text))
             .and_then(|()| self.replace(&self.folder.join(CURRENT), server.as_str()))
@@ -129,14 +127,20 @@ impl Credentials {
     }
 }
 
+/// What a file holds.
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    /// For people.
+    #[serde(default)]
+    url: Option<T>,
+    access_token: T,
+    #[serde(default)]
+    expires_at: Option<Timestamp>,
+}
+
 fn parse(text: &str) -> Option<Credential> {
-    let stored: Value = serde_json::from_str(text).ok()?;
-    let access_token = Zeroizing::new(stored["access_token"].as_str()?.to_owned());
-    let expires_at = match &stored["expires_at"] {
-        Value::Null => None,
-        time => Some(time.as_str()?.parse().ok()?),
-    };
-    Some(Credential { access_token, expires_at })
+    let Stored { access_token, expires_at, .. } = serde_json::from_str::<Stored<String>>(text).ok()?;
+    Some(Credential { access_token: Zeroizing::new(access_token), expires_at })
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {

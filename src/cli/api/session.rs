@@ -47,7 +47,7 @@ impl Session {
     }
 
     pub(in crate::cli) fn client(&self) -> Result<Client, Failure> {
-        Client::at(&self.url, Some(self.access_token.to_string()))
+        Client::at(&self.url, Some(self.access_token.clone()))
     }
 }
 

@@ -1,7 +1,10 @@
 //! Documents that are replaced whole, and only as somebody saw them last.
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::cli::api::answer::Answer;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
 
@@ -11,14 +14,24 @@ pub(in crate::cli) struct Versioned<'a> {
     pub(in crate::cli) member: &'a str,
 }
 
+/// The present document, whatever else is in it.
+#[derive(Deserialize)]
+struct Present {
+    version: i64,
+}
+
 impl Versioned<'_> {
     /// Puts the content of `document` in the place of what there is: of its own version, or without one of the
-    /// present.
-    pub(in crate::cli) async fn replace(&self, client: &Client, document: Value) -> Result<Value, Failure> {
+    /// present. The server says what is wrong with the content.
+    pub(in crate::cli) async fn replace<T: DeserializeOwned>(
+        &self,
+        client: &Client,
+        document: Value,
+    ) -> Result<Answer<T>, Failure> {
         let (version, content) = self.read(document)?;
         let version = match version {
             Some(version) => version,
-            None => client.get(self.path).await?["version"].clone(),
+            None => client.get::<Present>(self.path).await?.parsed.version.into(),
         };
         client.put(self.path, &json!({"version": version, self.member: content})).await
     }

@@ -6,15 +6,20 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::Timestamp;
 use jsonwebtoken::jwk::JwkSet;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
+use crate::api::discovery::Discovery;
+use crate::api::id_token::IdToken;
+use crate::api::runs::{StartRun, StartedRun};
 use crate::app::App;
 use crate::cli::api::client::Client;
 use crate::cli::server::logging;
 use crate::cli::server::serve::{Signals, bind, until_signal};
 use crate::cli::server::settings::SettingFlags;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format};
+use crate::cli::terminal::output::{self, Format, pretty};
 use crate::clock::SystemClock;
 use crate::config::setting::SETTINGS;
 use crate::config::{Settings, Sources, Transport};
@@ -78,8 +83,8 @@ impl Dev {
             }
             Transport::Plain { .. } | Transport::Tls { .. } => None,
         };
-        let (shown, claims) = demonstrate(server.app(), ca_file.as_deref()).await?;
-        output::print(output, &shown, |shown| tour(shown, &claims, ca_file.as_deref()))?;
+        let shown = demonstrate(server.app(), ca_file.as_deref()).await?;
+        output::print(output, &for_scripts(&shown), |_| tour(&shown, ca_file.as_deref()))?;
         until_signal(server, signals).await
     }
 
@@ -102,9 +107,25 @@ impl Dev {
     }
 }
 
-/// Plays orchestrator, runner and cloud, each over HTTP as they would. Returns what a script may want to
-/// know, and the claims of the verified token.
-async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<(Value, Value), Failure> {
+struct Demonstration {
+    issuer: String,
+    base_url: String,
+    access_token: Zeroizing<String>,
+    admin_token: Zeroizing<String>,
+    run: SampleRun,
+    id_token: Zeroizing<String>,
+    /// Of the verified token.
+    claims: Map<String, Value>,
+}
+
+struct SampleRun {
+    id: Uuid,
+    request_url: String,
+    request_token: Zeroizing<String>,
+}
+
+/// Plays orchestrator, runner and cloud, each over HTTP as they would.
+async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<Demonstration, Failure> {
     let organization = ensure_organization(app).await?;
     let owner = Scope::Organization(organization, Role::Owner);
     let access_token = make_token(app, "runmint dev: owner of acme", owner).await?;
@@ -112,30 +133,32 @@ async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<(Value, Value)
     let base_url = app.base_url.as_str();
 
     let orchestrator = Client::new(base_url, Some(access_token.clone()), ca_file)?;
-    let run = orchestrator
-        .post(
-            &format!("/api/orgs/{ORGANIZATION}/runs"),
-            Some(&json!({
-                "service": "deploy",
-                "attributes": {"project": "website", "stack": "staging", "operation": "update"},
-                "ttl_seconds": app.run_ttl_max.as_secs(),
-            })),
-        )
-        .await?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let runner = Client::new(base_url, Some(text(&run["request_token"])), ca_file)?;
-    let id_token = text(&runner.get(&text(&run["request_url"])).await?["value"]);
+    let attributes = [("project", "website"), ("stack", "staging"), ("operation", "update")];
+    let request = StartRun {
+        service: "deploy".to_owned(),
+        attributes: attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        ttl_seconds: Some(app.run_ttl_max.as_secs()),
+        audiences: None,
+    };
+    let runs = format!("/api/orgs/{ORGANIZATION}/runs");
+    let started = orchestrator.post::<StartedRun>(&runs, &request).await?.parsed;
+    let run = SampleRun {
+        id: started.run.id,
+        request_url: started.request_url,
+        request_token: Zeroizing::new(started.request_token),
+    };
+    let runner = Client::new(base_url, Some(run.request_token.clone()), ca_file)?;
+    let id_token = Zeroizing::new(runner.get::<IdToken>(&run.request_url).await?.parsed.value);
     let claims = verify(app, &id_token, ca_file).await?;
-    let shown = json!({
-        "issuer": app.issuer.as_str(),
-        "base_url": base_url,
-        "organization": ORGANIZATION,
-        "access_token": access_token,
-        "admin_token": admin_token,
-        "run": {"id": run["id"], "request_url": run["request_url"], "request_token": run["request_token"]},
-        "id_token": id_token,
-    });
-    Ok((shown, claims))
+    Ok(Demonstration {
+        issuer: app.issuer.to_string(),
+        base_url: base_url.to_owned(),
+        access_token,
+        admin_token,
+        run,
+        id_token,
+        claims,
+    })
 }
 
 async fn ensure_organization(app: &App) -> Result<Organization, Failure> {
@@ -155,7 +178,7 @@ async fn existing(app: &App, name: &OrganizationName) -> Result<Organization, Fa
     })
 }
 
-async fn make_token(app: &App, name: &str, scope: Scope) -> Result<String, Failure> {
+async fn make_token(app: &App, name: &str, scope: Scope) -> Result<Zeroizing<String>, Failure> {
     let new = NewAccessToken {
         name: name.to_owned(),
         scope,
@@ -163,27 +186,38 @@ async fn make_token(app: &App, name: &str, scope: Scope) -> Result<String, Failu
         created_by: None,
     };
     let created = create_access_token(app, new).await.map_err(Failure::failed)?;
-    Ok(created.secret.expose().to_owned())
+    Ok(Zeroizing::new(created.secret.expose().to_owned()))
 }
 
 /// As a cloud does: discovery, key set, signature, issuer, times, audience.
-async fn verify(app: &App, id_token: &str, ca_file: Option<&Path>) -> Result<Value, Failure> {
+async fn verify(app: &App, id_token: &str, ca_file: Option<&Path>) -> Result<Map<String, Value>, Failure> {
     let verifier = Client::new(app.issuer.as_str(), None, ca_file)?;
-    let discovery = verifier.get("/.well-known/openid-configuration").await?;
-    let jwks = verifier.get(discovery["jwks_uri"].as_str().unwrap_or_default()).await?;
-    let jwks: JwkSet = serde_json::from_value(jwks).map_err(Failure::failed)?;
-    let issuer = discovery["issuer"].as_str().unwrap_or_default();
+    let discovery = verifier.get::<Discovery>("/.well-known/openid-configuration").await?.parsed;
+    let jwks = verifier.get::<JwkSet>(&discovery.jwks_uri).await?.parsed;
     let now: Timestamp = app.clock.now();
-    let verified = UnverifiedToken::parse(id_token).and_then(|token| token.verify(&jwks, issuer, now));
+    let verified =
+        UnverifiedToken::parse(id_token).and_then(|token| token.verify(&jwks, &discovery.issuer, now));
     let verified = verified.map_err(Failure::failed)?;
     verified.for_audience(ORGANIZATION).map_err(Failure::failed)?;
-    Ok(Value::Object(verified.claims().clone()))
+    Ok(verified.claims().clone())
+}
+
+fn for_scripts(shown: &Demonstration) -> Value {
+    let SampleRun { id, request_url, request_token } = &shown.run;
+    json!({
+        "issuer": shown.issuer,
+        "base_url": shown.base_url,
+        "organization": ORGANIZATION,
+        "access_token": shown.access_token.as_str(),
+        "admin_token": shown.admin_token.as_str(),
+        "run": {"id": id, "request_url": request_url, "request_token": request_token.as_str()},
+        "id_token": shown.id_token.as_str(),
+    })
 }
 
 /// What was done, and what to do next.
-fn tour(shown: &Value, claims: &Value, ca_file: Option<&Path>) -> String {
-    let text = |pointer: &str| shown.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let claims = serde_json::to_string_pretty(claims).unwrap_or_default();
+fn tour(shown: &Demonstration, ca_file: Option<&Path>) -> String {
+    let claims = pretty(&shown.claims);
     let (trust, curl) = match ca_file {
         Some(path) => (
             format!("\n  export RUNMINT_CA_FILE={}", path.display()),
@@ -191,10 +225,10 @@ fn tour(shown: &Value, claims: &Value, ca_file: Option<&Path>) -> String {
         ),
         None => (String::new(), "curl".to_owned()),
     };
-    let (base, issuer) = (text("/base_url"), text("/issuer"));
-    let (access_token, admin_token) = (text("/access_token"), text("/admin_token"));
-    let (run_id, request_url, request_token) =
-        (text("/run/id"), text("/run/request_url"), text("/run/request_token"));
+    let Demonstration { issuer, base_url: base, access_token, admin_token, run, .. } = shown;
+    let SampleRun { id: run_id, request_url, request_token } = run;
+    let (access_token, admin_token) = (access_token.as_str(), admin_token.as_str());
+    let request_token = request_token.as_str();
     let separator = if ca_file.is_some() { "https" } else { "http, on this machine only" };
     format!(
         r#"runmint is serving ({separator}).

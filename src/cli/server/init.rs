@@ -76,9 +76,11 @@ impl Init {
             "signing_key": kid,
             "admin_token": token.as_ref().map(Secret::expose),
         });
-        output::print(output, &value, |value| {
-            let admin = match value["admin_token"].as_str() {
-                Some(secret) => format!("Admin access token, shown this once:\n\n  {secret}\n\n"),
+        output::print(output, &value, |_| {
+            let admin = match &token {
+                Some(secret) => {
+                    format!("Admin access token, shown this once:\n\n  {}\n\n", secret.expose())
+                }
                 None => {
                     "There is an admin access token already (--new-admin-token makes another).\n\n".to_owned()
                 }

@@ -1,7 +1,10 @@
 //! Arguments that several commands take, parsed once.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use uuid::Uuid;
 
+use crate::api::Word;
+use crate::api::keys::Algorithm;
 use crate::cli::terminal::failure::Failure;
 use crate::config::duration::TextDuration;
 
@@ -17,6 +20,15 @@ pub(in crate::cli) fn attribute(text: &str) -> Result<(String, String), String> 
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write KEY=VALUE, e.g. project=website".to_owned()),
     }
+}
+
+/// `RS256` or `ES256`.
+pub(in crate::cli) fn algorithm() -> impl TypedValueParser<Value = Word<Algorithm>> {
+    PossibleValuesParser::new(["RS256", "ES256"]).map(|name| match name.as_str() {
+        "RS256" => Algorithm::Rs256.into(),
+        "ES256" => Algorithm::Es256.into(),
+        _ => Word::Other(name),
+    })
 }
 
 /// An id. Not a parser for clap, which repeats what it refuses: people paste secrets where ids belong.

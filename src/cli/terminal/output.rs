@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::terminal::environment::variable;
@@ -60,14 +61,9 @@ pub(in crate::cli) fn safe(text: &str) -> String {
 }
 
 /// `value` over several lines, for people.
-pub(in crate::cli) fn pretty(value: &Value) -> String {
+pub(in crate::cli) fn pretty(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.lines().map(safe).collect::<Vec<_>>().join("\n")
-}
-
-/// The entries of a list in an answer.
-pub(in crate::cli) fn entries(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
 }
 
 #[derive(Clone, Copy)]

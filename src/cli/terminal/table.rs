@@ -1,5 +1,6 @@
 //! Text in columns. What is in a cell was written by others and is made safe to show.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::terminal::output::safe;
@@ -22,12 +23,13 @@ pub(in crate::cli) fn fields(fields: &[(&str, String)]) -> String {
     columns(&rows)
 }
 
-/// What stands in a cell for a member of an answer.
-pub(in crate::cli) fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+/// A member of an answer as it is on the wire: an id, a text, a word, a number; `-` for `None`. Times have words of
+/// their own ([`super::span`]).
+pub(in crate::cli) fn cell(value: &(impl Serialize + ?Sized)) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(text)) => text,
+        Ok(Value::Null) | Err(_) => "-".to_owned(),
+        Ok(other) => other.to_string(),
     }
 }
 

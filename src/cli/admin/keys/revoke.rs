@@ -1,15 +1,16 @@
 //! `runmint keys revoke`
 
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::kid::kid;
+use crate::api::keys::{KeySuccessor, RevokeKey, RevokedKey, SignedToken, SignedTokenPage};
+use crate::api::page::Page;
 use crate::cli::api::client::Client;
 use crate::cli::api::pages::List;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, entries, remark, safe};
+use crate::cli::terminal::output::{Format, remark, safe};
 use crate::cli::terminal::span::{moment, time};
-use crate::cli::terminal::table::{cell, table};
+use crate::cli::terminal::table::table;
 use crate::clock::{Clock, SystemClock};
 
 /// Take a key that others know out of service at once
@@ -60,82 +61,94 @@ impl Revoke {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
         let client = Client::from_environment()?;
         let path = format!("/api/keys/{}", self.kid);
-        let body = json!({"compromised": self.compromised});
-        let mut revoked = client.post(&format!("{path}/revoke"), Some(&body)).await?;
-        let list = List { path: &format!("{path}/id-tokens"), member: "id_tokens", filters: &[] };
+        let body = RevokeKey { compromised: self.compromised };
+        let mut revoked = client.post::<RevokedKey>(&format!("{path}/revoke"), &body).await?;
+        let list = List { path: &format!("{path}/id-tokens"), filters: &[] };
         // Done is done: that the list cannot be read must not look as if it were not.
-        match list.fetch(&client, None).await {
-            Ok(mut found) => revoked["id_tokens"] = found["id_tokens"].take(),
-            Err(failure) => remark(output, &format!("The tokens cannot be listed: {failure}")),
-        }
-        output::print(output, &revoked, describe)?;
+        let tokens = match list.fetch::<SignedTokenPage>(&client, None).await {
+            Ok(mut found) => {
+                revoked.raw["id_tokens"] = found.raw[SignedTokenPage::MEMBER].take();
+                found.parsed.id_tokens
+            }
+            Err(failure) => {
+                remark(output, &format!("The tokens cannot be listed: {failure}"));
+                Vec::new()
+            }
+        };
+        revoked.print(output, |revoked| describe(revoked, &tokens))?;
         remark(output, NOT_DONE);
         Ok(())
     }
 }
 
-fn describe(revoked: &Value) -> String {
-    let now = SystemClock.now();
-    let mut text = format!("Key {} is revoked.\n", cell(&revoked["kid"]));
-    if let Some(successor) = revoked["successor"].as_object() {
-        let from = moment(&successor["signs_from"], now, "-");
-        text.extend(["Key ", &cell(&successor["kid"]), " signs from ", &from, ".\n"]);
-        let missing: Vec<String> = entries(&successor["not_acknowledged"]).map(cell).collect();
-        if !missing.is_empty() {
-            let missing = safe(&missing.join(", "));
-            text.extend([
-                "Not known to have that key, so its tokens may be refused there: ",
-                &missing,
-                ".\n",
-            ]);
-            text += "Upload the new key set where it is uploaded (runmint keys export --public); processes and copies follow.\n";
+fn describe(revoked: &RevokedKey, tokens: &[SignedToken]) -> String {
+    let mut text = format!("Key {} is revoked.\n", safe(&revoked.kid));
+    text += &match &revoked.successor {
+        Some(successor) => taking_over(successor),
+        None => {
+            "No key takes its place now: it did not sign, or there is none yet (`runmint keys list` tells).\n"
+                .to_owned()
         }
-    } else {
-        text += "No key takes its place now: it did not sign, or there is none yet (`runmint keys list` tells).\n";
-    }
-    let copies: Vec<String> = entries(&revoked["copies_with_the_key"]).map(cell).collect();
-    if !copies.is_empty() {
-        let copies = copies.join(", ");
+    };
+    if !revoked.copies_with_the_key.is_empty() {
+        let copies = safe(&revoked.copies_with_the_key.join(", "));
         text.extend([
             "\nThese static copies could not be rewritten, so they may still have the key: ",
             &copies,
             "\nThe server goes on trying; its log and `runmint keys list` say why. If that lasts, take the key out by hand.\n",
         ]);
     }
-    let tokens: Vec<Vec<String>> = entries(&revoked["id_tokens"])
-        .map(|token| {
-            vec![
-                cell(&token["jti"]),
-                cell(&token["run_id"]),
-                cell(&token["audience"]),
-                time(&token["expires_at"]),
-                cell(&token["subject"]),
-            ]
-        })
-        .collect();
-    let count = cell(&revoked["unexpired_tokens"]["count"]);
+    let count = revoked.unexpired_tokens.count.to_string();
     text.extend(["\nTokens of it that are not expired: ", &count, "\n"]);
     if !tokens.is_empty() {
-        text += &table(&["TOKEN", "RUN", "AUDIENCE", "EXPIRES", "SUBJECT"], tokens);
+        let heading = ["TOKEN", "RUN", "AUDIENCE", "EXPIRES", "SUBJECT"];
+        text += &table(&heading, tokens.iter().map(row).collect());
     }
     text
+}
+
+fn taking_over(successor: &KeySuccessor) -> String {
+    let from = moment(successor.signs_from, SystemClock.now(), "-");
+    let mut text = format!("Key {} signs from {from}.\n", safe(&successor.kid));
+    if !successor.not_acknowledged.is_empty() {
+        let missing = safe(&successor.not_acknowledged.join(", "));
+        text.extend([
+            "Not known to have that key, so its tokens may be refused there: ",
+            &missing,
+            ".\n",
+            "Upload the new key set where it is uploaded (runmint keys export --public); processes and copies follow.\n",
+        ]);
+    }
+    text
+}
+
+fn row(token: &SignedToken) -> Vec<String> {
+    vec![
+        token.jti.to_string(),
+        token.run_id.to_string(),
+        token.audience.clone(),
+        time(token.expires_at),
+        token.subject.clone(),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::keys::UnexpiredTokens;
 
     #[test]
     fn copies_that_may_still_have_the_key_are_named() {
-        let mut revoked = json!({
-            "kid": "a key",
-            "successor": null,
-            "unexpired_tokens": {"count": 0},
-            "copies_with_the_key": [],
-        });
-        assert!(!describe(&revoked).contains("static copies"));
-        revoked["copies_with_the_key"] = json!(["s3://documents", "file:///srv/www"]);
-        let text = describe(&revoked);
+        let mut revoked = RevokedKey {
+            kid: "a key".into(),
+            revoked_at: SystemClock.now(),
+            successor: None,
+            unexpired_tokens: UnexpiredTokens { count: 0, url: String::new() },
+            copies_with_the_key: Vec::new(),
+        };
+        assert!(!describe(&revoked, &[]).contains("static copies"));
+        revoked.copies_with_the_key = vec!["s3://documents".into(), "file:///srv/www".into()];
+        let text = describe(&revoked, &[]);
         assert!(text.contains("may still have the key: s3://documents, file:///srv/www\n"), "{text}");
     }
 }

@@ -4,12 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
 
 use super::kid::kid;
+use crate::api::snapshot_verifiers::{
+    AcknowledgeKeys, CreateSnapshotVerifier, SnapshotVerifier, SnapshotVerifiers,
+};
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, entries, remark};
+use crate::cli::terminal::output::{self, Format, remark};
 use crate::cli::terminal::span::time;
 use crate::cli::terminal::table::{cell, table};
 use crate::issuer::organization_name::OrganizationName;
@@ -60,9 +65,10 @@ impl Command {
         let client = Client::from_environment()?;
         match self {
             Self::Add { name, org } => {
-                let body = json!({"name": name, "organization": org});
-                let verifier = client.post("/api/snapshot-verifiers", Some(&body)).await?;
-                output::print(output, &verifier, |one| shown(std::slice::from_ref(one)))?;
+                let organization = org.map(|org| org.as_str().to_owned());
+                let body = CreateSnapshotVerifier { name: name.clone(), organization };
+                let verifier = client.post("/api/snapshot-verifiers", &body).await?;
+                verifier.print(output, |one| shown(std::slice::from_ref(one)))?;
                 remark(
                     output,
                     &format!(
@@ -73,9 +79,9 @@ impl Command {
             }
             Self::List => {
                 let found = client.get("/api/snapshot-verifiers").await?;
-                output::print(output, &found, |found| {
-                    let all: Vec<Value> = entries(&found["snapshot_verifiers"]).cloned().collect();
-                    if all.is_empty() { "No snapshot verifiers.\n".to_owned() } else { shown(&all) }
+                found.print(output, |found: &SnapshotVerifiers| match found.snapshot_verifiers.as_slice() {
+                    [] => "No snapshot verifiers.\n".to_owned(),
+                    all => shown(all),
                 })
             }
             Self::Remove { name } => {
@@ -102,29 +108,40 @@ impl Acknowledge {
         }
         let client = Client::from_environment()?;
         let id = id_of(&client, &self.name).await?;
-        let body = json!({"kids": kids});
-        let verifier = client.post(&format!("/api/snapshot-verifiers/{id}/acknowledge"), Some(&body)).await?;
-        output::print(output, &verifier, |one| shown(std::slice::from_ref(one)))
+        let path = format!("/api/snapshot-verifiers/{id}/acknowledge");
+        let verifier = client.post(&path, &AcknowledgeKeys { kids }).await?;
+        verifier.print(output, |one| shown(std::slice::from_ref(one)))
     }
+}
+
+/// A key set (RFC 7517 §5), of which only the ids matter here.
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<PublishedKey>,
+}
+
+#[derive(Deserialize)]
+struct PublishedKey {
+    kid: String,
 }
 
 /// The ids of the keys in a key set (RFC 7517 §5).
 fn kids_of(path: &Path) -> Result<Vec<String>, Failure> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|error| Failure::failed(format!("{shown}: {error}")))?;
-    let set: Value = serde_json::from_str(&text)
+    let set: KeySet = serde_json::from_str(&text)
         .map_err(|error| Failure::failed(format!("{shown} is not a key set: {error}")))?;
-    let kids: Option<Vec<String>> =
-        entries(&set["keys"]).map(|key| key["kid"].as_str().map(str::to_owned)).collect();
-    kids.filter(|kids| !kids.is_empty())
-        .ok_or_else(|| Failure::failed(format!("{shown} is not a key set whose keys all have a `kid`")))
+    if set.keys.is_empty() {
+        return Err(Failure::failed(format!("{shown} is not a key set: it has no keys")));
+    }
+    Ok(set.keys.into_iter().map(|key| key.kid).collect())
 }
 
-async fn id_of(client: &Client, name: &str) -> Result<String, Failure> {
-    let found = client.get("/api/snapshot-verifiers").await?;
-    let mut named = entries(&found["snapshot_verifiers"]).filter(|one| one["name"] == name);
+async fn id_of(client: &Client, name: &str) -> Result<Uuid, Failure> {
+    let found = client.get::<SnapshotVerifiers>("/api/snapshot-verifiers").await?.parsed;
+    let mut named = found.snapshot_verifiers.iter().filter(|one| one.name == name);
     match (named.next(), named.next()) {
-        (Some(one), None) => Ok(cell(&one["id"])),
+        (Some(one), None) => Ok(one.id),
         (Some(_), Some(_)) => Err(Failure::failed(format!(
             "several issuers have a snapshot verifier `{name}`: use the HTTP API with its id"
         ))),
@@ -134,11 +151,10 @@ async fn id_of(client: &Client, name: &str) -> Result<String, Failure> {
     }
 }
 
-fn shown(verifiers: &[Value]) -> String {
-    let row = |one: &Value| {
-        let has: Vec<String> = entries(&one["has"]).map(cell).collect();
-        let has = if has.is_empty() { "no key that is known".to_owned() } else { has.join(" ") };
-        vec![cell(&one["name"]), cell(&one["issuer"]), time(&one["created_at"]), has]
+fn shown(verifiers: &[SnapshotVerifier]) -> String {
+    let row = |one: &SnapshotVerifier| {
+        let has = if one.has.is_empty() { "no key that is known".to_owned() } else { one.has.join(" ") };
+        vec![one.name.clone(), cell(&one.issuer), time(one.created_at), has]
     };
     table(&["NAME", "ISSUER", "CREATED", "HAS"], verifiers.iter().map(row).collect())
 }

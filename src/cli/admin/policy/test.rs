@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::file::policies_of;
-use super::saved::of_issuer;
+use super::saved::{documents, of_issuer};
+use crate::api::policies::{ExplainPolicies, Explanation, NotForAudience};
 use crate::cli::admin::trusted_issuer::chosen::Chosen;
 use crate::cli::api::client::Client;
 use crate::cli::api::foreign_token::{self, GivenToken};
 use crate::cli::terminal::arguments::attribute;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::input::json_of;
-use crate::cli::terminal::output::{self, Colour, Format, paint, safe};
+use crate::cli::terminal::output::{Colour, Format, paint, safe};
 use crate::cli::terminal::table::cell;
-use crate::trust::policy::evaluation::Asked;
+use crate::trust::policy::evaluation::{Asked, Verdict};
+use crate::trust::policy::explanation::{PolicyExplanation, RuleExplanation};
 use crate::trust::policy::run::RunRequest;
 
 /// Say how policies decide about a token, and why: per policy and rule what was asked and what was found
@@ -57,40 +60,34 @@ pub(in crate::cli) struct Test {
 
 impl Test {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
-        let mut body = self.subject()?;
-        if let Some(draft) = &self.draft {
-            body["policies"] = json!(policies_of(draft)?);
-        }
+        let (token, claims) = self.subject()?;
+        let draft = self.draft.as_deref().map(policies_of).transpose()?;
         let (chosen, asked) = self.request()?;
-        body["asked"] = json!(asked);
         let client = Client::from_environment()?;
-        let issuer = chosen.find(&client).await?;
-        let explained =
-            client.post(&format!("{}/explain", of_issuer(chosen.org(), &issuer)), Some(&body)).await?;
-        output::print(output, &explained, described)?;
-        match explained["decision"]["outcome"].as_str() {
-            Some("allowed") => Ok(()),
-            Some("denied_by_policy") => Err(Failure::failed("a policy denies it")),
-            Some("no_match") => Err(Failure::failed("no policy allows it")),
-            _ => Err(Failure::failed("the answer is no decision: is this runmint?")),
+        let issuer = chosen.find(&client).await?.parsed;
+        let token = token.map(|token| token.to_string());
+        let body = ExplainPolicies { token, claims, asked, policies: draft.as_deref().map(documents) };
+        let path = format!("{}/explain", of_issuer(chosen.org(), issuer.id));
+        let explained = client.post::<Explanation>(&path, &body).await?;
+        explained.print(output, described)?;
+        match explained.parsed.decision {
+            Verdict::Allowed { .. } => Ok(()),
+            Verdict::DeniedByPolicy { .. } => Err(Failure::failed("a policy denies it")),
+            Verdict::NoMatch => Err(Failure::failed("no policy allows it")),
         }
     }
 
     /// Whose exchange it is: a token, or claims.
-    fn subject(&self) -> Result<Value, Failure> {
-        let token = match (&self.token, &self.token_file, &self.claims_file) {
-            (Some(argument), _, _) => GivenToken::read(argument)?.text,
-            (_, Some(path), _) => foreign_token::of_file(path)?,
-            (_, _, Some(path)) => {
-                let claims = json_of(path)?;
-                if !claims.is_object() {
-                    return Err(Failure::usage(format!("{} holds no JSON object", path.display())));
-                }
-                return Ok(json!({"claims": claims}));
-            }
-            (None, None, None) => return Err(Failure::usage("give a token or claims")),
-        };
-        Ok(json!({"token": token.as_str()}))
+    fn subject(&self) -> Result<(Option<Zeroizing<String>>, Option<Map<String, Value>>), Failure> {
+        match (&self.token, &self.token_file, &self.claims_file) {
+            (Some(argument), _, _) => Ok((Some(GivenToken::read(argument)?.text), None)),
+            (_, Some(path), _) => Ok((Some(foreign_token::of_file(path)?), None)),
+            (_, _, Some(path)) => match json_of(path)? {
+                Value::Object(claims) => Ok((None, Some(claims))),
+                _ => Err(Failure::usage(format!("{} holds no JSON object", path.display()))),
+            },
+            (None, None, None) => Err(Failure::usage("give a token or claims")),
+        }
     }
 
     fn request(self) -> Result<(Chosen, Asked), Failure> {
@@ -127,62 +124,53 @@ fn asked(text: &str) -> Result<Asked, String> {
     }
 }
 
-fn described(explained: &Value) -> String {
-    let policy = &explained["decision"]["policy"];
-    let verdict = match explained["decision"]["outcome"].as_str() {
-        Some("allowed") => paint(Colour::Green, &format!("allowed by policies[{}]", cell(policy))),
-        Some("denied_by_policy") => paint(Colour::Red, &format!("denied by policies[{}]", cell(policy))),
-        _ => paint(Colour::Red, "not allowed: no policy matches"),
+fn described(explained: &Explanation) -> String {
+    let verdict = match explained.decision {
+        Verdict::Allowed { policy } => paint(Colour::Green, &format!("allowed by policies[{policy}]")),
+        Verdict::DeniedByPolicy { policy } => paint(Colour::Red, &format!("denied by policies[{policy}]")),
+        Verdict::NoMatch => paint(Colour::Red, "not allowed: no policy matches"),
     };
     let mut text = verdict + "\n";
-    if explained["issuer_matches"] == false {
+    if !explained.issuer_matches {
         text.push_str("but it is another issuer's token, which this one's policies never see\n");
     }
-    let left_out = &explained["not_for_audience"];
-    if left_out["policies"].as_u64().is_some_and(|count| count > 0) {
-        let expected = left_out["expected"].as_array().into_iter().flatten().map(cell);
-        let expected = expected.collect::<Vec<_>>().join(" or ");
+    let NotForAudience { policies, expected, found } = &explained.not_for_audience;
+    if *policies > 0 {
+        let (expected, found) = (expected.join(" or "), cell(found));
         text.push_str(&safe(&format!(
-            "{} policies say nothing of `aud`, and are left out: it is {}, expected {expected}",
-            cell(&left_out["policies"]),
-            cell(&left_out["found"]),
+            "{policies} policies say nothing of `aud`, and are left out: it is {found}, expected {expected}"
         )));
         text.push('\n');
     }
-    let policies = explained["explanation"].as_array().into_iter().flatten();
-    text.extend(policies.map(policy_text));
+    text.extend(explained.explanation.iter().map(policy_text));
     text
 }
 
-fn policy_text(policy: &Value) -> String {
-    let says = match (policy["matches"] == true, policy["why_not_applicable"].as_str()) {
+fn policy_text(policy: &PolicyExplanation) -> String {
+    let says = match (policy.matches, &policy.why_not_applicable) {
         (true, _) => "matches".to_owned(),
         (false, Some(why)) => format!("does not apply: {why}"),
         (false, None) => "does not match".to_owned(),
     };
-    let head = format!("policies[{}]  {}  {says}", cell(&policy["policy"]), cell(&policy["decision"]));
-    let rules = policy["rules"].as_array().into_iter().flatten();
-    format!("\n{}\n{}", safe(&head), rules.map(rule_text).collect::<String>())
+    let head = format!("policies[{}]  {}  {says}", policy.policy, cell(&policy.decision));
+    format!("\n{}\n{}", safe(&head), policy.rules.iter().map(rule_text).collect::<String>())
 }
 
-fn rule_text(rule: &Value) -> String {
-    let mark = if rule["matched"] == true {
-        paint(Colour::Green, "matches")
-    } else {
-        paint(Colour::Yellow, "differs")
-    };
-    let mut found: Vec<String> =
-        rule["found"].as_array().into_iter().flatten().map(|value| format!("`{}`", cell(value))).collect();
-    if let Some(more) = rule["not_shown"].as_u64() {
-        found.push(format!("and {more} more"));
+fn rule_text(rule: &RuleExplanation) -> String {
+    let mark = if rule.matched { paint(Colour::Green, "matches") } else { paint(Colour::Yellow, "differs") };
+    let mut found: Vec<String> = rule.found.iter().map(|value| format!("`{value}`")).collect();
+    if rule.not_shown > 0 {
+        found.push(format!("and {} more", rule.not_shown));
     }
     let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
-    let text = format!("{}  asked `{}`, found {found}", cell(&rule["claim"]), cell(&rule["pattern"]));
+    let text = format!("{}  asked `{}`, found {found}", rule.claim, rule.pattern);
     format!("  {mark}  {}\n", safe(&text))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -199,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_rule_says_what_was_asked_and_found() {
-        let text = described(&json!({
+        let explained = json!({
             "decision": {"outcome": "no_match"},
             "explanation": [
                 {"policy": 0, "decision": "allow", "matches": false, "rules": [
@@ -210,9 +198,9 @@ mod tests {
             ],
             "not_for_audience": {"policies": 0, "expected": [], "found": null},
             "issuer_matches": true,
-        }));
+        });
         assert_eq!(
-            text,
+            described(&serde_json::from_value(explained).unwrap()),
             "not allowed: no policy matches\n\npolicies[0]  allow  does not match\n  \
              matches  sub  asked `a*`, found `abc`\n  differs  ref  asked `x`, found nothing\n\n\
              policies[1]  deny  does not apply: it is for `b`\n"

@@ -1,12 +1,13 @@
 //! The issuer that a command is about.
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::Value;
 
+use crate::api::trusted_issuers::TrustedIssuer;
+use crate::cli::api::answer::Answer;
 use crate::cli::api::client::Client;
-use crate::cli::terminal::arguments::id;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::table::cell;
 use crate::issuer::organization_name::OrganizationName;
 
 /// An issuer that is registered.
@@ -20,7 +21,7 @@ pub(in crate::cli) struct Chosen {
 }
 
 impl Chosen {
-    pub(in crate::cli) async fn find(&self, client: &Client) -> Result<Value, Failure> {
+    pub(in crate::cli) async fn find(&self, client: &Client) -> Result<Answer<TrustedIssuer>, Failure> {
         find(client, &self.org, &self.issuer).await
     }
 
@@ -34,22 +35,28 @@ pub(in crate::cli) async fn find(
     client: &Client,
     org: &OrganizationName,
     text: &str,
-) -> Result<Value, Failure> {
-    let mut found = client.get(&format!("/api/orgs/{org}/oidc/issuers")).await?;
-    let Value::Array(all) = found["oidcIssuers"].take() else {
-        return Err(Failure::failed("the answer is not a list: is this runmint?"));
+) -> Result<Answer<TrustedIssuer>, Failure> {
+    let found = client.get::<Listed>(&format!("/api/orgs/{org}/oidc/issuers")).await?.parsed;
+    let all = found.oidc_issuers.into_iter().map(Answer::<TrustedIssuer>::read);
+    let mut all = all.collect::<Result<Vec<_>, _>>().map_err(Failure::failed)?;
+    let by_id = |issuer: &Answer<TrustedIssuer>| issuer.parsed.id.to_string() == text;
+    let meant = |issuer: &Answer<TrustedIssuer>| {
+        [&issuer.parsed.name, &issuer.parsed.url].iter().any(|one| *one == text)
     };
-    let meant = |issuer: &Value| ["id", "name", "url"].iter().any(|member| issuer[*member] == text);
     // An id beats a name that looks like one.
-    let by_id = all.iter().position(|issuer| issuer["id"] == text);
-    let index = by_id.or_else(|| all.iter().position(meant)).ok_or_else(|| {
+    let index = all.iter().position(by_id).or_else(|| all.iter().position(meant)).ok_or_else(|| {
         Failure::failed(format!("there is no such issuer; `runmint issuer list --org {org}` shows them"))
     })?;
-    // It goes into paths.
-    id(&cell(&all[index]["id"]))?;
-    Ok(all[index].clone())
+    Ok(all.swap_remove(index))
 }
 
-pub(super) fn path(org: &OrganizationName, issuer: &Value) -> String {
-    format!("/api/orgs/{org}/oidc/issuers/{}", cell(&issuer["id"]))
+/// The list, with each issuer as it came: `issuer show` passes it on.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    oidc_issuers: Vec<Value>,
+}
+
+pub(super) fn path(org: &OrganizationName, issuer: &TrustedIssuer) -> String {
+    format!("/api/orgs/{org}/oidc/issuers/{}", issuer.id)
 }

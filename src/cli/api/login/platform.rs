@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use reqwest::Url;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::cli::api::client::Client;
@@ -65,14 +65,14 @@ impl Source {
             Self::File(path) => foreign_token::of_file(path),
             Self::Request { url, token } => {
                 let url = with(&url, &[("audience", &format!("urn:runmint:org:{organization}"))])?;
-                taken(&Client::of_platform(&url, token.to_string())?.get(&url).await?, "value")
+                taken(Client::of_platform(&url, token)?.get::<RequestedToken>(&url).await?.parsed.value)
             }
             Self::AzureDevops { url, token, service_connection } => {
                 let mut pairs = vec![("api-version", "7.1")];
                 pairs.extend(service_connection.as_deref().map(|id| ("serviceConnectionId", id)));
                 let url = with(&url, &pairs)?;
-                let client = Client::of_platform(&url, token.to_string())?;
-                taken(&client.post(&url, Some(&json!({}))).await?, "oidcToken")
+                let client = Client::of_platform(&url, token)?;
+                taken(client.post::<AzureDevopsToken>(&url, &Nothing {}).await?.parsed.oidc_token)
             }
         }
     }
@@ -136,11 +136,28 @@ fn with(url: &str, pairs: &[(&str, &str)]) -> Result<String, Failure> {
     Ok(url.into())
 }
 
-fn taken(answer: &Value, member: &str) -> Result<Zeroizing<String>, Failure> {
-    let token = answer[member].as_str().filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| Failure::failed("the platform's answer holds no token"))?;
-    Ok(Zeroizing::new(token.to_owned()))
+fn taken(token: String) -> Result<Zeroizing<String>, Failure> {
+    if token.is_empty() {
+        return Err(Failure::failed("the platform's answer holds no token"));
+    }
+    Ok(Zeroizing::new(token))
 }
+
+/// The answer in the request protocol of GitHub Actions.
+#[derive(Deserialize)]
+struct RequestedToken {
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AzureDevopsToken {
+    oidc_token: String,
+}
+
+/// `{}`, without which Azure DevOps refuses a POST.
+#[derive(Serialize)]
+struct Nothing {}
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::bounds::{count, within};
 use super::database::check_database_url;
@@ -20,20 +21,20 @@ use crate::issuer::service::Services;
 use crate::issuer::subject::check_prefix;
 use crate::issuer::url::IssuerUrl;
 
-/// The longest life that any token may be configured to have. Google refuses tokens older than a day.
+/// The longest token lifetime that can be configured. Google refuses tokens older than a day.
 const MAX_TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// The shortest deadline that a run may have.
 pub const MIN_RUN_TTL: SignedDuration = SignedDuration::from_mins(1);
-/// What a run gets when it asks for no deadline of its own, unless the maximum is lower.
+/// The deadline of a run that asks for none, unless the maximum is lower.
 pub const DEFAULT_RUN_TTL: SignedDuration = SignedDuration::from_hours(1);
 
-/// The configuration, checked. No `Debug`: the database URL may hold a password.
+/// The configuration, checked.
 #[derive(Clone)]
 pub struct Settings {
     pub issuer: IssuerUrl,
     pub base_url: IssuerUrl,
     pub listen: SocketAddr,
-    pub database_url: String,
+    database_url: SecretString,
     pub database_connections: u32,
     pub keys: KeySettings,
     pub trust: TrustSettings,
@@ -47,7 +48,7 @@ pub struct Settings {
     pub log_level: LogLevel,
 }
 
-/// Bounds on what clients may cost.
+/// Limits on the resources that clients use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub max_connections: u32,
@@ -57,9 +58,15 @@ pub struct Limits {
 }
 
 impl Settings {
+    /// Reads and checks all settings. The error is one line that says where and why.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (raw, secrets) = sources.read()?;
         check(raw, secrets)
+    }
+
+    /// For the database driver only: it may contain a password.
+    pub fn exposed_database_url(&self) -> &str {
+        self.database_url.expose_secret()
     }
 }
 
@@ -67,7 +74,7 @@ fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
     let issuer = raw.issuer.as_deref().ok_or_else(|| {
         value_error(
             "issuer",
-            "is required: the https URL that clouds will trust, such as https://id.example.com/oidc",
+            "is required: set the https URL that clouds will trust, such as https://id.example.com/oidc",
         )
     })?;
     let issuer = IssuerUrl::parse(issuer).map_err(|error| value_error("issuer", &error))?;
@@ -113,7 +120,7 @@ fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
         base_url,
         listen,
         database_connections: count("database_connections", raw.database_connections, 1, 1_000)?,
-        database_url: raw.database_url,
+        database_url: raw.database_url.into(),
         services,
         lifetime: LifetimePolicy { default: token_lifetime, max: token_lifetime_max },
         run_ttl_max,

@@ -1,4 +1,4 @@
-//! Private keys in this process's own memory. aws-lc-rs performs every private operation.
+//! Private keys in this process's memory. aws-lc-rs performs every private operation.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{

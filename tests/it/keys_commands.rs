@@ -38,7 +38,7 @@ async fn an_operator_sees_the_timeline_and_rotates() {
     let app = start().await;
     let (active, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let shown = keys(&app, &["list"]).await.ok();
-    for part in [&active, &next, &app.issuer, &app.inner().replica.name] {
+    for part in [&active, &next, &app.issuer, &app.inner().serving.replica().name] {
         assert!(shown.contains(part.as_str()), "{part} in {shown}");
     }
     for label in ["signing from", "next takes over", "may sign from", "signatures", "seals with"] {

@@ -3,6 +3,7 @@
 pub mod audience;
 pub mod claims;
 pub mod discovery;
+pub mod duration;
 pub mod lifetime;
 pub mod organization_name;
 pub mod profile;

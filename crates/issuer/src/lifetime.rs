@@ -20,7 +20,7 @@ pub struct LifetimePolicy {
 }
 
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("lifetime_seconds is {min} to {max}, not {asked}")]
+#[error("lifetime_seconds must be {min} to {max}, not {asked}")]
 pub struct LifetimeError {
     pub min: i64,
     pub max: i64,

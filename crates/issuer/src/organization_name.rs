@@ -11,7 +11,7 @@ pub struct OrganizationName(String);
 
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
-    "an organization's name is 1 to 63 lower-case letters, digits and hyphens, and does not begin with a hyphen"
+    "an organization's name must be 1 to 63 lower-case letters, digits and hyphens, and must not begin with a hyphen"
 )]
 pub struct OrganizationNameError;
 

@@ -34,7 +34,7 @@ enum Part {
 pub enum TemplateError {
     #[error("has an unmatched brace")]
     Brace,
-    #[error("has `{{{0}}}`, which is no name")]
+    #[error("has `{{{0}}}`, which is not a valid name")]
     Name(String),
     #[error("has `{{{0}}}` twice")]
     Twice(String),
@@ -47,7 +47,7 @@ pub enum TemplateError {
 }
 
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("is 1 to {MAX_PREFIX_BYTES} letters, digits, `-`, `.` and `_`")]
+#[error("must be 1 to {MAX_PREFIX_BYTES} letters, digits, `-`, `.` and `_`")]
 pub struct PrefixError;
 
 /// What all subjects of an issuer begin with: one component, of characters that no policy gives a meaning.

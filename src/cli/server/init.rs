@@ -64,8 +64,8 @@ impl Init {
         };
         let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
         let kid = app
-            .served
-            .load()
+            .serving
+            .peek()
             .keyring
             .signer(shared, &app.rotation, app.clock.now())
             .map(|key| key.kid().to_owned());

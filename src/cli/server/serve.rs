@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use clap::Args;
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -81,13 +83,25 @@ pub(in crate::cli) async fn until_signal(server: Server, mut signals: Signals) -
 /// A connection is a file descriptor, and the usual soft limit of 1,024 is lower than max_connections.
 fn raise_descriptor_limit(settings: &Settings) {
     let wanted = u64::from(settings.limits.max_connections) + 256;
-    match rlimit::increase_nofile_limit(wanted) {
+    match raise_soft_limit(wanted) {
         Ok(limit) if limit < wanted => tracing::warn!(
             limit,
             max_connections = settings.limits.max_connections,
             "the limit of open files is below max_connections; raise it (ulimit -n)"
         ),
         Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "the limit of open files cannot be read"),
+        Err(error) => tracing::warn!(%error, "could not raise the limit of open files"),
     }
+}
+
+/// The soft limit of open files afterwards: `wanted`, or as much of it as the hard limit leaves.
+fn raise_soft_limit(wanted: u64) -> Result<u64, Errno> {
+    let limit = getrlimit(Resource::Nofile);
+    let soft = limit.current.unwrap_or(u64::MAX);
+    if soft >= wanted {
+        return Ok(soft);
+    }
+    let raised = limit.maximum.map_or(wanted, |hard| hard.min(wanted));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit })?;
+    Ok(raised)
 }

@@ -1,5 +1,7 @@
 //! The variables of the process, read in this one place.
 
+use secrecy::SecretString;
+
 /// Ours, and those that say how to reach the object stores of static copies.
 const PREFIXES: &[&str] = &["RUNMINT_", "AWS_", "GOOGLE_", "AZURE_"];
 
@@ -10,8 +12,9 @@ pub(in crate::cli) fn variable(name: &str) -> Option<String> {
 }
 
 /// What says how to reach object stores.
-pub(in crate::cli) fn object_store_environment() -> Vec<(String, String)> {
-    environment().into_iter().filter(|(name, _)| !name.starts_with("RUNMINT_")).collect()
+pub(in crate::cli) fn object_store_environment() -> Vec<(String, SecretString)> {
+    let of_stores = environment().into_iter().filter(|(name, _)| !name.starts_with("RUNMINT_"));
+    of_stores.map(|(name, value)| (name, value.into())).collect()
 }
 
 pub(in crate::cli) fn environment() -> Vec<(String, String)> {

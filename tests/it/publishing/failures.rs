@@ -39,11 +39,8 @@ async fn the_answer_of_a_refusing_or_garbling_store_is_not_quoted() {
     for (fault, why) in [
         (Fault::RefusesAndRepeats, "the answer is 403 Forbidden (AccessDenied); see whether the credentials"),
         (Fault::IsUnwell, "the answer is 503 Service Unavailable; see whether the store is well"),
-        (
-            Fault::RedirectsToNowhere,
-            "a redirect to nowhere; see whether the region and the endpoint are right",
-        ),
-        (Fault::Mumbles, "the answer is none that such a store gives"),
+        (Fault::RedirectsToNowhere, "a redirect to nowhere; check the region and the endpoint"),
+        (Fault::Mumbles, "the answer is not one that such a store gives"),
     ] {
         let shelf = Shelf::start(fault).await;
         let azure = variables(&[

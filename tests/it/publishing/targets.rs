@@ -1,6 +1,6 @@
 //! Addresses and settings, before any store is contacted.
 
-use runmint::publishing::{Object, PublishError, Target};
+use runmint::copies::{Object, PublishError, Target};
 
 use runmint_testing::places::variables;
 

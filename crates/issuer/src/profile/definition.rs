@@ -149,7 +149,7 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueMap<V> {
         let mut map = IndexMap::new();
         while let Some((name, value)) = access.next_entry::<String, V>()? {
             if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` stands twice")));
+                return Err(A::Error::custom(format_args!("`{name}` appears twice")));
             }
             map.insert(name, value);
         }

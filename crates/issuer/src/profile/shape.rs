@@ -37,7 +37,7 @@ pub enum ShapeError {
     #[error("the audience's profile names `{{{0}}}`, which this run does not have")]
     Missing(String),
     #[error(
-        "a value is `org`, and by the template of this audience its subject would read like another organization's: choose another name"
+        "a value is `org`, so the template of this audience would give a subject that reads like another organization's: choose another name"
     )]
     SecondOrganization,
     #[error(
@@ -45,11 +45,11 @@ pub enum ShapeError {
     )]
     SubjectTooLong { bytes: usize, max: usize },
     #[error(
-        "claim `{claim}` cannot be the AWS session tag `{tag}`: at most 256 letters, digits, blanks and `_.:/=+-@`"
+        "claim `{claim}` is not valid as AWS session tag `{tag}`: use at most 256 letters, digits, spaces and `_.:/=+-@`"
     )]
     TagValue { tag: String, claim: String },
     #[error(
-        "claim `{claim}` cannot be the source identity: 2 to 64 letters, digits and `_+=,.@-`, not beginning with `aws:`"
+        "claim `{claim}` is not valid as the source identity: use 2 to 64 letters, digits and `_+=,.@-`, not beginning with `aws:`"
     )]
     SourceIdentity { claim: String },
 }

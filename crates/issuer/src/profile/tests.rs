@@ -195,7 +195,7 @@ fn formats_that_stand_side_by_side_are_told_apart() {
     // A project called `project` and so on would have the subject of another run.
     let lookalike = "{prefix}:deploy:org:{org}:{project}:{stack}:stack:{scope}:operation:{operation}:scope:x";
     let error = check(json!({"subject": {"deploy": lookalike}})).unwrap_err();
-    assert!(error.contains("could be taken for"), "{error}");
+    assert!(error.contains("could be mistaken for"), "{error}");
     let migration = |previous: &str, present: &str, whom: Value| {
         check(json!({
             "subject": {"deploy": present},
@@ -207,7 +207,7 @@ fn formats_that_stand_side_by_side_are_told_apart() {
         "{prefix}:deploy:org:{org}:run:{stack}:{project}:{operation}",
     );
     let error = migration(swapped, one, json!("all")).unwrap_err();
-    assert!(error.contains("could be taken for"), "{error}");
+    assert!(error.contains("could be mistaken for"), "{error}");
     migration("{prefix}:deploy:org:{org}:v1:{project}", one, json!("all")).unwrap();
     let error = migration("{prefix}:deploy:org:{org}:v1:{project}", one, json!([])).unwrap_err();
     assert!(error.contains("for no project"), "{error}");
@@ -238,7 +238,7 @@ fn what_takes_the_place_of_a_format_cannot_be_taken_for_it() {
         ProfileDefinitions(swapped.0.iter().map(|(_, profile)| ("v*".to_owned(), profile.clone())).collect());
     for swapped in [&swapped, &elsewhere] {
         let error = swapped.check(setting, from_before).unwrap_err().to_string();
-        assert!(error.contains("could be taken for"), "{error}");
+        assert!(error.contains("could be mistaken for"), "{error}");
     }
     let named = definitions("{prefix}:deploy:org:{org}:v2:{stack}:{project}:{operation}");
     named.check(setting, from_before).unwrap();
@@ -328,7 +328,7 @@ fn what_makes_no_sense_is_refused_when_it_is_saved() {
         (json!({"leave_out_claims": ["jti"]}), "`jti` is in every token"),
         (json!({"leave_out_claims": ["actro"]}), "no service has a claim `actro`"),
         (json!({"leave_out_claims": ["actor", "actor"]}), "twice"),
-        (json!({"include_claims": [], "leave_out_claims": []}), "exclude each other"),
+        (json!({"include_claims": [], "leave_out_claims": []}), "cannot be combined"),
         (json!({"lifetime_seconds": 59}), "60 to 3600"),
         (json!({"lifetime_seconds": 3601}), "60 to 3600"),
         (json!({"algorithm": "none"}), "unknown variant"),

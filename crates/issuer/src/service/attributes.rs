@@ -16,7 +16,7 @@ pub type Attributes = BTreeMap<String, String>;
 pub enum AttributeError {
     #[error("attribute `{0}` is missing")]
     Missing(String),
-    #[error("attribute `{name}` is not one of this service's: {known}")]
+    #[error("attribute `{name}` is not one of this service's attributes: {known}")]
     Unknown { name: String, known: String },
     #[error("attribute `{0}` is empty")]
     Empty(String),
@@ -24,7 +24,7 @@ pub enum AttributeError {
     TooLong { name: String, bytes: usize },
     #[error("attribute `{0}` has white space at its beginning or end")]
     WhiteSpace(String),
-    #[error("attribute `{name}` is one of {allowed}, not `{found}`")]
+    #[error("attribute `{name}` must be one of {allowed}, not `{found}`")]
     NotAllowed { name: String, allowed: String, found: String },
 }
 

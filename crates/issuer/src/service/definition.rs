@@ -45,38 +45,40 @@ pub(super) struct DerivedDefinition {
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ServiceError {
-    #[error("service names are lower-case letters, digits and underscores: `{0}`")]
+    #[error("`{0}` is not a valid service name: use lower-case letters, digits and underscores")]
     Name(String),
     #[error("`{0}` is built in; choose another name")]
     BuiltIn(String),
     #[error("subject: {0}")]
     Subject(TemplateError),
     #[error(
-        "subject: must begin with `{{prefix}}:<word>:`, where no other service uses <word>, or two services could speak of the same subject"
+        "subject: must begin with `{{prefix}}:<word>:`, with a <word> that no other service uses, or two services could have the same subject"
     )]
     SubjectStart,
-    #[error("subject: begins with `{{prefix}}:{word}:` like service `{other}`")]
+    #[error("subject: begins with `{{prefix}}:{word}:` as service `{other}` does")]
     SubjectTaken { word: String, other: String },
     #[error("subject: must contain `{{org}}`, or one organization could take the identity of another's runs")]
     SubjectWithoutOrganization,
-    #[error("`{{{0}}}` is neither an attribute nor derived")]
+    #[error("`{{{0}}}` is neither an attribute nor a derived value")]
     Unknown(String),
     #[error("`{{{0}}}` is in the subject and must therefore be required, or have a default")]
     Optional(String),
-    #[error("`{0}` is no attribute name: lower-case letters, digits and underscores")]
+    #[error("`{0}` is not a valid attribute name: use lower-case letters, digits and underscores")]
     AttributeName(String),
     #[error("`{0}` is set by the issuer itself")]
     Reserved(String),
-    #[error("claim `{0}`: a name is lower-case letters, digits and underscores, or an https URL of your own")]
+    #[error(
+        "`{0}` is not a valid claim name: use lower-case letters, digits and underscores, or an https URL of your own"
+    )]
     ClaimName(String),
     #[error("claim or default `{0}`: {1}")]
     Template(String, TemplateError),
-    #[error("attribute `{0}`: `required` and `default` exclude each other")]
+    #[error("attribute `{0}`: set `required` or `default`, not both")]
     RequiredAndDefault(String),
-    #[error("`{0}` is an attribute and derived too: one of the two needs another name")]
+    #[error("`{0}` is both an attribute and a derived value: rename one of them")]
     Twofold(String),
     #[error(
-        "subject: `:org:` stands only right before `{{org}}`, or one organization's runs could pass for another's"
+        "subject: `:org:` may appear only right before `{{org}}`, or one organization's runs could pass for another's"
     )]
     OrganizationTwice,
     #[error("a service has at most {MAX_ATTRIBUTES} attributes")]

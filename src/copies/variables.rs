@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use crate::publishing::failure::PublishError;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::copies::failure::PublishError;
 
 /// Ends of the names of variables that hold JSON or PEM.
 const OF_SEVERAL_LINES: [&str; 2] = ["SERVICE_ACCOUNT_KEY", "PROXY_CA_CERTIFICATE"];
@@ -14,10 +16,13 @@ pub(super) struct Variables<'a> {
 impl<'a> Variables<'a> {
     /// Those whose names start with `prefix`. An empty one counts as unset, as it does for the clouds' own
     /// tools.
-    pub(super) fn parse(prefix: &str, environment: &'a [(String, String)]) -> Result<Self, PublishError> {
+    pub(super) fn parse(
+        prefix: &str,
+        environment: &'a [(String, SecretString)],
+    ) -> Result<Self, PublishError> {
         let of_this_store: Vec<_> = environment
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .map(|(name, value)| (name.as_str(), value.expose_secret()))
             .filter(|(name, value)| name.starts_with(prefix) && !value.is_empty())
             .collect();
         for (name, value) in &of_this_store {
@@ -38,7 +43,9 @@ impl<'a> Variables<'a> {
 
 fn refusal(name: &str, value: &str) -> Option<&'static str> {
     if name.ends_with("ALLOW_INVALID_CERTIFICATES") {
-        return Some("is not taken: whoever can stand in for the store could publish keys of their own");
+        return Some(
+            "is not accepted: an attacker who impersonates the store could publish keys of their own",
+        );
     }
     // The client of the store panics on credentials that are no header.
     let sendable = !value.chars().any(char::is_control);

@@ -7,7 +7,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{Attributes, Error, GetOptions, ObjectStore, PutOptions, PutPayload};
 
-use crate::publishing::headers::Headers;
+use crate::copies::headers::Headers;
 
 pub(super) struct Store {
     pub(super) kind: Kind,

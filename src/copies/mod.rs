@@ -3,6 +3,7 @@
 
 mod failure;
 mod headers;
+pub mod known;
 mod settings;
 mod store;
 mod target_url;
@@ -12,13 +13,14 @@ use std::fmt;
 use std::time::Duration;
 
 use object_store::path::Path;
+use secrecy::SecretString;
 use tokio::time::timeout;
 
-pub use crate::publishing::failure::PublishError;
-use crate::publishing::failure::{Reason, reason};
-use crate::publishing::headers::Headers;
-use crate::publishing::store::{Body, Store, Stored};
-use crate::publishing::target_url::TargetUrl;
+pub use crate::copies::failure::PublishError;
+use crate::copies::failure::{Reason, reason};
+use crate::copies::headers::Headers;
+use crate::copies::store::{Body, Store, Stored};
+use crate::copies::target_url::TargetUrl;
 
 /// From the first look at an object to the last, with every attempt.
 const OBJECT_DEADLINE: Duration = Duration::from_secs(20);
@@ -54,7 +56,7 @@ pub enum Outcome {
 impl Target {
     /// Credentials and options are the variables of `environment` that the `object_store` crate documents:
     /// `AWS_*`, `GOOGLE_*` and `AZURE_*`. Nothing is contacted yet.
-    pub fn parse(url: &str, environment: &[(String, String)]) -> Result<Self, PublishError> {
+    pub fn parse(url: &str, environment: &[(String, SecretString)]) -> Result<Self, PublishError> {
         let url = TargetUrl::parse(url)?;
         let store = settings::open(&url, environment)?;
         Ok(Self { url, store })

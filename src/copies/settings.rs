@@ -8,11 +8,12 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::{BackoffConfig, ClientOptions, Error, HeaderMap, HeaderValue, RetryConfig};
 use reqwest::header::CACHE_CONTROL;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::publishing::failure::{PublishError, settings_problem};
-use crate::publishing::store::{Kind, Store};
-use crate::publishing::target_url::{Place, TargetUrl};
-use crate::publishing::variables::Variables;
+use crate::copies::failure::{PublishError, settings_problem};
+use crate::copies::store::{Kind, Store};
+use crate::copies::target_url::{Place, TargetUrl};
+use crate::copies::variables::Variables;
 
 const MAX_RETRIES: usize = 3;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,7 +24,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 /// Where the managed identities of App Service and Container Apps are found.
 const AZURE_IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 
-pub(super) fn open(url: &TargetUrl, environment: &[(String, String)]) -> Result<Store, PublishError> {
+pub(super) fn open(url: &TargetUrl, environment: &[(String, SecretString)]) -> Result<Store, PublishError> {
     let variables = |prefix| Variables::parse(prefix, environment);
     let opened = match &url.place {
         Place::Folder => Ok(folder()),
@@ -31,7 +32,7 @@ pub(super) fn open(url: &TargetUrl, environment: &[(String, String)]) -> Result<
         Place::Gcs { bucket } => gcs(bucket, &variables("GOOGLE_")?),
         Place::Azure { container } => {
             let identity_endpoint = environment.iter().find(|(name, _)| name == AZURE_IDENTITY_ENDPOINT);
-            azure(container, &variables("AZURE_")?, identity_endpoint.map(|(_, value)| value.as_str()))
+            azure(container, &variables("AZURE_")?, identity_endpoint.map(|(_, value)| value.expose_secret()))
         }
     };
     opened.map_err(|error| PublishError::Settings {

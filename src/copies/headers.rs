@@ -2,7 +2,7 @@
 
 use object_store::{Attribute, Attributes, HeaderValue};
 
-use crate::publishing::failure::PublishError;
+use crate::copies::failure::PublishError;
 
 const CONTENT_TYPE: &str = "application/json";
 

@@ -5,7 +5,7 @@ use std::fmt;
 use object_store::path::Path;
 use url::Url;
 
-use crate::publishing::failure::PublishError;
+use crate::copies::failure::PublishError;
 
 pub(super) struct TargetUrl {
     text: String,

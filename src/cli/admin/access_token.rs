@@ -24,7 +24,7 @@ use crate::issuer::organization_name::OrganizationName;
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
     Create(Create),
-    /// List access tokens: of an organization, or the admin tokens
+    /// List the access tokens of an organization, or the admin tokens
     #[command(after_help = "Examples:
   runmint access-token list --org acme
   runmint access-token list               the admin tokens (needs an admin token)")]
@@ -33,13 +33,13 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_parser = OrganizationName::parse)]
         org: Option<OrganizationName>,
     },
-    /// Show an access token, without its secret
+    /// Show an access token without its secret
     #[command(after_help = "Example:  runmint access-token show 36f675cc-81e7-4ef5-a8e2-5d940ed90475")]
     Show {
         /// The token's id, not its secret
         id: String,
     },
-    /// Revoke an access token at once; runs that it started go on
+    /// Revoke an access token at once; runs that it started continue
     #[command(after_help = "Example:  runmint access-token revoke 36f675cc-81e7-4ef5-a8e2-5d940ed90475")]
     Revoke {
         /// The token's id, not its secret
@@ -47,7 +47,7 @@ pub(in crate::cli) enum Command {
     },
 }
 
-/// Create an access token; its secret is shown this once
+/// Create an access token and show its secret, only this time
 ///
 /// The bare secret goes to standard output and everything else to standard error. Only a hash of the secret
 /// is kept, so it cannot be shown again.
@@ -57,19 +57,19 @@ pub(in crate::cli) enum Command {
   TOKEN=$(runmint access-token create --name ci --org acme --role orchestrator --expires-in 30d)
   runmint access-token create --name 'break glass' --admin")]
 pub(in crate::cli) struct Create {
-    /// What people shall know it by
+    /// A name for people
     #[arg(long)]
     name: String,
-    /// The organization it is for
+    /// The organization that it is for
     #[arg(long, value_parser = OrganizationName::parse, requires = "role")]
     org: Option<OrganizationName>,
-    /// What it may do there
+    /// Its role there
     #[arg(long, value_parser = role(), requires = "org")]
     role: Option<Word<OrganizationRole>>,
-    /// Make an admin token, which may do everything everywhere
+    /// Create an admin token, which may do everything
     #[arg(long, conflicts_with = "role")]
     admin: bool,
-    /// When it stops working, e.g. 12h or 30d [default: never]
+    /// When it expires, e.g. 12h or 30d [default: never]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     expires_in: Option<TextDuration>,
 }
@@ -98,17 +98,19 @@ impl Create {
         let secret = safe(&created.parsed.access_token);
         created.print(output, |_| format!("{secret}\n"))?;
         let told = describe(&created.parsed.token);
-        remark(output, &format!("\n{told}\nThe secret is shown this once; only a hash of it is kept."));
+        remark(
+            output,
+            &format!("\n{told}\nThe secret is shown only once: the server keeps no more than a hash of it."),
+        );
         Ok(())
     }
 }
 
 fn role() -> impl TypedValueParser<Value = Word<OrganizationRole>> {
     PossibleValuesParser::new([
-        PossibleValue::new("owner")
-            .help("Manages the organization's access tokens, and what an orchestrator does"),
-        PossibleValue::new("orchestrator").help("Starts and ends runs, and what a viewer does"),
-        PossibleValue::new("viewer").help("Reads the organization and its runs, previews runs"),
+        PossibleValue::new("owner").help("Manages the organization's access tokens; includes orchestrator"),
+        PossibleValue::new("orchestrator").help("Starts and ends runs; includes viewer"),
+        PossibleValue::new("viewer").help("Reads the organization and its runs; previews runs"),
     ])
     .map(|role| match role.as_str() {
         "owner" => OrganizationRole::Owner.into(),
@@ -161,11 +163,11 @@ fn collection(org: Option<&OrganizationName>) -> String {
     }
 }
 
-/// Whom it is of, where its role is not all.
+/// The team, user or runner that it was exchanged for.
 fn holder(token: &AccessToken) -> String {
     match &token.holder {
         Some(Holder { kind, name }) => format!("{} {name}", cell(kind)),
-        None => "nobody but its bearer".to_owned(),
+        None => "-".to_owned(),
     }
 }
 
@@ -175,9 +177,9 @@ fn describe(token: &AccessToken) -> String {
         ("id", token.id.to_string()),
         ("name", token.name.clone()),
         ("role", cell(&token.role)),
-        ("organization", token.organization.clone().unwrap_or_else(|| "every one".to_owned())),
+        ("organization", token.organization.clone().unwrap_or_else(|| "all".to_owned())),
         ("holder", holder(token)),
-        ("exchanged by", token.origin.as_ref().map_or("nobody", |origin| &origin.subject).to_owned()),
+        ("exchanged by", token.origin.as_ref().map_or("-", |origin| &origin.subject).to_owned()),
         ("created", moment(token.created_at, now, "-")),
         ("expires", moment(token.expires_at, now, "never")),
         ("last used", moment(token.last_used_at, now, "never")),

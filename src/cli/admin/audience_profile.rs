@@ -21,7 +21,7 @@ use crate::issuer::organization_name::OrganizationName;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Show how an organization's tokens differ for some audiences
+    /// Show how an organization's tokens differ by audience
     #[command(after_help = "Examples:
   runmint audience-profile show --org acme
   runmint audience-profile show --org acme --output json > profiles.json")]
@@ -30,10 +30,10 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_parser = OrganizationName::parse)]
         org: OrganizationName,
     },
-    /// Put profiles in the place of all that an organization has
+    /// Replace all audience profiles of an organization
     ///
-    /// The file is what `show --output json` prints: with its version, nobody else's change is lost. Runs that
-    /// have started go on by the profiles that they have.
+    /// The file has the form that `show --output json` prints. Its version prevents overwriting another change.
+    /// Runs that have started keep their profiles.
     #[command(after_help = "Examples:
   runmint audience-profile set --org acme --file profiles.json
   runmint audience-profile preset google | runmint audience-profile set --org acme --file -")]
@@ -60,7 +60,7 @@ impl Command {
                 remark(
                     output,
                     &format!(
-                        "\nRuns that start from now on go by them. What one would say:\n  \
+                        "\nNew runs use them. To preview one:\n  \
                          runmint run preview --org {org} --shown-for AUDIENCE project=… stack=… operation=…"
                     ),
                 );

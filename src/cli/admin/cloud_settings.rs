@@ -19,7 +19,7 @@ use crate::issuer::organization_name::OrganizationName;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Show which roles and accounts the runs of an organization use
+    /// Show which role or account an organization's runs use in each cloud
     #[command(after_help = "Examples:
   runmint cloud-settings show --org acme
   runmint cloud-settings show --org acme --output json > clouds.json")]
@@ -28,10 +28,10 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_parser = OrganizationName::parse)]
         org: OrganizationName,
     },
-    /// Put settings in the place of all that an organization has
+    /// Replace all cloud settings of an organization
     ///
-    /// The file is what `show --output json` prints: with its version, nobody else's change is lost. Runs that
-    /// have started keep the settings that they have.
+    /// The file has the form that `show --output json` prints. Its version prevents overwriting another change.
+    /// Runs that have started keep their settings.
     #[command(after_help = "Examples:
   runmint cloud-settings set --org acme --file clouds.json
   echo '{\"settings\": [{\"project\": \"website\", \"aws\": {\"roleArn\": \"arn:aws:iam::123456789012:role/website\"}}]}' |
@@ -54,7 +54,7 @@ impl Command {
                 let document = Versioned { path: &path(&org), member: "settings" };
                 let saved = document.replace(&Client::from_environment()?, json_of(&file)?).await?;
                 saved.print(output, describe)?;
-                remark(output, "\nRuns that start from now on get them.");
+                remark(output, "\nNew runs get them.");
                 Ok(())
             }
         }

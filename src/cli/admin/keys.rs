@@ -21,17 +21,17 @@ use crate::issuer::organization_name::OrganizationName;
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
     List(list::List),
-    /// Let the next key take over before its time
+    /// Promote the next key now
     ///
-    /// Refused while it would make a verifier refuse a token: the next key has to be published for
-    /// publish_ahead, every process has to serve it, and the key before the active one has to be gone. The
-    /// answer says when it will be safe. For a key that others know, use `revoke`.
+    /// Refused while a verifier could refuse tokens of that key: it must have been published for publish_ahead,
+    /// every process must serve it, and the previous key must have left the key set. The refusal says when it
+    /// will be safe. For a compromised key, use `revoke`.
     #[command(after_help = "Examples:
   runmint keys rotate
   runmint keys rotate --algorithm ES256
   runmint keys rotate --org acme          the keys of acme's own issuer")]
     Rotate {
-        /// The organization with an issuer of its own; without it, the shared issuer
+        /// The organization whose own issuer it is about [default: the shared issuer]
         #[arg(long, value_parser = OrganizationName::parse)]
         org: Option<OrganizationName>,
         /// RS256 or ES256
@@ -40,10 +40,10 @@ pub(in crate::cli) enum Command {
     },
     Revoke(revoke::Revoke),
     Acknowledge(snapshot_verifier::Acknowledge),
-    /// Put every key under the sealing key that seals now
+    /// Seal every key under the current sealing key
     ///
-    /// Give every process the new sealing key first (sealing_key_file), and the old one beside it
-    /// (old_sealing_key_files). Interrupted, it can be run again; afterwards the old one is not needed.
+    /// First give every process the new sealing key (sealing_key_file) and the old one (old_sealing_key_files).
+    /// If interrupted, run it again. Afterwards the old sealing key is no longer needed.
     #[command(after_help = "Example:  runmint keys reseal")]
     Reseal,
     Publish(publish::Publish),
@@ -80,14 +80,14 @@ async fn rotate(
         let from = moment(rotated.signs_from, SystemClock.now(), "-");
         format!("Key {} signs from {from}.\n", safe(&rotated.kid))
     })?;
-    remark(output, "The key before it stays published until its last token is over: runmint keys list");
+    remark(output, "The previous key stays published until its last token expires: runmint keys list");
     Ok(())
 }
 
 async fn reseal(output: Format) -> Result<(), Failure> {
     let resealed = Client::from_environment()?.post_empty("/api/keys/reseal").await?;
     resealed.print(output, |Resealed { keys, sealing_key }| match keys {
-        0 => format!("Every key was under sealing key {sealing_key} already.\n"),
-        _ => format!("{keys} keys are under sealing key {sealing_key} now.\n"),
+        0 => format!("Every key is sealed under sealing key {sealing_key} already.\n"),
+        _ => format!("{keys} keys are now sealed under sealing key {sealing_key}.\n"),
     })
 }

@@ -22,15 +22,15 @@ pub(in crate::cli) enum Command {
     /// Create an organization (needs an admin token)
     #[command(after_help = "Examples:
   runmint org create acme
-  runmint org create acme --own-issuer      its tokens come from {base_url}/orgs/acme/oidc, with keys of its own")]
+  runmint org create acme --own-issuer      its issuer is {base_url}/orgs/acme/oidc, with its own keys")]
     Create {
-        /// Lower-case letters, digits and hyphens, at most 63
+        /// At most 63 lower-case letters, digits and hyphens
         #[arg(value_parser = OrganizationName::parse)]
         name: OrganizationName,
-        /// Give it an issuer with keys of its own, for good
+        /// Give it an issuer with its own keys; this cannot be changed later
         #[arg(long)]
         own_issuer: bool,
-        /// What its tokens are signed with where the audience does not decide: RS256 or ES256
+        /// Signing algorithm where no audience profile sets one: RS256 or ES256
         #[arg(long, default_value = "RS256", value_parser = algorithm())]
         algorithm: Word<Algorithm>,
     },
@@ -46,10 +46,10 @@ pub(in crate::cli) enum Command {
         #[arg(value_parser = OrganizationName::parse)]
         name: OrganizationName,
     },
-    /// Delete an organization for ever (needs an admin token)
+    /// Delete an organization for good (needs an admin token)
     ///
-    /// Cancels its active runs and revokes its access tokens. This cannot be undone, and the name is never
-    /// handed out again: cloud policies that trust it must not meet somebody else under it.
+    /// Cancels its active runs and revokes its access tokens. This cannot be undone, and the name can never be
+    /// used again: cloud policies that trust it must not admit another organization.
     #[command(after_help = "Examples:
   runmint org delete acme           asks first
   runmint org delete acme --yes     for scripts")]
@@ -57,7 +57,7 @@ pub(in crate::cli) enum Command {
         /// Its name
         #[arg(value_parser = OrganizationName::parse)]
         name: OrganizationName,
-        /// Do not ask
+        /// Delete without asking
         #[arg(long)]
         yes: bool,
     },
@@ -118,7 +118,7 @@ async fn delete(name: &OrganizationName, yes: bool, output: Format) -> Result<()
     client.delete(&format!("/api/orgs/{name}")).await?;
     output::print(output, &json!({"name": name, "deleted": true}), |_| {
         format!(
-            "Organization {name} is deleted: its runs are cancelled, its access tokens revoked, its name gone.\n"
+            "Organization {name} is deleted: its runs are cancelled, its access tokens are revoked and its name cannot be used again.\n"
         )
     })
 }
@@ -126,16 +126,20 @@ async fn delete(name: &OrganizationName, yes: bool, output: Format) -> Result<()
 fn confirm(name: &OrganizationName) -> Result<(), Failure> {
     if !stdin().is_terminal() {
         return Err(Failure::usage(format!(
-            "deleting {name} cannot be undone and its name is never handed out again; add --yes to do it"
+            "could not delete {name}: it cannot be undone, and the name can never be used again; add --yes to confirm"
         )));
     }
     eprint!(
-        "This deletes organization {name} for ever: its active runs are cancelled, its access tokens revoked,\n\
-         and its name is never handed out again. Type the name to go on: "
+        "This deletes organization {name} for good, cancels its active runs and revokes its access tokens.\n\
+         Its name can never be used again. Type the name to confirm: "
     );
     let mut answer = String::new();
     stdin().read_line(&mut answer).map_err(Failure::failed)?;
-    if answer.trim() == name.as_str() { Ok(()) } else { Err(Failure::failed("nothing was deleted")) }
+    if answer.trim() == name.as_str() {
+        Ok(())
+    } else {
+        Err(Failure::failed("nothing was deleted: the name was not confirmed"))
+    }
 }
 
 fn describe(organization: &Organization) -> String {

@@ -25,12 +25,12 @@ use crate::clock::{Clock, SystemClock};
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Show what the tokens of an issuer may become, and what is risky about it
+    /// Show an issuer's policies and their risks
     #[command(after_help = "Examples:
   runmint policy show github --org acme
   runmint policy show github --org acme --output json > policies.json")]
     Show(Chosen),
-    /// Put policies in the place of all that an issuer has
+    /// Replace all policies of an issuer
     #[command(after_help = "Examples:
   runmint policy set github --org acme --file policies.json
   runmint policy show github --org acme --output json | jq '.policies[0].teamName = \"web\"' |

@@ -25,10 +25,10 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_parser = OrganizationName::parse)]
         org: OrganizationName,
     },
-    /// Show one, with its rights
+    /// Show one and its rights
     #[command(after_help = "Example:  runmint team show web --org acme")]
     Show(Named),
-    /// Create one: a name with rights, which policies then hand out
+    /// Create one: a name with rights that policies can grant
     #[command(after_help = "Examples:
   runmint team create web --org acme --right website/staging:write --right 'website/*:read'
   runmint user create ada --org acme --right '*/*:read'")]
@@ -40,7 +40,7 @@ pub(in crate::cli) enum Command {
         rights: Vec<Right>,
     },
     Update(Update),
-    /// Delete one; its access tokens are revoked with it
+    /// Delete one and revoke its access tokens
     #[command(after_help = "Example:  runmint team delete web --org acme")]
     Delete(Named),
 }
@@ -55,11 +55,11 @@ pub(in crate::cli) struct Named {
     org: OrganizationName,
 }
 
-/// Give one other rights; they are in force at the next request of each of its tokens
+/// Replace the rights of one, from the next request of each of its tokens
 #[derive(Args)]
 #[command(group = ArgGroup::new("which").args(["rights", "no_rights"]).required(true))]
 #[command(after_help = "Examples:
-  runmint team update web --org acme --right 'website/*:write'      these, and no others any more
+  runmint team update web --org acme --right 'website/*:write'      these rights and no others
   runmint user update ada --org acme --no-rights")]
 pub(in crate::cli) struct Update {
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub(in crate::cli) struct Update {
     /// A right, as PROJECT/STACK:read or PROJECT/STACK:write, with * for all; may be repeated
     #[arg(long = "right", value_name = "RIGHT", value_parser = right)]
     rights: Vec<Right>,
-    /// Take all of its rights away
+    /// Remove all of its rights
     #[arg(long)]
     no_rights: bool,
 }
@@ -132,7 +132,7 @@ async fn create(
     remark(
         output,
         &format!(
-            "\nNext: a policy with \"tokenType\": \"{token_type}\", \"{member}\": \"{}\"; see runmint policy set",
+            "\nNext: add a policy with \"tokenType\": \"{token_type}\", \"{member}\": \"{}\"; see runmint policy set",
             named.name
         ),
     );
@@ -144,7 +144,7 @@ async fn delete(kind: PrincipalKind, named: &Named, output: Format) -> Result<()
     let name = &named.name;
     output::print(output, &json!({"name": name, "deleted": true}), |_| {
         let kind = if kind == PrincipalKind::Team { "Team" } else { "User" };
-        format!("{kind} {name} is deleted, its access tokens are revoked.\n")
+        format!("{kind} {name} is deleted and its access tokens are revoked.\n")
     })
 }
 
@@ -159,13 +159,13 @@ fn plural(kind: PrincipalKind) -> &'static str {
     }
 }
 
-/// A name that is one segment of a path, and stays one.
+/// A name that is one segment of a path.
 fn name(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) && !matches!(text, "." | "..") {
         return Ok(text.to_owned());
     }
-    Err("a name is letters, digits, `-`, `_`, `.` and `@`".to_owned())
+    Err("not a valid name: use letters, digits, `-`, `_`, `.` and `@`".to_owned())
 }
 
 fn right(text: &str) -> Result<Right, String> {
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_right_names_a_project_a_stack_and_how_far_it_goes() {
+    fn a_right_names_project_stack_and_access() {
         let parsed = |text: &str| right(text).map(|right| json!(right));
         assert_eq!(
             parsed("website/*:write"),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_has_nothing_that_a_path_could_trip_over() {
+    fn a_name_cannot_change_a_path() {
         assert!(name("ada.l@example.com").is_ok());
         for bad in ["", ".", "..", "a/b", "a?b", "%2e", "a b"] {
             assert!(name(bad).is_err(), "{bad}");

@@ -23,12 +23,12 @@ pub(in crate::cli) enum Command {
     Show {
         /// The run's id
         id: String,
-        /// Show subject and claims as tokens for this audience have them
+        /// Show subject and claims of tokens for this audience
         #[arg(long)]
         audience: Option<String>,
     },
     List(list::List),
-    /// End a run that did its work; it gets no more tokens
+    /// End a run that completed its work; it gets no more tokens
     #[command(after_help = "Example:  runmint run finish \"$RUNMINT_RUN_ID\"")]
     Finish {
         /// The run's id
@@ -68,7 +68,7 @@ async fn end(id_text: &str, how: &str, output: Format) -> Result<(), Failure> {
     let run = Client::from_environment()?.post_empty(&format!("/api/runs/{id}/{how}")).await?;
     run.print(output, |run: &Run| {
         let state = cell(&run.state);
-        format!("Run {id} is {state}: it gets no more tokens. Those it has work until they expire.\n")
+        format!("Run {id} is {state}: it gets no more tokens. Tokens that it has work until they expire.\n")
     })
 }
 

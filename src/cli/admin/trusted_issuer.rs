@@ -32,17 +32,17 @@ pub(in crate::cli) enum Command {
     Show(Chosen),
     Register(Box<register::Register>),
     Update(Update),
-    /// Trust an issuer no more
+    /// Stop trusting an issuer
     ///
-    /// Its policies go with it, and every access token that was exchanged for one of its tokens is revoked.
+    /// Deletes its policies and revokes every access token that was exchanged for one of its tokens.
     #[command(after_help = "Example:  runmint issuer delete github --org acme")]
     Delete(Chosen),
-    /// Pin the certificates that the issuer's servers present now, and no others any more
+    /// Pin the certificates that the issuer's servers present now, and only those
     #[command(after_help = "Example:  runmint issuer regenerate-thumbprints cluster --org acme")]
     RegenerateThumbprints(Chosen),
 }
 
-/// Change a trusted issuer; what is left out stays as it is. Its URL is for good
+/// Change a trusted issuer; what is left out stays as it is. Its URL cannot be changed
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint issuer update github --org acme --max-expiration 1h
@@ -50,12 +50,12 @@ pub(in crate::cli) enum Command {
 pub(in crate::cli) struct Update {
     #[command(flatten)]
     chosen: Chosen,
-    /// What people shall know it by from now on
+    /// A new name for people
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
     details: Details,
-    /// Let public authorities decide about its certificates again
+    /// Trust public certificate authorities for its servers again
     #[arg(long, conflicts_with = "thumbprints")]
     no_thumbprints: bool,
 }
@@ -117,6 +117,9 @@ async fn delete(chosen: &Chosen, output: Format) -> Result<(), Failure> {
     let issuer = chosen.find(&client).await?.parsed;
     client.delete(&path(chosen.org(), &issuer)).await?;
     output::print(output, &json!({"id": issuer.id, "deleted": true}), |_| {
-        format!("{} is trusted no more; what was exchanged for its tokens is revoked.\n", safe(&issuer.name))
+        format!(
+            "{} is no longer trusted; access tokens exchanged for its tokens are revoked.\n",
+            safe(&issuer.name)
+        )
     })
 }

@@ -1,24 +1,23 @@
 //! Talking to a server.
 
-use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
-use reqwest::redirect::Policy;
 use reqwest::tls::TlsInfo;
-use reqwest::{Certificate, Method, StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use crate::cli::api::answer::Answer;
+use crate::cli::api::connection::{http, is_safe, read, unreachable};
+use crate::cli::api::refusal::refusal;
 use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::safe;
 
-/// What takes longer or is larger is nothing that this program asked for.
+/// Limits of an answer. A slower or larger one is not an answer to our requests.
 #[derive(Clone, Copy)]
 struct Bounds {
     timeout: Duration,
@@ -26,7 +25,7 @@ struct Bounds {
 }
 
 const OF_OUR_API: Bounds = Bounds { timeout: Duration::from_secs(30), answer_bytes: 4 * 1024 * 1024 };
-/// Longer than clouds wait, to tell what is slow from what is not there.
+/// Longer than clouds wait, to tell a slow server from a missing one.
 const OF_EXAMINATION: Bounds = Bounds { timeout: Duration::from_secs(10), answer_bytes: 1024 * 1024 };
 const OF_DISCOVERY: Bounds = Bounds { timeout: Duration::from_secs(5), answer_bytes: 1024 * 1024 };
 
@@ -78,17 +77,20 @@ impl Client {
         bounds: Bounds,
     ) -> Result<Self, Failure> {
         let base = base.trim_end_matches('/').to_owned();
-        let url = Url::parse(&base)
-            .map_err(|error| Failure::usage(format!("the server's URL is none: {error}")))?;
+        let url = Url::parse(&base).map_err(|error| {
+            Failure::usage(format!(
+                "the server's URL is not valid: {error} (example: https://id.example.com)"
+            ))
+        })?;
         if credential.is_some() && !is_safe(&url) {
             return Err(Failure::usage(format!(
-                "{} is not https: a token would travel in the clear",
+                "could not send a token to {}: over http it would travel unencrypted; use https",
                 url.host_str().unwrap_or("the URL")
             )));
         }
         if credential.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(Failure::usage(
-                "the token has a blank, a line break or another character that no token has",
+                "could not send the token: it contains a space, a line break or another character that tokens never have",
             ));
         }
         let http = http(ca_file, bounds.timeout, &url)?;
@@ -147,7 +149,7 @@ impl Client {
         Ok(Seen { status, headers, body, certificate, took: begun.elapsed() })
     }
 
-    /// The answer as it is, for callers to whom the status says what to do next.
+    /// The answer whatever its status, for callers that act on the status.
     pub(in crate::cli) async fn get_with_status(&self, path: &str) -> Result<(StatusCode, Vec<u8>), Failure> {
         self.exchange(Method::GET, path, None::<&()>).await
     }
@@ -208,13 +210,13 @@ pub(in crate::cli) struct Seen {
     pub(in crate::cli) status: StatusCode,
     pub(in crate::cli) headers: HeaderMap,
     pub(in crate::cli) body: Vec<u8>,
-    /// Of the server, in DER; none over plain http.
+    /// The server's, in DER; `None` over http.
     pub(in crate::cli) certificate: Option<Vec<u8>>,
-    /// Until the whole body was there.
+    /// From the request to the end of the body.
     pub(in crate::cli) took: Duration,
 }
 
-/// `path` with a query of `pairs`, whatever is in them.
+/// `path` with `pairs` as its query, encoded.
 pub(in crate::cli) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     if pairs.is_empty() {
         return path.to_owned();
@@ -222,105 +224,4 @@ pub(in crate::cli) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     let separator = if path.contains('?') { '&' } else { '?' };
     format!("{path}{separator}{query}")
-}
-
-/// Whether a token may travel there.
-pub(in crate::cli) fn is_safe(url: &Url) -> bool {
-    url.scheme() == "https" || is_loopback(url)
-}
-
-pub(in crate::cli) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-pub(in crate::cli) fn http(
-    ca_file: Option<&Path>,
-    timeout: Duration,
-    url: &Url,
-) -> Result<reqwest::Client, Failure> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("runmint/", env!("CARGO_PKG_VERSION")))
-        // A redirect would carry the credential to whoever it names.
-        .redirect(Policy::none())
-        .tls_info(true)
-        .timeout(timeout);
-    if is_loopback(url) {
-        // Over a proxy, what may go unencrypted only because it stays here would leave the machine.
-        builder = builder.no_proxy();
-    }
-    if let Some(path) = ca_file {
-        let fault =
-            |error: &dyn Error| Failure::usage(format!("RUNMINT_CA_FILE {}: {error}", path.display()));
-        let pem = std::fs::read(path).map_err(|error| fault(&error))?;
-        let roots = Certificate::from_pem_bundle(&pem).map_err(|error| fault(&error))?;
-        if roots.is_empty() {
-            return Err(Failure::usage(format!(
-                "RUNMINT_CA_FILE {}: there is no certificate in it",
-                path.display()
-            )));
-        }
-        builder = builder.tls_certs_merge(roots);
-    } else if url.scheme() == "http" {
-        // Nothing to verify: a machine without any certificate authorities can still do this.
-        builder = builder.tls_certs_only([]);
-    }
-    builder
-        .build()
-        .map_err(|error| Failure::failed(format!("no client can be made: {}", with_causes(&error))))
-}
-
-pub(in crate::cli) async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > most {
-            return Err(Failure::failed("the answer is far too large: is this runmint?"));
-        }
-    }
-    Ok(bytes)
-}
-
-pub(in crate::cli) fn unreachable(error: &reqwest::Error) -> Failure {
-    Failure::unreachable(format!("the server cannot be reached: {}", with_causes(error)))
-}
-
-fn with_causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
-}
-
-/// The members of a problem document (RFC 9457) and of a token endpoint's refusal (RFC 6749 §5.2). Proxies and
-/// platforms answer with either, and with less than our server does.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Refusal {
-    title: Option<String>,
-    detail: Option<String>,
-    error: Option<String>,
-    error_description: Option<String>,
-    reason: Option<String>,
-}
-
-/// The server's words for a refusal, or the status of an answer without any.
-pub(in crate::cli) fn refusal(status: StatusCode, body: &[u8]) -> String {
-    match serde_json::from_slice(body).unwrap_or_default() {
-        Refusal { error: Some(error), error_description: Some(description), reason, .. } => {
-            safe(&format!("{description} ({})", reason.unwrap_or(error)))
-        }
-        Refusal { title: Some(title), detail: Some(detail), .. } => safe(&format!("{title}: {detail}")),
-        _ if status.is_redirection() => {
-            format!("the server answered {status}, and redirects are not followed")
-        }
-        _ => format!("the server answered {status}"),
-    }
 }

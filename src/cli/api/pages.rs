@@ -32,7 +32,9 @@ impl List<'_> {
             let found = raw_entries::<P>(page.raw);
             let stuck = next.is_some() && (found.is_empty() || next == cursor);
             if stuck {
-                return Err(Failure::failed("the server's pages do not end: is this runmint?"));
+                return Err(Failure::failed(
+                    "could not read the list: the server's pages do not end; check the server's URL",
+                ));
             }
             entries.extend(found);
             cursor = next;

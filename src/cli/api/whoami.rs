@@ -12,7 +12,7 @@ use crate::cli::terminal::span::moment;
 use crate::cli::terminal::table::{cell, fields};
 use crate::clock::{Clock, SystemClock};
 
-/// Show as whom commands speak to which server, and what that may do
+/// Show which server commands use, as whom, and what that identity may do
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint whoami
@@ -32,7 +32,7 @@ impl Whoami {
 
 fn describe(user: &User, server: &str, found_in: &str) -> String {
     let token = &user.token_info;
-    let organization = if token.organization.is_empty() { "every one" } else { &token.organization };
+    let organization = if token.organization.is_empty() { "all" } else { &token.organization };
     let mut rows = vec![
         ("server", server.to_owned()),
         ("credential", found_in.to_owned()),
@@ -51,7 +51,7 @@ fn describe(user: &User, server: &str, found_in: &str) -> String {
     fields(&rows)
 }
 
-/// Whom the token stands for, if not for a role in the organization alone.
+/// The team, user or runner that the token was issued to, if any.
 pub(in crate::cli) fn holder(token: &TokenInfo) -> Option<(&'static str, String)> {
     let team = Some(&token.team).filter(|team| !team.is_empty());
     let kinds = [("team", team), ("user", token.user.as_ref()), ("runner", token.runner.as_ref())];
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_it_is_is_named_by_kind() {
+    fn a_holder_is_named_with_its_kind() {
         let of = |kind: &str, name: &str| {
             let mut token = json!({"name": "ci", "organization": "acme", "team": ""});
             token[kind] = name.into();

@@ -33,14 +33,14 @@ use crate::launch::{self, FirstKeys, Server};
 use crate::trust::token::UnverifiedToken;
 
 const ORGANIZATION: &str = "acme";
-/// Tokens of a trial are not for ever.
+/// Tokens of a trial expire.
 const TOKEN_SECONDS: i64 = 30 * 24 * 3_600;
 
 /// Try it: serve on this machine with an organization, tokens and a sample run
 ///
-/// Makes a SQLite database in the data folder and a sealed signing key, then plays every part once over
-/// HTTP: starts a run as its orchestrator, asks for a token as its runner, verifies it as a cloud would.
-/// Keeps serving until Ctrl-C. A second start uses what the first one made.
+/// Creates a SQLite database in the data folder and a sealed signing key, then plays each role once over HTTP:
+/// starts a run as the orchestrator, asks for a token as the runner, verifies it as a cloud would. Serves until
+/// Ctrl-C. A second start uses the same database and key.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint dev
@@ -60,7 +60,7 @@ pub(in crate::cli) struct Dev {
 impl Dev {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
         let sources = self.settings.sources()?;
-        // The issuer's URL has the port in it, and the port may be chosen by the system.
+        // The issuer's URL contains the port, which the system may choose.
         let provisional = self.settings(&sources, "http://127.0.0.1")?;
         let listener = bind(&provisional).await?;
         let address = listener.local_addr().map_err(Failure::failed)?;
@@ -76,7 +76,7 @@ impl Dev {
         let signals = Signals::listen()?;
         let server = Server::start(app, &settings, listener)?.keep_keys();
         let ca_file = match &settings.transport {
-            // Whole, for it is pasted into a shell that may be somewhere else.
+            // Absolute: it is pasted into a shell that may have another working directory.
             Transport::DevTls { folder } => {
                 let file = folder.join("ca.pem");
                 Some(std::path::absolute(&file).unwrap_or(file))
@@ -88,7 +88,7 @@ impl Dev {
         until_signal(server, signals).await
     }
 
-    /// What was set, over what a trial on this machine takes for granted.
+    /// The configured settings, over defaults for a trial on this machine.
     fn settings(&self, sources: &Sources, origin: &str) -> Result<Settings, Failure> {
         let in_data = |name: &str| self.data_dir.join(name).display().to_string();
         let mut all = sources.clone();
@@ -173,7 +173,7 @@ async fn existing(app: &App, name: &OrganizationName) -> Result<Organization, Fa
     let found = app.store.organization_named(name).await.map_err(Failure::failed)?;
     found.ok_or_else(|| {
         Failure::failed(format!(
-            "organization {name} was deleted from this database, and names are not handed out again; use another --data-dir"
+            "could not create organization {name}: it was deleted from this database, and names cannot be used again; pass another --data-dir"
         ))
     })
 }
@@ -189,7 +189,7 @@ async fn make_token(app: &App, name: &str, scope: Scope) -> Result<Zeroizing<Str
     Ok(Zeroizing::new(created.secret.expose().to_owned()))
 }
 
-/// As a cloud does: discovery, key set, signature, issuer, times, audience.
+/// Verifies a token as a cloud does: discovery, key set, signature, issuer, times, audience.
 async fn verify(app: &App, id_token: &str, ca_file: Option<&Path>) -> Result<Map<String, Value>, Failure> {
     let verifier = Client::new(app.issuer.as_str(), None, ca_file)?;
     let discovery = verifier.get::<Discovery>("/.well-known/openid-configuration").await?.parsed;
@@ -215,7 +215,7 @@ fn for_scripts(shown: &Demonstration) -> Value {
     })
 }
 
-/// What was done, and what to do next.
+/// A tour of what was done and what to do next.
 fn tour(shown: &Demonstration, ca_file: Option<&Path>) -> String {
     let claims = pretty(&shown.claims);
     let (trust, curl) = match ca_file {
@@ -236,14 +236,14 @@ fn tour(shown: &Demonstration, ca_file: Option<&Path>) -> String {
   issuer        {issuer}
   organization  {ORGANIZATION}
 
-A run of service `deploy` was started, asked for a token, and the token was verified through
-{issuer}/.well-known/openid-configuration. It says:
+A run of service `deploy` was started and got a token, which was verified through
+{issuer}/.well-known/openid-configuration. Its claims:
 
 {claims}
 
-(These lines show secrets, which is fine for a trial; elsewhere keep them off command lines.)
+(These lines show secrets. That is fine for a trial; in production keep secrets off command lines.)
 
-As the runner, get a token for some cloud:
+As the runner, get a token for a cloud:
 
   {curl} -H 'Authorization: Bearer {request_token}' \
     '{request_url}&audience=sts.amazonaws.com'
@@ -261,11 +261,11 @@ The same with this program:
   runmint run start --org {ORGANIZATION} --service deploy project=website stack=prod operation=preview
   RUNMINT_ID_TOKEN_REQUEST_URL='{request_url}' RUNMINT_ID_TOKEN_REQUEST_TOKEN={request_token} \
     runmint id-token --audience sts.amazonaws.com | runmint inspect -
-  runmint run finish {run_id}   # from then on it gets no token
+  runmint run finish {run_id}   # it gets no more tokens
 
 Admin access token (organizations and everything in them): {admin_token}
 
-Next: docs/deploying.md shows how to serve for real (runmint init, runmint serve). Ctrl-C stops.
+Next: docs/deploying.md describes production (runmint init, runmint serve). Ctrl-C stops.
 "#
     )
 }

@@ -14,7 +14,7 @@ pub(in crate::cli) fn lines(limits: &[Limit]) -> String {
     named.iter().map(|(name, limit)| line(&format!("{name:width$}"), limit)).collect()
 }
 
-/// As the server's preview has them, with the advice of every one.
+/// In the form of the server's preview, but with the advice of every limit.
 pub(in crate::cli) fn of_checks(checks: &[LimitCheck]) -> Vec<Limit> {
     let one = |check: &LimitCheck| Limit {
         relying_party: check.relying_party.to_owned(),

@@ -1,4 +1,4 @@
-//! Times and durations as people say them.
+//! Times and durations, as people read them.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_a_time_and_how_far_it_is() {
+    fn a_moment_is_a_time_and_its_distance() {
         let now: Timestamp = "2026-11-21T09:00:00Z".parse().unwrap();
         let at = |text: &str| -> Timestamp { text.parse().unwrap() };
         let later = at("2026-11-21T10:00:00.987654321Z");

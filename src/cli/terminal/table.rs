@@ -1,4 +1,4 @@
-//! Text in columns. What is in a cell was written by others and is made safe to show.
+//! Text in columns. Cells hold text from elsewhere, which is made safe to show.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use crate::cli::terminal::output::safe;
 
 const GAP: &str = "  ";
-/// One long name must not push everybody else's columns off the screen.
+/// One long name must not push the other columns off the screen.
 const MAX_CELL_CHARS: usize = 60;
 
-/// Rows under a heading, aligned; the last column may be as long as it likes.
+/// Rows under a heading, aligned; the last column is not cut.
 pub(in crate::cli) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     let heading = heading.iter().map(|&name| name.to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
@@ -33,7 +33,7 @@ pub(in crate::cli) fn cell(value: &(impl Serialize + ?Sized)) -> String {
     }
 }
 
-/// The same lines, a step further right.
+/// `lines`, indented by two spaces.
 pub(in crate::cli) fn indented(lines: &str) -> String {
     lines.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }

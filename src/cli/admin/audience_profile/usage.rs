@@ -13,9 +13,9 @@ use crate::cli::terminal::table::table;
 use crate::clock::{Clock, SystemClock};
 use crate::issuer::organization_name::OrganizationName;
 
-/// Show which formats of subject the last runs' tokens had
+/// Show which subject formats the last runs used
 ///
-/// A migration is over once the old format is not here any more.
+/// A migration is complete when the old format is no longer listed.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint audience-profile usage --org acme --audience sts.amazonaws.com
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Usage {
     /// Only tokens for this audience
     #[arg(long)]
     audience: Option<String>,
-    /// How many runs to look at, the newest first [default: 5000]
+    /// How many runs to examine, newest first [default: 5000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=5_000))]
     runs: Option<u16>,
 }

@@ -11,17 +11,17 @@ use crate::cli::terminal::span::{from_now, moment};
 use crate::cli::terminal::table::{cell, fields};
 use crate::issuer::organization_name::OrganizationName;
 
-/// Show the signing keys and what happens to them when
+/// Show the signing keys and their schedule
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint keys list
-  runmint keys list --all                 with those that are not published any more
+  runmint keys list --all                 include keys that are no longer published
   runmint keys list --output json | jq '.keys[] | {kid, state, due_at}'")]
 pub(in crate::cli) struct List {
     /// Only the keys of this organization's own issuer
     #[arg(long, value_parser = OrganizationName::parse)]
     org: Option<OrganizationName>,
-    /// With removed and revoked keys
+    /// Include removed and revoked keys
     #[arg(long)]
     all: bool,
 }
@@ -38,7 +38,7 @@ impl List {
 
 fn timeline(found: &KeyTimeline) -> String {
     let mut text = String::new();
-    // As the keys were made, those of several issuers alternate.
+    // Keys come in the order of their creation, in which issuers alternate.
     let mut issuers: Vec<&Option<String>> = Vec::new();
     for key in &found.keys {
         if !issuers.contains(&&key.issuer) {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_told_as_a_timeline() {
+    fn a_key_is_shown_as_a_timeline() {
         let replica = |name: &str, sealing_keys: Value| json!({"name": name, "version": "1", "sealing_keys": sealing_keys, "seen_at": "2026-11-21T09:00:00Z"});
         let found = json!({
             "now": "2026-11-21T09:00:00Z",

@@ -15,14 +15,14 @@ use crate::copies::{Object, Outcome, Target};
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
 use crate::issuer::organization_name::OrganizationName;
 
-/// As the server's own answers have it (docs/rotation.md).
+/// The same as in the server's own answers (docs/rotation.md).
 const CACHE_CONTROL: &str = "public, max-age=300";
 
-/// Write discovery and key sets to a folder or a bucket, once
+/// Write static copies of discovery documents and key sets to a folder or a bucket, once
 ///
-/// For issuers whose URL an object store or a CDN answers. The server does the same after every change when
-/// publish_to is set, and then no key signs before it is there; with this command that is up to you.
-/// Credentials come from the environment: AWS_*, GOOGLE_* or AZURE_*.
+/// For issuers whose URL is served by an object store or a CDN. If publish_to is set, the server does the same
+/// after every change, and no key signs before it is published; with this command you have to ensure that
+/// yourself. Credentials come from the environment: AWS_*, GOOGLE_* or AZURE_*.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint keys publish --to file:///var/www/id.example.com
@@ -33,14 +33,14 @@ pub(in crate::cli) struct Publish {
     to: String,
 }
 
-/// Print the key set, for verifiers that it is uploaded to
+/// Print the key set for upload to a verifier
 #[derive(Args)]
 #[command(after_help = "Example:  runmint keys export --public > jwks.json")]
 pub(in crate::cli) struct Export {
-    /// Yes: the public halves. Private ones are never shown
+    /// Confirm that the public halves are meant; private ones are never shown
     #[arg(long, required = true)]
     public: bool,
-    /// The organization with an issuer of its own; without it, the shared issuer
+    /// The organization whose own issuer it is about [default: the shared issuer]
     #[arg(long, value_parser = OrganizationName::parse)]
     org: Option<OrganizationName>,
 }
@@ -77,7 +77,7 @@ fn outcome(outcome: &Outcome) -> &'static str {
 
 impl Export {
     pub(in crate::cli) async fn execute(self) -> Result<(), Failure> {
-        // The flag is there to be written, not to be read: it says what this prints.
+        // The flag only makes the command line say what is printed.
         let Self { public: _, org } = self;
         let client = Client::from_environment()?;
         let found = client.get::<KeyDocuments>("/api/keys/documents").await?.parsed;
@@ -89,7 +89,9 @@ impl Export {
             }
             None => issuers.find(|one| one.shared),
         };
-        let issuer = issuer.ok_or_else(|| Failure::failed("the server has no key set for this issuer"))?;
+        let issuer = issuer.ok_or_else(|| {
+            Failure::failed("could not export the key set: the server has none for this issuer")
+        })?;
         print_text(&format!("{}\n", safe(&issuer.jwks)))
     }
 }

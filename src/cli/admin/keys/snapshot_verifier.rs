@@ -21,19 +21,19 @@ use crate::issuer::organization_name::OrganizationName;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Let rotation wait for a verifier that somebody uploads the key set to
+    /// Register a verifier with an uploaded key set, for which rotation waits
     #[command(after_help = "Example:  runmint keys snapshot-verifier add gcp/prod-pool")]
     Add {
-        /// What people shall know it by, without blanks
+        /// A name for people, without spaces
         name: String,
-        /// The organization with an issuer of its own; without it, the shared issuer
+        /// The organization whose own issuer it trusts [default: the shared issuer]
         #[arg(long, value_parser = OrganizationName::parse)]
         org: Option<OrganizationName>,
     },
-    /// List them, and the keys that each is known to have
+    /// List these verifiers and the keys that each is known to have
     #[command(after_help = "Example:  runmint keys snapshot-verifier list")]
     List,
-    /// Rotation does not wait for it any more
+    /// Remove a verifier; rotation no longer waits for it
     #[command(after_help = "Example:  runmint keys snapshot-verifier remove gcp/prod-pool")]
     Remove {
         /// Its name
@@ -41,9 +41,9 @@ pub(in crate::cli) enum Command {
     },
 }
 
-/// Say which keys a verifier with an uploaded key set has
+/// Record which keys a verifier with an uploaded key set has
 ///
-/// Name the file that was uploaded: a key that was made since is published, and the verifier lacks it.
+/// Name the file that was uploaded: a newer key may be published already, and the verifier lacks it.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint keys export --public > jwks.json      then upload it, then
@@ -52,10 +52,10 @@ pub(in crate::cli) enum Command {
 pub(in crate::cli) struct Acknowledge {
     /// The verifier's name
     name: String,
-    /// The key set that was uploaded there
+    /// The key set file that was uploaded
     #[arg(long, value_name = "FILE", conflicts_with = "kids")]
     jwks: Option<PathBuf>,
-    /// A key that it has; may be given several times
+    /// The id of a key that it has; may be repeated
     #[arg(long = "kid", allow_hyphen_values = true, value_parser = kid)]
     kids: Vec<String>,
 }
@@ -72,7 +72,7 @@ impl Command {
                 remark(
                     output,
                     &format!(
-                        "\nNext:  runmint keys export --public > jwks.json, upload it there, runmint keys acknowledge {name} --jwks jwks.json"
+                        "\nNext:  runmint keys export --public > jwks.json, upload it, then runmint keys acknowledge {name} --jwks jwks.json"
                     ),
                 );
                 Ok(())
@@ -88,7 +88,7 @@ impl Command {
                 let id = id_of(&client, &name).await?;
                 client.delete(&format!("/api/snapshot-verifiers/{id}")).await?;
                 output::print(output, &json!({"name": name, "removed": true}), |_| {
-                    format!("Rotation does not wait for {name} any more.\n")
+                    format!("Rotation no longer waits for {name}.\n")
                 })
             }
         }
@@ -103,7 +103,7 @@ impl Acknowledge {
         };
         if kids.is_empty() {
             return Err(Failure::usage(
-                "say which keys were uploaded: --jwks with the file that was, or --kid (what is published by now may be more)",
+                "could not acknowledge: no key is named; pass the uploaded file with --jwks, or key ids with --kid",
             ));
         }
         let client = Client::from_environment()?;
@@ -128,7 +128,8 @@ struct PublishedKey {
 /// The ids of the keys in a key set (RFC 7517 §5).
 fn kids_of(path: &Path) -> Result<Vec<String>, Failure> {
     let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| Failure::failed(format!("{shown}: {error}")))?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::failed(format!("could not read {shown}: {error}")))?;
     let set: KeySet = serde_json::from_str(&text)
         .map_err(|error| Failure::failed(format!("{shown} is not a key set: {error}")))?;
     if set.keys.is_empty() {
@@ -143,17 +144,17 @@ async fn id_of(client: &Client, name: &str) -> Result<Uuid, Failure> {
     match (named.next(), named.next()) {
         (Some(one), None) => Ok(one.id),
         (Some(_), Some(_)) => Err(Failure::failed(format!(
-            "several issuers have a snapshot verifier `{name}`: use the HTTP API with its id"
+            "snapshot verifiers of several issuers are named `{name}`: use the HTTP API with the id"
         ))),
         (None, _) => Err(Failure::failed(format!(
-            "there is no snapshot verifier `{name}`; `runmint keys snapshot-verifier list` shows them"
+            "no snapshot verifier is named `{name}`; `runmint keys snapshot-verifier list` lists them"
         ))),
     }
 }
 
 fn shown(verifiers: &[SnapshotVerifier]) -> String {
     let row = |one: &SnapshotVerifier| {
-        let has = if one.has.is_empty() { "no key that is known".to_owned() } else { one.has.join(" ") };
+        let has = if one.has.is_empty() { "no known key".to_owned() } else { one.has.join(" ") };
         vec![one.name.clone(), cell(&one.issuer), time(one.created_at), has]
     };
     table(&["NAME", "ISSUER", "CREATED", "HAS"], verifiers.iter().map(row).collect())

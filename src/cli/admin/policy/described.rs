@@ -1,4 +1,4 @@
-//! Policies and what is said about them, for people. Counted from 0, as in the server's messages.
+//! Policies and their risks, for people. Policies are counted from 0, as in the server's messages.
 
 use crate::api::OrNewer;
 use crate::api::policies::Finding;
@@ -39,7 +39,7 @@ fn grant(policy: &PolicyDocument) -> String {
         TokenType::Runner => named("runner", &policy.runner_id),
         TokenType::Run => format!("run {}", cell(&policy.run)),
         TokenType::Organization => match &policy.authorized_permissions {
-            PermissionsDocument::List(list) if !list.is_empty() => "organization, admin too".to_owned(),
+            PermissionsDocument::List(list) if !list.is_empty() => "organization, including admin".to_owned(),
             _ => "organization".to_owned(),
         },
     };
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_says_for_whom_it_is_and_what_it_looks_for() {
+    fn a_policy_is_shown_with_its_grant_and_rules() {
         let policies = json!([
             {"decision": "allow", "tokenType": "team", "teamName": "web", "rules": {"aud": "x", "repository": "a/b"}},
             {"decision": "deny", "tokenType": "organization", "authorizedPermissions": ["admin"], "rules": {"\u{1b}": "y"}},
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(
             policies_text(&serde_json::from_value::<Vec<_>>(policies).unwrap()),
             "policies[0]  allow  team web\n  aud         x\n  repository  a/b\n\
-             policies[1]  deny  organization, admin too\n  \\u001b  y\n"
+             policies[1]  deny  organization, including admin\n  \\u001b  y\n"
         );
         assert_eq!(policies_text(&[]), "No policies: nothing is exchanged.\n");
     }

@@ -14,9 +14,9 @@ use crate::cli::terminal::span::time;
 use crate::cli::terminal::table::{cell, table};
 use crate::trust::policy::evaluation::Asked;
 
-/// List the last exchanges of an issuer's tokens, and how they were decided
+/// List the last exchanges of an issuer's tokens and their decisions
 ///
-/// Tokens are never kept; --output json shows the claims that each had.
+/// Tokens are never stored; --output json shows the claims of each.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint policy exchanges github --org acme
@@ -24,7 +24,7 @@ use crate::trust::policy::evaluation::Asked;
 pub(in crate::cli) struct Exchanges {
     #[command(flatten)]
     chosen: Chosen,
-    /// How many
+    /// The maximum number of exchanges
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=3_000))]
     limit: u32,
 }

@@ -20,9 +20,9 @@ use crate::issuer::organization_name::OrganizationName;
 use crate::trust::lint::{Severity, lint};
 use crate::trust::policy::saving::check_for_saving;
 
-/// Say what is risky about policies: those of an issuer, or those in a file
+/// Report risky policies of an issuer or in a file
 ///
-/// With --file alone no server is asked. Exit code 1 when strangers would get in.
+/// With --file alone no server is needed. Exits with 1 if strangers could get tokens.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint policy lint github --org acme
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Lint {
     /// Policies as `policy set` takes them, instead of the issuer's; - for standard input
     #[arg(long)]
     file: Option<PathBuf>,
-    /// The issuer's URL, by which its claims are known
+    /// The issuer's URL, which tells what its claims mean
     #[arg(long, requires = "file", conflicts_with = "issuer")]
     url: Option<String>,
 }
@@ -47,11 +47,11 @@ impl Lint {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         let findings = self.findings().await?;
         findings.print(output, |found| match findings_text(&found.findings).as_str() {
-            "" => "Nothing is risky.\n".to_owned(),
+            "" => "No risks found.\n".to_owned(),
             text => text.to_owned(),
         })?;
         if findings.parsed.findings.iter().any(|one| one.severity == Severity::Refuse) {
-            return Err(Failure::failed("strangers would get in"));
+            return Err(Failure::failed("strangers could get tokens"));
         }
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Lint {
         let raw = match (&self.file, server) {
             (Some(file), server) => {
                 let policies = policies_of(file)?;
-                // Which services there are only a server knows.
+                // Only a server knows the services.
                 check_for_saving(&policies, |_| Some(BTreeSet::new())).map_err(Failure::failed)?;
                 let url = server.map(|(_, _, issuer)| issuer.url).or_else(|| self.url.clone());
                 json!(lint(&policies, &url.unwrap_or_default()))
@@ -77,7 +77,7 @@ impl Lint {
                 let found = client.get::<IssuerPolicies>(&of_issuer(org, issuer.id)).await?;
                 found.raw.get("findings").cloned().unwrap_or_default()
             }
-            (None, None) => return Err(Failure::usage("name an issuer or a --file")),
+            (None, None) => return Err(Failure::usage("name an issuer, or pass --file")),
         };
         Answer::read(json!({"findings": raw})).map_err(Failure::failed)
     }

@@ -15,7 +15,7 @@ use crate::cli::terminal::output::Format;
 use crate::cli::terminal::span::time;
 use crate::cli::terminal::table::{cell, table};
 
-/// Decide the last exchanges anew by a draft, and show which would change
+/// Decide the last exchanges by a draft and show which would change
 #[derive(Args)]
 #[command(after_help = "Example:
   runmint policy replay github --org acme --draft draft.json --last 200")]
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Replay {
     /// Policies as `policy set` takes them; - for standard input
     #[arg(long, value_name = "FILE")]
     draft: PathBuf,
-    /// How many exchanges, at most [default: as many as the server takes]
+    /// The maximum number of exchanges [default: the server's maximum]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     last: Option<u32>,
 }

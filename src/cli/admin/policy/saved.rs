@@ -9,7 +9,7 @@ use crate::cli::terminal::failure::Failure;
 use crate::issuer::organization_name::OrganizationName;
 use crate::trust::policy::{Policy, PolicyDocument};
 
-/// Puts these in the place of all policies of an issuer.
+/// Replaces all policies of an issuer.
 pub(in crate::cli) async fn put(
     client: &Client,
     org: &OrganizationName,

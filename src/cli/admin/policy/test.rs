@@ -22,10 +22,10 @@ use crate::trust::policy::evaluation::{Asked, Verdict};
 use crate::trust::policy::explanation::{PolicyExplanation, RuleExplanation};
 use crate::trust::policy::run::RunRequest;
 
-/// Say how policies decide about a token, and why: per policy and rule what was asked and what was found
+/// Explain how policies decide about a token, rule by rule
 ///
-/// Nothing is exchanged, and the token may be expired: its signature and times are not looked at. Exit code 1
-/// when it would not be allowed.
+/// Exchanges nothing. The token may be expired: its signature and times are not checked. Exits with 1 if the
+/// token would not be allowed.
 #[derive(Args)]
 #[command(group = ArgGroup::new("source").args(["token", "token_file", "claims_file"]).required(true))]
 #[command(after_help = "Examples:
@@ -35,7 +35,7 @@ use crate::trust::policy::run::RunRequest;
 pub(in crate::cli) struct Test {
     #[command(flatten)]
     chosen: Chosen,
-    /// The token; others can read arguments, so rather - for standard input
+    /// The token; other users can read arguments, so prefer - for standard input
     #[arg(long, value_name = "TOKEN|file://PATH|-")]
     token: Option<String>,
     /// A file with the token
@@ -44,13 +44,13 @@ pub(in crate::cli) struct Test {
     /// A file with claims as a JSON object; - for standard input
     #[arg(long, value_name = "FILE")]
     claims_file: Option<PathBuf>,
-    /// What it is to become: organization, admin, team:T, user:U, runner:R, run or run:SERVICE
+    /// What to exchange it for: organization, admin, team:T, user:U, runner:R, run or run:SERVICE
     #[arg(long = "as", value_name = "WHAT", default_value = "organization", value_parser = asked)]
     asked: Asked,
-    /// An attribute that the run is asked for with; may be repeated
+    /// An attribute of the requested run; may be repeated
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
     attributes: Vec<(String, String)>,
-    /// An audience that the run's ID token is asked for with; may be repeated
+    /// An audience of the requested run's ID token; may be repeated
     #[arg(long = "audience", value_name = "AUDIENCE")]
     audiences: Vec<String>,
     /// Policies as `policy set` takes them, instead of those in force
@@ -72,21 +72,24 @@ impl Test {
         explained.print(output, described)?;
         match explained.parsed.decision {
             Verdict::Allowed { .. } => Ok(()),
-            Verdict::DeniedByPolicy { .. } => Err(Failure::failed("a policy denies it")),
-            Verdict::NoMatch => Err(Failure::failed("no policy allows it")),
+            Verdict::DeniedByPolicy { .. } => Err(Failure::failed("a policy denies the token")),
+            Verdict::NoMatch => Err(Failure::failed("no policy allows the token")),
         }
     }
 
-    /// Whose exchange it is: a token, or claims.
+    /// The token or the claims to decide about.
     fn subject(&self) -> Result<(Option<Zeroizing<String>>, Option<Map<String, Value>>), Failure> {
         match (&self.token, &self.token_file, &self.claims_file) {
             (Some(argument), _, _) => Ok((Some(GivenToken::read(argument)?.text), None)),
             (_, Some(path), _) => Ok((Some(foreign_token::of_file(path)?), None)),
             (_, _, Some(path)) => match json_of(path)? {
                 Value::Object(claims) => Ok((None, Some(claims))),
-                _ => Err(Failure::usage(format!("{} holds no JSON object", path.display()))),
+                _ => Err(Failure::usage(format!(
+                    "could not read claims from {}: it is not a JSON object",
+                    path.display()
+                ))),
             },
-            (None, None, None) => Err(Failure::usage("give a token or claims")),
+            (None, None, None) => Err(Failure::usage("pass --token, --token-file or --claims-file")),
         }
     }
 
@@ -96,12 +99,12 @@ impl Test {
             if attributes.is_empty() && audiences.is_empty() {
                 return Ok((chosen, asked));
             }
-            return Err(Failure::usage("--attribute and --audience go with --as run"));
+            return Err(Failure::usage("--attribute and --audience need --as run"));
         };
         let mut map = BTreeMap::new();
         for (key, value) in attributes {
             if map.insert(key.clone(), value).is_some() {
-                return Err(Failure::usage(format!("attribute {key} is given twice")));
+                return Err(Failure::usage(format!("the attribute {key} is given twice")));
             }
         }
         Ok((chosen, Asked::Run(RunRequest { attributes: map, audiences, ..run })))
@@ -132,13 +135,13 @@ fn described(explained: &Explanation) -> String {
     };
     let mut text = verdict + "\n";
     if !explained.issuer_matches {
-        text.push_str("but it is another issuer's token, which this one's policies never see\n");
+        text.push_str("but the token is another issuer's, about which these policies never decide\n");
     }
     let NotForAudience { policies, expected, found } = &explained.not_for_audience;
     if *policies > 0 {
         let (expected, found) = (expected.join(" or "), cell(found));
         text.push_str(&safe(&format!(
-            "{policies} policies say nothing of `aud`, and are left out: it is {found}, expected {expected}"
+            "{policies} policies have no rule for `aud` and are skipped: it is {found}, expected {expected}"
         )));
         text.push('\n');
     }
@@ -163,7 +166,7 @@ fn rule_text(rule: &RuleExplanation) -> String {
         found.push(format!("and {} more", rule.not_shown));
     }
     let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
-    let text = format!("{}  asked `{}`, found {found}", rule.claim, rule.pattern);
+    let text = format!("{}  expected `{}`, found {found}", rule.claim, rule.pattern);
     format!("  {mark}  {}\n", safe(&text))
 }
 
@@ -174,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_token_is_to_become_is_a_word_and_perhaps_a_name() {
+    fn the_requested_token_is_a_kind_and_maybe_a_name() {
         assert_eq!(asked("admin"), Ok(Asked::Organization { admin: true }));
         assert_eq!(asked("team:a:b"), Ok(Asked::Team { name: "a:b".into() }));
         assert_eq!(asked("user:ada"), Ok(Asked::Personal { name: "ada".into() }));
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_says_what_was_asked_and_found() {
+    fn every_rule_shows_the_expected_and_the_found_value() {
         let explained = json!({
             "decision": {"outcome": "no_match"},
             "explanation": [
@@ -202,7 +205,7 @@ mod tests {
         assert_eq!(
             described(&serde_json::from_value(explained).unwrap()),
             "not allowed: no policy matches\n\npolicies[0]  allow  does not match\n  \
-             matches  sub  asked `a*`, found `abc`\n  differs  ref  asked `x`, found nothing\n\n\
+             matches  sub  expected `a*`, found `abc`\n  differs  ref  expected `x`, found nothing\n\n\
              policies[1]  deny  does not apply: it is for `b`\n"
         );
     }

@@ -31,13 +31,13 @@ pub(in crate::cli) struct List {
     /// Only runs with exactly this subject
     #[arg(long)]
     subject: Option<String>,
-    /// Show subjects and claims as tokens for this audience have them
+    /// Show subjects and claims of tokens for this audience
     #[arg(long)]
     audience: Option<String>,
-    /// How many
+    /// The maximum number of runs
     #[arg(long, value_name = "N", default_value = "50")]
     limit: NonZeroUsize,
-    /// Every one, however many
+    /// List every run
     #[arg(long, conflicts_with = "limit")]
     all: bool,
 }
@@ -58,7 +58,7 @@ impl List {
         let found = list.fetch::<RunPage>(&Client::from_environment()?, wanted).await?;
         found.print(output, |found| runs(&found.runs))?;
         if found.parsed.next_cursor.is_some() {
-            remark(output, "There are more: --limit N or --all.");
+            remark(output, "There are more: pass --limit N or --all.");
         }
         Ok(())
     }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_ends_at_its_deadline_until_it_really_ended() {
+    fn a_run_ends_at_its_deadline_unless_it_ended_before() {
         let run = |ended: Value| -> Run {
             let run = json!({
                 "id": "d23f0824-128b-4f33-8c5c-7fd0a6a3a450", "organization": "acme", "service": "deploy",

@@ -20,9 +20,8 @@ use crate::issuer::subject::MAX_SUBJECT_BYTES;
 
 /// Start a run and print the environment for its runner
 ///
-/// Standard output gets lines for a shell to evaluate; two of the variables are secrets, which are shown
-/// this once. What people want to know goes to standard error. With --output json the whole answer is
-/// printed.
+/// Prints lines for a shell to evaluate on standard output, and a summary on standard error. Two of the
+/// variables are secrets, which are shown only once. --output json prints the whole answer.
 #[derive(Args)]
 #[command(after_help = "Examples:
   eval \"$(runmint run start --org acme project=website stack=prod operation=update)\"
@@ -34,9 +33,9 @@ pub(in crate::cli) struct Start {
     run: Registration,
 }
 
-/// Show what a run's tokens would say, and which limits they would break
+/// Show what a run's tokens would say and which cloud limits they would exceed
 ///
-/// Nothing is registered. Exit code 1 when a run like this would be refused.
+/// Starts nothing. Exits with 1 if a run like this would be refused.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint run preview --org acme project=website stack=prod operation=update
@@ -54,13 +53,13 @@ pub(in crate::cli) struct Registration {
     /// The organization
     #[arg(long, value_parser = OrganizationName::parse)]
     pub(in crate::cli) org: OrganizationName,
-    /// What kind of run it is
+    /// The kind of run
     #[arg(long, default_value = "deploy")]
     pub(in crate::cli) service: String,
-    /// What you vouch for; `deploy` needs project, stack and operation
+    /// Attributes that you vouch for; `deploy` needs project, stack and operation
     #[arg(value_name = "KEY=VALUE", required = true, value_parser = attribute)]
     pub(in crate::cli) attributes: Vec<(String, String)>,
-    /// When it ends at the latest, e.g. 30m [default: 1h]
+    /// Its deadline from now, e.g. 30m [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(in crate::cli) ttl: Option<TextDuration>,
     /// An audience that it may ask for; may be repeated [default: any]
@@ -89,7 +88,7 @@ impl Preview {
         }
         if subject_bytes > MAX_SUBJECT_BYTES as u64 {
             return Err(Failure::failed(format!(
-                "a run like this would be refused: its subject has {subject_bytes} bytes, {MAX_SUBJECT_BYTES} at most are allowed"
+                "a run like this would be refused: its subject has {subject_bytes} bytes; at most {MAX_SUBJECT_BYTES} are allowed"
             )));
         }
         Ok(())
@@ -106,7 +105,7 @@ impl Registration {
         let mut attributes = Attributes::new();
         for (key, value) in self.attributes {
             if attributes.contains_key(&key) {
-                return Err(Failure::usage(format!("attribute {key} is given twice")));
+                return Err(Failure::usage(format!("the attribute {key} is given twice")));
             }
             attributes.insert(key, value);
         }
@@ -119,10 +118,14 @@ impl Registration {
     }
 }
 
-/// Lines that are safe to evaluate, and to see on a terminal, whatever the server sent. A server that sends more
-/// than a run's variables is not obeyed: `PATH` or `LD_PRELOAD` would make it master of the shell.
+/// Lines that are safe to evaluate and to print on a terminal, whatever the server sent. Unknown variables are
+/// refused: with `PATH` or `LD_PRELOAD` a server could take over the shell.
 fn exports(environment: &RunEnvironment) -> Result<String, Failure> {
-    let strange = || Failure::failed("the answer's environment is not one: is this runmint?");
+    let strange = || {
+        Failure::failed(
+            "could not print the run's environment: the server sent an unknown variable or a control character",
+        )
+    };
     if !environment.others.is_empty() {
         return Err(strange());
     }
@@ -148,8 +151,8 @@ fn summary(run: &Run) -> String {
     format!(
         "Run {id} is active until {expires}.\n\
          subject  {subject}\n\n\
-         Give the environment above to the runner; it holds the request token, which is shown this once.\n\
-         In the run:  runmint id-token --audience WHOM\n\
+         Give the environment above to the runner. It contains the request token, which is shown only once.\n\
+         In the run:  runmint id-token --audience AUDIENCE\n\
          At its end:  runmint run finish {id}",
         id = run.id,
         expires = moment(run.expires_at, SystemClock.now(), "-"),
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_variable_is_not_given_to_a_shell() {
+    fn an_unknown_variable_is_not_given_to_a_shell() {
         for bad in ["RUNMINT_URL;rm", "PATH", "LD_PRELOAD", "RUNMINT_NEW", ""] {
             let mut environment = environment("u");
             environment.others.insert(bad.into(), "x".into());
@@ -225,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_is_what_was_asked_for() {
+    fn the_request_has_what_was_asked_for() {
         let request = registration(&[("project", "a=b"), ("stack", "")]).request().unwrap();
         assert_eq!(
             json!(request),

@@ -13,7 +13,7 @@ use crate::issuer::organization_name::OrganizationName;
 /// An issuer that is registered.
 #[derive(Args)]
 pub(in crate::cli) struct Chosen {
-    /// Its name, id or URL
+    /// The issuer's name, id or URL
     issuer: String,
     /// The organization that trusts it
     #[arg(long, value_parser = OrganizationName::parse)]
@@ -30,7 +30,7 @@ impl Chosen {
     }
 }
 
-/// The issuer that people mean. What they wrote is not repeated: they paste secrets where names belong.
+/// The issuer with this id, name or URL. An error does not repeat the text: people paste secrets where names belong.
 pub(in crate::cli) async fn find(
     client: &Client,
     org: &OrganizationName,
@@ -43,9 +43,11 @@ pub(in crate::cli) async fn find(
     let meant = |issuer: &Answer<TrustedIssuer>| {
         [&issuer.parsed.name, &issuer.parsed.url].iter().any(|one| *one == text)
     };
-    // An id beats a name that looks like one.
+    // An id takes precedence over a name that looks like one.
     let index = all.iter().position(by_id).or_else(|| all.iter().position(meant)).ok_or_else(|| {
-        Failure::failed(format!("there is no such issuer; `runmint issuer list --org {org}` shows them"))
+        Failure::failed(format!(
+            "no trusted issuer has this name, id or URL; `runmint issuer list --org {org}` lists them"
+        ))
     })?;
     Ok(all.swap_remove(index))
 }

@@ -1,4 +1,4 @@
-//! What an issuer has besides name and URL, as flags and as people read it.
+//! The properties of an issuer, as flags and for people.
 
 use std::path::PathBuf;
 
@@ -17,16 +17,16 @@ use crate::cli::terminal::table::fields;
 use crate::clock::{Clock, SystemClock};
 use crate::config::duration::TextDuration;
 
-/// What may be said about an issuer besides name and URL.
+/// The properties of an issuer besides name and URL.
 #[derive(Args)]
 pub(super) struct Details {
-    /// How long what is exchanged for its tokens may live, e.g. 2h [25h unless said]
+    /// Maximum lifetime of tokens exchanged for its tokens, e.g. 2h [default for a new issuer: 25h]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_expiration: Option<TextDuration>,
     /// SHA-256 of a certificate that its servers may present, in hexadecimal; may be repeated
     #[arg(long = "thumbprint", value_name = "SHA256")]
     thumbprints: Vec<String>,
-    /// Its key set, which is then never fetched; - for standard input
+    /// Its key set, used instead of fetching it; - for standard input
     #[arg(long, value_name = "FILE")]
     jwks_file: Option<PathBuf>,
 }

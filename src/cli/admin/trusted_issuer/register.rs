@@ -21,10 +21,10 @@ use crate::issuer::organization_name::OrganizationName;
 use crate::trust::lint::lint;
 use crate::trust::policy::Policy;
 
-/// Trust an issuer: its tokens can be exchanged, as far as policies say
+/// Trust an issuer, so that policies can allow exchanges of its tokens
 ///
-/// Its keys are fetched once to see that they can be had. Until it has policies, nothing is exchanged. With
-/// --preset the URL and policies with the right claims are there already, and what will be trusted is shown.
+/// The server fetches the issuer's keys once as a check. Without policies nothing is exchanged. --preset
+/// supplies the URL and policies with the right claims, and shows what will be trusted.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint issuer register --org acme --preset github --repo acme/website
@@ -35,7 +35,7 @@ use crate::trust::policy::Policy;
   runmint issuer register own --org acme --url https://issuer.example.com --policies policies.json
   runmint issuer register --list-presets")]
 pub(in crate::cli) struct Register {
-    /// What people shall know it by [default: the preset's title]
+    /// A name for people [default: the preset's title]
     #[arg(required_unless_present_any = ["preset", "list_presets"])]
     name: Option<String>,
     /// The organization that trusts it
@@ -54,12 +54,12 @@ pub(in crate::cli) struct Register {
     /// Show what would be trusted, and register nothing
     #[arg(long)]
     dry_run: bool,
-    /// Show the presets and what each is filled in with
+    /// List the presets and the values that each needs
     #[arg(long, conflicts_with_all = ["name", "preset", "url", "policies"])]
     list_presets: bool,
 }
 
-/// Everything that is to be registered, from a preset or from flags.
+/// The issuer to register, from a preset or from flags.
 struct Plan {
     name: String,
     url: String,
@@ -121,7 +121,7 @@ async fn put_policies(
     let id = issuer.parsed.id;
     let mut saved = put(client, org, id, policies).await.map_err(|failure| {
         failure.because(format!(
-            "the issuer is registered, but without policies (runmint policy set {id} --org {org} --file FILE)"
+            "the issuer is registered, but its policies were not saved (runmint policy set {id} --org {org} --file FILE)"
         ))
     })?;
     issuer.raw["policies"] = saved.raw["policies"].take();

@@ -31,8 +31,8 @@ pub(super) fn no_organization() -> Failure {
 }
 
 impl Exchange {
-    /// What flags leave open, a token that was given as it is may say: its audience the organization, its
-    /// `scope` the team or user. Where both speak, they have to agree (as in Pulumi's command line).
+    /// Takes what the flags leave open from the claims of a token that is not opaque: the organization from its
+    /// audience, the team or user from its `scope`. Flags and claims must agree, as in Pulumi's command line.
     pub(super) fn new(
         given: GivenToken,
         organization: Option<OrganizationName>,
@@ -68,20 +68,23 @@ impl Exchange {
             attributes: None,
             id_token_audience: None,
         };
-        // Before the question, so that the login never outlives the token.
+        // Before the request, so that the login never outlives the token.
         let asked_at = SystemClock.now();
         let client = Client::at(server.as_str(), None)?;
         let answer = client.post::<TokenAnswer>("/api/oauth/token", &request).await?.parsed;
         let lifetime = Some(answer.expires_in).filter(|seconds| *seconds > 0).map(SignedDuration::from_secs);
         let expires_at = lifetime.and_then(|lifetime| asked_at.checked_add(lifetime).ok());
         let expires_at = expires_at.ok_or_else(|| {
-            Failure::failed(format!("the server answered a token for {} seconds", answer.expires_in))
+            Failure::failed(format!(
+                "could not use the access token: the server says that it is valid for {} seconds",
+                answer.expires_in
+            ))
         })?;
         Ok(Credential { access_token: Zeroizing::new(answer.access_token), expires_at: Some(expires_at) })
     }
 }
 
-/// The claims of a given token that say whom it is for. Each may have any form.
+/// The claims of a given token that say whom it is for; each may have any form.
 #[derive(Deserialize)]
 #[serde(default)]
 struct Claims {
@@ -98,7 +101,7 @@ impl Default for Claims {
 fn agreed<T: PartialEq>(what: &str, flag: Option<T>, token: Option<T>) -> Result<Option<T>, Failure> {
     match (flag, token) {
         (Some(flag), Some(token)) if flag != token => {
-            Err(Failure::usage(format!("the token is for another {what} than the flags say")))
+            Err(Failure::usage(format!("the token names another {what} than the flags do")))
         }
         (flag, token) => Ok(flag.or(token)),
     }
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_given_as_it_is_says_what_flags_leave_open() {
+    fn a_readable_token_completes_the_flags() {
         let claims = json!({"aud": "urn:pulumi:org:acme", "scope": "team:web"});
         let exchange = Exchange::new(given(&claims, false), None, None, None).unwrap();
         assert_eq!(Some(exchange.organization), acme());

@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use super::jitter::random;
 use crate::cli::admin::id_token::request_of_the_run;
-use crate::cli::api::client::{Client, refusal};
+use crate::cli::api::client::Client;
 use crate::cli::api::foreign_token::part;
+use crate::cli::api::refusal::refusal;
 use crate::cli::terminal::failure::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::clouds::exchange::pause_after;

@@ -76,21 +76,18 @@ fn settings_of(cloud: Map<String, Value>) -> Result<CloudSettings, Failure> {
 impl OwnRun {
     pub(super) async fn start(registration: Registration, masking: &Masking) -> Result<Self, Failure> {
         let client = Client::from_environment()?;
-        let StartedRun { run, request_url, request_token, environment } =
-            serde_json::from_value(registration.post("").await?).map_err(|_| {
-                Failure::failed("could not read the server's answer as a run: is this runmint?")
-            })?;
+        let StartedRun { run, request_url, request_token, environment } = registration.post("").await?.parsed;
         let id = run.id;
         masking.learn(&request_token);
         let usable = settings_of(run.cloud).and_then(|settings| {
-            let tokens = TokenSource::new(&request_url, request_token)?;
+            let tokens = TokenSource::new(&request_url, request_token.into())?;
             Ok((settings, Arc::new(tokens)))
         });
         let (settings, tokens) = match usable {
             Ok(usable) => usable,
             Err(failure) => {
                 // Only this process knows the run, so it has to end it.
-                let _ = client.post(&format!("/api/runs/{id}/cancel"), None).await;
+                let _ = client.post_empty::<Value>(&format!("/api/runs/{id}/cancel")).await;
                 return Err(failure);
             }
         };
@@ -122,12 +119,10 @@ impl OwnRun {
     pub(super) async fn end(self, is_done: bool, masking: &Masking) {
         let path = format!("/api/runs/{}/{}", self.id, if is_done { "finish" } else { "cancel" });
         let mut attempts = 0;
-        while let Err(failure) = self.client.post(&path, None).await {
+        while let Err(failure) = self.client.post_empty::<Value>(&path).await {
             // Already ended, by its deadline or by another caller.
-            let run = self.client.get(&format!("/api/runs/{}", self.id)).await;
-            let has_ended =
-                |run| serde_json::from_value::<Run>(run).is_ok_and(|run| run.state != RunState::Active);
-            if run.is_ok_and(has_ended) {
+            let run = self.client.get::<Run>(&format!("/api/runs/{}", self.id)).await;
+            if run.is_ok_and(|run| run.parsed.state != RunState::Active) {
                 return;
             }
             attempts += 1;

@@ -1,7 +1,6 @@
 //! The form of an organization's tokens for an audience, as the server describes it.
 
 use indexmap::IndexMap;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::api::OrNewer;
@@ -33,9 +32,9 @@ impl Asked {
     pub(super) async fn of(org: &OrganizationName, audience: &str) -> Result<Self, Failure> {
         let client = Client::from_environment()
             .map_err(|failure| failure.because("could not ask the server; without one, use --issuer"))?;
-        let Organization { issuer, .. } = read(client.get(&format!("/api/orgs/{org}")).await?)?;
-        let document: ProfileDocument =
-            read(client.get(&format!("/api/orgs/{org}/audience-profiles")).await?)?;
+        let Organization { issuer, .. } = client.get(&format!("/api/orgs/{org}")).await?.parsed;
+        let document =
+            client.get::<ProfileDocument>(&format!("/api/orgs/{org}/audience-profiles")).await?.parsed;
         let known = |(audience, profile): (String, OrNewer<_>)| Some((audience, profile.known().cloned()?));
         let profiles: IndexMap<String, ProfileDefinition> =
             document.profiles.into_iter().map(known).collect::<Option<_>>().ok_or_else(strange)?;
@@ -54,10 +53,6 @@ impl Asked {
         }
         Ok(Self { issuer, form, other_form, profile: profile.map(|(key, _)| key.to_owned()) })
     }
-}
-
-fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
-    serde_json::from_value(answer).map_err(|_| strange())
 }
 
 fn strange() -> Failure {
@@ -87,7 +82,7 @@ async fn examples(
     for operation in OPERATIONS {
         let attributes = json!({"project": ASKED_PROJECT, "stack": ASKED_STACK, "operation": operation});
         let body = json!({"service": SERVICE, "attributes": attributes});
-        let Preview { told, .. } = read(client.post(&path, Some(&body)).await?)?;
+        let Preview { told, .. } = client.post(&path, &body).await?.parsed;
         if let Some(why) = told.refused {
             return Err(Failure::failed(format!("runs get no token for this audience: {why}")));
         }

@@ -112,11 +112,13 @@ impl Against {
         }
         let query: Vec<(&str, &str)> = assumed.map(|audience| ("audience", audience)).into_iter().collect();
         let path = with_query(&format!("/api/orgs/{org}/runs/preview"), &query);
-        let preview =
-            client.post(&path, Some(&json!({"service": self.service, "attributes": attributes}))).await?;
-        let claims = serde_json::from_value(preview).ok().and_then(|preview: Preview| preview.told.claims);
-        claims.map(|claims| candidate("hypothetical", claims, assumed)).ok_or_else(|| {
-            Failure::failed("could not read the server's answer as a preview: is this runmint?")
+        let body = json!({"service": self.service, "attributes": attributes});
+        let Preview { told, .. } = client.post(&path, &body).await?.parsed;
+        told.claims.map(|claims| candidate("hypothetical", claims, assumed)).ok_or_else(|| {
+            Failure::failed(format!(
+                "such a run gets no token for this audience: {}",
+                told.refused.unwrap_or_default()
+            ))
         })
     }
 }
@@ -127,11 +129,8 @@ async fn listed(
     filters: &[(&str, &str)],
     wanted: usize,
 ) -> Result<Vec<Run>, Failure> {
-    let page = pages::List { path, member: "runs", filters }.fetch(client, Some(wanted)).await?;
-    let page = serde_json::from_value(page).map_err(|_| {
-        Failure::failed("could not read the server's answer as a list of runs: is this runmint?")
-    });
-    page.map(|RunPage { runs, .. }| runs)
+    let list = pages::List { path, filters };
+    Ok(list.fetch::<RunPage>(client, Some(wanted)).await?.parsed.runs)
 }
 
 /// A run with the audience, if it may request it.

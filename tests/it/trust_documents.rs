@@ -147,8 +147,8 @@ async fn trusting_every_project_requires_confirmation() {
     };
     scene.run(&with(&[])).await.fails(2, "--project");
     scene.run(&with(&["--any-project"])).await.fails(2, "--confirm");
-    scene.run(&with(&["--any-project", "--confirm", "globex"])).await.fails(2, "say so twice");
-    scene.run(&with(&["--project", "*"])).await.fails(2, "leave the flag out");
+    scene.run(&with(&["--any-project", "--confirm", "globex"])).await.fails(2, "confirm with --confirm acme");
+    scene.run(&with(&["--project", "*"])).await.fails(2, "omit the flag");
     let document = scene.run(&with(&["--any-project", "--confirm", "acme"])).await.ok();
     let (_, review) = scene.review(&document, &[]).await;
     let also = review["also"].to_string();
@@ -224,7 +224,7 @@ async fn documents_are_written_in_the_requested_language() {
         };
         assert!(form(&target, "cli").await.ok().contains(cli), "{kind}");
         if terraform.is_empty() {
-            form(&target, "terraform").await.fails(2, "not for Kubernetes");
+            form(&target, "terraform").await.fails(2, "not available for Kubernetes");
         } else {
             assert!(form(&target, "terraform").await.ok().contains(terraform), "{kind}");
         }

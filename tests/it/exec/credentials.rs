@@ -41,7 +41,7 @@ async fn aws_gets_a_session_named_after_the_run_in_each_format() {
     assert!(exports.contains("export AWS_SECRET_ACCESS_KEY='aws-secret'\n"), "{exports}");
     let document = asking.ask("aws", &[&AWS[..], &["--format", "json"]].concat()).await.json();
     assert_eq!(document["expires_at"], "2099-01-01T00:00:00Z");
-    asking.ask("aws", &[]).await.fails(2, "no role is known");
+    asking.ask("aws", &[]).await.fails(2, "no AWS role is set");
     drop(asking.machine);
 }
 

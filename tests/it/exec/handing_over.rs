@@ -234,7 +234,7 @@ async fn no_command_is_started_without_a_valid_run() {
         let (_, environment) = machine.run().await;
         let all = [&["exec"], AWS.as_slice(), &["--", command]].concat();
         let refused = Process::start(machine.folder.path(), &all, &environment).wait();
-        assert!(refused.refusal(code).starts_with(command), "{refused:?}");
+        assert!(refused.refusal(code).starts_with(&format!("could not run {command}: ")), "{refused:?}");
         assert_eq!(machine.left_over(), [""; 0]);
     }
 }

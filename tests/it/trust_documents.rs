@@ -379,7 +379,7 @@ async fn documents_for_other_programs_are_named_but_not_tested() {
     let scene = Scene::set().await;
     let (_, aws) = targets().remove(0);
     for (form, name) in
-        [("terraform", "Terraform"), ("cli", "a script"), ("cloudformation", "CloudFormation")]
+        [("terraform", "Terraform"), ("cli", "a shell script"), ("cloudformation", "CloudFormation")]
     {
         let document =
             scene.run(&[&["trust"], aws.as_slice(), &WEBSITE, &["--format", form]].concat()).await.ok();

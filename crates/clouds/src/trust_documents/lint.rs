@@ -1,20 +1,22 @@
-//! What is risky or useless in a trust document, whichever runs there are.
+//! Findings: risky or useless parts of a trust document, whatever the runs.
 
 use serde::Serialize;
 
+/// In ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     Note,
     Warning,
-    /// Trusts whom nobody means to trust, or can never work.
+    /// It trusts unintended callers, or can never work.
     Problem,
 }
 
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub severity: Severity,
-    /// A name for scripts, which stays.
+    /// A stable name for scripts.
     pub code: &'static str,
     pub detail: String,
 }

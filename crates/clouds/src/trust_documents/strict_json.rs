@@ -1,4 +1,4 @@
-//! JSON in which no member stands twice: which of the two counts, not every reader agrees on.
+//! JSON without duplicate members: readers disagree on which of two counts.
 
 use std::fmt;
 
@@ -58,7 +58,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut found = Map::new();
         while let Some((name, StrictJson(value))) = members.next_entry::<String, StrictJson>()? {
             if found.contains_key(&name) {
-                return Err(A::Error::custom(format!("`{name}` stands there twice")));
+                return Err(A::Error::custom(format!("duplicate member `{name}`")));
             }
             found.insert(name, value);
         }

@@ -1,24 +1,25 @@
-//! Roles of the JWT auth method, written.
+//! Writes roles of the JWT auth method.
 
 use serde_json::{Value, json};
 
 use crate::trust_documents::grant::{Grant, GrantError, SubjectPattern};
 use crate::trust_documents::quoting::{name, shell, terraform, terraform_value};
 
+/// The role that trusts runs.
 #[derive(Clone, Debug)]
 pub struct VaultTarget {
     pub role_name: String,
-    /// Where the auth method is mounted.
+    /// The mount path of the auth method.
     pub mount: String,
     pub policies: Vec<String>,
 }
 
-/// As long as a run may hold what it got; it can log in again.
+/// A run can log in again, so its Vault tokens are short-lived.
 const TOKEN_TTL: &str = "15m";
 const TOKEN_MAX_TTL: &str = "1h";
 
 impl VaultTarget {
-    /// The role alone.
+    /// The role alone. Errors if Vault cannot express it.
     pub fn json(&self, grant: &Grant) -> Result<Value, GrantError> {
         let patterns = grant.subjects("Vault")?;
         let subjects: Vec<String> = patterns.iter().map(SubjectPattern::glob).collect();

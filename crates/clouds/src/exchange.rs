@@ -1,5 +1,5 @@
-//! Exchanges a run's token for a cloud's credentials: the request to each token service, the meaning of its answers, and
-//! the refusals that a retry may cure. The caller speaks HTTP.
+//! Exchanges a run's token for a cloud's credentials: the request to each token service, the meaning of its answers,
+//! and the refusals that a retry may cure. The caller speaks HTTP.
 
 pub mod aws;
 pub mod azure;
@@ -48,8 +48,8 @@ pub enum ExchangeError {
 }
 
 impl ExchangeError {
-    /// Whether a retry may succeed. An error that is not documented as temporary is final: waiting does not mend a wrong
-    /// trust policy.
+    /// Whether a retry may succeed. An error that is not documented as temporary is final: waiting does not mend a
+    /// wrong trust policy.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Refused { passing, .. } => *passing,

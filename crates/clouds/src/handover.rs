@@ -63,7 +63,8 @@ impl Handover {
         }
     }
 
-    /// Sets the variables of GitHub's request protocol to the local endpoint, with the prefixes `ACTIONS` and `RUNMINT`.
+    /// Sets the variables of GitHub's request protocol to the local endpoint, with the prefixes `ACTIONS` and
+    /// `RUNMINT`.
     pub fn request_protocol(&mut self, endpoint: &LocalEndpoint) {
         for family in ["ACTIONS", "RUNMINT"] {
             self.set(&format!("{family}_ID_TOKEN_REQUEST_URL"), endpoint.id_token_url());
@@ -71,8 +72,8 @@ impl Handover {
         }
     }
 
-    /// Keeps requests to the local endpoint, which carry its token, away from proxies. Clients read `no_proxy`, `NO_PROXY`
-    /// or both.
+    /// Keeps requests to the local endpoint, which carry its token, away from proxies. Clients read `no_proxy`,
+    /// `NO_PROXY` or both.
     pub fn past_proxies(&mut self, inherited: &dyn Fn(&str) -> Option<String>) {
         let is_set = |name: &&str| inherited(name).is_some();
         if !["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].iter().any(is_set) {

@@ -1,5 +1,5 @@
-//! The name of an AWS session, made from its run. CloudTrail shows it, and the AWS CLI caches sessions by it, so that no
-//! two runs may share a name.
+//! The name of an AWS session, made from its run. CloudTrail shows it, and the AWS CLI caches sessions by it, so that
+//! no two runs may share a name.
 
 use super::settings::RoleSessionName;
 

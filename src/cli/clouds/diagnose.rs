@@ -17,8 +17,9 @@ use crate::clouds::errors::{KnownError, MAX_TEXT_BYTES, Quoted, recognise};
 
 /// Explain a cloud's error: its meaning, the values that differ, and the remedy
 ///
-/// Knows the token errors of AWS STS, Microsoft Entra, Google, Vault, OpenBao, Kubernetes and their clients. Given the
-/// token, it compares the values in the error with the token's own. It sends nothing anywhere and never prints the token.
+/// Knows the token errors of AWS STS, Microsoft Entra, Google, Vault, OpenBao, Kubernetes and their clients. Given
+/// the token, it compares the values in the error with the token's own. It sends nothing anywhere and never prints
+/// the token.
 #[derive(Args)]
 #[command(after_help = "Examples:
   terraform apply 2>&1 | runmint diagnose

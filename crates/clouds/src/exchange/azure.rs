@@ -46,8 +46,8 @@ pub fn request(authority: &str, settings: &AzureSettings, scope: &str, token: &s
     }
 }
 
-/// Reads the answer to [`request`], which was sent at `asked_at`. Errors if Entra refuses the token or the answer is not
-/// a token.
+/// Reads the answer to [`request`], which was sent at `asked_at`. Errors if Entra refuses the token or the answer is
+/// not a token.
 pub fn read(status: u16, body: &[u8], asked_at: Timestamp) -> Result<AccessToken, ExchangeError> {
     let strange = ExchangeError::Strange { service: SERVICE, status };
     match status {

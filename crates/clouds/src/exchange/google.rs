@@ -49,8 +49,8 @@ impl GoogleEndpoints {
     }
 }
 
-/// Exchanges the run's token for an access token of the pool (RFC 8693). Impersonation needs [`DEFAULT_SCOPE`], whatever
-/// scopes the final token has.
+/// Exchanges the run's token for an access token of the pool (RFC 8693). Impersonation needs [`DEFAULT_SCOPE`],
+/// whatever scopes the final token has.
 pub fn request(endpoints: &GoogleEndpoints, settings: &GcpSettings, token: &str) -> ExchangeRequest {
     let scopes = match settings.service_account {
         Some(_) => DEFAULT_SCOPE.to_owned(),
@@ -91,8 +91,8 @@ pub fn impersonation(
     }
 }
 
-/// Reads the answer to [`request`], which was sent at `asked_at`. Errors if the service refuses the token or the answer is
-/// not a token.
+/// Reads the answer to [`request`], which was sent at `asked_at`. Errors if the service refuses the token or the
+/// answer is not a token.
 pub fn read(status: u16, body: &[u8], asked_at: Timestamp) -> Result<AccessToken, ExchangeError> {
     let strange = ExchangeError::Strange { service: STS, status };
     match status {

@@ -1,5 +1,5 @@
-//! The variables of the Azure SDKs (learn.microsoft.com/azure/developer/intro/azure-service-sdk-tool-overview) and Terraform's
-//! azurerm (registry.terraform.io/providers/hashicorp/azurerm/latest/docs/guides/service_principal_oidc).
+//! The variables of the Azure SDKs (learn.microsoft.com/azure/developer/intro/azure-service-sdk-tool-overview) and
+//! Terraform's azurerm (registry.terraform.io/providers/hashicorp/azurerm/latest/docs/guides/service_principal_oidc).
 
 use std::path::Path;
 

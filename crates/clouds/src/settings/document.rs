@@ -51,8 +51,8 @@ pub enum CloudDocumentError {
 }
 
 impl CloudDocument {
-    /// Checks the entries. `is_operation` knows the valid operations: a mistyped one would match no run, and the runs it was
-    /// meant for would get broader settings.
+    /// Checks the entries. `is_operation` knows the valid operations: a mistyped one would match no run, and the runs
+    /// it was meant for would get broader settings.
     pub fn new(
         entries: Vec<CloudEntry>,
         is_operation: impl Fn(&str) -> bool,
@@ -91,8 +91,8 @@ impl CloudDocument {
         &self.0
     }
 
-    /// For each cloud the settings of the most specific entry: a stack's before its project's before the organization's,
-    /// and at each level an operation's before those for all operations.
+    /// For each cloud the settings of the most specific entry: a stack's before its project's before the
+    /// organization's, and at each level an operation's before those for all operations.
     pub fn resolve(&self, attributes: &Attributes) -> CloudSettings {
         let mut entries: Vec<&CloudEntry> = self.0.iter().filter(|entry| entry.is_for(attributes)).collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.closeness()));

@@ -1,8 +1,8 @@
 //! Trust policies of AWS IAM roles for `sts:AssumeRoleWithWebIdentity`.
 //!
-//! Conditions see only `aud`, `sub` and `amr` of a token, under the provider's URL without its scheme; session tags and a
-//! source identity have keys of their own (IAM User Guide, "Available keys for AWS OIDC
-//! federation" and "IAM JSON policy elements: Condition operators").
+//! Conditions see only `aud`, `sub` and `amr` of a token, under the provider's URL without its scheme; session tags
+//! and a source identity have keys of their own (IAM User Guide, "Available keys for AWS OIDC federation" and "IAM
+//! JSON policy elements: Condition operators").
 
 mod evaluate;
 mod lint;

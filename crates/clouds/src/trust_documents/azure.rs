@@ -1,6 +1,6 @@
-//! Federated identity credentials of Microsoft Entra: issuer, subject and audience, each compared exactly and by case.
-//! Entra accepts expressions (`claimsMatchingExpression`) for a fixed list of issuers only, which a self-hosted one is not
-//! on (Microsoft Learn, "Flexible federated identity credentials").
+//! Federated identity credentials of Microsoft Entra: issuer, subject and audience, each compared exactly and by
+//! case. Entra accepts expressions (`claimsMatchingExpression`) for a fixed list of issuers only, which a self-hosted
+//! one is not on (Microsoft Learn, "Flexible federated identity credentials").
 
 mod limits;
 mod write;

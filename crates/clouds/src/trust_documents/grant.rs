@@ -59,8 +59,9 @@ pub enum GrantError {
 }
 
 impl Grant {
-    /// One pattern for each stack and operation, for a relying party that compares subjects only. Subjects that contain only
-    /// the kind of operation are accepted, see [`Self::beyond`]. Errors if subjects lack another attribute of the scope.
+    /// One pattern for each stack and operation, for a relying party that compares subjects only. Subjects that
+    /// contain only the kind of operation are accepted, see [`Self::beyond`]. Errors if subjects lack another
+    /// attribute of the scope.
     pub fn subjects(&self, relying_party: &'static str) -> Result<Vec<SubjectPattern>, GrantError> {
         let kind_will_do = |attribute| {
             attribute == OPERATION

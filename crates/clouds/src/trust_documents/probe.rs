@@ -73,7 +73,8 @@ pub(super) fn neighbours(token: &TokenClaims) -> Vec<Probe> {
     probes
 }
 
-/// Runs that differ in several parts at once: a document may trust the stack `prod` of every organization before any ran.
+/// Runs that differ in several parts at once: a document may trust the stack `prod` of every organization before any
+/// ran.
 pub(super) fn combinations(token: &TokenClaims, stacks: &BTreeSet<String>) -> Vec<Probe> {
     let mut probes = Vec::new();
     let with = |token: TokenClaims, claim: &str, value: &str| {

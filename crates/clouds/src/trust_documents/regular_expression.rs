@@ -1,7 +1,8 @@
 //! Regular expressions of RE2 and Go, the engines behind `matches` at Google and in Kubernetes.
 //!
-//! Evaluates only patterns to which RE2 and the engine at hand give the same meaning: `\w`, `\d`, `\s` and `\b` are ASCII in
-//! both. Patterns that they read differently have no result, which does not count as "no" (RE2, "Syntax"; Go, package `regexp/syntax`).
+//! Evaluates only patterns to which RE2 and the engine at hand give the same meaning: `\w`, `\d`, `\s` and `\b` are
+//! ASCII in both. Patterns that they read differently have no result, which does not count as "no" (RE2, "Syntax";
+//! Go, package `regexp/syntax`).
 
 use std::iter::Peekable;
 use std::str::Chars;

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-/// Whether a condition holds. Relying parties see more of a request than its token, so some are unknown here. In ascending
-/// order.
+/// Whether a condition holds. Relying parties see more of a request than its token, so some are unknown here. In
+/// ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Holds {

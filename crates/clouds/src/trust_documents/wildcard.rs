@@ -43,8 +43,8 @@ impl Wildcard {
         self.0.contains(&Piece::One)
     }
 
-    /// Whether a wildcard is at or before the organization's name, which follows `org` in subjects. Without that label the
-    /// name may be any of the first components.
+    /// Whether a wildcard is at or before the organization's name, which follows `org` in subjects. Without that
+    /// label the name may be any of the first components.
     pub(super) fn opens_organization(&self) -> bool {
         let is_mark = |piece: &Piece| matches!(piece, Piece::Exactly(c) if is_separator(*c));
         let mut after_label = false;

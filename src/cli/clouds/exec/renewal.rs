@@ -53,8 +53,8 @@ impl Lease {
         self.from.saturating_add(self.lifetime).expect("seconds only")
     }
 
-    /// 25 minutes before the end, or halfway if that is later; up to a tenth earlier at random, so that runs that started
-    /// together do not renew together.
+    /// 25 minutes before the end, or halfway if that is later; up to a tenth earlier at random, so that runs that
+    /// started together do not renew together.
     fn renew_at(&self, random: f64) -> Timestamp {
         let after = (self.lifetime / 2).max(self.lifetime - AHEAD);
         self.from.saturating_add(after.mul_f64(1.0 - 0.1 * random).max(SHORTEST)).expect("seconds only")

@@ -6,8 +6,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::clouds::session_name::RunNames;
 use crate::entropy::{SystemEntropy, uuid_at};
 
-/// Reads the claims of a token; takes `run_id` if the claims have none. A token of another issuer has neither: then an id
-/// is generated, because no two runs may share one.
+/// Reads the claims of a token; takes `run_id` if the claims have none. A token of another issuer has neither: then
+/// an id is generated, because no two runs may share one.
 pub(in crate::cli) fn run_names(claims: &Map<String, Value>, run_id: Option<&str>) -> RunNames {
     let claim = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let either = |one: &str, other: &str| if claims.contains_key(one) { claim(one) } else { claim(other) };

@@ -12,7 +12,8 @@ use crate::clouds::trust_documents::google::GoogleTarget;
 /// Write a workload identity pool and its provider, by which Google Cloud trusts runs
 ///
 /// The attribute condition compares the subject itself. `google.subject` is limited to 127 bytes; if subjects may be
-/// longer, it is mapped to the run's id. Keep the pool to runmint: another provider in it could map the same attributes.
+/// longer, it is mapped to the run's id. Keep the pool to runmint: another provider in it could map the same
+/// attributes.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint trust gcp --org acme --project website --stack prod --operation update \\

@@ -4,8 +4,8 @@ use crate::trust_documents::wildcard::{Piece, Wildcard};
 
 /// The value as a pattern; `None` if it has a variable whose value the token does not determine.
 ///
-/// In version 2012-10-17 `${*}`, `${?}` and `${$}` stand for the characters `*`, `?` and `$` (IAM User Guide, "IAM policy
-/// elements: Variables and tags").
+/// In version 2012-10-17 `${*}`, `${?}` and `${$}` stand for the characters `*`, `?` and `$` (IAM User Guide, "IAM
+/// policy elements: Variables and tags").
 pub(super) fn pattern(value: &str, wildcards: bool, variables: bool) -> Option<Wildcard> {
     let mut pieces = Vec::new();
     let mut rest = value;

@@ -138,8 +138,8 @@ impl AzureTarget {
     }
 }
 
-/// A name is unique within an application and never changes, so it describes its subject as far as it fits. The subject's
-/// digest ties the name to the subject when other credentials are added or removed.
+/// A name is unique within an application and never changes, so it describes its subject as far as it fits. The
+/// subject's digest ties the name to the subject when other credentials are added or removed.
 fn credential_name(grant: &Grant, subject: &SubjectPattern) -> String {
     let mut words = vec!["runmint", grant.scope.organization.as_str()];
     words.extend(grant.scope.project.as_deref());

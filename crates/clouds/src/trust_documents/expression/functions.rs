@@ -8,8 +8,8 @@ use cel::{ExecutionError, ResolveResult};
 /// The most parts of a text that is split.
 const MAX_PARTS: usize = 200;
 
-/// `project:{x}:stack` extracts the text between the first `project:` and the next `:stack`; the result is empty if it is
-/// not found (Google Cloud, "IAM Conditions attribute reference", `extract`).
+/// `project:{x}:stack` extracts the text between the first `project:` and the next `:stack`; the result is empty if
+/// it is not found (Google Cloud, "IAM Conditions attribute reference", `extract`).
 #[expect(clippy::needless_pass_by_value, reason = "the signature that the interpreter calls")]
 pub(super) fn extract(This(text): This<Arc<String>>, template: Arc<String>) -> ResolveResult {
     let broken = || ExecutionError::function_error("extract", "the template needs exactly one `{name}`");

@@ -47,8 +47,8 @@ pub enum ProviderError {
 }
 
 impl GoogleProvider {
-    /// Reads the output of `gcloud iam workload-identity-pools providers describe --format=json`, or an attribute mapping
-    /// and an attribute condition alone.
+    /// Reads the output of `gcloud iam workload-identity-pools providers describe --format=json`, or an attribute
+    /// mapping and an attribute condition alone.
     pub fn parse(document: &Value) -> Result<Self, ProviderError> {
         let shape = |why: &str| ProviderError::Shape(why.to_owned());
         if document.get("saml").is_some() || document.get("aws").is_some() || document.get("x509").is_some() {

@@ -86,8 +86,8 @@ impl GoogleTarget {
         }))
     }
 
-    /// The common values of the granted runs, as one attribute. A pool may have other providers, so the project or the stack
-    /// alone would not identify these runs.
+    /// The common values of the granted runs, as one attribute. A pool may have other providers, so the project or
+    /// the stack alone would not identify these runs.
     fn fixed(grant: &Grant) -> Option<Fixed> {
         if !grant.form.org {
             return None;

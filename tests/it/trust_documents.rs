@@ -232,7 +232,7 @@ async fn documents_are_written_in_the_requested_language() {
             let template: Value = serde_json::from_str(&form(&target, "cloudformation").await.ok()).unwrap();
             assert_eq!(template["Resources"]["Role"]["Type"], "AWS::IAM::Role");
         } else {
-            form(&target, "cloudformation").await.fails(2, "is not for");
+            form(&target, "cloudformation").await.fails(2, "is not available for");
         }
     }
 }

@@ -17,32 +17,43 @@ use zeroize::Zeroizing;
 
 /// A POST to a token service.
 pub struct ExchangeRequest {
+    /// Absolute; the caller must refuse any URL that is neither https nor on loopback.
     pub url: String,
+    /// For the header `Content-Type`.
     pub content_type: &'static str,
+    /// For the header `Accept`.
     pub accept: &'static str,
     /// For the header `Authorization`.
     pub bearer: Option<Zeroizing<String>>,
+    /// It contains the token.
     pub body: Zeroizing<String>,
 }
 
 /// An access token of Entra or Google.
 pub struct AccessToken {
+    /// Opaque.
     pub token: Zeroizing<String>,
+    /// By this machine's clock, from the lifetime in the answer; for a service account, the service's own time.
     pub expires_at: Timestamp,
 }
 
 /// Why a token service granted no credentials.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ExchangeError {
+    /// The service refused the token or the request.
     #[error("{service} refuses: {code}: {message} (HTTP {status})")]
     Refused {
         service: &'static str,
+        /// The HTTP status.
         status: u16,
+        /// The service's own code, e.g. `invalid_grant`.
         code: String,
+        /// The service's own text: show it escaped.
         message: String,
         /// Whether a retry may succeed.
         passing: bool,
     },
+    /// The answer has neither credentials nor an error of the documented form.
     #[error("could not read the answer of {service} (HTTP {status})")]
     Strange { service: &'static str, status: u16 },
 }

@@ -7,13 +7,17 @@ use runmint_issuer::url::IssuerUrl;
 /// One limit of one relying party, and whether a token keeps it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LimitCheck {
+    /// One or more, separated by commas.
     pub relying_party: &'static str,
     /// The measure and its unit.
     pub what: &'static str,
     /// `None` if the limit is not a number.
     pub limit: Option<usize>,
+    /// The token's value in the same unit.
     pub actual: Option<usize>,
+    /// Whether the limit is kept.
     pub ok: bool,
+    /// The remedy if the limit is broken.
     pub advice: &'static str,
 }
 

@@ -147,7 +147,7 @@ fn differences(known: &KnownError, quoted: &[Quoted], token: Option<&Token>, now
                 lines.push(format!("{claim}: the given token has the same value"));
             }
             (Some(said), Some(actual)) if said != actual => {
-                lines.push(format!("{claim}: the given token has another value: {}", differ(said, actual)))
+                lines.push(format!("{claim}: the given token has another value: {}", differ(said, actual)));
             }
             _ => {}
         }

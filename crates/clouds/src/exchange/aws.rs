@@ -14,9 +14,12 @@ const RESULT: &str = "AssumeRoleWithWebIdentityResult";
 
 /// Temporary credentials (`Credentials` of the AWS STS API).
 pub struct AwsCredentials {
+    /// Not a secret by itself.
     pub access_key_id: String,
     pub secret_access_key: Zeroizing<String>,
+    /// Every request must carry it.
     pub session_token: Zeroizing<String>,
+    /// By the clock of STS.
     pub expires_at: Timestamp,
 }
 
@@ -216,7 +219,7 @@ mod tests {
             refused(403, "AccessDenied", "Not authorized").to_string(),
             "AWS STS refuses: AccessDenied: Not authorized (HTTP 403)"
         );
-        let Err(strange) = read(502, b"<html>") else { panic!("it is no answer") };
+        let Err(strange) = read(502, b"<html>") else { panic!("not an answer of STS") };
         assert!(strange.may_pass() && strange == ExchangeError::Strange { service: SERVICE, status: 502 });
     }
 }

@@ -23,8 +23,9 @@ pub const TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// The endpoints of a universe domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoogleEndpoints {
+    /// `token` of the Security Token Service API.
     pub token_url: String,
-    /// Up to `/v1`.
+    /// The base URL of the IAM Service Account Credentials API, up to `/v1`.
     pub iam_credentials_url: String,
 }
 

@@ -26,7 +26,9 @@ const CONTRADICTING: &[&str] = &[
 
 /// Where Google's libraries get the run's token for each access token.
 pub enum TokenSource<'a> {
+    /// The local endpoint, with the value of the header `Authorization`.
     Url { url: &'a str, authorization: &'a str },
+    /// A token file, which is kept fresh.
     File(&'a Path),
 }
 

@@ -33,6 +33,7 @@ impl<const MIN: u32, const MAX: u32> CloudDuration<MIN, MAX> {
         }
     }
 
+    /// In seconds.
     pub fn seconds(self) -> u32 {
         self.seconds
     }

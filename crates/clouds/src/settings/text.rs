@@ -26,6 +26,7 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
+            /// The text as it was given.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -62,24 +63,33 @@ macro_rules! deserialize_from_text {
     )*};
 }
 
-text!(RoleArn, "an ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`)", |text| {
+text!(
+    /// The ARN of an IAM role (IAM User Guide, "IAM identifiers").
+    RoleArn, "an ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`)", |text| {
     iam_resource(text, "role/", false)
 });
 text!(
+    /// The ARN of a managed policy, of AWS or of an account.
     SessionPolicyArn,
     "an ARN of a managed policy (`arn:aws:iam::aws:policy/NAME` or with an account instead of `aws`)",
     |text| iam_resource(text, "policy/", true)
 );
-text!(RoleSessionName, "a session name: 2 to 64 of letters, digits and `_+=,.@-`", |text| is_session_name(
+text!(
+    /// `RoleSessionName` of the AWS STS API.
+    RoleSessionName, "a session name: 2 to 64 of letters, digits and `_+=,.@-`", |text| is_session_name(
     text
 ));
-text!(Region, "a region such as `eu-central-1` or `europe-west4`", |text| {
+text!(
+    /// A region of AWS or Google Cloud.
+    Region, "a region such as `eu-central-1` or `europe-west4`", |text| {
     (2..=40).contains(&text.len())
         && starts_with_lower(text)
         && is_lower_or(text, "-")
         && !text.ends_with('-')
 });
-text!(Guid, "a GUID such as `00000000-0000-0000-0000-000000000000`", |text| {
+text!(
+    /// The id of an Entra application, tenant or subscription.
+    Guid, "a GUID such as `00000000-0000-0000-0000-000000000000`", |text| {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
         && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -99,6 +109,7 @@ text!(
     |text| (4..=32).contains(&text.len()) && is_lower_or(text, "-") && !text.starts_with("gcp-")
 );
 text!(
+    /// The e-mail address of a Google service account.
     ServiceAccount,
     "an e-mail address of a service account (`NAME@PROJECT.iam.gserviceaccount.com`)",
     |text| {
@@ -112,7 +123,9 @@ text!(
             && is_lower_or(domain, "-.")
     }
 );
-text!(Scope, "a scope such as `https://www.googleapis.com/auth/cloud-platform`", |text| {
+text!(
+    /// An OAuth 2.0 scope of Google's APIs.
+    Scope, "a scope such as `https://www.googleapis.com/auth/cloud-platform`", |text| {
     text.len() <= 200
         && text.strip_prefix("https://").is_some_and(|rest| {
             !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))

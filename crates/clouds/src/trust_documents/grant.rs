@@ -10,18 +10,26 @@ use runmint_issuer::url::IssuerUrl;
 /// The runs of an organization. `None` and empty lists leave an attribute open.
 #[derive(Clone, Debug)]
 pub struct Scope {
+    /// Always fixed.
     pub organization: OrganizationName,
+    /// One project.
     pub project: Option<String>,
+    /// Alternatives.
     pub stacks: Vec<String>,
+    /// Alternatives.
     pub operations: Vec<String>,
 }
 
 /// The runs that a document trusts.
 #[derive(Clone, Debug)]
 pub struct Grant {
+    /// `iss` of the tokens, byte for byte.
     pub issuer: IssuerUrl,
+    /// `aud` of the tokens.
     pub audience: String,
+    /// The runs to trust.
     pub scope: Scope,
+    /// The form of their subjects.
     pub form: SubjectForm,
     /// The second form of subjects while an audience profile has two.
     pub other_form: Option<SubjectForm>,
@@ -44,8 +52,10 @@ pub enum GrantError {
         "subjects of tokens for this audience do not contain the {0}, and {1} compares subjects only: omit --{0}, or change the audience profile"
     )]
     NotInSubject(&'static str, &'static str),
+    /// An attribute is open, but the relying party has no wildcards.
     #[error("{relying_party} compares whole subjects: name them with {missing}")]
     Open { relying_party: &'static str, missing: String },
+    /// A limit of the relying party is exceeded.
     #[error("{count} {what}, but {relying_party} accepts at most {most}{advice}")]
     TooMany {
         relying_party: &'static str,

@@ -19,16 +19,22 @@ const MOST_STACKS: usize = 20;
 /// A run, recorded or hypothetical.
 #[derive(Clone, Debug)]
 pub struct Candidate {
+    /// The run's id, or the flag that it comes from.
     pub name: String,
+    /// The claims of its tokens.
     pub token: TokenClaims,
 }
 
 /// The result, as `runmint trust test --output json` prints it.
 #[derive(Debug, Serialize)]
 pub struct Review {
+    /// The kind of document, e.g. `aws`.
     pub kind: &'static str,
+    /// The candidates, grouped.
     pub runs: Vec<Reviewed>,
+    /// Hypothetical runs that are accepted.
     pub also: Vec<Also>,
+    /// The worst first.
     pub findings: Vec<Finding>,
 }
 
@@ -36,6 +42,7 @@ pub struct Review {
 /// The result, as `runmint trust test --output json` prints it.
 #[derive(Debug, Serialize)]
 pub struct Reviewed {
+    /// The name of the first of them.
     pub run: String,
     /// The number of runs.
     pub count: usize,
@@ -47,9 +54,13 @@ pub struct Reviewed {
 /// Hypothetical runs that are also accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Also {
+    /// The part that differs from the real run, e.g. `stack`.
     pub part: &'static str,
+    /// The runs in words.
     pub what: String,
+    /// `Yes` or `Unknown`.
     pub accepts: Holds,
+    /// The subject of one such run.
     pub example: String,
     #[serde(skip)]
     never_meant: bool,

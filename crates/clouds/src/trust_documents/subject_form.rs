@@ -25,6 +25,7 @@ pub const ASKED_STACK: &str = "runmint-asks-stack";
 /// The operations of the service `deploy`.
 pub const OPERATIONS: [&str; 4] = ["preview", "update", "refresh", "destroy"];
 
+/// The form of subjects, and the claims that tokens carry.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is about one claim that tokens may carry")]
 pub struct SubjectForm {

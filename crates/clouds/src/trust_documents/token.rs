@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 pub struct TokenClaims(Map<String, Value>);
 
 impl TokenClaims {
+    /// Takes the claims of a verified token.
     pub fn new(claims: Map<String, Value>) -> Self {
         Self(claims)
     }

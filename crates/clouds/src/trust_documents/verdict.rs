@@ -15,26 +15,34 @@ pub enum Holds {
 /// One condition with its expected and actual values, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Condition {
+    /// The name of the condition in its document.
     pub what: String,
+    /// The value in the document.
     pub expected: String,
+    /// The value in the token, or why it is unknown.
     pub found: String,
+    /// Whether the condition holds.
     pub holds: Holds,
 }
 
 /// Whether a document accepts a token, and the conditions that decide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
+    /// Whether the token is accepted.
     pub accepts: Holds,
     /// The part of the document that accepts, or otherwise the one that comes closest.
     pub part: String,
+    /// All conditions of that part.
     pub conditions: Vec<Condition>,
 }
 
 impl Holds {
+    /// `Yes` or `No`.
     pub fn of(it_holds: bool) -> Self {
         if it_holds { Self::Yes } else { Self::No }
     }
 
+    /// Keeps `Unknown`.
     pub fn negated(self) -> Self {
         match self {
             Self::Yes => Self::No,
@@ -45,6 +53,7 @@ impl Holds {
 }
 
 impl Condition {
+    /// A condition that was decided.
     pub fn new(
         what: impl Into<String>,
         expected: impl Into<String>,

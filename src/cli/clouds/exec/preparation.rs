@@ -50,7 +50,7 @@ pub(super) struct Prepared {
     cli_cache: Option<CliCache>,
 }
 
-/// What is being prepared.
+/// A plan that is being carried out.
 struct Preparing {
     plan: Plan,
     exchanges: Arc<Exchanges>,

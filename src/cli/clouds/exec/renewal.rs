@@ -79,7 +79,7 @@ pub(super) async fn keep_renewing(mut what: impl Renewable, mut lease: Lease, pa
                 Renewed::Failed(why) => {
                     failures += 1;
                     if failures == 1 || failures % 5 == 0 {
-                        what.say(&format!("{}: {why} {}", what.name(), what_now(lease, pace.now())));
+                        what.say(&format!("{}: {why} {}", what.name(), remaining(lease, pace.now())));
                     }
                     let pause = retry_pause(lease, failures, pace.random());
                     wait_until(pace.now().saturating_add(pause).expect("seconds only"), pace).await;
@@ -89,7 +89,7 @@ pub(super) async fn keep_renewing(mut what: impl Renewable, mut lease: Lease, pa
     }
 }
 
-fn what_now(lease: Lease, now: Timestamp) -> String {
+fn remaining(lease: Lease, now: Timestamp) -> String {
     match lease.end().duration_since(now).as_secs() {
         left if left > 0 => {
             format!("(trying again; the current one is valid for {} min {} s)", left / 60, left % 60)
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_expired_is_asked_for_all_the_same() {
+    async fn renewal_continues_after_expiry() {
         let pace = pace(0.5);
         let first = lease(pace.now(), 60);
         let renew = || {

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_token_is_the_one_that_its_run_cuts_short() {
+    fn the_last_token_is_the_one_cut_short_by_the_run() {
         let token = |from: i64, lifetime: i64| {
             let from_time = Timestamp::from_second(from).unwrap();
             (Lease { from: from_time, lifetime: SignedDuration::from_secs(lifetime) }, from + lifetime)

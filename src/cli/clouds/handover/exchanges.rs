@@ -42,7 +42,7 @@ pub(in crate::cli) struct Exchanges {
     masking: Arc<Masking>,
 }
 
-/// Why there are no credentials.
+/// Why an exchange yielded no credentials.
 #[derive(Debug, Clone)]
 pub(in crate::cli) enum NoCredentials {
     NoToken(NoToken),

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_ci_system_is_known_by_its_variable_and_told_in_its_own_words() {
+    fn each_ci_system_is_recognised_and_gets_its_own_command() {
         let found = |name: &'static str, value: &'static str| {
             platform(&move |one| (one == name).then(|| value.to_owned()))
         };
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_never_said() {
+    fn known_secrets_are_never_printed() {
         let masking = Masking::of(None);
         masking.learn("secret-1");
         masking.learn("");

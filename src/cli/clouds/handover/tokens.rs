@@ -37,7 +37,7 @@ pub(in crate::cli) struct RunToken {
     pub(in crate::cli) exp: i64,
 }
 
-/// Why there is no token.
+/// Why the server issued no token.
 #[derive(Debug, Clone)]
 pub(in crate::cli) enum NoToken {
     /// Final: the run has ended, or the request token is wrong.

@@ -10,7 +10,9 @@ use crate::trust_documents::quoting::{name, shell, terraform, terraform_value};
 /// The account and the role that trust runs.
 #[derive(Clone, Debug)]
 pub struct AwsTarget {
+    /// 12 digits.
     pub account: String,
+    /// Without path.
     pub role_name: String,
     /// `aws`, `aws-cn` or `aws-us-gov`.
     pub partition: String,

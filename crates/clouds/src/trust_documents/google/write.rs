@@ -11,8 +11,11 @@ use crate::trust_documents::subject_form::{OPERATION, PROJECT, STACK};
 /// The provider that trusts runs.
 #[derive(Clone, Debug)]
 pub struct GoogleTarget {
+    /// Digits, not the project's name.
     pub project_number: String,
+    /// The pool's ID.
     pub pool: String,
+    /// The provider's ID in the pool.
     pub provider: String,
     /// The account that runs impersonate; without one, grant roles to the pool's identities.
     pub service_account: Option<String>,

@@ -8,9 +8,11 @@ use crate::trust_documents::quoting::{name, shell, terraform, terraform_value};
 /// The role that trusts runs.
 #[derive(Clone, Debug)]
 pub struct VaultTarget {
+    /// The role's name.
     pub role_name: String,
     /// The mount path of the auth method.
     pub mount: String,
+    /// Vault policies of the role's tokens.
     pub policies: Vec<String>,
 }
 
@@ -41,6 +43,7 @@ impl VaultTarget {
         Ok(role)
     }
 
+    /// The auth method and the role as commands of `vault`.
     pub fn cli(&self, grant: &Grant) -> Result<String, GrantError> {
         let role = format!("{:#}", self.json(grant)?);
         let issuer = shell(grant.issuer.as_str());
@@ -56,6 +59,7 @@ impl VaultTarget {
         ))
     }
 
+    /// The auth method and the role for Terraform.
     pub fn terraform(&self, grant: &Grant) -> Result<String, GrantError> {
         let role = self.json(grant)?;
         let issuer = terraform(grant.issuer.as_str());

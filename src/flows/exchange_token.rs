@@ -21,8 +21,8 @@ use crate::store::organizations::Organization;
 use crate::store::principals::PrincipalKind;
 use crate::store::runs::Run;
 use crate::store::trusted_issuers::TrustedIssuer;
-use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken, ForeignTokenError};
 use crate::trust::policy::evaluation::{Asked, Verdict};
+use crate::trust::token::{AuthenticClaims, Expectations, TokenError, UnverifiedToken};
 use crate::upstream::discovery::DiscoveryError;
 use crate::upstream::issuer_keys::NotVerified;
 
@@ -69,7 +69,7 @@ pub enum ExchangeError {
     #[error("the issuer's keys cannot be had right now")]
     DiscoveryUnreachable(std::sync::Arc<DiscoveryError>),
     #[error("the subject token: {0}")]
-    Token(#[from] ForeignTokenError),
+    Token(#[from] TokenError),
     #[error("no policy lets this token become what was asked for")]
     NoPolicyMatched,
     #[error("a policy denies this token what was asked for")]
@@ -98,7 +98,7 @@ pub enum ExchangeError {
 
 pub async fn exchange_token(app: &App, request: TokenRequest) -> Result<Exchanged, ExchangeError> {
     let now = app.clock.now();
-    let token = ForeignToken::parse(&request.subject_token)?;
+    let token = UnverifiedToken::parse(&request.subject_token)?;
     if request.expiration_seconds.is_some_and(|seconds| seconds < MIN_EXPIRATION_SECONDS) {
         return Err(ExchangeError::Expiration);
     }
@@ -138,12 +138,12 @@ async fn find(
 async fn verify(
     app: &App,
     issuer: &TrustedIssuer,
-    token: &ForeignToken<'_>,
+    token: &UnverifiedToken<'_>,
     now: Timestamp,
 ) -> Result<AuthenticClaims, ExchangeError> {
     let expected = Expectations {
         issuer: &issuer.url,
-        max_lifetime: crate::trust::foreign_claims::DEFAULT_MAX_LIFETIME,
+        max_lifetime: crate::trust::token::limits::DEFAULT_MAX_LIFETIME,
         now,
     };
     app.issuer_keys.verify(token, &registered(issuer), &expected).await.map_err(|error| match error {

@@ -10,7 +10,7 @@ use crate::entropy::uuid_at;
 use crate::store::StoreError;
 use crate::store::organizations::Organization;
 use crate::store::trusted_issuers::{PolicyRecord, Registered, TrustedIssuer};
-use crate::trust::key_set::{KeySet, KeySetError};
+use crate::trust::token::{KeySet, KeySetError};
 use crate::upstream::discovery::{DiscoveryError, presented_thumbprints};
 use crate::upstream::registered_issuer::{KeySource, RegisteredIssuer};
 use crate::upstream::source_url::{SourceUrl, SourceUrlError};

@@ -21,9 +21,9 @@ use crate::flows::exchange_token::{ExchangeError, Exchanged, Gain, TokenRequest,
 use crate::flows::mint_id_token::MintError;
 use crate::flows::principals::is_name;
 use crate::flows::start_run::{StartRunError, StartedRun};
-use crate::trust::foreign_token::RefusalClass;
 use crate::trust::policy::evaluation::Asked;
 use crate::trust::policy::run::RunRequest;
+use crate::trust::token::RefusalClass;
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";

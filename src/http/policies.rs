@@ -18,10 +18,10 @@ use crate::flows::policies::{self, Explaining};
 use crate::store::access_tokens::Role;
 use crate::store::exchanges::{Exchange, Exchanged};
 use crate::store::trusted_issuers::TrustedIssuer;
-use crate::trust::foreign_token::ForeignToken;
 use crate::trust::lint::lint;
 use crate::trust::policy::PolicyDocument;
 use crate::trust::policy::evaluation::Asked;
+use crate::trust::token::UnverifiedToken;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,9 +79,9 @@ pub async fn explain(
     let Explain { token, claims, asked, policies: draft } = body.json(&api).await?;
     let claims = match (token, claims) {
         (Some(token), None) => {
-            let token = ForeignToken::parse(&token)
+            let token = UnverifiedToken::parse(&token)
                 .map_err(|error| Problem::invalid_input(format!("`token`: {error}.")))?;
-            token.claimed().clone()
+            token.unverified_claims().clone()
         }
         (None, Some(claims)) => claims,
         _ => return Err(Problem::invalid_input("Give either `token` or `claims`.")),

@@ -10,8 +10,8 @@ use super::fetch::{FetchError, Fetcher};
 use super::registered_issuer::{KeySource, RegisteredIssuer};
 use super::source_url::SourceUrl;
 use super::thumbprint::Thumbprint;
-use crate::trust::key_set::{KeySet, KeySetError};
 use crate::trust::object_of;
+use crate::trust::token::{KeySet, KeySetError};
 
 /// Why there are no keys of an issuer.
 #[derive(Debug, Error)]

@@ -14,8 +14,8 @@ use super::discovery::{DiscoveredKeys, DiscoveryError, discover};
 use super::fetch::Fetcher;
 use super::registered_issuer::RegisteredIssuer;
 use crate::clock::Clock;
-use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken, ForeignTokenError};
-use crate::trust::key_set::KeySet;
+use crate::trust::token::KeySet;
+use crate::trust::token::{AuthenticClaims, Expectations, TokenError, UnverifiedToken};
 
 /// An issuer is asked at most once in this time, whatever the reason: it failed, or a token names a key that
 /// it does not have.
@@ -37,7 +37,7 @@ pub struct IssuerKeys {
 #[derive(Debug, Error)]
 pub enum NotVerified {
     #[error(transparent)]
-    Token(#[from] ForeignTokenError),
+    Token(#[from] TokenError),
     #[error("the issuer's keys cannot be had: {0}")]
     Keys(Arc<DiscoveryError>),
 }
@@ -82,13 +82,13 @@ impl IssuerKeys {
     /// nobody is asked. `expected.issuer` does not matter here: it is the registered URL.
     pub async fn verify(
         &self,
-        token: &ForeignToken<'_>,
+        token: &UnverifiedToken<'_>,
         issuer: &RegisteredIssuer,
         expected: &Expectations<'_>,
     ) -> Result<AuthenticClaims, NotVerified> {
         if token.claimed_issuer() != issuer.url {
             let (expected, found) = (issuer.url.clone(), token.claimed_issuer().to_owned());
-            return Err(ForeignTokenError::Issuer { expected, found }.into());
+            return Err(TokenError::Issuer { expected, found }.into());
         }
         let expected = Expectations { issuer: &issuer.url, ..*expected };
         let keys = self.keys(issuer).await.map_err(NotVerified::Keys)?;

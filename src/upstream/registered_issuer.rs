@@ -1,6 +1,6 @@
 //! An issuer that somebody registered, as far as its keys are concerned.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use ring::digest::{Context, SHA256};
 
 use super::thumbprint::Thumbprint;
 

@@ -6,7 +6,7 @@ use std::io::{Read, stdin};
 use zeroize::Zeroizing;
 
 use crate::cli::terminal::failure::Failure;
-use crate::trust::foreign_token::MAX_TOKEN_BYTES;
+use crate::trust::token::limits::MAX_TOKEN_BYTES;
 
 /// With as much of a too long one as tells that it is too long.
 const MAX_READ_BYTES: u64 = MAX_TOKEN_BYTES as u64 + 1_024;

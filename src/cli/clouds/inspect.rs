@@ -19,7 +19,8 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format};
 use crate::clock::{Clock, SystemClock};
 use crate::issuer::url::IssuerUrl;
-use crate::trust::token::{MAX_TOKEN_BYTES, UnverifiedToken};
+use crate::trust::token::UnverifiedToken;
+use crate::trust::token::limits::MAX_TOKEN_BYTES;
 
 /// Decode an ID token, verify it, and say what is right and wrong with it
 ///

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use jiff::Timestamp;
-use jsonwebtoken::jwk::JwkSet;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -25,7 +23,8 @@ use crate::issuer::organization_name::OrganizationName;
 use crate::launch::{self, FirstKeys, Server};
 use crate::store::access_tokens::Role;
 use crate::store::organizations::{KeyChoice, Organization};
-use crate::trust::token::UnverifiedToken;
+use crate::trust::token::limits::DEFAULT_MAX_LIFETIME;
+use crate::trust::token::{Expectations, KeySet, UnverifiedToken};
 
 const ORGANIZATION: &str = "acme";
 /// Tokens of a trial are not for ever.
@@ -171,13 +170,17 @@ async fn verify(app: &App, id_token: &str, ca_file: Option<&Path>) -> Result<Val
     let verifier = Client::new(app.issuer.as_str(), None, ca_file)?;
     let discovery = verifier.get("/.well-known/openid-configuration").await?;
     let jwks = verifier.get(discovery["jwks_uri"].as_str().unwrap_or_default()).await?;
-    let jwks: JwkSet = serde_json::from_value(jwks).map_err(Failure::failed)?;
-    let issuer = discovery["issuer"].as_str().unwrap_or_default();
-    let now: Timestamp = app.clock.now();
-    let verified = UnverifiedToken::parse(id_token).and_then(|token| token.verify(&jwks, issuer, now));
-    let verified = verified.map_err(Failure::failed)?;
-    verified.for_audience(ORGANIZATION).map_err(Failure::failed)?;
-    Ok(Value::Object(verified.claims().clone()))
+    let keys = KeySet::parse(jwks.to_string().as_bytes()).map_err(Failure::failed)?;
+    let expected = Expectations {
+        issuer: discovery["issuer"].as_str().unwrap_or_default(),
+        max_lifetime: DEFAULT_MAX_LIFETIME,
+        now: app.clock.now(),
+    };
+    let verified = UnverifiedToken::parse(id_token)
+        .and_then(|token| token.verify(&keys, &expected))
+        .and_then(|claims| claims.only_for(ORGANIZATION))
+        .map_err(Failure::failed)?;
+    Ok(Value::Object(verified.all().clone()))
 }
 
 /// What was done, and what to do next.

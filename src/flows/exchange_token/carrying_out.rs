@@ -22,12 +22,12 @@ use crate::store::organizations::Organization;
 use crate::store::principals::PrincipalKind;
 use crate::store::runs::Run;
 use crate::store::trusted_issuers::TrustedIssuer;
-use crate::trust::foreign_token::VerifiedClaims;
 use crate::trust::policy::evaluation::Asked;
 use crate::trust::policy::run::RunGrant;
 use crate::trust::policy::saving::ACTOR;
 use crate::trust::policy::{Grant, Policy};
-use crate::trust::token::LEEWAY;
+use crate::trust::token::VerifiedClaims;
+use crate::trust::token::limits::LEEWAY;
 
 /// An exchange that policies allow.
 pub(super) struct Exchanging<'x> {

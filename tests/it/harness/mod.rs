@@ -9,6 +9,7 @@ mod database;
 mod installation;
 mod keys;
 mod process;
+mod verifying;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{START, Setup, TestApp};
@@ -18,6 +19,7 @@ pub(crate) use database::{Engine, TestDatabase};
 pub(crate) use installation::{Installation, Service, request_path};
 pub(crate) use keys::{RSA_KEYS, SharedKeys, rsa_key, sealing_key_text};
 pub(crate) use process::{DEADLINE, Exited, Process};
+pub(crate) use verifying::{LEEWAY, verify};
 
 /// Waits until `condition` holds, which something outside this process brings about.
 pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {

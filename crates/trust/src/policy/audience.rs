@@ -7,8 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::{PoliciesError, Policy, check_bounds};
-use crate::foreign_claims::{AuthenticClaims, VerifiedClaims};
-use crate::foreign_refusal::ForeignTokenError;
+use crate::token::{AuthenticClaims, TokenError, VerifiedClaims};
 
 /// The policies of one issuer, compiled once for each version of them. They decide only about the claims of one
 /// token, through [`PoliciesInForce::speaking_to`].
@@ -56,12 +55,8 @@ impl PoliciesInForce {
     /// against patterns here and not earlier: whoever sends a token that its issuer did not sign must not make the
     /// server match anything.
     ///
-    /// Fails with [`ForeignTokenError::Audience`].
-    pub fn admit(
-        &self,
-        claims: AuthenticClaims,
-        organization: &str,
-    ) -> Result<VerifiedClaims, ForeignTokenError> {
+    /// Fails with [`TokenError::Audience`].
+    pub fn admit(&self, claims: AuthenticClaims, organization: &str) -> Result<VerifiedClaims, TokenError> {
         let allowing = self.policies.iter().filter(|policy| policy.allows());
         let rules: Vec<_> = allowing.filter_map(|policy| policy.rule("aud")).collect();
         let named = |audience: &str| rules.iter().any(|rule| rule.pattern.matches(audience));

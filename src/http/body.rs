@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::fmt;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use runmint_json::object_of;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::Api;
 use super::problem::{Problem, ProblemKind};
-use crate::trust::object_of;
 
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
@@ -61,7 +60,7 @@ fn fields_of_form(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
     let mut fields = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(bytes) {
         if fields.insert(name.to_string(), value.into_owned()).is_some() {
-            return Err(format!("`{name}` stands twice"));
+            return Err(format!("`{name}` appears twice"));
         }
     }
     Ok(fields)
@@ -120,31 +119,5 @@ async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Problem::bad_request("The body broke off before its end.")),
-    }
-}
-
-/// A map of strings in which no name stands twice: which of the two would be attested?
-pub fn unique_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    deserializer.deserialize_map(UniqueMap)
-}
-
-struct UniqueMap;
-
-impl<'de> Visitor<'de> for UniqueMap {
-    type Value = BTreeMap<String, String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of strings")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut map = BTreeMap::new();
-        while let Some((name, value)) = access.next_entry::<String, String>()? {
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` stands twice")));
-            }
-            map.insert(name, value);
-        }
-        Ok(map)
     }
 }

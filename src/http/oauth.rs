@@ -160,7 +160,7 @@ fn asked_for(requested: &str, scope: &str) -> Result<(Asked, &'static str), Refu
 
 fn attributes_of(text: &str) -> Result<BTreeMap<String, String>, Refusal> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let attributes = super::body::unique_map(&mut json).and_then(|map| json.end().map(|()| map));
+    let attributes = runmint_json::unique(&mut json).and_then(|map| json.end().map(|()| map));
     attributes.map_err(|error| Refusal::form(format!("attributes is a JSON object of strings: {error}")))
 }
 

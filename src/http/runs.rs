@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Api;
-use super::body::{UnreadBody, unique_map};
+use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
@@ -31,7 +31,7 @@ use crate::store::runs::{Ending, Run, RunFilter, RunState};
 #[serde(deny_unknown_fields)]
 pub struct StartRunBody {
     service: String,
-    #[serde(deserialize_with = "unique_map")]
+    #[serde(deserialize_with = "runmint_json::unique")]
     attributes: Attributes,
     ttl_seconds: Option<i64>,
     audiences: Option<Vec<String>>,

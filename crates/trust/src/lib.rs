@@ -2,11 +2,8 @@
 //! [`policy`] decides what a verified one may become.
 
 pub mod claim_path;
-mod json_object;
 pub mod lint;
 pub mod pattern;
 pub mod policy;
 pub mod preset;
 pub mod token;
-
-pub use json_object::object_of;

@@ -1,10 +1,6 @@
 //! A profile as an owner writes it, and what can be wrong with that.
 
-use std::fmt;
-use std::marker::PhantomData;
-
 use indexmap::IndexMap;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -18,7 +14,7 @@ use crate::subject::{MAX_SUBJECT_BYTES, TemplateError};
 #[serde(deny_unknown_fields, default)]
 pub struct ProfileDefinition {
     /// Service → template. A service that is not here keeps its own subject.
-    #[serde(deserialize_with = "unique", skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(deserialize_with = "runmint_json::unique", skip_serializing_if = "IndexMap::is_empty")]
     pub subject: IndexMap<String, String>,
     /// Of the names in a service's own subject, those in which runs may differ and have the same subject.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,7 +46,7 @@ pub struct ProfileDefinition {
 #[serde(deny_unknown_fields)]
 pub struct PreviousDefinition {
     /// Service → template. A service that is not here had its own subject.
-    #[serde(default, deserialize_with = "unique", skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(default, deserialize_with = "runmint_json::unique", skip_serializing_if = "IndexMap::is_empty")]
     pub subject: IndexMap<String, String>,
     #[serde(rename = "for")]
     pub whom: PreviousFor,
@@ -83,7 +79,7 @@ pub enum ProfileAlgorithm {
 #[serde(deny_unknown_fields)]
 pub struct SessionTagsDefinition {
     /// Tag → the claim with its value.
-    #[serde(deserialize_with = "unique")]
+    #[serde(deserialize_with = "runmint_json::unique")]
     pub tags: IndexMap<String, String>,
     /// Tags that go with the session into the next role.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -169,34 +165,4 @@ pub enum SubjectRefusal {
         "could be taken for `{other}`, which other runs have or had: put a word of its own where it begins to differ, as `:v2:` before the next value"
     )]
     Ambiguous { other: String },
-}
-
-/// A map in which no name stands twice: which of the two would count?
-pub(super) fn unique<'de, D, V>(deserializer: D) -> Result<IndexMap<String, V>, D::Error>
-where
-    D: Deserializer<'de>,
-    V: Deserialize<'de>,
-{
-    deserializer.deserialize_map(UniqueMap(PhantomData))
-}
-
-struct UniqueMap<V>(PhantomData<V>);
-
-impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueMap<V> {
-    type Value = IndexMap<String, V>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut map = IndexMap::new();
-        while let Some((name, value)) = access.next_entry::<String, V>()? {
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` stands twice")));
-            }
-            map.insert(name, value);
-        }
-        Ok(map)
-    }
 }

@@ -202,7 +202,7 @@ impl Serialize for ProfileDefinitions {
 
 impl<'de> Deserialize<'de> for ProfileDefinitions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        definition::unique(deserializer).map(Self)
+        runmint_json::unique(deserializer).map(Self)
     }
 }
 

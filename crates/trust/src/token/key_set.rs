@@ -1,5 +1,6 @@
 //! The keys of one issuer (RFC 7517 §5).
 
+use runmint_json::object_of;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -7,7 +8,6 @@ use super::algorithm::Algorithm;
 use super::key::{UnusableKey, VerifyingKey};
 use super::limits::MAX_KEYS;
 use super::refusal::TokenError;
-use crate::object_of;
 
 /// The keys that can verify tokens, and why the others cannot.
 #[derive(Debug, Default)]

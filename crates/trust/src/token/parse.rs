@@ -8,6 +8,7 @@ use std::fmt::Display;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
+use runmint_json::object_of;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
@@ -16,7 +17,6 @@ use super::key::VerifyingKey;
 use super::key_set::KeySet;
 use super::limits::MAX_TOKEN_BYTES;
 use super::refusal::TokenError;
-use crate::object_of;
 
 /// A token of good form. Its claims are the sender's words and no more.
 pub struct UnverifiedToken<'t> {

@@ -10,11 +10,8 @@ mod program;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::program::{MAX_OPTIONAL_RUN, MAX_PATTERN_BYTES};
 use self::program::{Program, Token};
-
-pub const MAX_PATTERN_BYTES: usize = 512;
-/// So many `?` in a row; beside a `*` they are not counted.
-pub const MAX_OPTIONAL_RUN: usize = 16;
 
 /// What a dot means. In JSON `"strict"` or `"compatible"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

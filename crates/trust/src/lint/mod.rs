@@ -4,56 +4,17 @@
 //! strangers: on an issuer that all its customers share, everybody gets tokens, and only a claim that names
 //! the customer tells them apart.
 
+mod findings;
 mod issuers;
 mod names;
 mod subject;
-#[cfg(test)]
-mod tests;
 
-use serde::Serialize;
-
+pub use self::findings::{Code, Finding, Severity};
 pub use self::issuers::Platform;
+
+use self::findings::Findings;
 use super::pattern::Syntax;
 use super::policy::{Grant, Policy, Rule};
-
-/// What may be wrong with a policy, counted from 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub policy: usize,
-    /// The claim path of the rule that it is about; absent when it is about one that is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    pub severity: Severity,
-    pub code: Code,
-    pub reason: String,
-}
-
-/// In JSON `"refuse"` or `"warn"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Strangers get in.
-    Refuse,
-    /// More get in than it looks like, or others later on.
-    Warn,
-}
-
-/// In JSON as `"any-tenant"`. Stable: scripts may look for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Code {
-    AnyTenant,
-    WildcardFirst,
-    AnyRepositoryPullRequest,
-    PullRequest,
-    NoSubject,
-    MutableName,
-    CompatibleDot,
-    UnquotedDots,
-    AnyName,
-    AnyAudience,
-    OthersAudience,
-}
 
 /// What is risky about `policies` of the issuer at `issuer_url`: refusals first, then in their order.
 pub fn lint(policies: &[Policy], issuer_url: &str) -> Vec<Finding> {
@@ -74,26 +35,6 @@ pub fn lint(policies: &[Policy], issuer_url: &str) -> Vec<Finding> {
     }
     findings.sort_by_key(|finding| finding.severity);
     findings
-}
-
-struct Findings<'f> {
-    policy: usize,
-    found: &'f mut Vec<Finding>,
-}
-
-impl Findings<'_> {
-    fn refuse(&mut self, rule: Option<&Rule>, code: Code, reason: impl Into<String>) {
-        self.add(rule, Severity::Refuse, code, reason.into());
-    }
-
-    fn warn(&mut self, rule: Option<&Rule>, code: Code, reason: impl Into<String>) {
-        self.add(rule, Severity::Warn, code, reason.into());
-    }
-
-    fn add(&mut self, rule: Option<&Rule>, severity: Severity, code: Code, reason: String) {
-        let rule = rule.map(|rule| rule.claim.as_str().to_owned());
-        self.found.push(Finding { policy: self.policy, rule, severity, code, reason });
-    }
 }
 
 /// Claims are called `kubernetes.io` or `https://…`; their dots are no way into an object.
@@ -151,3 +92,6 @@ fn any_name(policy: &Policy, findings: &mut Findings<'_>) {
         findings.warn(None, Code::AnyName, reason);
     }
 }
+
+#[cfg(test)]
+mod tests;

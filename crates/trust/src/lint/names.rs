@@ -1,9 +1,9 @@
 //! Names that can pass to somebody else: an owner is renamed, and whoever takes the old name next gets the
 //! tokens that a policy by name expects.
 
+use super::findings::{Code, Findings};
 use super::issuers::Platform;
 use super::subject::quoted;
-use super::{Code, Findings};
 use crate::policy::{Policy, Rule};
 
 pub(super) fn lint(policy: &Policy, platform: Platform, findings: &mut Findings<'_>) {

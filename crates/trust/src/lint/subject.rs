@@ -1,7 +1,7 @@
 //! Rules about the subject, and what stands in for it.
 
+use super::findings::{Code, Findings};
 use super::issuers::Platform;
-use super::{Code, Findings};
 use crate::pattern::Pattern;
 use crate::policy::{Policy, Rule};
 

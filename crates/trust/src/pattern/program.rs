@@ -2,7 +2,10 @@
 //! characters of the pattern, whatever they are, and there is nothing to go back to (Navarro and Raffinot,
 //! "Flexible Pattern Matching in Strings", 2002, §4.5).
 
-use crate::pattern::{MAX_OPTIONAL_RUN, MAX_PATTERN_BYTES};
+/// Bytes of a pattern.
+pub const MAX_PATTERN_BYTES: usize = 512;
+/// `?` in a row. Those beside a `*` do not count.
+pub const MAX_OPTIONAL_RUN: usize = 16;
 
 const WORD_BITS: usize = u64::BITS as usize;
 /// Positions are between characters, so there is one more than characters.

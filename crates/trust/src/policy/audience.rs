@@ -6,7 +6,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{PoliciesError, Policy, check_bounds};
+use super::definition::Policy;
+use super::error::PoliciesError;
+use super::reading::check_bounds;
 use crate::token::{AuthenticClaims, TokenError, VerifiedClaims};
 
 /// The policies of one issuer, compiled once for each version of them. They decide only about the claims of one

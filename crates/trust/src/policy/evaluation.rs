@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::audience::SpeakingPolicies;
+use super::decision::Decision;
+use super::definition::{Grant, Policy, Rule};
 use super::explanation::{PolicyExplanation, RuleExplanation};
 use super::run::{RunMismatch, RunRequest};
-use super::{Decision, Grant, Policy, Rule};
 use crate::pattern::Pattern;
 
 /// What the caller wants the token to become.

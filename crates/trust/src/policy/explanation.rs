@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Decision, Rule};
+use super::decision::Decision;
+use super::definition::Rule;
 
 /// Of one claim's values, this many are shown.
 const MAX_SHOWN: usize = 8;

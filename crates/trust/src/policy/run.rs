@@ -7,18 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{ClaimPath, ClaimPathError, Decision, RunDocument};
-
-/// As many as a service has.
-pub const MAX_ATTRIBUTES: usize = 32;
-/// Of names of services and attributes.
-const MAX_WORD_BYTES: usize = 63;
-/// Of values and prefixes, as for runs that are started otherwise.
-const MAX_VALUE_BYTES: usize = 255;
-const MAX_CHOICES: usize = 64;
-/// As many as a run may name (`flows::start_run`).
-pub const MAX_AUDIENCES: usize = 16;
-const MAX_AUDIENCE_BYTES: usize = 256;
+use super::limits::{
+    MAX_ATTRIBUTES, MAX_AUDIENCE_BYTES, MAX_AUDIENCES, MAX_CHOICES, MAX_VALUE_BYTES, MAX_WORD_BYTES,
+};
+use crate::claim_path::{ClaimPath, ClaimPathError};
 
 /// What a run policy grants. One that denies has only the service, and denies every run of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,38 +97,6 @@ pub enum RunMismatch {
 }
 
 impl RunGrant {
-    pub(super) fn parse(document: RunDocument, decision: Decision) -> Result<Self, RunGrantError> {
-        let RunDocument { service, attributes, audiences } = document;
-        if !is_word(&service) {
-            return Err(RunGrantError::Word(service));
-        }
-        if decision == Decision::Deny && !(attributes.is_empty() && audiences.is_none()) {
-            return Err(RunGrantError::DenyingTooMuch);
-        }
-        if attributes.0.len() > MAX_ATTRIBUTES {
-            return Err(RunGrantError::TooManyAttributes);
-        }
-        let mut sources = Vec::with_capacity(attributes.0.len());
-        for (name, attribute) in attributes.0 {
-            if !is_word(&name) {
-                return Err(RunGrantError::Word(name));
-            }
-            let Some(source) = attribute.into_source() else { return Err(RunGrantError::Source(name)) };
-            let source = source?;
-            if !source.is_bounded() {
-                return Err(RunGrantError::Value(name));
-            }
-            sources.push((name, source));
-        }
-        if let Some(audiences) = &audiences {
-            let bounded = |audience: &String| (1..=MAX_AUDIENCE_BYTES).contains(&audience.len());
-            if !(1..=MAX_AUDIENCES).contains(&audiences.len()) || !audiences.iter().all(bounded) {
-                return Err(RunGrantError::Audiences);
-            }
-        }
-        Ok(Self { service, attributes: sources, audiences })
-    }
-
     pub fn service(&self) -> &str {
         &self.service
     }
@@ -222,18 +182,6 @@ impl AttributeSource {
             }
         }
     }
-
-    fn is_bounded(&self) -> bool {
-        let bounded = |text: &String| (1..=MAX_VALUE_BYTES).contains(&text.len());
-        match self {
-            Self::Claim { strip_prefix, .. } => strip_prefix.as_ref().is_none_or(bounded),
-            Self::Value(value) => bounded(value),
-            Self::Chosen(Choice::Any) => true,
-            Self::Chosen(Choice::OneOf(values)) => {
-                (1..=MAX_CHOICES).contains(&values.len()) && values.iter().all(bounded)
-            }
-        }
-    }
 }
 
 fn claim_value(
@@ -257,12 +205,4 @@ fn claim_value(
         Some(rest) if !rest.is_empty() => Ok(rest.to_owned()),
         _ => Err(RunMismatch::Prefix { name, claim, prefix: prefix.to_owned() }),
     }
-}
-
-/// As services and attributes are named: `[a-z][a-z0-9_]{0,62}`.
-fn is_word(text: &str) -> bool {
-    let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    (1..=MAX_WORD_BYTES).contains(&text.len())
-        && text.as_bytes()[0].is_ascii_lowercase()
-        && text.bytes().all(rest)
 }

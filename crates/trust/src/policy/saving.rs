@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
+use super::definition::{Grant, Policy};
 use super::run::RunGrant;
-use super::{Grant, Policy};
 
 /// Why these policies are not saved. Counted from 0.
 #[derive(Debug, Error, PartialEq, Eq)]

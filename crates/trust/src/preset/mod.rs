@@ -1,9 +1,6 @@
 //! Issuers that people use, ready to register: name, URL and policies with the claims that their tokens
 //! really have. `presets.toml` is all there is to know about each.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -261,3 +258,6 @@ fn literal(input: &str, value: &str) -> Result<String, PresetError> {
 fn listed<'n>(names: impl Iterator<Item = &'n String>) -> String {
     names.map(String::as_str).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

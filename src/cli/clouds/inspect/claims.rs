@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::checks::{Check, Outcome, differ};
 use crate::cli::terminal::span::{from_now, span};
 use crate::issuer::subject::MAX_SUBJECT_BYTES;
-use crate::trust::token::TokenError;
 use crate::trust::token::claims::{
     audiences, check_expiry, check_issued_at, check_lifetime, check_not_before, date, expiry,
     subject as subject_of,
@@ -81,33 +80,33 @@ pub(super) fn subject(claims: &Map<String, Value>) -> Check {
 
 fn issued(time: Timestamp, now: Timestamp) -> Check {
     let early = time.duration_since(now).is_positive();
-    dated("issued", "in the future", check_issued_at(time, now), early, time, now)
+    dated("issued", "in the future", check_issued_at(time, now).is_ok(), early, time, now)
 }
 
 fn not_before(time: Timestamp, now: Timestamp) -> Check {
     let early = time.duration_since(now).is_positive();
-    dated("valid from", "not valid yet", check_not_before(time, now), early, time, now)
+    dated("valid from", "not valid yet", check_not_before(time, now).is_ok(), early, time, now)
 }
 
 fn expires(time: Timestamp, now: Timestamp) -> Check {
     let late = now >= time;
-    dated("expires", "expired", check_expiry(time, now), late, time, now)
+    dated("expires", "expired", check_expiry(time, now).is_ok(), late, time, now)
 }
 
-/// `is_off`: the verifier accepts it only because clocks may differ.
+/// `is_off`: the verifier may accept it only because clocks differ.
 fn dated(
     name: &'static str,
     fault: &str,
-    verdict: Result<(), TokenError>,
+    is_accepted: bool,
     is_off: bool,
     time: Timestamp,
     now: Timestamp,
 ) -> Check {
     let said = format!("{time}, {}", from_now(time, now));
-    match verdict {
-        Err(_) => Check::wrong(name, format!("{fault}: {said}")),
-        Ok(()) if is_off => Check::note(name, within_leeway(&said)),
-        Ok(()) => Check::right(name, said),
+    match (is_accepted, is_off) {
+        (false, _) => Check::wrong(name, format!("{fault}: {said}")),
+        (true, true) => Check::note(name, within_leeway(&said)),
+        (true, false) => Check::right(name, said),
     }
 }
 

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::pattern::Syntax;
 
 fn fault(json: Value) -> String {
     serde_json::from_value::<Policy>(json).unwrap_err().to_string()

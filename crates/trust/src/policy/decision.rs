@@ -1,0 +1,11 @@
+//! What a policy does where it matches.
+
+use serde::{Deserialize, Serialize};
+
+/// In JSON `"allow"` or `"deny"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    Allow,
+    Deny,
+}

@@ -331,7 +331,10 @@ async fn a_preset_brings_its_policies_and_shows_them_first() {
         run(Vec::new(), &["issuer", "register", "--list-presets", "--output", "json"], "").await.json();
     assert!(listed["presets"].as_array().is_some_and(|all| all.len() > 5), "{listed}");
     scene.owner(&github[..4]).await.fails(2, "needs repo");
-    scene.owner(&["issuer", "register", "--preset", "hudson"]).await.fails(2, "there is no preset");
+    scene
+        .owner(&["issuer", "register", "--preset", "hudson"])
+        .await
+        .fails(2, "preset `hudson` does not exist");
     let url = scene.foreign.issuer.clone();
     let kubernetes = [
         "issuer",
@@ -369,7 +372,7 @@ async fn policies_are_tested_before_they_are_in_force() {
     assert!(allowed.starts_with("allowed by policies[0]\n") && allowed.contains(SUBJECTS), "{allowed}");
     test(&["--as", "admin"]).await.fails(1, "no policy allows it");
     let why = test(&["--as", "team:web"]).await.stdout;
-    assert!(why.contains("asked was `team`"), "{why}");
+    assert!(why.contains("the request is for `team`"), "{why}");
     let draft = allow(json!({"rules": {"sub": "runmint:deploy:org:acme:project:billing:*"}}));
     let draft = scene.file("draft.json", &json!({"policies": [draft]}).to_string());
     let refused = test(&["--draft", &draft]).await;

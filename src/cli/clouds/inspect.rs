@@ -87,7 +87,7 @@ impl Inspect {
         match (issuer, &self.issuer) {
             _ if self.offline => Ok(Published::not_asked("--offline")),
             _ if UnverifiedToken::parse(text).is_err() => {
-                Ok(Published::not_asked("this is not a signed JWT"))
+                Ok(Published::not_asked("the text is not a signed JWT"))
             }
             (None, _) => Ok(Published::not_asked("the token names no issuer that could be asked")),
             (Some(issuer), Some(expected)) if issuer.as_str() != expected => {

@@ -1,14 +1,14 @@
-//! What [`lint`](super::lint) finds.
+//! The findings of [`lint`](super::lint).
 
 use serde::Serialize;
 
 use crate::policy::Rule;
 
-/// What may be wrong with a policy, counted from 0.
+/// A risk of a policy, which is counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub policy: usize,
-    /// The claim path of the rule that it is about; absent when it is about one that is missing.
+    /// The claim path of the rule that it is about; absent if a rule is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     pub severity: Severity,
@@ -20,13 +20,13 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Strangers get in.
+    /// The policy accepts strangers' tokens.
     Refuse,
-    /// More get in than it looks like, or others later on.
+    /// The policy accepts more tokens than it seems to, or will later.
     Warn,
 }
 
-/// In JSON as `"any-tenant"`. Stable: scripts may look for them.
+/// In JSON as `"any-tenant"`. Stable: scripts may depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {

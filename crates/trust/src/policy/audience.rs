@@ -54,8 +54,8 @@ impl PoliciesInForce {
     }
 
     /// Accepts a token for `organization`, or for an audience that an allowing policy names. Audiences are matched
-    /// against patterns here and not earlier: whoever sends a token that its issuer did not sign must not make the
-    /// server match anything.
+    /// against patterns here and not earlier: the sender of a token that its issuer did not sign must not make the
+    /// server match patterns.
     ///
     /// Fails with [`TokenError::Audience`].
     pub fn admit(&self, claims: AuthenticClaims, organization: &str) -> Result<VerifiedClaims, TokenError> {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is decided and what is explained are one thing, and what is not admitted is not allowed.
+        /// Decision and explanation agree, and no token that is not admitted is allowed.
         #[test]
         fn deciding_explaining_and_admitting_agree(
             policies in vec(any_policy(), 0..5), aud in any_audience(),

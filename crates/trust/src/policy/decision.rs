@@ -1,4 +1,4 @@
-//! What a policy does where it matches.
+//! The effect of a policy that matches.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,4 @@
-//! A policy as it stands in JSON, and the way from there to a [`Policy`] and back.
-//!
-//! Member names are the wire's. Nothing unknown is read over, and nothing may be said twice: which of the
-//! two would count is not for a parser to decide.
+//! The JSON of a policy. Unknown and duplicate members are refused.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +6,7 @@ use super::decision::Decision;
 use super::entries::Entries;
 use crate::pattern::Syntax;
 
-/// `AuthPolicyDefinition` of Pulumi Cloud's REST API, and `syntax` and `run`.
+/// `AuthPolicyDefinition` of Pulumi Cloud's REST API, with `syntax` and `run` of our own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyDocument {
@@ -26,7 +23,7 @@ pub struct PolicyDocument {
     /// Absent, `null`, `[]` or `["admin"]`; all but the last mean the same.
     #[serde(default, skip_serializing_if = "PermissionsDocument::is_absent")]
     pub authorized_permissions: PermissionsDocument,
-    /// Absent means strict. Written only where it is not.
+    /// Absent means strict. Written only if it is not strict.
     #[serde(default, skip_serializing_if = "is_strict")]
     pub syntax: Syntax,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,6 +31,7 @@ pub struct PolicyDocument {
     pub rules: Entries<String>,
 }
 
+/// The kind of token that a policy decides about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenType {
@@ -44,6 +42,7 @@ pub enum TokenType {
     Run,
 }
 
+/// `authorizedPermissions`, as it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "authorizedPermissions is an array of strings, or null")]
 pub enum PermissionsDocument {
@@ -105,7 +104,7 @@ impl TokenType {
         }
     }
 
-    /// The member that says which.
+    /// The member with the name that it is for.
     pub(super) fn member(self) -> Option<&'static str> {
         match self {
             Self::Organization | Self::Run => None,

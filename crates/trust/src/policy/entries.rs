@@ -1,4 +1,4 @@
-//! Objects of which every member counts.
+//! Objects whose members keep their order.
 
 use runmint_json::{Members, unique};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

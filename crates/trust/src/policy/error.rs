@@ -7,7 +7,7 @@ use super::run::RunGrantError;
 use crate::claim_path::ClaimPathError;
 use crate::pattern::PatternError;
 
-/// Why this is no policy.
+/// Why a document is not a policy.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PolicyError {
     #[error("`{member}` is missing: tokenType `{token_type}` needs it")]
@@ -20,15 +20,19 @@ pub enum PolicyError {
     TooLong { member: &'static str, bytes: usize },
     #[error("`{member}`: {reason}")]
     Name { member: &'static str, reason: PatternError },
-    #[error("authorizedPermissions: only `admin` exists, and only for tokenType `organization`, not `{0}`")]
+    #[error(
+        "authorizedPermissions: the only permission is `admin`, and only for tokenType `organization`; found `{0}`"
+    )]
     Permission(String),
-    #[error("an allowing policy without rules would let in everybody: say at least what `sub` must be")]
+    #[error(
+        "an allowing policy without rules would accept every token of the issuer: add at least a rule for `sub`"
+    )]
     NoRules,
-    #[error("a policy has at most {MAX_RULES} rules, this one has {0}")]
+    #[error("a policy may have at most {MAX_RULES} rules; this one has {0}")]
     TooManyRules(usize),
     #[error("claim path `{path}`: {reason}")]
     Path { path: String, reason: ClaimPathError },
-    #[error("there are two rules for the claim `{0}`")]
+    #[error("two rules are for the claim `{0}`")]
     Twice(String),
     #[error("rule for `{path}`: {reason}")]
     Rule { path: String, reason: PatternError },
@@ -36,10 +40,10 @@ pub enum PolicyError {
     Run(#[from] RunGrantError),
 }
 
-/// Why these are not the policies of an issuer. Counted from 0.
+/// Why documents are not the policies of one issuer. Indexes count from 0.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PoliciesError {
-    #[error("an issuer has at most {MAX_POLICIES} policies, these are {0}")]
+    #[error("an issuer may have at most {MAX_POLICIES} policies; found {0}")]
     TooMany(usize),
     #[error(
         "the policies have {0} bytes of names, claim paths and patterns; at most {MAX_TEXT_BYTES} are accepted"

@@ -1,7 +1,7 @@
-//! Policies: which tokens of an issuer may become what.
+//! Trust policies: what the tokens of an issuer may become.
 //!
 //! The data and its JSON are Pulumi Cloud's (REST API, `AuthPolicyDefinition`), with two members of our own:
-//! `syntax` and `run`. A [`Policy`] is only ever one that makes sense by itself; [`saving`] refuses more, and
+//! `syntax` and `run`. A [`Policy`] is always consistent in itself; [`saving`] refuses more, and
 //! [`evaluation`] decides.
 
 pub mod audience;

@@ -1,4 +1,4 @@
-//! From JSON to policies.
+//! Reads policies from their JSON.
 
 use super::decision::Decision;
 use super::definition::{Grant, NoPermissions, Policy, Rule};
@@ -15,7 +15,10 @@ use super::run::{AttributeSource, Choice, RunGrant, RunGrantError};
 use crate::claim_path::ClaimPath;
 use crate::pattern::{Pattern, Syntax};
 
-/// Reads the policies of one issuer from their JSON.
+/// Reads the policies of one issuer.
+///
+/// Fails with [`PoliciesError::Policy`] at the first document that is not a policy, and with the other errors where
+/// a bound of [`super::limits`] is exceeded.
 pub fn parse_policies(documents: Vec<PolicyDocument>) -> Result<Vec<Policy>, PoliciesError> {
     if documents.len() > MAX_POLICIES {
         return Err(PoliciesError::TooMany(documents.len()));
@@ -168,7 +171,7 @@ fn parse_run(document: RunDocument, decision: Decision) -> Result<RunGrant, RunG
     Ok(RunGrant { service, attributes: sources, audiences })
 }
 
-/// `None` unless it is exactly one of the forms.
+/// `None` unless it has exactly one of the forms.
 fn source_of(document: AttributeDocument) -> Option<Result<AttributeSource, RunGrantError>> {
     match document {
         AttributeDocument { claim: Some(path), strip_prefix, value: None, choose: None } => {
@@ -204,7 +207,7 @@ fn is_bounded(source: &AttributeSource) -> bool {
     }
 }
 
-/// As services and attributes are named: `[a-z][a-z0-9_]{0,62}`.
+/// The names of services and attributes: `[a-z][a-z0-9_]{0,62}`.
 fn is_word(text: &str) -> bool {
     let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     (1..=MAX_WORD_BYTES).contains(&text.len())

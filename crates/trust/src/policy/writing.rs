@@ -1,4 +1,4 @@
-//! From policies to their JSON, as it was read.
+//! Writes policies as the JSON that they were read from.
 
 use super::definition::{Grant, NoPermissions, Policy};
 use super::document::{

@@ -4,15 +4,15 @@
 #   -v runmint-data:/var/lib/runmint/data -v runmint-keys:/var/lib/runmint/keys \
 #   -e RUNMINT_ISSUER=https://id.example.com/oidc -e RUNMINT_BEHIND_TLS_PROXY=true runmint
 #
-# Run it once with the same volumes and settings and the command `init` before the first `serve`. Settings
-# come as RUNMINT_* variables; for a file, mount it and name it in RUNMINT_CONFIG, which the health check
+# Before the first `serve`, run it once with the command `init` and the same volumes and settings. Pass settings
+# as RUNMINT_* variables; to use a file, mount it and name it in RUNMINT_CONFIG, which the health check
 # reads as well. Stop it with `docker stop --time 30`: it finishes the requests in flight, for up to 25 s.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
-# The caches stay on the build machine: what was compiled once is not compiled for the next image. Cargo
-# goes by modification times, and a checkout may carry older ones than what an earlier build left behind.
+# The caches stay on the build machine, so that the next image does not compile everything again. Cargo
+# compares modification times, and a checkout may carry older ones than the products of an earlier build.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     touch src/lib.rs src/main.rs crates/*/src/lib.rs \
@@ -21,7 +21,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     && install -D --mode=0644 LICENSE /image/usr/share/doc/runmint/LICENSE \
     && install --directory --mode=0700 /state/data /state/keys
 
-# glibc, root certificates and nothing to log in with: no shell, no package manager.
+# glibc and root certificates, without a shell or a package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot
 LABEL org.opencontainers.image.title="runmint" \
       org.opencontainers.image.description="A self-hosted OpenID Connect issuer for workload identity" \
@@ -29,14 +29,14 @@ LABEL org.opencontainers.image.title="runmint" \
 COPY --from=build /image/ /
 COPY --from=build --chown=65532:65532 /state/ /var/lib/runmint/
 
-# The defaults of database_url and sealing_key_file are relative to here. Two volumes, because a backup that
-# holds both the database and the sealing key holds everything that it takes to sign as this issuer.
+# The defaults of database_url and sealing_key_file are relative to this directory. Two volumes, because a backup
+# with both the database and the sealing key is enough to sign as this issuer.
 WORKDIR /var/lib/runmint
 VOLUME ["/var/lib/runmint/data", "/var/lib/runmint/keys"]
-# SQLite spills large sorts to a file, and the data volume is the only place that can be written.
+# SQLite spills large sorts to a file, and only the data volume is writable.
 ENV RUNMINT_LISTEN=0.0.0.0:8080 \
     SQLITE_TMPDIR=/var/lib/runmint/data
-# By number: Kubernetes cannot tell from a name that it is not root.
+# A number, because Kubernetes cannot tell from a name that the user is not root.
 USER 65532:65532
 EXPOSE 8080
 STOPSIGNAL SIGTERM

@@ -1,21 +1,25 @@
 //! runmint: a self-hosted OpenID Connect issuer for workload identity.
 //!
-//! Arrows point one way: clock, entropy, issuer, trust, publishing → signing, clouds, config, upstream → store → app →
-//! flows → http → launch → cli → main. A test reads the `use` lines and keeps it so.
+//! Arrows point one way: clock, entropy, issuer, trust, copies → signing, clouds, config, upstream → domain → api,
+//! store → app → flows → http → launch → cli → main. A test reads the `use` lines and keeps it so.
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod copies;
+pub mod domain;
 pub mod entropy;
+pub mod exchange_limits;
 pub mod flows;
 pub mod http;
 pub mod launch;
 pub mod publication;
-pub mod publishing;
+pub mod run_cache;
 pub mod secret;
 pub mod secret_file;
-pub mod served;
+pub mod serving;
 pub mod signing;
 pub mod store;
 pub mod upstream;

@@ -1,5 +1,5 @@
-//! What a JWKS could cost at the least: an axum handler that returns the same bytes and does nothing
-//! else, in a process of its own, on as many threads as the server has.
+//! The lower bound for serving a JWKS: an axum handler that returns the same bytes and does nothing else, in
+//! a process of its own, on as many threads as the server has.
 
 use std::convert::Infallible;
 use std::io::Read;
@@ -44,7 +44,7 @@ impl BareHandler {
     }
 }
 
-/// Serves what standard input says.
+/// Serves the bytes from standard input.
 pub(crate) fn serve(port: u16) -> Result<()> {
     let mut body = Vec::new();
     std::io::stdin().read_to_end(&mut body)?;
@@ -60,7 +60,7 @@ async fn accept(port: u16, router: Router) -> Result<()> {
     Ok(())
 }
 
-/// Until connections cannot be accepted any more.
+/// Runs until no more connections can be accepted.
 pub(crate) async fn serve_on(listener: TcpListener, router: Router) {
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);

@@ -1,5 +1,5 @@
-//! An issuer that is not ours, and exchanges of its tokens: each is good for one, so there are as many as a
-//! measurement may need, made beforehand.
+//! A foreign issuer and exchanges of its tokens. Each token is good for one exchange, so enough for a whole
+//! measurement are made in advance.
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
@@ -25,7 +25,7 @@ const SUBJECT: &str = "repo:acme/website:ref:refs/heads/main";
 
 pub(crate) struct ForeignIssuer {
     url: String,
-    /// ES256: as quick to sign as there is, and slower to verify than the RS256 of most platforms.
+    /// ES256: as fast to sign as any, and slower to verify than the RS256 of most platforms.
     key: SigningKey,
     made: usize,
     serving: JoinHandle<()>,
@@ -47,7 +47,7 @@ impl ForeignIssuer {
         Ok(Self { url, key, made: 0, serving })
     }
 
-    /// Lets acme trust it, by a policy for one subject.
+    /// Makes acme trust this issuer, by a policy for one subject.
     pub(crate) async fn register(&self, port: u16, admin_token: &str) -> Result<()> {
         let issuer = json!({"name": "platform", "url": self.url});
         let request = wire::post("/api/orgs/acme/oidc/issuers", port, admin_token, &issuer);
@@ -64,7 +64,7 @@ impl ForeignIssuer {
         wire::once(port, &request, 200).await.map(drop)
     }
 
-    /// So many exchanges, each of a token of its own.
+    /// Makes `count` exchanges, each with a token of its own.
     pub(crate) fn exchanges(&mut self, port: u16, count: usize) -> Result<Vec<Vec<u8>>> {
         let now = SystemClock.now().as_second();
         (0..count)
@@ -94,7 +94,7 @@ impl Drop for ForeignIssuer {
     }
 }
 
-/// What came of the exchanges that were looked into: access tokens, no two alike.
+/// Checks the sampled answers: access tokens, no two alike.
 pub(crate) fn check(samples: &[Vec<u8>]) -> Result<()> {
     let mut seen = HashSet::new();
     for body in samples {

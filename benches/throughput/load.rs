@@ -1,4 +1,4 @@
-//! The two ways of making load. Both go on to the end of what they began: every answer is counted.
+//! The two ways of generating load. Both finish what they began: every answer is counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,39 +9,38 @@ use tokio::task::JoinSet;
 
 use crate::wire::Wire;
 
-/// Not measured: connections are made, caches fill, threads wake up.
+/// Not measured: connections open, caches fill, threads wake up.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// One of so many bodies is kept and looked into afterwards.
+/// Keeps one of this many bodies for inspection afterwards.
 const SAMPLE_EVERY: u64 = 250;
 
-/// Each connection sends its next request as soon as it has its answer: what is the most per second?
+/// Measures the maximum rate: each connection sends its next request as soon as it has its answer.
 pub(crate) struct ClosedLoop<'a> {
     pub(crate) port: u16,
-    /// Each connection sends its share of them, and then the same again.
+    /// Each connection sends its share of them in a loop.
     pub(crate) requests: &'a [Vec<u8>],
     pub(crate) connections: usize,
     pub(crate) seconds: u32,
 }
 
-/// Requests are sent by a timetable, however long answers take: how long do they take?
+/// Measures latency at a fixed rate: requests are sent on schedule, however long answers take.
 pub(crate) struct OpenLoop<'a> {
     pub(crate) port: u16,
     pub(crate) requests: &'a [Vec<u8>],
     pub(crate) connections: usize,
-    /// Requests in a second.
+    /// Requests per second.
     pub(crate) rate: f64,
     pub(crate) seconds: u32,
 }
 
 #[derive(Default)]
 pub(crate) struct Outcome {
-    /// All of them, also those of the warm-up.
+    /// All answers, including those of the warm-up.
     pub(crate) answers: u64,
     pub(crate) samples: Vec<Vec<u8>>,
-    /// Answers in a second.
+    /// Answers per second.
     pub(crate) rate: f64,
-    /// Counted from when the timetable wanted the request to be sent: what had to wait for a
-    /// connection waited too.
+    /// Counted from the scheduled time of the request, so waiting for a free connection is included.
     pub(crate) latencies: Vec<Duration>,
 }
 
@@ -103,7 +102,7 @@ impl OpenLoop<'_> {
     }
 }
 
-/// A thread of its own, because the timers of the runtime are a millisecond wide.
+/// A thread of its own, because the runtime's timers have a resolution of one millisecond.
 #[expect(clippy::disallowed_methods, reason = "it paces the load and serves nobody")]
 fn announce(interval: Duration, to: Instant, timetable: &mpsc::UnboundedSender<Instant>) {
     let mut next = Instant::now();
@@ -116,7 +115,7 @@ fn announce(interval: Duration, to: Instant, timetable: &mpsc::UnboundedSender<I
     }
 }
 
-/// What the connection of this number sends; at least one request.
+/// The requests of the connection with this index; at least one.
 fn share(requests: &[Vec<u8>], index: usize, connections: usize) -> Vec<Vec<u8>> {
     requests.iter().skip(index % requests.len()).step_by(connections).cloned().collect()
 }
@@ -146,7 +145,7 @@ impl Client {
     }
 }
 
-/// The rate of the outcome is yet a count.
+/// `rate` in the outcome is still a count.
 async fn gather(mut connections: JoinSet<Result<(Client, u64, Vec<Duration>)>>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     while let Some(ended) = connections.join_next().await {

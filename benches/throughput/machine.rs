@@ -1,4 +1,4 @@
-//! The machine, and what processes used of it, as Linux tells.
+//! The machine's capacity and how much of it processes used, as reported by Linux.
 
 use std::fs;
 use std::num::NonZero;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// `/proc` counts time in these (USER_HZ, the same on every architecture that matters).
+/// The unit of time in `/proc` (USER_HZ, the same on every architecture that matters).
 const TICK: Duration = Duration::from_millis(10);
 
 pub(crate) fn describe() -> Result<String> {
@@ -19,7 +19,7 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Resident memory now, in MiB.
+/// Current resident memory in MiB.
 pub(crate) fn resident_mib(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
@@ -27,10 +27,10 @@ pub(crate) fn resident_mib(pid: u32) -> Result<f64> {
     Ok(kib / 1_024.0)
 }
 
-/// What the process used of all cores since it began.
+/// CPU time that the process has used on all cores since it started.
 pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name of the program stands in parentheses and may hold anything, spaces too.
+    // The program's name is in parentheses and may contain anything, including spaces.
     let (_, rest) = stat.rsplit_once(") ").context("/proc/PID/stat")?;
     let user_and_system = rest.split(' ').skip(11).take(2).map(str::parse::<u32>);
     Ok(TICK * user_and_system.sum::<Result<u32, _>>()?)
@@ -40,7 +40,8 @@ pub(crate) fn own_cpu_time() -> Result<Duration> {
     cpu_time(std::process::id())
 }
 
-/// Tells how much of the machine others use while we measure: their load makes every figure worse.
+/// Measures how much of the machine other processes use during a measurement: their load makes every figure
+/// worse.
 pub(crate) struct Bystanders {
     began: Instant,
     used: Duration,
@@ -58,7 +59,7 @@ impl Bystanders {
     }
 }
 
-/// By all processes but this one, and by other guests of the same host.
+/// CPU time of all processes except this one, and of other guests on the same host.
 fn used_by_others() -> Result<Duration> {
     let stat = fs::read_to_string("/proc/stat")?;
     let numbers = stat.lines().next().context("/proc/stat")?.split_whitespace().skip(1);
@@ -76,7 +77,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// `sorted` is not empty.
+/// `sorted` must not be empty.
 pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
 }

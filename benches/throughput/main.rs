@@ -1,8 +1,8 @@
-//! How near minting comes to what this machine can sign at all: `make bench`.
+//! Compares minting with the machine's raw signing rate: `make bench`.
 //!
-//! The server is the release binary in a process of its own; this process makes the load. Both share
-//! the cores, so the load is kept cheap. What is compared is measured in turns, round by round, so that
-//! a machine that grows slower or busier meanwhile does so to both sides.
+//! The server is the release binary in a process of its own; this process generates the load. Both share the
+//! cores, so generating load is kept cheap. Figures to be compared are measured alternately, round by round,
+//! so that a machine that slows down or gets busier affects both sides.
 
 #![expect(clippy::cast_precision_loss, reason = "counts of some millions, shown with three digits")]
 
@@ -33,7 +33,7 @@ use crate::server::{Deployment, Process};
 use crate::signing_limit::Signer;
 
 const STARTS: usize = 10;
-/// More than there will be: each needs a token of its own.
+/// More than the server can reach: each exchange needs a token of its own.
 const EXCHANGES_PER_SECOND: usize = 8_000;
 
 fn main() -> ExitCode {
@@ -76,7 +76,7 @@ async fn measure(options: &Options) -> Result<Report> {
         bystanders.push(watch.share()?);
         for engine in &mut engines {
             engine.mint_at_full_speed(options).await?;
-            // Beside the limit just before and just after: the machine's own speed drifts.
+            // Measures the limit just before and just after as well: the machine's own speed drifts.
             let watch = Bystanders::watch()?;
             let after = signer.measure(options.seconds)?;
             bystanders.push(watch.share()?);
@@ -142,7 +142,7 @@ fn progress(engines: &[Engine]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// A server on one database, and what was measured on it so far.
+/// A server on one database, with its measurements so far.
 struct Engine {
     deployment: Deployment,
     process: Process,
@@ -150,7 +150,7 @@ struct Engine {
     received: Received,
     rates: Vec<f64>,
     ratios: Vec<f64>,
-    /// Seconds for each token.
+    /// Seconds per token.
     server_cpu: Vec<f64>,
     load_cpu: Vec<f64>,
     half_rate: f64,
@@ -206,7 +206,7 @@ impl Engine {
         self.received.add(answers, &samples)
     }
 
-    /// The latest rate with the limit that was measured around it.
+    /// Compares the latest rate with the limit measured around it.
     fn compare(&mut self, limit: f64) {
         let rate = self.rates.last().copied().unwrap_or_default();
         self.ratios.push(rate / limit);
@@ -228,7 +228,7 @@ impl Engine {
         self.received.add(answers, &samples)
     }
 
-    /// Tokens of another issuer, whose keys are at hand after the first.
+    /// Exchanges tokens of a foreign issuer, whose keys are cached after the first.
     async fn exchange_at_full_speed(&mut self, issuer: &mut ForeignIssuer, options: &Options) -> Result<()> {
         let port = self.deployment.port;
         issuer.register(port, &self.admin_token).await?;
@@ -242,7 +242,7 @@ impl Engine {
                 seconds: options.seconds,
             };
             let Outcome { answers, samples, rate, .. } = load.run().await?;
-            // One token twice would be another question: the same answer again.
+            // Sending a token twice would measure something else: the same answer again.
             ensure!(answers < requests.len() as u64, "there were too few tokens to exchange");
             foreign::check(&samples)?;
             let used = self.cpu_times()?.0.saturating_sub(used_before);
@@ -256,7 +256,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Of the server, and of ourselves.
+    /// CPU time of the server and of this process.
     fn cpu_times(&self) -> Result<(Duration, Duration)> {
         Ok((machine::cpu_time(self.process.id())?, machine::own_cpu_time()?))
     }

@@ -8,14 +8,14 @@ const USAGE: &str = "scripts/bench [--quick] [--seconds N] [--rounds N] [--conne
 
 pub(crate) enum Mode {
     Measure(Options),
-    /// The other side of a comparison: this program again, as a child.
+    /// The other side of a comparison: this program again, as a child process.
     BareHandler {
         port: u16,
     },
 }
 
 pub(crate) struct Options {
-    /// How long each of the measurements of a round takes.
+    /// Duration of each measurement in a round.
     pub(crate) seconds: u32,
     pub(crate) rounds: u32,
     pub(crate) connections: usize,

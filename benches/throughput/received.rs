@@ -1,5 +1,5 @@
-//! What the clients hold at the end, compared with what the database says: as many records as tokens,
-//! and each token that is looked into is genuine and recorded.
+//! Compares the tokens that clients received with the database: there are as many records as tokens, and each
+//! sampled token is genuine and recorded.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ pub(crate) struct Received {
     issuer: String,
     keys: KeySet,
     pub(crate) tokens: u64,
-    /// The ids of those that were looked into.
+    /// The ids of the sampled tokens.
     ids: HashSet<String>,
 }
 
@@ -24,7 +24,7 @@ impl Received {
         Ok(Self { issuer, keys: KeySet::parse(jwks)?, tokens: 0, ids: HashSet::new() })
     }
 
-    /// Adds `answers` tokens, of which `samples` are looked into.
+    /// Adds `answers` tokens, of which `samples` are inspected.
     pub(crate) fn add(&mut self, answers: u64, samples: &[Vec<u8>]) -> Result<()> {
         self.tokens += answers;
         for body in samples {
@@ -42,7 +42,7 @@ impl Received {
         Ok(())
     }
 
-    /// Compares with the database; returns how many tokens were looked into.
+    /// Compares with the database; returns the number of inspected tokens.
     pub(crate) async fn compare(&self, database_url: &str) -> Result<usize> {
         install_default_drivers();
         let mut database = AnyConnection::connect(&database_url.replacen("sqlite:", "sqlite://", 1)).await?;

@@ -1,4 +1,4 @@
-//! The table.
+//! The table of results.
 
 use std::fmt::{Display, Formatter, Result};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) struct Report {
     pub(crate) machine: String,
     pub(crate) connections: usize,
-    /// The most that other processes used of the machine at a time.
+    /// The largest share of the machine that other processes used at a time.
     pub(crate) bystanders: f64,
     pub(crate) limit: f64,
     pub(crate) cpu_per_signature: Duration,
@@ -16,7 +16,7 @@ pub(crate) struct Report {
     pub(crate) bare: f64,
 }
 
-/// A rate, and its ratio to another that was measured next to it.
+/// A rate, and its ratio to another rate that was measured next to it.
 pub(crate) struct Share {
     pub(crate) rate: f64,
     pub(crate) ratio: f64,
@@ -25,7 +25,7 @@ pub(crate) struct Share {
 pub(crate) struct EngineFigures {
     pub(crate) name: &'static str,
     pub(crate) minted: Share,
-    /// For each token, of one core.
+    /// CPU time of one core per token.
     pub(crate) server_cpu: Duration,
     pub(crate) load_cpu: Duration,
     pub(crate) half_rate: f64,

@@ -1,5 +1,5 @@
-//! The release binary as a child process, set up as an operator would: `init`, `serve`, an organization
-//! and some runs over HTTP.
+//! The release binary as a child process, set up as an operator would: `init`, `serve`, an organization and
+//! some runs over HTTP.
 
 use std::fs::File;
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::wire;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_runmint");
 const JWKS: &str = "/oidc/.well-known/jwks";
-/// Runs that ask for tokens in turns.
+/// The runs that take turns to request tokens.
 const RUNS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -25,11 +25,11 @@ pub(crate) struct Deployment {
     pub(crate) engine: &'static str,
     pub(crate) database_url: String,
     pub(crate) port: u16,
-    /// On the disk: `/tmp` may be memory, where a commit costs nothing.
+    /// On disk: `/tmp` may be in memory, where a commit costs nothing.
     folder: TempDir,
 }
 
-/// A child that does not outlive a benchmark that fails.
+/// A child process that ends when a benchmark fails.
 pub(crate) struct Process(Child);
 
 impl Deployment {
@@ -48,7 +48,7 @@ impl Deployment {
         format!("http://127.0.0.1:{}/oidc", self.port)
     }
 
-    /// Makes schema and keys; returns the admin access token.
+    /// Creates schema and keys; returns the admin access token.
     pub(crate) fn initialize(&self) -> Result<String> {
         let output = self.command("init").args(["--output", "json"]).output()?;
         ensure!(output.status.success(), "init: {}", String::from_utf8_lossy(&output.stderr));
@@ -66,7 +66,7 @@ impl Deployment {
         Ok(Process(child))
     }
 
-    /// From the start of the process to its first answer.
+    /// The time from the start of the process to its first answer.
     pub(crate) async fn time_to_first_jwks(&self) -> Result<Duration> {
         let began = Instant::now();
         let process = self.serve()?;
@@ -94,7 +94,7 @@ impl Deployment {
         wire::get(JWKS, self.port, None)
     }
 
-    /// Starts the runs; returns the request for a token of each.
+    /// Starts the runs; returns a token request for each.
     pub(crate) async fn register_runs(&self, admin_token: &str) -> Result<Vec<Vec<u8>>> {
         let port = self.port;
         let organization = wire::post("/api/orgs", port, admin_token, &json!({"name": "acme"}));
@@ -138,7 +138,7 @@ impl Process {
         self.0.id()
     }
 
-    /// Asks it to end, and waits until it did, well.
+    /// Asks it to stop and waits until it has exited successfully.
     pub(crate) async fn stop(mut self) -> Result<()> {
         ensure!(Command::new("kill").arg(self.id().to_string()).status()?.success(), "kill");
         let ended = async {
@@ -162,7 +162,7 @@ impl Drop for Process {
     }
 }
 
-/// The issuer's URL has the port in it, so it must be known before anything is made.
+/// The issuer's URL contains the port, so it must be known first.
 pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

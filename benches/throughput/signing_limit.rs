@@ -1,4 +1,4 @@
-//! What no issuer on this machine can exceed: every core signs, and nothing else is done.
+//! The rate that no issuer on this machine can exceed: every core signs and does nothing else.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ pub(crate) struct Signer {
 }
 
 pub(crate) struct Limit {
-    /// Signatures in a second.
+    /// Signatures per second.
     pub(crate) rate: f64,
-    /// Seconds of one core for each.
+    /// Seconds of one core per signature.
     pub(crate) cpu_each: f64,
 }
 
 impl Signer {
-    /// `token` says what is signed: a new key signs the same payload.
+    /// Signs the payload of `token` with a new key.
     pub(crate) fn like(token: &str) -> Result<Self> {
         let claims = runmint::trust::token::UnverifiedToken::parse(token)?;
         let key = SigningKey::from_der(
@@ -38,7 +38,7 @@ impl Signer {
         Ok(Self { input: key.signing_input(&claims)?, key: Arc::new(key) })
     }
 
-    /// What a thread for each core achieves.
+    /// Measures the rate of one thread per core.
     pub(crate) fn measure(&self, seconds: u32) -> Result<Limit> {
         let used_before = machine::own_cpu_time()?;
         let threads = thread::available_parallelism().map_or(1, NonZero::get);

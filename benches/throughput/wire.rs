@@ -1,5 +1,5 @@
-//! As much HTTP/1.1 as the benchmark needs, at as little cost: a request is bytes made beforehand, and
-//! of an answer only the status and the length are looked at.
+//! Just enough HTTP/1.1 for the benchmark, at minimal cost: a request is bytes made in advance, and only the
+//! status and length of an answer are read.
 
 use std::net::Ipv4Addr;
 
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A connection that is kept for many requests.
+/// A connection that is reused for many requests.
 pub(crate) struct Wire {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -43,7 +43,7 @@ impl Wire {
     }
 }
 
-/// Status, and where the body starts and ends, once the head is complete.
+/// The status, and where the body starts and ends, once the head is complete.
 fn limits(bytes: &[u8]) -> Result<Option<(u16, usize, usize)>> {
     let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let text = std::str::from_utf8(&bytes[..head])?;
@@ -53,7 +53,7 @@ fn limits(bytes: &[u8]) -> Result<Option<(u16, usize, usize)>> {
     Ok(Some((status, head + 4, head + 4 + length.parse::<usize>()?)))
 }
 
-/// One request on a connection of its own, for what is not measured.
+/// Sends one request on a connection of its own, for anything that is not measured.
 pub(crate) async fn once(port: u16, request: &[u8], expected: u16) -> Result<Vec<u8>> {
     let mut wire = Wire::connect(port).await?;
     let answer = wire.exchange(request).await?;
@@ -85,7 +85,7 @@ fn json(method: &str, target: &str, port: u16, bearer: &str, body: &serde_json::
     .into_bytes()
 }
 
-/// Without a credential: what is in the form must do.
+/// Sends no credential: the form contains it.
 pub(crate) fn form(target: &str, port: u16, body: &str) -> Vec<u8> {
     format!(
         "POST {target} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\

@@ -20,7 +20,7 @@ use self::server::{dev, health, init, serve};
 use self::terminal::completions;
 use self::terminal::failure::Failure;
 use self::terminal::output::{self, Format};
-use crate::store::principals::PrincipalKind;
+use crate::domain::principal::PrincipalKind;
 
 const AFTER_HELP: &str = "\
 First time here?  runmint dev

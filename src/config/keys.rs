@@ -7,7 +7,10 @@ use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
 use super::duration::TextDuration;
-use super::{ConfigError, Raw, value_error};
+use super::error::{ConfigError, value_error};
+use super::raw::Raw;
+use super::setting::Setting;
+use super::variables::TIME_SCALE_VARIABLE;
 use crate::issuer::audience::Audience;
 use crate::issuer::url::IssuerUrl;
 use crate::signing::algorithm::SigningAlgorithm;
@@ -144,7 +147,7 @@ pub(super) fn check(
 pub(super) fn timing(time_scale: Option<&str>, issuer: &IssuerUrl) -> Result<Timing, ConfigError> {
     let Some(text) = time_scale else { return Ok(Timing::REAL) };
     let divisor = text.parse().ok().filter(|divisor| (1..=1_000).contains(divisor));
-    let refused = |why| value_error(super::TIME_SCALE_VARIABLE, why);
+    let refused = |why| value_error(TIME_SCALE_VARIABLE, why);
     let timing = Timing::faster(divisor.ok_or_else(|| refused("is 1 to 1000"))?);
     // It lowers every floor, and caches of real verifiers live as long as ever.
     if timing.is_faster() && !issuer.is_loopback() {
@@ -160,7 +163,7 @@ fn rotation(
     timing: Timing,
     token_lifetime_max: SignedDuration,
 ) -> Result<RotationPolicy, ConfigError> {
-    let usual = SignedDuration::from_hours(24);
+    let usual = Setting::shown_duration("keep_published");
     let needed = timing.keep_published_floor(token_lifetime_max);
     let policy = RotationPolicy {
         rotate_every: raw.rotate_every.0,

@@ -1,13 +1,19 @@
 //! Every setting once: its name in the file, in the environment and as a flag all follow from here.
 
-use super::ConfigError;
+use jiff::SignedDuration;
+
+use super::duration::TextDuration;
+use super::error::ConfigError;
 
 pub struct Setting {
     pub name: &'static str,
     pub kind: Kind,
     /// One line for `--help` and for the reference.
     pub help: &'static str,
+    /// As the reference shows it; empty where there is none.
     pub default: &'static str,
+    /// The value in effect depends on other settings, too.
+    is_computed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +24,12 @@ pub enum Kind {
 }
 
 const fn setting(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
-    Setting { name, kind, help, default }
+    Setting { name, kind, help, default, is_computed: false }
+}
+
+/// A setting whose default is decided when it is checked.
+const fn computed(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind: Kind::Text, help, default, is_computed: true }
 }
 
 pub const SETTINGS: &[Setting] = &[
@@ -28,12 +39,7 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "URL that stands in `iss` and that clouds trust, e.g. https://id.example.com/oidc",
     ),
-    setting(
-        "base_url",
-        Kind::Text,
-        "issuer without /oidc",
-        "URL under which runners and operators reach the API",
-    ),
+    computed("base_url", "issuer without /oidc", "URL under which runners and operators reach the API"),
     setting("listen", Kind::Text, "127.0.0.1:8080", "address and port to serve on"),
     setting(
         "database_url",
@@ -56,7 +62,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("rotate_every", Kind::Text, "30d", "how long a signing key signs"),
     setting("publish_ahead", Kind::Text, "24h", "how long a signing key is published before it signs"),
-    setting("keep_published", Kind::Text, "24h", "how long a signing key is published after it signed"),
+    computed("keep_published", "24h", "how long a signing key is published after it signed"),
     setting("max_key_age", Kind::Text, "90d", "a signing key that is older signs no more"),
     setting(
         "serve_stale",
@@ -116,7 +122,7 @@ pub const SETTINGS: &[Setting] = &[
         "first component of every subject; `pulumi` for Pulumi Cloud's subjects",
     ),
     setting("scope", Kind::Text, "by-operation", "by-operation (read for a preview) or always-write"),
-    setting("token_lifetime", Kind::Text, "1h", "how long a token is valid when its caller asks for nothing"),
+    computed("token_lifetime", "1h", "how long a token is valid when its caller asks for nothing"),
     setting("token_lifetime_max", Kind::Text, "1h", "the longest that a caller may ask for"),
     setting("run_ttl_max", Kind::Text, "24h", "the longest deadline that a run may have"),
     setting("max_connections", Kind::Count, "4096", "connections from clients at once"),
@@ -142,6 +148,17 @@ impl Setting {
     /// The flag, dashes included.
     pub fn flag(&self) -> String {
         format!("--{}", self.name.replace('_', "-"))
+    }
+
+    pub(super) fn default_value(&self) -> Option<toml::Value> {
+        let is_fixed = !self.is_computed && !self.default.is_empty();
+        is_fixed.then(|| self.parse(self.name, self.default).expect("the defaults in the table parse"))
+    }
+
+    /// The default that is shown of a duration that is computed.
+    pub(super) fn shown_duration(name: &str) -> SignedDuration {
+        let shown = SETTINGS.iter().find(|setting| setting.name == name).map(|setting| setting.default);
+        shown.and_then(TextDuration::parse).expect("a duration of the table").0
     }
 
     pub(super) fn parse(&self, origin: &str, text: &str) -> Result<toml::Value, ConfigError> {

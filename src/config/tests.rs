@@ -1,3 +1,6 @@
+use jiff::SignedDuration;
+
+use super::setting::{Kind, SETTINGS};
 use super::*;
 
 fn load(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, ConfigError> {
@@ -49,8 +52,6 @@ fn every_setting_is_accepted_from_all_three_places_under_its_own_name() {
         assert!(load(&format!("{file}{} = {quoted}", setting.name), &other, &[]).is_ok(), "{}", setting.name);
     }
 }
-
-use super::setting::Kind;
 
 #[test]
 fn flags_win_over_the_environment_and_that_over_the_file() {
@@ -112,6 +113,22 @@ fn what_is_unknown_or_makes_no_sense_stops_the_start_with_one_line() {
         assert!(!found.contains('\n'), "{found}");
         assert!(!found.contains("secret"), "{found}");
     }
+}
+
+#[test]
+fn the_defaults_of_the_table_are_in_effect() {
+    let settings = load(ISSUER, &[], &[]).unwrap();
+    assert_eq!(settings.base_url.as_str(), "https://id.example.com");
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.database_connections, 8);
+    assert_eq!(settings.keys.rotation.rotate_every, SignedDuration::from_hours(30 * 24));
+    assert_eq!(settings.lifetime.default, SignedDuration::from_hours(1));
+    // Those that other settings bound follow them.
+    let settings = load(&format!("{ISSUER}token_lifetime_max = '5m'"), &[], &[]).unwrap();
+    assert_eq!(settings.lifetime.default, SignedDuration::from_mins(5));
+    let settings =
+        load(&format!("{ISSUER}token_lifetime_max = '1d'\nrotate_every = '60d'"), &[], &[]).unwrap();
+    assert!(settings.keys.rotation.keep_published > SignedDuration::from_hours(24));
 }
 
 #[test]

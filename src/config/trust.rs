@@ -2,7 +2,8 @@
 
 use ipnet::IpNet;
 
-use super::{ConfigError, Raw, value_error};
+use super::error::{ConfigError, value_error};
+use super::raw::Raw;
 
 /// Where keys of other issuers may be fetched from.
 #[derive(Clone, Debug, Default)]

@@ -8,13 +8,13 @@ use std::fmt::{self, Display};
 use thiserror::Error;
 
 use crate::app::App;
+use crate::domain::signing_key::{SigningKeyRecord, Which};
 use crate::flows::load_keys::{LoadKeysError, attested, is_lost};
 use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
 use crate::signing::database_keys::DatabaseKeys;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::sealing::sealed_under;
 use crate::store::StoreError;
-use crate::store::signing_keys::{SigningKeyRecord, Which};
 
 #[derive(Debug, Error)]
 pub enum AbandonError {

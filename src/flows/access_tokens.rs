@@ -1,14 +1,16 @@
-//! Making access tokens.
+//! Creating, listing and revoking access tokens.
 
 use jiff::SignedDuration;
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::access_token::{AccessToken, Holder, Role};
+use crate::domain::organization::Organization;
+use crate::domain::page::{Page, PageRequest};
 use crate::entropy::uuid_at;
 use crate::secret::{Secret, SecretKind};
 use crate::store::StoreError;
-use crate::store::access_tokens::{AccessToken, Holder, Role};
-use crate::store::organizations::Organization;
 
 pub const MAX_NAME_CHARS: usize = 100;
 const MIN_EXPIRES_IN: i64 = 60;
@@ -90,4 +92,20 @@ pub async fn create_access_token(
     app.store.create_access_token(&token, &secret.hash(), created_by).await?;
     tracing::info!(access_token_id = %token.id, role = role.as_str(), "access token created");
     Ok(CreatedAccessToken { token, secret })
+}
+
+/// The access tokens of `organization`, or the admin tokens when it is `None`; newest first.
+pub async fn list_access_tokens(
+    app: &App,
+    organization: Option<Uuid>,
+    page: PageRequest,
+) -> Result<Page<AccessToken>, StoreError> {
+    app.store.access_tokens(organization, page).await
+}
+
+/// Every process refuses the token from now on. Revoking it again changes nothing.
+pub async fn revoke_access_token(app: &App, token: &AccessToken, by: Uuid) -> Result<(), StoreError> {
+    app.store.revoke_access_token(token.id, app.clock.now()).await?;
+    tracing::info!(access_token_id = %token.id, %by, "access token revoked");
+    Ok(())
 }

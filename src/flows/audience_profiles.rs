@@ -8,13 +8,15 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::config::keys::ENTRA_AUDIENCES;
+use crate::domain::document::{Document, DocumentKind};
+use crate::domain::id_token::MintedFormat;
+use crate::domain::organization::Organization;
 use crate::flows::refresh_keys::refresh;
 use crate::issuer::audience::{Audience, AudienceError};
 use crate::issuer::profile::{ProfileDefinitions, ProfileError, Setting};
 use crate::issuer::service::Attributes;
 use crate::store::StoreError;
-use crate::store::documents::{Document, DocumentKind, MintedFormat, NewDocument};
-use crate::store::organizations::Organization;
+use crate::store::documents::NewDocument;
 
 /// The report looks at so many runs at most, and at as many unless it is asked for fewer.
 pub const MAX_RUNS_REPORTED: i64 = 5_000;

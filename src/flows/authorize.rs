@@ -4,14 +4,14 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::access_token::{AccessToken, Holder, Role};
+use crate::domain::organization::Organization;
+use crate::domain::principal::{Access, PrincipalKind};
+use crate::domain::run::Run;
 use crate::issuer::organization_name::OrganizationName;
 use crate::issuer::service::Attributes;
 use crate::secret::{Secret, SecretKind};
 use crate::store::StoreError;
-use crate::store::access_tokens::{AccessToken, Holder, Role};
-use crate::store::organizations::Organization;
-use crate::store::principals::{Access, PrincipalKind};
-use crate::store::runs::Run;
 use crate::trust::policy::saving::ACTOR;
 
 /// A caller whose access token was checked.

@@ -7,10 +7,11 @@ use uuid::Uuid;
 use crate::app::App;
 pub use crate::clouds::settings::document::CloudEntry;
 use crate::clouds::settings::document::{CloudDocument, CloudDocumentError};
+use crate::domain::document::{Document, DocumentKind};
+use crate::domain::organization::Organization;
 use crate::issuer::service::Attributes;
 use crate::store::StoreError;
-use crate::store::documents::{Document, DocumentKind, NewDocument};
-use crate::store::organizations::Organization;
+use crate::store::documents::NewDocument;
 
 #[derive(Debug, Error)]
 pub enum CloudSettingsError {

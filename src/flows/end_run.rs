@@ -4,8 +4,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::run::{Ending, Run, RunState};
 use crate::store::StoreError;
-use crate::store::runs::{Ending, Run, RunState};
 
 #[derive(Debug, Error)]
 pub enum EndRunError {

@@ -3,11 +3,11 @@
 use thiserror::Error;
 
 use crate::app::App;
+use crate::domain::signing_key::Which;
 use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::store::StoreError;
-use crate::store::signing_keys::Which;
 
 #[derive(Debug, Error)]
 pub enum InitializeError {

@@ -1,13 +1,14 @@
 //! Bringing the keys from the database into memory, opened and proven to be ours.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::app::App;
+use crate::domain::signing_key::{KeyWish, SigningKeyRecord, Which};
 use crate::publication::Publication;
-use crate::served::{KeyRef, Served};
+use crate::serving::{KeyRef, Served};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::jwk;
 use crate::signing::key_store::{KeyStoreError, KeyStores, StoredKey};
@@ -16,7 +17,6 @@ use crate::signing::sealing::SealingError;
 use crate::signing::signer::SigningError;
 use crate::signing::signing_key::SigningKey;
 use crate::store::StoreError;
-use crate::store::signing_keys::{KeyWish, SigningKeyRecord, Which};
 
 #[derive(Debug, Error)]
 pub enum LoadKeysError {
@@ -54,7 +54,7 @@ pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
     let (revision, records) = app.store.signing_keys(Which::Published).await?;
     let first_of_all = records.iter().all(|record| record.attestation.is_none());
     let wishes = app.store.key_wishes().await?;
-    let before = app.served.load_full();
+    let before = app.serving.served();
     refuse_losses(app, &before, &records).await?;
 
     let mut rings: HashMap<RingId, Vec<RingKey>> = HashMap::new();
@@ -86,7 +86,7 @@ pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
             publication.was_fetched(fetched);
         }
     }
-    app.served.store(Arc::new(Served {
+    app.serving.serve(Served {
         revision,
         publications,
         own_issuers: wishes
@@ -102,7 +102,7 @@ pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
             .collect(),
         keyring,
         lives,
-    }));
+    });
     Ok(())
 }
 
@@ -124,15 +124,14 @@ async fn refuse_losses(
         if !app.store.was_taken_out(&key.kid).await? {
             return Err(LoadKeysError::Vanished(key.kid.clone()));
         }
-        app.taken_out.lock().unwrap_or_else(PoisonError::into_inner).insert(key.kid.clone());
+        app.serving.note_taken_out(&key.kid);
     }
     Ok(())
 }
 
 /// What was revoked or removed never comes back, whatever the database says later.
 fn refuse_return(app: &App, kid: &str) -> Result<(), LoadKeysError> {
-    let taken_out = app.taken_out.lock().unwrap_or_else(PoisonError::into_inner);
-    if taken_out.contains(kid) { Err(LoadKeysError::Returned(kid.to_owned())) } else { Ok(()) }
+    if app.serving.was_taken_out(kid) { Err(LoadKeysError::Returned(kid.to_owned())) } else { Ok(()) }
 }
 
 /// What is published verifies tokens everywhere, so whoever can write to the database must not be able

@@ -1,10 +1,13 @@
-//! Making and deleting organizations.
+//! Creating, listing and deleting organizations.
 
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::organization::{KeyChoice, Organization};
+use crate::domain::page::{Page, PageRequest};
 use crate::entropy::uuid_at;
+use crate::flows::authorize::Caller;
 use crate::flows::load_keys::rings_of_own_issuer;
 use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
 use crate::flows::refresh_keys::refresh;
@@ -12,7 +15,7 @@ use crate::issuer::organization_name::{OrganizationName, OrganizationNameError};
 use crate::issuer::url::MAX_ISSUER_CHARS;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::store::StoreError;
-use crate::store::organizations::{Create, KeyChoice, Organization};
+use crate::store::organizations::Create;
 
 #[derive(Debug, Error)]
 pub enum CreateOrganizationError {
@@ -71,6 +74,15 @@ pub async fn create_organization(
         let _ = refresh(app).await;
     }
     Ok(organization)
+}
+
+/// The organizations that the caller may see, newest first.
+pub async fn list_organizations(
+    app: &App,
+    caller: &Caller,
+    page: PageRequest,
+) -> Result<Page<Organization>, StoreError> {
+    app.store.organizations(caller.only_organization(), page).await
 }
 
 /// Deletes the organization. Its own issuer's keys sign no more, and leave once its last token is over.

@@ -9,13 +9,13 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::access_token::Role;
+use crate::domain::exchange::{Exchange, Exchanged, Outcome};
+use crate::domain::organization::Organization;
+use crate::domain::page::PageRequest;
+use crate::domain::trusted_issuer::{PolicyRecord, TrustedIssuer};
 use crate::issuer::organization_name::OrganizationName;
 use crate::store::StoreError;
-use crate::store::access_tokens::Role;
-use crate::store::exchanges::{Exchange, Exchanged, Outcome};
-use crate::store::organizations::Organization;
-use crate::store::page::PageRequest;
-use crate::store::trusted_issuers::{PolicyRecord, TrustedIssuer};
 use crate::trust::policy::audience::{PoliciesInForce, audiences_of};
 use crate::trust::policy::evaluation::{Asked, Evaluation, Verdict};
 use crate::trust::policy::saving::{SavingError, check_for_saving};
@@ -130,13 +130,8 @@ pub fn role(policy: &Policy) -> Option<Role> {
 
 /// The policies in force: read once for each version of them.
 pub fn in_force(app: &App, issuer: &TrustedIssuer) -> Result<Arc<PoliciesInForce>, PolicyFlowError> {
-    let version = (issuer.id, issuer.policy.version);
-    if let Some(policies) = app.policies.get(&version) {
-        return Ok(policies);
-    }
-    let policies = Arc::new(PoliciesInForce::compile(saved(issuer)?)?);
-    app.policies.insert(version, Arc::clone(&policies));
-    Ok(policies)
+    let compile = || Ok(PoliciesInForce::compile(saved(issuer)?)?);
+    app.exchange_limits.compiled(issuer.id, issuer.policy.version, compile)
 }
 
 /// The policies in force, as they were saved.
@@ -202,7 +197,7 @@ async fn aside<T: Send + 'static>(
     app: &App,
     work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
 ) -> Result<T, PolicyFlowError> {
-    let turn = Arc::clone(&app.deciding).acquire_owned().await;
+    let turn = app.exchange_limits.turn_to_decide().await;
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let seen = Arc::clone(&wanted.0);
     let done = tokio::task::spawn_blocking(move || {

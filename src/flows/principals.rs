@@ -4,10 +4,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::organization::Organization;
+use crate::domain::principal::{Principal, PrincipalKind, Right};
 use crate::entropy::uuid_at;
 use crate::store::StoreError;
-use crate::store::organizations::Organization;
-use crate::store::principals::{Principal, PrincipalKind, Right};
 
 pub const MAX_RIGHTS: usize = 100;
 const MAX_NAME_BYTES: usize = 100;
@@ -55,6 +55,15 @@ pub async fn create_principal(
     }
     tracing::info!(organization = %organization.name, kind = kind.as_str(), name, %by, "principal created");
     Ok(principal)
+}
+
+/// All teams or all users of the organization, by name.
+pub async fn list_principals(
+    app: &App,
+    organization: &Organization,
+    kind: PrincipalKind,
+) -> Result<Vec<Principal>, StoreError> {
+    app.store.principals(organization.id, kind).await
 }
 
 pub async fn find_principal(

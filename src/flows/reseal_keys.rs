@@ -3,12 +3,12 @@
 use thiserror::Error;
 
 use crate::app::App;
+use crate::domain::signing_key::{SigningKeyRecord, Which};
 use crate::flows::load_keys::attested;
 use crate::flows::refresh_keys::{RefreshError, refresh};
 use crate::signing::database_keys::DatabaseKeys;
 use crate::signing::sealing::{Purpose, SealingError, sealed_under};
 use crate::store::StoreError;
-use crate::store::signing_keys::{SigningKeyRecord, Which};
 
 pub struct Resealed {
     /// The id of the sealing key that all keys are under now.
@@ -81,7 +81,7 @@ async fn reseal(app: &App, record: &SigningKeyRecord) -> Result<bool, ResealErro
         _ => record.private_key.clone(),
     };
     // By what this process proved, not by what the record says of itself.
-    let proven = app.served.load().keyring.find(&record.kid).is_some_and(|(ring, _)| ring == record.ring);
+    let proven = app.serving.peek().keyring.find(&record.kid).is_some_and(|(ring, _)| ring == record.ring);
     if !proven {
         return Ok(false);
     }

@@ -5,10 +5,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::snapshot_verifier::SnapshotVerifier;
 use crate::entropy::uuid_at;
 use crate::signing::keyring::IssuerId;
 use crate::store::StoreError;
-use crate::store::snapshot_verifiers::SnapshotVerifier;
 
 pub const MAX_NAME_BYTES: usize = 100;
 
@@ -53,6 +53,11 @@ pub async fn register(
     Ok(verifier)
 }
 
+/// All snapshot verifiers, oldest first.
+pub async fn list_snapshot_verifiers(app: &App) -> Result<Vec<SnapshotVerifier>, StoreError> {
+    app.store.snapshot_verifiers().await
+}
+
 /// Records that the verifier has these keys: those of the key set that was uploaded, and not those that are
 /// published by now. A key that was made in between is one that it does not have.
 pub async fn acknowledge(
@@ -62,7 +67,7 @@ pub async fn acknowledge(
     by: Uuid,
 ) -> Result<SnapshotVerifier, SnapshotVerifierError> {
     let mut verifier = find(app, id).await?;
-    let served = app.served.load_full();
+    let served = app.serving.served();
     let published: Vec<String> = served
         .keyring
         .all()

@@ -6,10 +6,11 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::domain::organization::Organization;
+use crate::domain::trusted_issuer::{PolicyRecord, TrustedIssuer};
 use crate::entropy::uuid_at;
 use crate::store::StoreError;
-use crate::store::organizations::Organization;
-use crate::store::trusted_issuers::{PolicyRecord, Registered, TrustedIssuer};
+use crate::store::trusted_issuers::Registered;
 use crate::trust::token::{KeySet, KeySetError};
 use crate::upstream::discovery::{DiscoveryError, presented_thumbprints};
 use crate::upstream::registered_issuer::{KeySource, RegisteredIssuer};
@@ -59,6 +60,11 @@ pub enum TrustedIssuerError {
     NoSuchIssuer,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// All trusted issuers of the organization, oldest first.
+pub async fn list_issuers(app: &App, organization: &Organization) -> Result<Vec<TrustedIssuer>, StoreError> {
+    app.store.issuers_of(organization.id).await
 }
 
 /// Registers an issuer whose keys could be had a moment ago. Until it gets policies, nothing is exchanged.

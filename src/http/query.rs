@@ -5,7 +5,7 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use crate::store::page::{DEFAULT_PAGE, MAX_PAGE, PageRequest};
+use crate::domain::page::{DEFAULT_PAGE, MAX_PAGE, PageRequest};
 
 pub struct Query(Vec<(String, String)>);
 
@@ -56,6 +56,11 @@ impl Query {
         });
         Ok(PageRequest { limit, before: cursor.transpose()? })
     }
+}
+
+/// A place in a list as `next_cursor` says it.
+pub fn cursor(next: Option<Uuid>) -> Option<String> {
+    next.map(|id| id.to_string())
 }
 
 /// Undecodable bytes would otherwise silently become U+FFFD.

@@ -1,5 +1,6 @@
 //! Private keys on a PKCS #11 token: a hardware security module, or software that behaves like one.
 
+mod failure;
 mod sessions;
 
 use std::path::PathBuf;
@@ -17,10 +18,10 @@ use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::encodings;
 use crate::signing::generate::RsaBits;
 use crate::signing::key_store::{KeyStore, KeyStoreError, NewKey, StoredKey};
+use crate::signing::pkcs11::failure::STORE;
 use crate::signing::pkcs11::sessions::Sessions;
 use crate::signing::signer::{Pace, Signer, SigningError};
 
-const STORE: &str = "pkcs11";
 /// As other tools list the keys.
 const LABEL: &[u8] = b"runmint";
 /// A reference is this and `CKA_ID` in hexadecimal.

@@ -1,95 +1,16 @@
 //! Access tokens of our own API, known only by their hash.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
-use super::page::{Page, PageRequest};
-use super::principals::{PrincipalKind, Right};
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
+use crate::domain::access_token::{AccessToken, Holder, Role};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::principal::PrincipalKind;
 use crate::issuer::organization_name::OrganizationName;
 use crate::secret::SecretHash;
-
-/// What a token may do. Inside an organization each role includes the ones after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    Viewer,
-    Orchestrator,
-    Owner,
-    Admin,
-}
-
-impl Role {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Orchestrator => "orchestrator",
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Viewer, Self::Orchestrator, Self::Owner, Self::Admin]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct AccessToken {
-    pub id: Uuid,
-    pub name: String,
-    pub role: Role,
-    /// `None` exactly for role admin.
-    pub organization: Option<(Uuid, OrganizationName)>,
-    pub created_at: Timestamp,
-    pub expires_at: Option<Timestamp>,
-    pub last_used_at: Option<Timestamp>,
-    pub revoked_at: Option<Timestamp>,
-    pub holder: Holder,
-    /// The token of another issuer that it was exchanged for.
-    pub origin: Option<Origin>,
-}
-
-/// In whose name a token acts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holder {
-    /// Nobody's but its own: what it may do is its role.
-    Role,
-    /// A team's or a user's, and within their rights.
-    Principal { id: Uuid, kind: PrincipalKind, name: String, rights: Vec<Right> },
-    /// A pool's of runners.
-    Runner(String),
-}
-
-/// Where a token came from that was exchanged: what is known of the other issuer's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    pub issuer: String,
-    pub subject: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jti: Option<String>,
-}
-
-impl Holder {
-    /// What kind it is and its name, where it is somebody with a name.
-    pub fn named(&self) -> Option<(&'static str, &str)> {
-        match self {
-            Self::Role => None,
-            Self::Principal { kind, name, .. } => Some((kind.as_str(), name)),
-            Self::Runner(name) => Some(("runner", name)),
-        }
-    }
-}
-
-impl AccessToken {
-    pub fn is_valid_at(&self, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|expires_at| now < expires_at)
-    }
-}
 
 /// The last use is recorded this often at most: a fact for people, not worth a write per request.
 const LAST_USED_RESOLUTION: SignedDuration = SignedDuration::from_mins(1);

@@ -9,34 +9,12 @@ use uuid::Uuid;
 
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
+use crate::domain::document::{Document, DocumentKind};
+use crate::domain::id_token::MintedFormat;
 use crate::issuer::profile::{AudienceProfiles, ProfileDefinitions};
-use crate::issuer::service::Attributes;
 
 /// Versions of profiles kept in memory: one for each organization that has runs, in a usual case.
 pub(super) const PROFILES_CACHED: usize = 256;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DocumentKind {
-    AudienceProfiles,
-    CloudSettings,
-}
-
-impl DocumentKind {
-    fn table_and_column(self) -> (&'static str, &'static str) {
-        match self {
-            Self::AudienceProfiles => ("audience_profiles", "profiles"),
-            Self::CloudSettings => ("cloud_settings", "settings"),
-        }
-    }
-}
-
-/// A version of a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
-    pub version: i64,
-    pub content: Value,
-    pub created_at: Timestamp,
-}
 
 /// A version on its way into the record.
 pub struct NewDocument<'d> {
@@ -66,7 +44,7 @@ impl Store {
         kind: DocumentKind,
         organization_id: Uuid,
     ) -> Result<Option<Document>, StoreError> {
-        let (table, column) = kind.table_and_column();
+        let (table, column) = table_and_column(kind);
         let sql = format!(
             "SELECT version, {column} AS content, created_at FROM {table}
              WHERE organization_id = $1 ORDER BY version DESC LIMIT 1"
@@ -92,7 +70,7 @@ impl Store {
         organization_id: Uuid,
         limit: i64,
     ) -> Result<Vec<Value>, StoreError> {
-        let (table, column) = kind.table_and_column();
+        let (table, column) = table_and_column(kind);
         let sql = format!(
             "SELECT {column} AS content FROM {table} WHERE organization_id = $1 ORDER BY version DESC LIMIT $2"
         );
@@ -102,7 +80,7 @@ impl Store {
 
     /// Writes the next version; `false` when somebody else was first, or the organization was deleted.
     pub async fn replace_document(&self, new: NewDocument<'_>) -> Result<bool, StoreError> {
-        let (table, column) = new.kind.table_and_column();
+        let (table, column) = table_and_column(new.kind);
         // Two at once: the primary key lets one through.
         let sql = format!(
             "INSERT INTO {table} (organization_id, version, {column}, created_at, created_by)
@@ -217,16 +195,11 @@ impl Store {
     }
 }
 
-/// The tokens of one run for one audience whose subjects one template made.
-pub struct MintedFormat {
-    pub run_id: Uuid,
-    pub service: String,
-    pub attributes: Attributes,
-    pub audience: String,
-    /// `None` for the service's own.
-    pub format: Option<String>,
-    pub tokens: i64,
-    pub last_minted_at: Timestamp,
-}
-
 pub(super) type ProfileCache = quick_cache::sync::Cache<(Uuid, i64), Arc<AudienceProfiles>>;
+
+fn table_and_column(kind: DocumentKind) -> (&'static str, &'static str) {
+    match kind {
+        DocumentKind::AudienceProfiles => ("audience_profiles", "profiles"),
+        DocumentKind::CloudSettings => ("cloud_settings", "settings"),
+    }
+}

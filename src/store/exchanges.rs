@@ -1,16 +1,18 @@
 //! Exchanges of other issuers' tokens: each token once, and what was decided.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
-use super::access_tokens::{AccessToken, Holder};
-use super::page::{Page, PageRequest};
 use super::row::{Columns, corrupt};
-use super::runs::{Run, insert_run};
+use super::runs::insert_run;
 use super::{Store, StoreError};
+use crate::domain::access_token::{AccessToken, Holder};
+use crate::domain::exchange::{Exchange, Exchanged, Outcome};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::run::Run;
 use crate::secret::SecretHash;
 
 /// How many are kept for each issuer and outcome: strangers whose tokens are refused must not push out what
@@ -18,49 +20,6 @@ use crate::secret::SecretHash;
 const KEPT: i64 = 1_000;
 /// A transaction that takes long holds up every other on SQLite.
 const FORGOTTEN_AT_ONCE: i64 = 500;
-
-/// An exchange that policies decided.
-#[derive(Clone, Debug)]
-pub struct Exchange {
-    pub id: Uuid,
-    pub issuer_id: Uuid,
-    pub at: Timestamp,
-    /// What was asked for, as `trust::policy` reads it.
-    pub asked: Value,
-    /// The verified claims; never the token.
-    pub claims: Map<String, Value>,
-    pub outcome: Outcome,
-    pub policy_version: i64,
-    /// The caller's network address.
-    pub caller: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Allowed,
-    Denied,
-    NoMatch,
-}
-
-impl Outcome {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::NoMatch => "no_match",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Allowed, Self::Denied, Self::NoMatch].into_iter().find(|outcome| outcome.as_str() == text)
-    }
-}
-
-/// An exchange, and the access token that came of it.
-pub struct Exchanged {
-    pub exchange: Exchange,
-    pub access_token_id: Option<Uuid>,
-}
 
 /// One use of a token.
 pub struct Use {

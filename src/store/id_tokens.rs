@@ -1,25 +1,14 @@
 //! Reading the record of tokens.
 
 use jiff::{SignedDuration, Timestamp};
-use uuid::Uuid;
 
-use super::page::{Page, PageRequest};
 use super::row::Columns;
 use super::{Store, StoreError};
+use crate::domain::id_token::SignedToken;
+use crate::domain::page::{Page, PageRequest};
 
 /// No token lives longer, whatever is configured.
 const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(25);
-
-/// What is known of a token. Never the token itself.
-pub struct SignedToken {
-    pub jti: Uuid,
-    pub run_id: Uuid,
-    pub organization: String,
-    pub audience: String,
-    pub subject: String,
-    pub minted_at: Timestamp,
-    pub expires_at: Timestamp,
-}
 
 impl Store {
     pub async fn unexpired_tokens(

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::row::{Columns, corrupt};
 use super::{Engine, Store, StoreError};
+use crate::domain::signing_key::{Promotion, Revocation};
 use crate::signing::key_store::NewKey;
 use crate::signing::keyring::RingId;
 use crate::signing::rotation::{Hold, KeyLife, RotationPolicy, Step, Wish, emergency_start, promotion};
@@ -45,34 +46,6 @@ impl KeyToPublish {
         let kid = key.public_jwk.common.key_id.clone().unwrap_or_default();
         Ok(Self { ring, kept_in, public_jwk, kid, private_key: key.private_key.clone(), attestation })
     }
-}
-
-/// What became of an attempt to promote a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Promotion {
-    /// `next` signs from then.
-    Scheduled {
-        next: String,
-        at: Timestamp,
-    },
-    /// It is not time yet.
-    NotDue,
-    Held(Hold),
-}
-
-/// What became of an emergency.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Revocation {
-    Revoked {
-        at: Timestamp,
-        /// What signs instead and from when; `None` when the revoked key did not sign, or nothing is left.
-        successor: Option<(String, Timestamp)>,
-    },
-    /// It was revoked before.
-    Already(Timestamp),
-    /// It is not published: it was removed, and verifies nothing any more.
-    NotPublished,
-    NoSuchKey,
 }
 
 /// A change under way.

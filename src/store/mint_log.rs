@@ -16,8 +16,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::row::{Columns, corrupt};
-use super::runs::RunState;
 use super::{Engine, Store, StoreError};
+use crate::domain::run::RunState;
 
 /// Requests that may wait for a commit. Beyond it, callers wait in their own request's deadline.
 const QUEUE: usize = 16_384;

@@ -4,15 +4,14 @@
 //! migrations, how many connections may write) is in this file.
 
 pub mod access_tokens;
+pub mod copies;
 pub mod documents;
 pub mod exchanges;
 pub mod id_tokens;
 pub mod key_changes;
 pub mod mint_log;
 pub mod organizations;
-pub mod page;
 pub mod principals;
-pub mod publications;
 pub mod replicas;
 pub mod row;
 pub mod runs;

@@ -7,42 +7,12 @@ use sqlx::pool::PoolConnection;
 use uuid::Uuid;
 
 use super::key_changes::KeyToPublish;
-use super::page::{Page, PageRequest};
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
+use crate::domain::organization::{KeyChoice, Organization};
+use crate::domain::page::{Page, PageRequest};
 use crate::issuer::organization_name::OrganizationName;
 use crate::signing::algorithm::SigningAlgorithm;
-use crate::signing::keyring::IssuerId;
-
-#[derive(Clone, Debug)]
-pub struct Organization {
-    pub id: Uuid,
-    pub name: OrganizationName,
-    pub created_at: Timestamp,
-    pub keys: KeyChoice,
-}
-
-/// Whose keys sign an organization's tokens, and how. Decided when it is made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyChoice {
-    pub own_issuer: bool,
-    /// Where the audience does not decide.
-    pub algorithm: SigningAlgorithm,
-}
-
-impl KeyChoice {
-    pub fn issuer(self, organization_id: Uuid) -> IssuerId {
-        if self.own_issuer { IssuerId::Organization(organization_id) } else { IssuerId::Shared }
-    }
-
-    pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
-        let algorithm = row.text("algorithm")?;
-        Ok(Self {
-            own_issuer: row.integer("own_issuer")? == 1,
-            algorithm: SigningAlgorithm::parse(&algorithm).ok_or_else(|| corrupt("algorithm", &algorithm))?,
-        })
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
@@ -173,6 +143,14 @@ fn read(row: &AnyRow) -> Result<Organization, StoreError> {
         id: row.uuid("id")?,
         name: OrganizationName::parse(&row.text("name")?).map_err(|error| corrupt("name", &error))?,
         created_at: row.time("created_at")?,
-        keys: KeyChoice::read(row)?,
+        keys: key_choice(row)?,
+    })
+}
+
+pub(super) fn key_choice(row: &AnyRow) -> Result<KeyChoice, StoreError> {
+    let algorithm = row.text("algorithm")?;
+    Ok(KeyChoice {
+        own_issuer: row.integer("own_issuer")? == 1,
+        algorithm: SigningAlgorithm::parse(&algorithm).ok_or_else(|| corrupt("algorithm", &algorithm))?,
     })
 }

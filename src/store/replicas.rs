@@ -6,31 +6,13 @@ use uuid::Uuid;
 
 use super::row::Columns;
 use super::{Store, StoreError};
-
-/// A process as it presents itself.
-pub struct Replica {
-    pub id: Uuid,
-    /// For people: host and process id.
-    pub name: String,
-    /// The sealing keys that it can open with.
-    pub sealing_keys: Vec<String>,
-    pub started_at: Timestamp,
-}
+use crate::domain::replica::{Replica, ReplicaRecord};
 
 /// What a process learns when it renews its lease.
 pub struct Heartbeat {
     /// By the database's clock, at some moment between asking and answer.
     pub now: Timestamp,
     pub revision: i64,
-}
-
-/// A process as the record has it.
-pub struct ReplicaRecord {
-    pub id: Uuid,
-    pub name: String,
-    pub version: String,
-    pub sealing_keys: Vec<String>,
-    pub seen_at: Timestamp,
 }
 
 impl Store {

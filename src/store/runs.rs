@@ -3,119 +3,19 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::Any;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use uuid::Uuid;
 
-use super::access_tokens::Origin;
-use super::organizations::KeyChoice;
-use super::page::{Page, PageRequest};
+use super::organizations::key_choice;
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
-use crate::issuer::profile::{AudienceProfiles, Facts, Shape, ShapeError};
-use crate::issuer::service::Attributes;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::run::{Ending, Run, RunFilter, RunState};
+use crate::issuer::profile::AudienceProfiles;
 use crate::secret::SecretHash;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunState {
-    Active,
-    Finished,
-    Cancelled,
-    /// Active until its deadline, which has passed. Never stored: it follows from the time.
-    Expired,
-}
-
-impl RunState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Finished => "finished",
-            Self::Cancelled => "cancelled",
-            Self::Expired => "expired",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Finished, Self::Cancelled, Self::Expired]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-    }
-
-    /// The state at `now` of a run that was stored as `self`.
-    pub(super) fn at(self, now: Timestamp, expires_at: Timestamp) -> Self {
-        if self == Self::Active && expires_at <= now { Self::Expired } else { self }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct Run {
-    pub id: Uuid,
-    pub organization_id: Uuid,
-    pub organization: String,
-    pub keys: KeyChoice,
-    pub service: String,
-    pub attributes: Attributes,
-    pub subject: String,
-    /// What each of its tokens says beside the registered claims.
-    pub claims: Map<String, Value>,
-    /// By which its tokens go: those in force when it started.
-    pub profiles: Arc<AudienceProfiles>,
-    /// What the templates of profiles may name; empty where there are none.
-    pub template_values: Attributes,
-    /// Settings of clouds, as they were when it started.
-    pub cloud: Map<String, Value>,
-    /// The audiences it may ask for; `None` for any.
-    pub audiences: Option<Vec<String>>,
-    pub created_at: Timestamp,
-    pub expires_at: Timestamp,
-    pub ended_at: Option<Timestamp>,
-    /// For which token of another issuer its starter's access token was exchanged.
-    pub origin: Option<Origin>,
-    /// As it is in the database; `state_at` tells what it is at a moment.
-    pub stored_state: RunState,
-}
-
-impl Run {
-    pub fn state_at(&self, now: Timestamp) -> RunState {
-        self.stored_state.at(now, self.expires_at)
-    }
-
-    /// The run as its tokens for `audience` show it.
-    pub fn shape(&self, audience: &str) -> Result<Shape<'_>, ShapeError> {
-        let facts = Facts {
-            service: &self.service,
-            subject: &self.subject,
-            values: &self.template_values,
-            claims: &self.claims,
-        };
-        self.profiles.shape(audience, facts)
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct RunFilter {
-    pub state: Option<RunState>,
-    pub service: Option<String>,
-    pub subject: Option<String>,
-}
-
-/// How a run was asked to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    Finished,
-    Cancelled,
-}
-
-impl Ending {
-    fn state(self) -> RunState {
-        match self {
-            Self::Finished => RunState::Finished,
-            Self::Cancelled => RunState::Cancelled,
-        }
-    }
-}
 
 const COLUMNS: &str =
     "SELECT r.id, r.organization_id, o.name AS organization, o.own_issuer, o.algorithm, r.service, r.attributes, r.subject,
@@ -257,7 +157,7 @@ fn read(row: &AnyRow, profiles: Arc<AudienceProfiles>) -> Result<Run, StoreError
         id: row.uuid("id")?,
         organization_id: row.uuid("organization_id")?,
         organization: row.text("organization")?,
-        keys: KeyChoice::read(row)?,
+        keys: key_choice(row)?,
         service: row.text("service")?,
         attributes: row.json("attributes")?,
         subject: row.text("subject")?,

@@ -2,64 +2,15 @@
 //! opened, and the times of its life.
 
 use jiff::Timestamp;
-use jsonwebtoken::jwk::Jwk;
 use sqlx::any::AnyRow;
-use uuid::Uuid;
 
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
+use crate::domain::signing_key::{KeyWish, SigningKeyRecord, Which};
 use crate::issuer::organization_name::OrganizationName;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::rotation::KeyLife;
-
-pub struct SigningKeyRecord {
-    pub kid: String,
-    pub ring: RingId,
-    pub life: KeyLife,
-    pub public_jwk: Jwk,
-    /// The `KeyStore` of the private half.
-    pub kept_in: String,
-    /// `None` once the private half is destroyed.
-    pub private_key: Option<String>,
-    /// `None` for a key that was made before there were attestations.
-    pub attestation: Option<String>,
-    pub created_at: Timestamp,
-    pub signatures: i64,
-    pub last_fetched_at: Option<Timestamp>,
-    pub revoked_by: Option<Uuid>,
-}
-
-/// An issuer beside the shared one, or an algorithm beside RS256, that an organization wants.
-pub struct KeyWish {
-    pub organization_id: Uuid,
-    pub organization: OrganizationName,
-    pub own_issuer: bool,
-    pub algorithm: SigningAlgorithm,
-    /// Some audience of it has ES256, or once had.
-    pub es256_too: bool,
-    pub deleted: bool,
-}
-
-impl KeyWish {
-    pub fn wants_es256(&self) -> bool {
-        self.algorithm == SigningAlgorithm::Es256 || self.es256_too
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    Published,
-    /// With those that are not, for the record.
-    All,
-}
-
-impl SigningKeyRecord {
-    /// Whether it may have been made before there were attestations.
-    pub fn is_of_the_first_version(&self) -> bool {
-        self.kept_in == "database" && self.private_key.is_some() && self.ring.issuer == IssuerId::Shared
-    }
-}
 
 impl Store {
     /// Keys in the order in which they were made, and the revision that they are at least as new as.

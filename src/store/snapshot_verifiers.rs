@@ -5,16 +5,8 @@ use uuid::Uuid;
 
 use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
+use crate::domain::snapshot_verifier::SnapshotVerifier;
 use crate::signing::keyring::IssuerId;
-
-pub struct SnapshotVerifier {
-    pub id: Uuid,
-    pub issuer: IssuerId,
-    pub name: String,
-    pub created_at: Timestamp,
-    /// The keys that it is acknowledged to have.
-    pub has: Vec<String>,
-}
 
 impl Store {
     /// `false` when the issuer has one of this name.

@@ -28,14 +28,14 @@ impl FromStr for Thumbprint {
     type Err = NotAThumbprint;
 
     fn from_str(text: &str) -> Result<Self, NotAThumbprint> {
-        let bytes = hex::decode(&text).map_err(|_| NotAThumbprint)?;
+        let bytes = hex::decode(text).map_err(|_| NotAThumbprint)?;
         Ok(Self(bytes.try_into().map_err(|_| NotAThumbprint)?))
     }
 }
 
 impl fmt::Display for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(&self.0))
+        f.write_str(&hex::encode(self.0))
     }
 }
 

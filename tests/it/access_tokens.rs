@@ -1,4 +1,4 @@
-//! Access tokens: made, listed, shown and revoked.
+//! Creating, listing, showing and revoking access tokens.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use crate::harness::{TestApp, on_both_engines};
 
 on_both_engines![
-    a_token_is_made_and_its_secret_printed_once,
+    creating_a_token_shows_its_secret_once,
     an_admin_token_belongs_to_no_organization,
     the_secret_is_stored_nowhere,
-    each_role_can_be_given_inside_an_organization_and_admin_cannot,
-    refuses_what_is_no_token,
-    an_expiry_is_a_minute_to_a_year_away,
+    an_organizations_token_can_have_each_role_except_admin,
+    refuses_an_invalid_token_request,
+    an_expiry_is_between_a_minute_and_a_year_away,
     revoking_is_final_and_repeatable,
-    lists_are_paged_newest_first_and_apart,
+    lists_are_separate_and_paged_newest_first,
 ];
 
 const TOKENS: &str = "/api/orgs/acme/access-tokens";
@@ -23,7 +23,7 @@ fn path(token: &Value) -> String {
     format!("{ADMIN_TOKENS}/{}", token["id"].as_str().unwrap())
 }
 
-async fn a_token_is_made_and_its_secret_printed_once(app: TestApp) {
+async fn creating_a_token_shows_its_secret_once(app: TestApp) {
     let body =
         json!({"name": "deployments of the website ✓", "role": "orchestrator", "expires_in_seconds": 3600});
     let answer = app.post(&app.owner, TOKENS, &body).await;
@@ -104,7 +104,7 @@ async fn the_secret_is_stored_nowhere(app: TestApp) {
     assert_eq!(app.database.number(hashes).await, 4);
 }
 
-async fn each_role_can_be_given_inside_an_organization_and_admin_cannot(app: TestApp) {
+async fn an_organizations_token_can_have_each_role_except_admin(app: TestApp) {
     for role in ["owner", "orchestrator", "viewer"] {
         let made = app.post_ok(&app.owner, TOKENS, &json!({"name": "t", "role": role})).await;
         assert_eq!((&made["role"], &made["organization"]), (&json!(role), &json!("acme")));
@@ -128,7 +128,7 @@ async fn each_role_can_be_given_inside_an_organization_and_admin_cannot(app: Tes
     }
 }
 
-async fn refuses_what_is_no_token(app: TestApp) {
+async fn refuses_an_invalid_token_request(app: TestApp) {
     let long = "é".repeat(101);
     for name in ["", "a\0", "a\n", "\u{1b}[31m", "\u{7f}", &long] {
         let body = json!({"name": name, "role": "viewer"});
@@ -154,7 +154,7 @@ async fn refuses_what_is_no_token(app: TestApp) {
     assert_eq!(app.database.number("SELECT COUNT(*) FROM access_tokens").await, 5);
 }
 
-async fn an_expiry_is_a_minute_to_a_year_away(app: TestApp) {
+async fn an_expiry_is_between_a_minute_and_a_year_away(app: TestApp) {
     let with = |seconds: Value| json!({"name": "t", "role": "viewer", "expires_in_seconds": seconds});
     for (seconds, expires_at) in [
         (json!(60), json!("2026-01-02T03:05:05Z")),
@@ -183,11 +183,11 @@ async fn revoking_is_final_and_repeatable(app: TestApp) {
         app.clock.advance(SignedDuration::from_secs(1));
         let answer = app.delete(&app.owner, &path(&made)).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
-        // The first time counts.
+        // The first revocation counts.
         assert_eq!(app.get(&app.owner, &path(&made)).await.ok()["revoked_at"], "2026-01-02T03:04:07Z");
     }
     app.get(made["access_token"].as_str().unwrap(), "/api/orgs").await.problem(401, "unauthorized");
-    // It stays in the list, for people to see what there was.
+    // The token stays listed, so that operators can see what existed.
     let list = app.get(&app.owner, TOKENS).await.ok();
     assert_eq!(list["access_tokens"][0]["id"], made["id"]);
     assert_eq!(list["access_tokens"][0]["revoked_at"], "2026-01-02T03:04:07Z");
@@ -196,7 +196,7 @@ async fn revoking_is_final_and_repeatable(app: TestApp) {
     }
 }
 
-async fn lists_are_paged_newest_first_and_apart(app: TestApp) {
+async fn lists_are_separate_and_paged_newest_first(app: TestApp) {
     app.post_ok(&app.admin, "/api/orgs", &json!({"name": "globex"})).await;
     app.make_token("globex", "owner").await;
     for number in 0..4 {
@@ -230,7 +230,7 @@ async fn lists_are_paged_newest_first_and_apart(app: TestApp) {
             app.get(token, &format!("{list}?{bad}")).await.problem(400, "bad-request");
         }
     }
-    // Each list has its own, and only them.
+    // Each list shows only its own tokens.
     let organizations = |list: &Value| -> Vec<Value> {
         list["access_tokens"].as_array().unwrap().iter().map(|one| one["organization"].clone()).collect()
     };

@@ -1,4 +1,4 @@
-//! One identity, told to each relying party in the form that it can use.
+//! One identity, presented to each relying party in the form that it accepts.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use crate::harness::{Engine, Setup, TestApp, on_both_engines};
 
 on_both_engines![
-    profiles_are_saved_whole_and_version_by_version,
-    where_no_profile_speaks_of_an_audience_nothing_changes,
-    a_token_is_as_its_audiences_profile_says,
-    a_runs_tokens_never_change_on_the_way,
-    what_is_shown_for_an_audience_is_what_its_tokens_say,
-    no_organization_can_save_a_subject_that_another_could_have,
-    an_organization_with_an_issuer_of_its_own_may_leave_its_name_out,
-    a_run_is_refused_what_its_audience_cannot_take,
+    profiles_are_replaced_as_a_whole_at_the_expected_version,
+    an_audience_without_a_profile_gets_the_default_token,
+    a_token_follows_the_profile_of_its_audience,
+    a_runs_tokens_do_not_change_while_it_is_active,
+    a_run_shown_for_an_audience_matches_its_tokens,
+    refuses_a_template_that_could_produce_another_organizations_subject,
+    an_organization_with_its_own_issuer_may_omit_its_name,
+    refuses_a_token_that_its_audience_could_not_accept,
     a_lifetime_is_bounded_by_the_profile_and_the_configuration,
-    a_migration_goes_project_by_project_and_is_reported,
-    the_report_shows_a_team_no_more_than_its_runs,
-    an_audience_may_be_signed_for_with_es256_by_its_profile,
-    a_run_whose_profiles_are_gone_gets_no_token,
+    a_migration_proceeds_by_project_and_is_reported,
+    the_report_shows_a_team_only_its_own_runs,
+    a_profile_may_choose_es256_for_its_audience,
+    a_run_with_missing_profiles_gets_no_token,
     what_makes_no_sense_is_refused,
 ];
 
@@ -46,7 +46,7 @@ fn of_project(project: &str) -> Value {
     json!({"attributes": {"project": project, "stack": "staging", "operation": "update"}})
 }
 
-async fn profiles_are_saved_whole_and_version_by_version(app: TestApp) {
+async fn profiles_are_replaced_as_a_whole_at_the_expected_version(app: TestApp) {
     let none = json!({"version": 0, "profiles": {}, "modified_at": null});
     assert_eq!(app.get(&app.viewer, PATH).await.ok(), none);
     let profiles = json!({
@@ -62,7 +62,7 @@ async fn profiles_are_saved_whole_and_version_by_version(app: TestApp) {
     assert_eq!(save(&app, 1, json!({})).await["version"], 2);
 }
 
-async fn where_no_profile_speaks_of_an_audience_nothing_changes(app: TestApp) {
+async fn an_audience_without_a_profile_gets_the_default_token(app: TestApp) {
     let before = app.start_run(&json!({})).await;
     save(&app, 0, json!({"vault": {"include_claims": [], "subject": {"deploy": SHORT}}})).await;
     let after = app.start_run(&json!({})).await;
@@ -73,11 +73,11 @@ async fn where_no_profile_speaks_of_an_audience_nothing_changes(app: TestApp) {
         }
         claims.to_string()
     };
-    // To the order of its members.
+    // Identical even in the order of members.
     assert_eq!(told(&before).await, told(&after).await);
 }
 
-async fn a_token_is_as_its_audiences_profile_says(app: TestApp) {
+async fn a_token_follows_the_profile_of_its_audience(app: TestApp) {
     let profiles = json!({"sts.amazonaws.com": {
         "subject": {"deploy": SHORT},
         "include_claims": ["org_id"],
@@ -103,7 +103,7 @@ async fn a_token_is_as_its_audiences_profile_says(app: TestApp) {
             "https://aws.amazon.com/source_identity": "u-1",
         })
     );
-    // What was said is what is on record.
+    // The record matches the token.
     let jti = claims["jti"].as_str().unwrap();
     let column = async |name: &str| {
         app.database.text(&format!("SELECT {name} FROM id_tokens WHERE jti = '{jti}'")).await
@@ -112,7 +112,7 @@ async fn a_token_is_as_its_audiences_profile_says(app: TestApp) {
     assert_eq!(column("subject_format").await, SHORT);
 }
 
-async fn a_runs_tokens_never_change_on_the_way(app: TestApp) {
+async fn a_runs_tokens_do_not_change_while_it_is_active(app: TestApp) {
     let replica = app.replica().await;
     let before = app.start_run(&json!({})).await;
     save(&app, 0, json!({"vault": {"subject": {"deploy": SHORT}}})).await;
@@ -133,7 +133,7 @@ async fn a_runs_tokens_never_change_on_the_way(app: TestApp) {
     }
 }
 
-async fn what_is_shown_for_an_audience_is_what_its_tokens_say(app: TestApp) {
+async fn a_run_shown_for_an_audience_matches_its_tokens(app: TestApp) {
     let profiles = json!({
         "v*": {"subject": {"deploy": SHORT}, "leave_out_claims": ["run_id"]},
         "aws": {"aws_session_tags": {"tags": {"Stack": "stack"}}},
@@ -165,7 +165,7 @@ async fn what_is_shown_for_an_audience_is_what_its_tokens_say(app: TestApp) {
     app.get(&app.viewer, &format!("{path}?audiences=x")).await.problem(400, "bad-request");
 }
 
-async fn no_organization_can_save_a_subject_that_another_could_have(app: TestApp) {
+async fn refuses_a_template_that_could_produce_another_organizations_subject(app: TestApp) {
     let omits = json!(["project", "stack", "operation", "scope"]);
     for template in [
         "{prefix}:deploy:{project}:{stack}",
@@ -180,7 +180,7 @@ async fn no_organization_can_save_a_subject_that_another_could_have(app: TestApp
         let body = json!({"version": 0, "profiles": profiles});
         let detail = app.put(&app.owner, PATH, &body).await.problem(422, "invalid-input");
         assert!(detail.contains("must begin with `{prefix}:deploy:org:{org}`"), "{template}: {detail}");
-        // Not by way of what it had before, either.
+        // Nor as its own previous template.
         let previous = json!({"subject": {"deploy": template}, "for": "all"});
         let previous = json!({"sts.amazonaws.com": {"previous_subject": previous}});
         let body = json!({"version": 0, "profiles": previous});
@@ -188,7 +188,7 @@ async fn no_organization_can_save_a_subject_that_another_could_have(app: TestApp
     }
 }
 
-async fn an_organization_with_an_issuer_of_its_own_may_leave_its_name_out(app: TestApp) {
+async fn an_organization_with_its_own_issuer_may_omit_its_name(app: TestApp) {
     app.post_ok(&app.admin, "/api/orgs", &json!({"name": "hooli", "issuer": "own"})).await;
     let short = "{prefix}:deploy:run:{project}:{stack}:{operation}";
     let body = json!({"version": 0, "profiles": {"vault": {"subject": {"deploy": short}}}});
@@ -203,7 +203,7 @@ async fn an_organization_with_an_issuer_of_its_own_may_leave_its_name_out(app: T
     app.put(&app.admin, "/api/orgs/hooli/audience-profiles", &other).await.problem(422, "invalid-input");
 }
 
-async fn a_run_is_refused_what_its_audience_cannot_take(app: TestApp) {
+async fn refuses_a_token_that_its_audience_could_not_accept(app: TestApp) {
     let profiles = json!({
         "google": {"subject": {"deploy": SHORT}, "max_subject_bytes": 64},
         "aws": {"aws_session_tags": {"tags": {"Project": "project"}}},
@@ -215,7 +215,7 @@ async fn a_run_is_refused_what_its_audience_cannot_take(app: TestApp) {
     ] {
         let mut body = of_project(project);
         body["service"] = "deploy".into();
-        // Any audience: nobody knows yet which it will ask for.
+        // The run may request any audience: which ones is not known yet.
         let run = app.post_ok(&app.orchestrator, "/api/orgs/acme/runs", &body).await;
         let detail = app.ask(&run, &format!("&audience={audience}")).await.problem(422, "invalid-input");
         assert!(detail.contains(why), "{detail}");
@@ -249,13 +249,13 @@ async fn a_lifetime_is_bounded_by_the_profile_and_the_configuration(app: TestApp
     assert!(detail.contains("60 to 3600"), "{detail}");
 }
 
-async fn a_migration_goes_project_by_project_and_is_reported(app: TestApp) {
+async fn a_migration_proceeds_by_project_and_is_reported(app: TestApp) {
     let usage = async |query: &str| {
         let path = format!("{PATH}/usage{query}");
         app.get(&app.viewer, &path).await.ok()["formats"].as_array().unwrap().clone()
     };
     assert!(usage("").await.is_empty());
-    // Before anything is set up, and for an audience that nobody touches.
+    // Before any profile exists, and for an audience without one.
     let old = app.start_run(&json!({})).await;
     claims(&app, &old, "vault").await;
     claims(&app, &old, "other").await;
@@ -291,7 +291,7 @@ async fn a_migration_goes_project_by_project_and_is_reported(app: TestApp) {
     assert_eq!(claims(&app, &shop, "vault").await["sub"], shop["subject"]);
 }
 
-async fn the_report_shows_a_team_no_more_than_its_runs(app: TestApp) {
+async fn the_report_shows_a_team_only_its_own_runs(app: TestApp) {
     for project in ["website", "shop"] {
         claims(&app, &app.start_run(&of_project(project)).await, "vault").await;
     }
@@ -307,12 +307,12 @@ async fn the_report_shows_a_team_no_more_than_its_runs(app: TestApp) {
     app.put(&app.orchestrator, PATH, &body).await.problem(403, "forbidden");
 }
 
-async fn an_audience_may_be_signed_for_with_es256_by_its_profile(app: TestApp) {
+async fn a_profile_may_choose_es256_for_its_audience(app: TestApp) {
     save(&app, 0, json!({"vault": {"algorithm": "ES256"}, "api://*": {"algorithm": "ES256"}})).await;
     let alg = async |run: &Value, audience: &str| {
         part(&app.mint(run, &format!("&audience={audience}")).await, 0)["alg"].clone()
     };
-    // Verifiers do not know the new key yet, so what they know signs.
+    // Verifiers do not know the new key yet, so the known key signs.
     assert_eq!(alg(&app.start_run(&json!({})).await, "vault").await, "RS256");
     look_after_keys(app.inner()).await.unwrap();
     let pass = async |rest: SignedDuration| {
@@ -323,19 +323,19 @@ async fn an_audience_may_be_signed_for_with_es256_by_its_profile(app: TestApp) {
         }
     };
     pass(SignedDuration::from_hours(12)).await;
-    // One version later nobody wants it, and the runs of the first still do.
+    // The next version no longer uses ES256, but the runs of the first still do.
     let long = app.start_run(&json!({"ttl_seconds": 86_400})).await;
     save(&app, 1, json!({})).await;
     pass(SignedDuration::from_hours(12)).await;
     assert_eq!(alg(&long, "vault").await, "ES256");
     assert_eq!(alg(&long, "other").await, "RS256");
-    // Entra verifies nothing else, whatever a profile of many audiences says.
+    // Entra verifies only RS256, whatever a wildcard profile says.
     assert_eq!(alg(&long, "api://AzureADTokenExchange").await, "RS256");
     assert_eq!(alg(&app.start_run(&json!({})).await, "vault").await, "RS256");
 }
 
-/// A database that was tampered with, or restored in part: without its profiles a token could say too much.
-async fn a_run_whose_profiles_are_gone_gets_no_token(app: TestApp) {
+/// The database was tampered with or partly restored: without its profiles a token could reveal too much.
+async fn a_run_with_missing_profiles_gets_no_token(app: TestApp) {
     save(&app, 0, json!({"vault": {"include_claims": []}})).await;
     let run = app.start_run(&json!({})).await;
     app.database.execute("DELETE FROM audience_profiles").await;
@@ -366,7 +366,7 @@ async fn what_makes_no_sense_is_refused(app: TestApp) {
 }
 
 #[tokio::test]
-async fn a_run_does_not_start_with_profiles_that_fit_its_service_no_more() {
+async fn a_run_does_not_start_if_the_profiles_no_longer_fit_its_service() {
     let own = |subject: &str| {
         format!("[services.batch]\nsubject = '{subject}'\nattributes = {{ queue = {{}}, region = {{}} }}")
     };

@@ -1,4 +1,4 @@
-//! Who may do what: every address, for every kind of credential.
+//! Permissions: every address, with every kind of credential.
 
 use std::collections::BTreeSet;
 
@@ -11,26 +11,26 @@ use crate::harness::{Answer, TestApp, on_both_engines};
 
 on_both_engines![
     every_address_answers_each_credential_as_the_table_says,
-    who_is_nobody_learns_nothing_of_what_exists,
-    head_answers_as_get_does,
-    another_organizations_things_are_as_unknown_ones,
-    admin_tokens_are_unknown_to_everybody_else,
-    every_changed_access_token_is_refused_alike,
+    an_unauthenticated_caller_learns_nothing_of_what_exists,
+    head_answers_like_get,
+    another_organizations_resources_look_unknown,
+    admin_tokens_are_hidden_from_other_callers,
+    every_altered_access_token_gets_the_same_refusal,
     a_credential_has_one_form,
-    a_token_expires_exactly_at_its_time,
+    a_token_expires_exactly_at_its_expiry,
     a_revoked_token_is_refused_at_once_everywhere,
-    a_deleted_organizations_tokens_are_refused_even_if_one_was_missed,
-    the_last_use_is_recorded_once_a_minute_at_most,
-    a_database_that_is_down_lets_nobody_in,
+    refuses_every_token_of_a_deleted_organization_even_one_created_meanwhile,
+    the_last_use_is_recorded_at_most_once_a_minute,
+    an_unreachable_database_authenticates_no_caller,
 ];
 
-/// The columns of the table. "Nobody" is whoever has no valid credential: see `nobodies`.
+/// The columns of the table. "Nobody" is a caller without a valid credential: see `nobodies`.
 const CALLERS: [&str; 7] =
     ["nobody", "its request token", "viewer", "orchestrator", "owner", "owner elsewhere", "admin"];
 
-/// What each route answers each caller. A route that is not here fails the test: whoever adds one
-/// decides who may use it. The deletion of the organization comes last, since it succeeds.
-const TABLE: &[(&str, &str, [u16; 7])] = &[
+/// The status of each route for each caller. A route missing here fails the test, so that a contributor who
+/// adds one decides who may use it. The organization is deleted last, because that succeeds.
+pub(crate) const TABLE: &[(&str, &str, [u16; 7])] = &[
     ("get", "/openapi.yaml", [200, 200, 200, 200, 200, 200, 200]),
     ("get", "/healthz", [200, 200, 200, 200, 200, 200, 200]),
     ("get", "/readyz", [200, 200, 200, 200, 200, 200, 200]),
@@ -42,7 +42,7 @@ const TABLE: &[(&str, &str, [u16; 7])] = &[
     ("get", "/api/keys", [401, 401, 403, 403, 403, 403, 200]),
     ("get", "/api/keys/documents", [401, 401, 403, 403, 403, 403, 200]),
     ("get", "/api/keys/{id}/id-tokens", [401, 401, 403, 403, 403, 403, 200]),
-    // Too early, and no such key.
+    // Too early, and an unknown key.
     ("post", "/api/keys/rotate", [401, 401, 403, 403, 403, 403, 409]),
     ("post", "/api/keys/{id}/revoke", [401, 401, 403, 403, 403, 403, 404]),
     ("post", "/api/keys/reseal", [401, 401, 403, 403, 403, 403, 200]),
@@ -60,7 +60,7 @@ const TABLE: &[(&str, &str, [u16; 7])] = &[
     ("get", "/api/access-tokens/{id}", [401, 401, 403, 403, 200, 404, 200]),
     ("delete", "/api/access-tokens/{id}", [401, 401, 403, 403, 204, 404, 204]),
     ("get", "/api/orgs/{org}/cloud-settings", [401, 401, 200, 200, 200, 404, 200]),
-    // The owner was first: these are at version 1 now.
+    // The owner came first: these are at version 1 now.
     ("put", "/api/orgs/{org}/cloud-settings", [401, 401, 403, 403, 200, 404, 409]),
     ("get", "/api/orgs/{org}/audience-profiles", [401, 401, 200, 200, 200, 404, 200]),
     ("put", "/api/orgs/{org}/audience-profiles", [401, 401, 403, 403, 200, 404, 409]),
@@ -71,18 +71,18 @@ const TABLE: &[(&str, &str, [u16; 7])] = &[
     ("get", "/api/runs/{id}", [401, 401, 200, 200, 200, 404, 200]),
     ("post", "/api/runs/{id}/finish", [401, 401, 403, 200, 200, 404, 200]),
     ("post", "/api/runs/{id}/cancel", [401, 401, 403, 200, 200, 404, 200]),
-    // The run's own credential and no other, not even an admin's.
+    // Only the run's own credential, not even an admin's.
     ("get", "/api/runs/{id}/id-token", [401, 200, 401, 401, 401, 401, 401]),
-    // Whose credential is the token in the body; here is none.
+    // The credential would be the token in the body; this request has none.
     ("post", "/api/oauth/token", [400, 400, 400, 400, 400, 400, 400]),
     ("get", "/api/user", [401, 401, 200, 200, 200, 200, 200]),
-    // The owner was first: the name is taken. So it is with teams and users.
+    // The owner came first, so the name is taken. The same applies to teams and users.
     ("post", "/api/orgs/{org}/oidc/issuers", [401, 401, 403, 403, 201, 404, 409]),
     ("get", "/api/orgs/{org}/oidc/issuers", [401, 401, 403, 403, 200, 404, 200]),
     ("get", "/api/orgs/{org}/oidc/issuers/{id}", [401, 401, 403, 403, 200, 404, 200]),
     ("patch", "/api/orgs/{org}/oidc/issuers/{id}", [401, 401, 403, 403, 200, 404, 200]),
     ("delete", "/api/orgs/{org}/oidc/issuers/{id}", [401, 401, 403, 403, 204, 404, 204]),
-    // Its keys are given: nothing to ask for a certificate.
+    // Its keys are static: there is no server whose certificate could be pinned.
     ("post", "/api/orgs/{org}/oidc/issuers/{id}/regenerate-thumbprints", [401, 401, 403, 403, 400, 404, 400]),
     ("get", "/api/orgs/{org}/auth/policies/oidcissuers/{id}", [401, 401, 403, 403, 200, 404, 200]),
     ("get", "/api/orgs/{org}/auth/policies/oidcissuers/{id}/exchanges", [401, 401, 403, 403, 200, 404, 200]),
@@ -113,7 +113,7 @@ fn method(name: &str) -> Method {
     name.to_uppercase().parse().unwrap()
 }
 
-/// A body that succeeds where one is needed.
+/// A body that succeeds on routes that need one.
 fn body(method: &str, path: &str) -> Value {
     match (method, path) {
         ("post", "/api/orgs" | "/api/orgs/{org}/teams" | "/api/orgs/{org}/users") => {
@@ -147,12 +147,12 @@ fn body(method: &str, path: &str) -> Value {
     }
 }
 
-/// One that nobody needs to be asked about.
+/// An issuer with static keys, which needs no server.
 fn new_issuer(name: &str) -> Value {
     json!({"name": name, "url": format!("https://{name}.example"), "jwks": {"keys": []}})
 }
 
-/// Credentials that were never valid, or are so no longer.
+/// Credentials that were never valid, or no longer are.
 async fn nobodies(app: &TestApp) -> Vec<(&'static str, String)> {
     let short = json!({"name": "short", "role": "owner", "expires_in_seconds": 60});
     let expired = app.post_ok(&app.admin, "/api/orgs/acme/access-tokens", &short).await;
@@ -180,8 +180,8 @@ async fn owner_elsewhere(app: &TestApp) -> String {
     app.make_token("elsewhere", "owner").await
 }
 
-/// `path` with the organization, or with something of it: a run or a token that was made for this one
-/// request; an issuer, a team or a user that was made for the first, and again after each deletion.
+/// `path` with the organization or one of its resources filled in. A run or token is created for each
+/// request; an issuer, team or user for the first request and again after each deletion.
 async fn concrete(app: &TestApp, path: &str) -> (String, Value) {
     let mut thing = Value::Null;
     if path.starts_with("/api/runs/") {
@@ -196,7 +196,7 @@ async fn concrete(app: &TestApp, path: &str) -> (String, Value) {
             thing = app.get(&app.admin, &policies).await.ok();
         }
     } else if let Some(all) = path.strip_suffix("/{name}") {
-        // 409 where it is there still.
+        // Answers 409 if it still exists.
         app.post(&app.admin, &all.replace("{org}", "acme"), &json!({"name": "its"})).await;
     }
     let id = thing["id"].as_str().unwrap_or("none needed");
@@ -248,7 +248,7 @@ async fn every_address_answers_each_credential_as_the_table_says(app: TestApp) {
             for (kind, token) in tokens {
                 let answer = app.send(method(name), &token, &target, &body(name, path)).await;
                 if status == 403 {
-                    // Whoever may not do it is told so before a body is looked at.
+                    // A caller without permission is refused before the body is read.
                     let without_body = app.send(method(name), &token, &target, &Value::Null).await;
                     assert_eq!(without_body.text, answer.text, "{name} {path} as {caller}");
                 }
@@ -264,7 +264,7 @@ async fn every_address_answers_each_credential_as_the_table_says(app: TestApp) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-async fn who_is_nobody_learns_nothing_of_what_exists(app: TestApp) {
+async fn an_unauthenticated_caller_learns_nothing_of_what_exists(app: TestApp) {
     let nobodies = nobodies(&app).await;
     let run = app.start_run(&json!({})).await;
     for (name, path, expected) in TABLE {
@@ -280,7 +280,7 @@ async fn who_is_nobody_learns_nothing_of_what_exists(app: TestApp) {
             for id in [there, absent] {
                 let target = path.replace("{org}", id).replace("{id}", id).replace("{name}", id);
                 for (kind, token) in &nobodies {
-                    // A body, a query or a type that would be refused must not be looked at first.
+                    // A body, query or content type that would be refused must not be checked first.
                     for suffix in ["", "?limit=x&audience="] {
                         let target = format!("{target}{suffix}");
                         let answer = app.send(method(name), token, &target, &Value::Null).await;
@@ -292,8 +292,8 @@ async fn who_is_nobody_learns_nothing_of_what_exists(app: TestApp) {
     }
 }
 
-/// HEAD comes with GET by itself, and must not be a way around.
-async fn head_answers_as_get_does(app: TestApp) {
+/// The router adds HEAD to every GET, which must not bypass authorization.
+async fn head_answers_like_get(app: TestApp) {
     let elsewhere = owner_elsewhere(&app).await;
     for (name, path, [nobody, _, viewer, _, _, other, _]) in TABLE {
         if *name != "get" {
@@ -308,7 +308,7 @@ async fn head_answers_as_get_does(app: TestApp) {
     }
 }
 
-async fn another_organizations_things_are_as_unknown_ones(app: TestApp) {
+async fn another_organizations_resources_look_unknown(app: TestApp) {
     let elsewhere = owner_elsewhere(&app).await;
     for (name, path, expected) in TABLE {
         if expected[5] != 404 {
@@ -328,7 +328,7 @@ async fn another_organizations_things_are_as_unknown_ones(app: TestApp) {
             }
         }
     }
-    // A run's own credential tells no other run from an unknown one.
+    // A run's own credential cannot distinguish another run from an unknown one.
     let (mine, other) = (app.start_run(&json!({})).await, app.start_run(&json!({})).await);
     for id in [id(&other), UNKNOWN_ID.to_owned(), "not-an-id".to_owned(), "%ff".to_owned()] {
         let path = format!("/api/runs/{id}/id-token?api-version=1");
@@ -337,14 +337,14 @@ async fn another_organizations_things_are_as_unknown_ones(app: TestApp) {
     }
 }
 
-/// All of an answer but the time of day.
+/// The whole answer except the date.
 fn described(answer: &Answer) -> (u16, &str, Vec<(String, String)>) {
     let headers = answer.headers.iter().filter(|(name, _)| *name != "date");
     let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     (answer.status.as_u16(), &answer.text, headers.collect())
 }
 
-async fn admin_tokens_are_unknown_to_everybody_else(app: TestApp) {
+async fn admin_tokens_are_hidden_from_other_callers(app: TestApp) {
     let admins = app.post_ok(&app.admin, "/api/access-tokens", &json!({"name": "second"})).await;
     let path = format!("/api/access-tokens/{}", id(&admins));
     let unknown = app.get(&app.owner, &format!("/api/access-tokens/{UNKNOWN_ID}")).await;
@@ -355,7 +355,7 @@ async fn admin_tokens_are_unknown_to_everybody_else(app: TestApp) {
     app.get(admins["access_token"].as_str().unwrap(), "/api/access-tokens").await.ok();
 }
 
-async fn every_changed_access_token_is_refused_alike(app: TestApp) {
+async fn every_altered_access_token_gets_the_same_refusal(app: TestApp) {
     let path = "/api/orgs/acme";
     for good in [&app.owner, &app.admin] {
         app.get(good, path).await.ok();
@@ -400,14 +400,14 @@ async fn a_credential_has_one_form(app: TestApp) {
     }
     let twice = app.http.get(&url).bearer_auth(good).bearer_auth(good);
     assert!(is_the_refusal(&Answer::read(twice.send().await.unwrap()).await));
-    // Nowhere but in the header: addresses end up in logs.
+    // Only the header carries credentials: URLs end up in logs.
     let in_query = app.http.get(format!("{url}?access_token={good}"));
     assert!(is_the_refusal(&Answer::read(in_query.send().await.unwrap()).await));
     let in_cookie = app.http.get(&url).header("cookie", format!("access_token={good}"));
     assert!(is_the_refusal(&Answer::read(in_cookie.send().await.unwrap()).await));
 }
 
-async fn a_token_expires_exactly_at_its_time(app: TestApp) {
+async fn a_token_expires_exactly_at_its_expiry(app: TestApp) {
     let new = json!({"name": "short", "role": "viewer", "expires_in_seconds": 60});
     let made = app.post_ok(&app.owner, "/api/orgs/acme/access-tokens", &new).await;
     assert_eq!(made["expires_at"], "2026-01-02T03:05:05Z");
@@ -427,10 +427,10 @@ async fn a_revoked_token_is_refused_at_once_everywhere(mut app: TestApp) {
     };
     replica.get(&app.viewer, "/api/orgs/acme").await.ok();
     assert_eq!(app.delete(&app.owner, &format!("/api/access-tokens/{}", named("viewer"))).await.status, 204);
-    // The replica served it a moment ago.
+    // The replica accepted it a moment ago.
     assert!(is_the_refusal(&replica.get(&app.viewer, "/api/orgs/acme").await));
     assert!(is_the_refusal(&app.get(&app.viewer, "/api/orgs/acme").await));
-    // The others go on, until the owner gives up its own.
+    // The other tokens keep working until the owner revokes its own.
     replica.get(&app.orchestrator, "/api/orgs/acme").await.ok();
     assert_eq!(app.delete(&app.owner, &format!("/api/access-tokens/{}", named("owner"))).await.status, 204);
     assert!(is_the_refusal(&app.get(&app.owner, "/api/orgs/acme").await));
@@ -440,8 +440,8 @@ async fn a_revoked_token_is_refused_at_once_everywhere(mut app: TestApp) {
     app.stop().await;
 }
 
-/// A token that was being made while its organization was deleted.
-async fn a_deleted_organizations_tokens_are_refused_even_if_one_was_missed(app: TestApp) {
+/// A token was being created while its organization was deleted.
+async fn refuses_every_token_of_a_deleted_organization_even_one_created_meanwhile(app: TestApp) {
     assert_eq!(app.delete(&app.admin, "/api/orgs/acme").await.status, 204);
     app.database.execute("UPDATE access_tokens SET revoked_at = NULL").await;
     for token in [&app.viewer, &app.orchestrator, &app.owner] {
@@ -452,7 +452,7 @@ async fn a_deleted_organizations_tokens_are_refused_even_if_one_was_missed(app: 
     app.get(&app.admin, "/api/orgs").await.ok();
 }
 
-async fn the_last_use_is_recorded_once_a_minute_at_most(app: TestApp) {
+async fn the_last_use_is_recorded_at_most_once_a_minute(app: TestApp) {
     let list = app.get(&app.owner, "/api/orgs/acme/access-tokens").await.ok();
     let tokens = list["access_tokens"].as_array().unwrap();
     let viewer = tokens.iter().find(|token| token["role"] == "viewer").unwrap();
@@ -469,20 +469,20 @@ async fn the_last_use_is_recorded_once_a_minute_at_most(app: TestApp) {
         app.get(&app.viewer, "/api/orgs/acme").await.ok();
         assert_eq!(app.get(&app.owner, &path).await.ok()["last_used_at"], recorded, "at {time}");
     }
-    // A refused use is none.
+    // A refused request does not count as a use.
     assert_eq!(app.delete(&app.owner, &path).await.status, 204);
     app.clock.set("2026-01-02T10:00:00Z".parse().unwrap());
     app.get(&app.viewer, "/api/orgs/acme").await.problem(401, "unauthorized");
     assert_eq!(app.get(&app.owner, &path).await.ok()["last_used_at"], "2026-01-02T09:00:00Z");
 }
 
-async fn a_database_that_is_down_lets_nobody_in(app: TestApp) {
+async fn an_unreachable_database_authenticates_no_caller(app: TestApp) {
     app.inner().store.close().await;
     for token in [&app.admin, &app.viewer] {
         let answer = app.get(token, "/api/orgs").await;
         answer.problem(503, "unavailable");
         assert_eq!(answer.header("retry-after"), "1");
     }
-    // What cannot be a token is refused without asking it.
+    // A malformed token is refused without asking the database.
     assert!(is_the_refusal(&app.get("garbage", "/api/orgs").await));
 }

@@ -1,4 +1,4 @@
-//! The command line as people and scripts use it: the real program against the real service.
+//! The command line as operators and scripts use it: the real program against the real service.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::harness::{Ended, Engine, Setup, TestApp, run, run_as};
 
 const ATTRIBUTES: [&str; 3] = ["project=website", "stack=it's prod", "operation=update"];
 
-/// The program reads the machine's clock, so the service does here, too.
+/// The program reads the machine's clock, so the service does too.
 async fn start() -> TestApp {
     Setup::new(Engine::Sqlite).start(SystemClock.now()).run().await
 }
@@ -30,7 +30,7 @@ fn environment(started: &Value) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_gets_a_token_that_inspect_finds_right_until_it_is_finished() {
+async fn a_run_gets_valid_tokens_until_it_is_finished() {
     let app = start().await;
     let started = start_run(&app, &["--ttl", "30m", "--output", "json"]).await.json();
     let in_the_run = environment(&started);
@@ -94,7 +94,7 @@ async fn an_access_token_is_the_whole_standard_output_and_works_until_it_is_revo
     let listed =
         run_as(&app, &app.owner, &["access-token", "list", "--org", "acme", "--output", "json"]).await;
     let listed = listed.json();
-    // The clock stands still, so the newest need not be the first.
+    // The clock does not advance, so the newest token need not come first.
     let token =
         listed["access_tokens"].as_array().unwrap().iter().find(|token| token["name"] == "ci").unwrap();
     assert_eq!(token["role"], "viewer");
@@ -108,7 +108,7 @@ async fn an_access_token_is_the_whole_standard_output_and_works_until_it_is_revo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_organization_is_deleted_only_by_those_who_mean_it() {
+async fn deleting_an_organization_requires_confirmation() {
     let app = start().await;
     run_as(&app, &app.admin, &["org", "create", "globex"]).await.ok();
     run_as(&app, &app.admin, &["org", "delete", "globex"]).await.fails(2, "add --yes");
@@ -120,7 +120,7 @@ async fn an_organization_is_deleted_only_by_those_who_mean_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_is_as_long_as_was_asked_for_whatever_the_pages() {
+async fn a_list_has_the_requested_length_whatever_the_page_size() {
     let app = start().await;
     for _ in 0..203 {
         app.start_run(&json!({})).await;
@@ -141,7 +141,7 @@ async fn a_list_is_as_long_as_was_asked_for_whatever_the_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_preview_fails_exactly_where_registration_would() {
+async fn a_preview_fails_exactly_when_registration_would() {
     let app = start().await;
     let preview = async |project: &str| {
         let project = format!("project={project}");
@@ -161,7 +161,7 @@ async fn a_preview_fails_exactly_where_registration_would() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_exit_code_tells_what_went_wrong() {
+async fn the_exit_code_identifies_the_kind_of_failure() {
     let mut app = start().await;
     let started = start_run(&app, &["--output", "json"]).await.json();
     let token = run(environment(&started), &["id-token"], "").await.ok();
@@ -185,7 +185,7 @@ async fn the_exit_code_tells_what_went_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_https_only_a_known_authority_is_believed() {
+async fn https_trusts_only_a_known_certificate_authority() {
     let app = Setup::new(Engine::Sqlite).config("dev_tls = true").start(SystemClock.now()).run().await;
     run_as(&app, &app.viewer, &["org", "list"]).await.fails(5, "UnknownIssuer");
     let started = app.start_run(&json!({})).await;
@@ -214,14 +214,14 @@ async fn the_access_token_may_be_in_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_tells_whether_the_server_of_this_configuration_answers() {
+async fn health_reports_whether_the_configured_server_answers() {
     let app = start().await;
     let settings = |listen: &str| {
         let pairs = [("RUNMINT_ISSUER", app.issuer.as_str()), ("RUNMINT_LISTEN", listen)];
         pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
     };
     run(settings(&app.address.to_string()), &["health"], "").await.ok();
-    // Nobody can listen on port 0.
+    // No server can listen on port 0.
     run(settings("127.0.0.1:0"), &["health"], "").await.fails(5, "does not answer");
     run(vec![], &["health"], "").await.fails(3, "issuer: is required");
 }
@@ -236,7 +236,7 @@ async fn the_contract_and_completions_are_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cloud_settings_are_shown_changed_and_given_to_runs() {
+async fn cloud_settings_are_shown_changed_and_passed_to_runs() {
     let app = start().await;
     let as_owner = async |more: &[&str], input: &str| {
         let arguments = [&["cloud-settings"], more, &["--org", "acme"]].concat();
@@ -246,7 +246,7 @@ async fn cloud_settings_are_shown_changed_and_given_to_runs() {
     let settings = json!({"settings": [{"aws": {"roleArn": "arn:aws:iam::123456789012:role/website"}}]});
     let set = as_owner(&["set", "--file", "-"], &settings.to_string()).await.ok();
     assert!(set.contains("version 1") && set.contains("role/website"), "{set}");
-    // What is shown can be set again, once: somebody else may have changed it since.
+    // The shown document can be saved again once; afterwards its version is out of date.
     let shown = as_owner(&["show", "--output", "json"], "").await.ok();
     as_owner(&["set", "--file", "-"], &shown).await.ok();
     as_owner(&["set", "--file", "-"], &shown).await.fails(1, "not at version 1");
@@ -259,7 +259,7 @@ async fn cloud_settings_are_shown_changed_and_given_to_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn audience_profiles_begin_with_a_preset_and_are_looked_at_before_they_are_used() {
+async fn audience_profiles_start_from_a_preset_and_can_be_previewed() {
     let app = start().await;
     let profile = async |more: &[&str], input: &str| {
         let arguments = [&["audience-profile"], more].concat();

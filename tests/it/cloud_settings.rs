@@ -1,16 +1,16 @@
-//! What an organization's runs need in the clouds.
+//! The settings that an organization's runs need in the clouds.
 
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, on_both_engines};
 
 on_both_engines![
-    settings_are_saved_whole_and_version_by_version,
-    a_run_gets_the_settings_that_speak_most_closely_of_it,
+    settings_are_replaced_as_a_whole_at_the_expected_version,
+    a_run_gets_the_most_specific_settings,
     a_run_keeps_the_settings_with_which_it_started,
     what_makes_no_sense_is_refused,
-    of_two_who_save_at_once_one_is_told_to_look_again,
-    who_starts_runs_reads_and_does_not_write,
+    of_two_concurrent_saves_one_gets_a_conflict,
+    an_orchestrator_reads_settings_but_cannot_change_them,
 ];
 
 const PATH: &str = "/api/orgs/acme/cloud-settings";
@@ -28,7 +28,7 @@ async fn save(app: &TestApp, version: i64, settings: Value) -> Value {
     app.put(&app.owner, PATH, &json!({"version": version, "settings": settings})).await.ok()
 }
 
-async fn settings_are_saved_whole_and_version_by_version(app: TestApp) {
+async fn settings_are_replaced_as_a_whole_at_the_expected_version(app: TestApp) {
     let none = json!({"version": 0, "settings": [], "modified_at": null});
     assert_eq!(app.get(&app.viewer, PATH).await.ok(), none);
     let settings = json!([
@@ -50,7 +50,7 @@ async fn settings_are_saved_whole_and_version_by_version(app: TestApp) {
     assert_eq!(app.database.number(versions).await, 2);
 }
 
-async fn a_run_gets_the_settings_that_speak_most_closely_of_it(app: TestApp) {
+async fn a_run_gets_the_most_specific_settings(app: TestApp) {
     let settings = json!([
         {"aws": role("all")},
         {"project": "website", "aws": role("website")},
@@ -109,7 +109,7 @@ async fn what_makes_no_sense_is_refused(app: TestApp) {
     assert_eq!(app.get(&app.viewer, PATH).await.ok()["version"], 0);
 }
 
-async fn of_two_who_save_at_once_one_is_told_to_look_again(app: TestApp) {
+async fn of_two_concurrent_saves_one_gets_a_conflict(app: TestApp) {
     let replica = app.replica().await;
     let body = |role_name: &str| json!({"version": 0, "settings": [{"aws": role(role_name)}]});
     let (first, second) = (body("first"), body("second"));
@@ -125,8 +125,8 @@ async fn of_two_who_save_at_once_one_is_told_to_look_again(app: TestApp) {
     assert_eq!(app.get(&app.viewer, PATH).await.ok()["version"], 1);
 }
 
-/// Tokens of teams and users have the role orchestrator as well.
-async fn who_starts_runs_reads_and_does_not_write(app: TestApp) {
+/// Tokens of teams and users have the role orchestrator too.
+async fn an_orchestrator_reads_settings_but_cannot_change_them(app: TestApp) {
     for path in [PATH, "/api/orgs/acme/audience-profiles"] {
         for token in [&app.viewer, &app.orchestrator] {
             let body = json!({"version": 0, "settings": [], "profiles": {}});

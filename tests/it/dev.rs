@@ -1,4 +1,4 @@
-//! `runmint dev`: the first thing that a newcomer starts.
+//! `runmint dev`: the first command that a newcomer runs.
 
 use std::process::{Command, Stdio};
 
@@ -36,7 +36,7 @@ async fn key_set(shown: &Value) -> JwkSet {
 }
 
 #[tokio::test]
-async fn the_first_line_is_all_that_a_script_needs() {
+async fn a_script_needs_only_the_first_line() {
     let folder = tempfile::tempdir().unwrap();
     let process = dev(&folder, &["--output", "json"]);
     let shown = first_line(&process);
@@ -49,7 +49,8 @@ async fn the_first_line_is_all_that_a_script_needs() {
     assert!(folder.path().join("trial/data/runmint.db").exists());
     assert!(folder.path().join("trial/keys/sealing.key").exists());
 
-    // Owner of acme: sees its access tokens, its own among them, and may do nothing outside.
+    // The token is an owner's: it sees acme's access tokens, its own among them, and has no rights outside
+    // acme.
     let tokens = get(text("/access_token"), &format!("{base_url}/api/orgs/acme/access-tokens")).await.ok();
     let tokens = tokens["access_tokens"].as_array().unwrap();
     assert_eq!(tokens.len(), 1);
@@ -69,7 +70,7 @@ async fn the_first_line_is_all_that_a_script_needs() {
 }
 
 #[tokio::test]
-async fn a_second_start_uses_what_the_first_one_made() {
+async fn a_second_start_reuses_the_state_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let first = dev(&folder, &["--output", "json"]);
     let shown = first_line(&first);
@@ -83,14 +84,14 @@ async fn a_second_start_uses_what_the_first_one_made() {
     let again = first_line(&second);
     let keys = key_set(&again).await.keys;
     assert_eq!(keys[0].common.key_id, kid);
-    // Another port was free this time.
+    // This time another port was free.
     organization["issuer"] = again["issuer"].clone();
     for token in [&shown["access_token"], &again["access_token"]] {
         assert_eq!(get(token.as_str().unwrap(), &api(&again, "/orgs/acme")).await.ok(), organization);
     }
     let runs = get(shown["access_token"].as_str().unwrap(), &api(&again, "/orgs/acme/runs")).await.ok();
     assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
-    // The first start's run may go on asking.
+    // The run of the first start may still request tokens.
     let url = api(&again, &format!("/runs/{}/id-token", shown["run"]["id"].as_str().unwrap()));
     get(shown["run"]["request_token"].as_str().unwrap(), &url).await.ok();
 }
@@ -118,7 +119,7 @@ async fn the_curl_lines_work_as_they_are_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_lines_for_this_program_work_as_they_are_printed() {
+async fn the_runmint_lines_work_as_they_are_printed() {
     let folder = tempfile::tempdir().unwrap();
     let process = dev(&folder, &["--dev-tls"]);
     let tour = process.stdout_until("Ctrl-C stops.");
@@ -134,7 +135,7 @@ async fn the_lines_for_this_program_work_as_they_are_printed() {
     assert!(printed.contains("sts.amazonaws.com"), "{printed}");
 }
 
-/// The lines that begin with `curl`, each with those that it continues on.
+/// The lines that begin with `curl`, each with its continuation lines.
 fn curl_commands(tour: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     let mut continues = false;
@@ -150,8 +151,8 @@ fn curl_commands(tour: &str) -> Vec<String> {
     commands
 }
 
-/// What the service answers to the command, which the shell takes apart as it would at a prompt. Where
-/// there is no curl, its part is played here.
+/// The service's answer to the command, split by a shell as at a prompt. If curl is not installed, the test
+/// stands in for it.
 async fn curl(folder: &TempDir, command: &str) -> Value {
     let mut shell = Command::new("sh");
     shell.current_dir(folder.path()).stdin(Stdio::null()).env("no_proxy", "*");
@@ -194,7 +195,7 @@ async fn as_curl_would(folder: &TempDir, words: &str) -> Value {
 }
 
 #[tokio::test]
-async fn curls_part_is_played_well_where_there_is_none() {
+async fn the_stand_in_for_curl_works_if_curl_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let process = dev(&folder, &["--output", "json"]);
     let shown = first_line(&process);
@@ -207,7 +208,7 @@ async fn curls_part_is_played_well_where_there_is_none() {
 }
 
 #[tokio::test]
-async fn tls_may_be_asked_for_in_the_environment_and_in_the_file() {
+async fn tls_can_be_enabled_by_environment_and_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("dev.toml"), "dev_tls = true\ndatabase_url = 'sqlite:mine.db'")
         .unwrap();
@@ -218,18 +219,18 @@ async fn tls_may_be_asked_for_in_the_environment_and_in_the_file() {
         let shown = first_line(&process);
         assert!(shown["issuer"].as_str().unwrap().starts_with("https://"), "{shown}");
     }
-    // What the file says is not overruled by what a trial takes for granted.
+    // The defaults of `dev` do not override the file.
     assert!(folder.path().join("mine.db").exists());
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_said_in_one_line() {
+async fn a_port_in_use_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
     let exited = Process::start(folder.path(), &["dev", "--listen", &address], &[]).wait();
     let line = exited.refusal(1);
     assert!(line.contains(&address) && line.contains("--listen"), "{line}");
-    // The port is the first thing that is tried: nothing was made for a service that cannot be.
+    // The port is tried first, so nothing is created for a service that cannot start.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -1,4 +1,4 @@
-//! `runmint diagnose` and `runmint doctor`, against real servers and broken ones.
+//! `runmint diagnose` and `runmint doctor`, against real and broken servers.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ async fn plainly(arguments: &[&str], input: &str) -> Ended {
 }
 
 #[tokio::test]
-async fn an_error_is_explained_and_compared_with_the_token_which_is_not_shown() {
+async fn an_error_is_explained_and_compared_with_the_token_without_showing_it() {
     let app = TestApp::start(Engine::Sqlite).await;
     let started = app.start_run(&json!({})).await;
     let token = app.mint(&started, "&audience=api://AzureADTokenExchange").await;
@@ -45,9 +45,9 @@ async fn an_error_is_explained_and_compared_with_the_token_which_is_not_shown() 
     }
 }
 
-/// As libraries that nobody here wrote show them: `cloud_clients` compares these files with what they say.
+/// As third-party libraries print them: `cloud_clients` compares these files with their output.
 #[tokio::test]
-async fn what_clients_show_of_a_refusal_is_explained() {
+async fn the_refusals_that_clients_print_are_explained() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/refusals");
     let mut explained = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -70,7 +70,7 @@ async fn what_clients_show_of_a_refusal_is_explained() {
 }
 
 #[tokio::test]
-async fn an_error_that_is_not_known_is_not_guessed() {
+async fn an_unknown_error_is_not_guessed_at() {
     plainly(&["diagnose", "something broke"], "").await.fails(1, "not among those");
     plainly(&["diagnose"], "").await.fails(1, "not among those");
     plainly(&["diagnose"], &"x".repeat(300 * 1024)).await.fails(2, "over 262144 bytes");
@@ -98,7 +98,7 @@ fn outcome<'r>(report: &'r Value, name: &str) -> &'r str {
 }
 
 #[tokio::test]
-async fn a_healthy_deployment_on_ones_own_machine_lacks_only_a_public_address_and_authority() {
+async fn a_healthy_local_deployment_lacks_only_a_public_address_and_authority() {
     let app = over_https().await;
     let (code, report) = doctor(&app, Some(&app.admin)).await;
     assert_eq!((code, report["outcome"].as_str()), (1, Some("warning")), "{report:#}");
@@ -120,7 +120,7 @@ async fn a_healthy_deployment_on_ones_own_machine_lacks_only_a_public_address_an
     ] {
         assert_eq!(outcome(&report, name), "ok", "{name}");
     }
-    // Others see less, which is no fault.
+    // Other callers see less, which is not a fault.
     for token in [None, Some(app.viewer.as_str())] {
         let (code, report) = doctor(&app, token).await;
         assert_eq!((code, outcome(&report, "signing keys")), (1, "skipped"), "{report:#}");
@@ -128,19 +128,19 @@ async fn a_healthy_deployment_on_ones_own_machine_lacks_only_a_public_address_an
 }
 
 #[tokio::test]
-async fn whoever_does_not_trust_the_certificate_finds_no_discovery() {
+async fn an_untrusted_certificate_hides_the_discovery_document() {
     let app = over_https().await;
     let ended = plainly(&["doctor", &format!("{}/", app.issuer)], "").await;
     assert!(ended.stdout.contains("failure  discovery"), "{}", ended.stdout);
-    // Whatever else is wrong.
+    // This is reported whatever else is wrong.
     assert!(ended.stdout.contains("ends in a slash, and the issuer does not"), "{}", ended.stdout);
     ended.fails(2, "clouds cannot rely on");
 }
 
-/// To a path, by a server with this URL.
+/// The answer to a path, from a server with this URL.
 type Answer = Box<dyn Fn(&str, &str) -> Response + Send + Sync>;
 
-/// What a broken server answers, and what it was asked with.
+/// The answers of a broken server, and the credentials it received.
 struct Broken {
     answer: Answer,
     authorizations: Mutex<Vec<String>>,
@@ -153,7 +153,7 @@ struct Server {
     _stop: watch::Sender<bool>,
 }
 
-/// Serves on this machine; `answer` is told the path and the server's own URL.
+/// Serves on this machine; `answer` gets the path and the server's own URL.
 async fn broken(answer: impl Fn(&str, &str) -> Response + Send + Sync + 'static) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -199,7 +199,7 @@ fn key() -> Value {
 }
 
 #[tokio::test]
-async fn whatever_is_broken_is_a_failure_with_a_remedy() {
+async fn every_fault_is_a_failure_with_a_remedy() {
     let keys = |change: fn(&mut Value)| {
         let mut key = key();
         change(&mut key);
@@ -248,7 +248,7 @@ async fn whatever_is_broken_is_a_failure_with_a_remedy() {
 }
 
 #[tokio::test]
-async fn a_token_goes_to_the_server_that_it_is_for_and_to_no_other() {
+async fn a_token_is_sent_only_to_its_own_server() {
     let broken = broken(|path, own| match path {
         "/jwks" => json_answer(&json!({"keys": [key()]})),
         _ => json_answer(&discovery(own, own)),

@@ -1,4 +1,4 @@
-//! What verifiers fetch.
+//! The documents that verifiers fetch.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ on_both_engines![
     discovery_is_complete_and_byte_equal_to_iss,
     the_key_set_has_exactly_the_members_that_clouds_accept,
     both_documents_are_cacheable_and_revalidate,
-    nothing_in_a_request_changes_them,
-    they_are_served_while_the_database_is_down,
+    requests_do_not_change_the_documents,
+    the_documents_are_served_while_the_database_is_down,
 ];
 
 const PATHS: [&str; 2] = ["/oidc/.well-known/openid-configuration", "/oidc/.well-known/jwks"];
@@ -81,7 +81,7 @@ fn assert_cacheable(answer: &Answer) {
     assert_eq!(answer.header("vary"), "", "one body for everybody");
 }
 
-async fn nothing_in_a_request_changes_them(app: TestApp) {
+async fn requests_do_not_change_the_documents(app: TestApp) {
     for path in PATHS {
         let plain = app.get("", path).await.text;
         for (name, value) in [
@@ -116,7 +116,7 @@ async fn nothing_in_a_request_changes_them(app: TestApp) {
     }
 }
 
-async fn they_are_served_while_the_database_is_down(app: TestApp) {
+async fn the_documents_are_served_while_the_database_is_down(app: TestApp) {
     app.inner().store.close().await;
     for path in PATHS {
         app.get("", path).await.ok();
@@ -131,7 +131,7 @@ async fn they_are_served_while_the_database_is_down(app: TestApp) {
 }
 
 #[tokio::test]
-async fn an_issuer_with_a_path_serves_under_it_and_nowhere_else() {
+async fn an_issuer_with_a_path_is_served_only_under_it() {
     let setup = Setup::new(Engine::Sqlite).config("issuer = 'https://id.example.com/a/oidc'");
     // The API's address is the configured one; the test reaches it at its socket.
     let app = setup.config("base_url = 'https://id.example.com/a'").run_detached().await;

@@ -1,4 +1,4 @@
-//! The policies in docs/trust/ can be saved as they stand there, and let in no strangers.
+//! The policies in docs/trust/ can be saved as printed and let no strangers in.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use runmint::trust::policy::saving::check_for_saving;
 use runmint::trust::policy::{PolicyDocument, parse_policies};
 use serde::Deserialize;
 
-/// Each page, the issuer that it is about, and how many blocks of policies it has.
+/// Each page, its issuer, and its number of policy blocks.
 const PAGES: &[(&str, &str, usize)] = &[
     ("README.md", "https://token.actions.githubusercontent.com", 2),
     ("github.md", "https://token.actions.githubusercontent.com", 1),
@@ -30,7 +30,7 @@ struct Body {
 }
 
 #[test]
-fn every_page_has_policies_that_can_be_saved_and_name_whom_they_let_in() {
+fn the_policies_on_every_page_can_be_saved_and_admit_no_strangers() {
     let services = Services::new("runmint", ScopeRule::ByOperation, &IndexMap::new()).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/trust");
     for (page, issuer, blocks) in PAGES {
@@ -50,7 +50,7 @@ fn every_page_has_policies_that_can_be_saved_and_name_whom_they_let_in() {
     assert_eq!(fs::read_dir(folder).unwrap().count(), PAGES.len(), "each page is looked at");
 }
 
-/// What stands between ```` ```json ```` and ```` ``` ````.
+/// The contents of each ```` ```json ```` block.
 fn json_blocks(text: &str) -> Vec<&str> {
     let after = text.split("\n```json\n").skip(1);
     after.map(|rest| rest.split_once("\n```\n").map_or(rest, |(block, _)| block)).collect()

@@ -1,4 +1,4 @@
-//! Tokens of other issuers become tokens of ours, where policies say so.
+//! Exchanging tokens of foreign issuers for our tokens, where policies allow it.
 
 use runmint::clock::Clock;
 use runmint::trust::token::UnverifiedToken;
@@ -11,12 +11,12 @@ on_both_engines![
     Scene:
     a_token_of_another_runmint_becomes_an_access_token_and_starts_a_run,
     every_refusal_has_its_reason,
-    a_token_is_good_for_one_exchange_and_its_repetition,
-    a_team_may_do_what_its_rights_cover,
+    a_token_is_good_for_one_exchange_and_its_retry,
+    a_team_may_do_only_what_its_rights_cover,
     a_platform_token_starts_a_run_and_gets_its_id_token_at_once,
-    an_exchanged_runs_tokens_go_by_its_audiences_profile,
-    what_an_issuer_brought_goes_with_it,
-    what_an_exchanged_token_makes_does_not_outlive_it,
+    an_exchanged_runs_tokens_follow_the_audience_profile,
+    removing_an_issuer_removes_its_policies_and_access_tokens,
+    tokens_made_with_an_exchanged_token_do_not_outlive_it,
     old_exchanges_are_forgotten,
     drafts_are_explained_and_replayed,
 ];
@@ -24,7 +24,7 @@ on_both_engines![
 const ORG_TOKEN: &str = "urn:runmint:token-type:access_token:organization";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
-/// A service whose organization `acme` trusts another service: its runs are the foreign tokens.
+/// A service whose organization `acme` trusts another service, whose runs supply the foreign tokens.
 struct Scene {
     app: TestApp,
     foreign: TestApp,
@@ -52,7 +52,7 @@ impl Scene {
         self.app.patch(&self.app.owner, &path, &json!({"policies": policies})).await
     }
 
-    /// A token of a run elsewhere.
+    /// A token of a foreign run.
     async fn token(&self) -> String {
         let run = self.foreign.start_run(&json!({})).await;
         self.foreign.mint(&run, "&audience=urn:runmint:org:acme").await
@@ -110,7 +110,7 @@ async fn a_token_of_another_runmint_becomes_an_access_token_and_starts_a_run(sce
     assert_eq!(user["organizations"][0]["githubLogin"], "acme");
     let subject = user["origin"]["subject"].as_str().unwrap().to_owned();
     assert!(subject.starts_with("runmint:deploy:org:acme:project:website:"), "{subject}");
-    // What is started with it says who was behind it, to the last token.
+    // The tokens of a run started with it name the original actor.
     let body =
         json!({"service": "deploy", "attributes": {"project": "p", "stack": "s", "operation": "update"}});
     let run = app.post(access_token, "/api/orgs/acme/runs", &body).await.ok();
@@ -120,7 +120,7 @@ async fn a_token_of_another_runmint_becomes_an_access_token_and_starts_a_run(sce
     assert_eq!(claims["act"]["iss"], scene.foreign.issuer);
     assert_eq!((&claims["act"]["sub"], &claims["actor"]), (&json!(subject), &json!(subject)));
     assert_eq!(claims["act"]["jti"], user["origin"]["jti"]);
-    // It is no owner's.
+    // It is not an owner's token.
     app.get(access_token, "/api/orgs/acme/access-tokens").await.problem(403, "forbidden");
     app.clock.advance(jiff::SignedDuration::from_secs(7_201));
     app.get(access_token, "/api/user").await.problem(401, "unauthorized");
@@ -147,7 +147,7 @@ async fn every_refusal_has_its_reason(scene: Scene) {
     assert_eq!(scene.refused(&for_others, &[]).await, "audience_mismatch");
     let forged = format!("{}AAAA", &token[..token.len() - 4]);
     assert_eq!(scene.refused(&forged, &[]).await, "signature");
-    // One of ours is not of a registered issuer; and denied is denied, in whatever order.
+    // Our own issuer is not registered here; and deny wins in any order.
     let run = scene.app.start_run(&json!({})).await;
     let ours = scene.app.mint(&run, "&audience=urn:runmint:org:acme").await;
     assert_eq!(scene.refused(&ours, &[]).await, "issuer_unknown");
@@ -159,14 +159,14 @@ async fn every_refusal_has_its_reason(scene: Scene) {
     assert_eq!(scene.refused(&token, &[]).await, "expired");
 }
 
-async fn a_token_is_good_for_one_exchange_and_its_repetition(scene: Scene) {
+async fn a_token_is_good_for_one_exchange_and_its_retry(scene: Scene) {
     scene.policies(json!([allow(json!({"authorizedPermissions": ["admin"]}))])).await.ok();
     let token = scene.token().await;
     let first = scene.exchange(&token, &[]).await.ok();
     let replica = scene.app.replica().await;
     let elsewhere =
         Scene { app: replica, foreign: TestApp::start(Engine::Sqlite).await, issuer: Value::Null };
-    // The same request has the same answer, on every process.
+    // The same request gets the same answer, from every process.
     assert_eq!(scene.exchange(&token, &[]).await.ok()["access_token"], first["access_token"]);
     assert_eq!(elsewhere.exchange(&token, &[]).await.ok()["access_token"], first["access_token"]);
     for other in [("scope", "admin"), ("expiration", "600")] {
@@ -174,7 +174,7 @@ async fn a_token_is_good_for_one_exchange_and_its_repetition(scene: Scene) {
     }
     scene.app.clock.advance(jiff::SignedDuration::from_secs(61));
     assert_eq!(scene.refused(&token, &[]).await, "token_reused");
-    // A hundred at once: one token.
+    // A hundred requests at once give one token.
     let token = scene.token().await;
     let asked = (0..20).map(|_| scene.exchange(&token, &[]));
     let mut answers = Vec::new();
@@ -189,7 +189,7 @@ async fn a_token_is_good_for_one_exchange_and_its_repetition(scene: Scene) {
     );
 }
 
-async fn a_team_may_do_what_its_rights_cover(scene: Scene) {
+async fn a_team_may_do_only_what_its_rights_cover(scene: Scene) {
     let app = &scene.app;
     let team = json!({"name": "web", "rights": [
         {"project": "website", "stack": "staging", "access": "write"},
@@ -224,7 +224,7 @@ async fn a_team_may_do_what_its_rights_cover(scene: Scene) {
     app.post(token, &format!("/api/runs/{prod}/finish"), &Value::Null).await.problem(403, "forbidden");
     let seen = app.get(token, "/api/orgs/acme/runs").await.ok();
     assert_eq!(seen["runs"].as_array().unwrap().len(), 2, "staging and prod: {seen}");
-    // Less is less at the next request; and without the team there is no token.
+    // Reduced rights apply to the next request; without the team its token stops working.
     app.patch(&app.owner, "/api/orgs/acme/teams/web", &json!({"rights": []})).await.ok();
     let path = format!("/api/runs/{}", staging["id"].as_str().unwrap());
     app.get(token, &path).await.problem(404, "not-found");
@@ -267,12 +267,12 @@ async fn a_platform_token_starts_a_run_and_gets_its_id_token_at_once(scene: Scen
         UnverifiedToken::parse(first["access_token"].as_str().unwrap()).unwrap().unverified_claims().clone();
     assert_eq!((&claims["aud"], &claims["deployment"]), (&json!("sts.amazonaws.com"), &json!("42")));
     assert_eq!(claims["act"]["iss"], scene.foreign.issuer);
-    // Repeated, it is the same run, which goes on asking for itself.
+    // The repeated request gets the same run, which requests its further tokens itself.
     let again = scene.exchange(&token, &asked).await.ok();
     assert_eq!(again["run"]["id"], first["run"]["id"]);
     assert_eq!(again["run"]["request_token"], first["run"]["request_token"]);
     app.mint(&first["run"], "&audience=sts.amazonaws.com").await;
-    // A client's usual two hours are more than an ID token may live, and no reason to refuse it.
+    // A client's usual two hours exceed an ID token's limit, which is not a reason to refuse.
     let usual = [asked.as_slice(), &[("expiration", "7200")]].concat();
     assert_eq!(scene.exchange(&scene.token().await, &usual).await.ok()["expires_in"], 3_600);
     for other in [
@@ -288,7 +288,7 @@ async fn a_platform_token_starts_a_run_and_gets_its_id_token_at_once(scene: Scen
     }
 }
 
-async fn an_exchanged_runs_tokens_go_by_its_audiences_profile(scene: Scene) {
+async fn an_exchanged_runs_tokens_follow_the_audience_profile(scene: Scene) {
     let app = &scene.app;
     let profile = json!({
         "subject": {"deploy": "{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}"},
@@ -305,7 +305,7 @@ async fn an_exchanged_runs_tokens_go_by_its_audiences_profile(scene: Scene) {
     let run = json!({"service": "deploy", "attributes": attributes, "audiences": ["sts.amazonaws.com"]});
     scene.policies(json!([allow(json!({"tokenType": "run", "run": run}))])).await.ok();
     let asked = [("requested_token_type", ID_TOKEN), ("id_token_audience", "sts.amazonaws.com")];
-    // Its actor is a subject, whose colons AWS does not take. The token is not spent on that.
+    // The actor's subject has colons, which AWS does not accept. The refusal does not use up the token.
     let token = scene.token().await;
     assert_eq!(scene.refused(&token, &asked).await, "run");
     let mut profile = profile;
@@ -320,7 +320,7 @@ async fn an_exchanged_runs_tokens_go_by_its_audiences_profile(scene: Scene) {
     assert!(claims.get("act").is_none() && claims.get("actor").is_none(), "{claims:?}");
 }
 
-async fn what_an_issuer_brought_goes_with_it(scene: Scene) {
+async fn removing_an_issuer_removes_its_policies_and_access_tokens(scene: Scene) {
     let app = &scene.app;
     scene.policies(json!([allow(json!({}))])).await.ok();
     let exchanged = scene.exchange(&scene.token().await, &[]).await.ok();
@@ -334,7 +334,7 @@ async fn what_an_issuer_brought_goes_with_it(scene: Scene) {
     app.get(&app.owner, &path).await.problem(404, "not-found");
 }
 
-async fn what_an_exchanged_token_makes_does_not_outlive_it(scene: Scene) {
+async fn tokens_made_with_an_exchanged_token_do_not_outlive_it(scene: Scene) {
     let app = &scene.app;
     scene.policies(json!([allow(json!({"authorizedPermissions": ["admin"]}))])).await.ok();
     let exchanged =
@@ -355,7 +355,7 @@ async fn old_exchanges_are_forgotten(scene: Scene) {
     let store = &scene.app.inner().store;
     scene.policies(json!([allow(json!({}))])).await.ok();
     scene.exchange(&scene.token().await, &[]).await.ok();
-    // Strangers whose tokens are refused cost a bounded number of records.
+    // Refused tokens of strangers cost a bounded number of records.
     for _ in 0..70 {
         scene.refused(&scene.token().await, &[("scope", "admin")]).await;
     }
@@ -384,7 +384,7 @@ async fn drafts_are_explained_and_replayed(scene: Scene) {
         app.post(&app.owner, &format!("{path}/explain"), &json!({"token": token, "asked": asked})).await.ok();
     assert_eq!(explained["decision"]["outcome"], "allowed");
     assert_eq!(explained["explanation"][0]["rules"][0]["matched"], true);
-    // Policies keep their numbers, also where the ones before do not speak of a token for others.
+    // Policies keep their numbers even if earlier ones do not apply to a token for another audience.
     let for_aws = json!({"rules": {"aud": "sts.amazonaws.com", "sub": "runmint:deploy:org:acme:*"}});
     let two = json!([allow(json!({})), allow(for_aws)]);
     let run = scene.foreign.start_run(&json!({})).await;

@@ -25,8 +25,8 @@ const AZURE: [&str; 4] = [
 ];
 const GCP: [&str; 6] = ["--gcp-project-number", "42", "--gcp-pool", "pool", "--gcp-provider", "provider"];
 
-/// A place for one machine's temporary files, and a service. The program reads the machine's clock, so the service
-/// does here, too.
+/// A machine's temporary folder, and a service. The program reads the machine's clock, so the service does
+/// too.
 struct Machine {
     app: TestApp,
     folder: TempDir,
@@ -38,7 +38,7 @@ impl Machine {
         Self { app, folder: tempfile::tempdir().unwrap() }
     }
 
-    /// What the program finds outside of a run.
+    /// The program's environment outside a run.
     fn environment(&self) -> Vec<(String, String)> {
         let home = self.folder.path().join("home").display().to_string();
         let temporary = self.folder.path().display().to_string();
@@ -50,7 +50,7 @@ impl Machine {
         ])
     }
 
-    /// A run that somebody started, and what its runner finds.
+    /// A started run and its runner's environment.
     async fn run(&self) -> (Value, Vec<(String, String)>) {
         let run = self.app.start_run(&json!({})).await;
         let variables = run["environment"].as_object().unwrap();
@@ -60,7 +60,7 @@ impl Machine {
         (run, environment)
     }
 
-    /// What somebody finds who may start runs.
+    /// The environment of a caller that may start runs.
     fn orchestrator(&self) -> Vec<(String, String)> {
         let session =
             [("RUNMINT_URL", &*self.app.base_url), ("RUNMINT_ACCESS_TOKEN", &*self.app.orchestrator)];
@@ -72,7 +72,7 @@ impl Machine {
         Process::start(self.folder.path(), &all, environment)
     }
 
-    /// The folder in which each run has its own.
+    /// The parent of every run's folder.
     fn base(&self) -> PathBuf {
         let names = std::fs::read_dir(self.folder.path()).unwrap();
         let mut names = names.map(|entry| entry.unwrap().path());
@@ -101,7 +101,7 @@ fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// What `env` printed.
+/// The variables in the output of `env`.
 fn variables(printed: &str) -> BTreeMap<&str, &str> {
     printed.lines().filter_map(|line| line.split_once('=')).collect()
 }

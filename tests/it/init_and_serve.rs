@@ -1,4 +1,4 @@
-//! The first start and every one after it, as an operator sees them.
+//! The first start and later starts, as an operator sees them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,9 +12,9 @@ use serde_json::Value;
 use crate::harness::{Engine, Installation, Process, Service, installed_on_both_engines};
 
 installed_on_both_engines![
-    init_makes_what_is_missing_and_shows_the_admin_token_once,
-    another_admin_token_is_made_only_when_asked_for,
-    a_service_that_was_never_initialized_does_not_start,
+    init_creates_missing_parts_and_shows_the_admin_token_once,
+    another_admin_token_is_created_only_on_request,
+    an_uninitialized_service_does_not_start,
     a_wrong_sealing_key_stops_the_start_and_changes_nothing,
     the_sealing_key_may_come_from_the_environment,
     processes_that_start_together_agree_on_one_key,
@@ -28,7 +28,7 @@ fn signing_keys(jwks: &Value) -> Vec<&str> {
     jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap()).collect()
 }
 
-async fn init_makes_what_is_missing_and_shows_the_admin_token_once(installation: Installation) {
+async fn init_creates_missing_parts_and_shows_the_admin_token_once(installation: Installation) {
     let first = installation.run(&["init"]).ok();
     assert_eq!(first.stdout.matches("rmat_").count(), 1, "{}", first.stdout);
     assert!(first.stdout.contains(Installation::ISSUER), "{}", first.stdout);
@@ -52,7 +52,7 @@ async fn init_makes_what_is_missing_and_shows_the_admin_token_once(installation:
     assert_eq!(database.dump().await, rows);
 }
 
-async fn another_admin_token_is_made_only_when_asked_for(installation: Installation) {
+async fn another_admin_token_is_created_only_on_request(installation: Installation) {
     let first = installation.init(&[]).expect("the first one");
     assert_eq!(installation.init(&[]), None);
     let another = installation.init(&["--new-admin-token"]).expect("another one");
@@ -66,11 +66,11 @@ async fn another_admin_token_is_made_only_when_asked_for(installation: Installat
     }
 }
 
-async fn a_service_that_was_never_initialized_does_not_start(installation: Installation) {
+async fn an_uninitialized_service_does_not_start(installation: Installation) {
     let exited = installation.run(&["serve"]);
     let line = exited.refusal(3);
     assert!(line.contains("keys/sealing.key") && line.contains("runmint init"), "{line}");
-    // No half-made database may look like one that lost its keys.
+    // A half-made database must not look like one that lost its keys.
     assert!(!installation.path("runmint.db").exists());
 
     let with_key = installation.variable("RUNMINT_SEALING_KEY", &STANDARD.encode([7; 32]));
@@ -116,8 +116,8 @@ async fn processes_that_start_together_agree_on_one_key(installation: Installati
     for one in &printed {
         assert_eq!(one["signing_key"], kid.as_str());
     }
-    // Whoever finds no admin token makes one, and several may look before the first is there. Each is
-    // printed by the process that made it, so none is lost and none is unaccounted for.
+    // A process that finds no admin token creates one, and several may look before the first exists. Each
+    // token is printed by the process that created it, so none is lost or unaccounted for.
     let admins: Vec<&str> = printed.iter().filter_map(|one| one["admin_token"].as_str()).collect();
     assert!((1..=4).contains(&admins.len()));
     assert_eq!(
@@ -134,7 +134,7 @@ async fn processes_that_start_together_agree_on_one_key(installation: Installati
             service.get(admin, "/api/access-tokens").await.ok();
         }
     }
-    // What one made, the others know: a run started at the first gets its tokens at each.
+    // All processes share state: a run started at the first gets its tokens at each.
     let run = services[0].first_run(admins[0]).await;
     for service in &services {
         service.ask(&run).await.ok();
@@ -157,7 +157,7 @@ async fn a_sealing_key_that_others_can_read_is_refused() {
 }
 
 #[tokio::test]
-async fn a_sealing_key_of_the_wrong_size_is_refused_and_not_repeated() {
+async fn a_sealing_key_of_the_wrong_size_is_refused_without_quoting_it() {
     let installation = Installation::new(Engine::Sqlite).await;
     for wrong in ["bm90IGVub3VnaA==", "a sealing key?", ""] {
         let process = Process::start(
@@ -172,7 +172,7 @@ async fn a_sealing_key_of_the_wrong_size_is_refused_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn the_database_is_for_its_owner_alone() {
+async fn only_its_owner_can_read_the_database_file() {
     let installation = Installation::new(Engine::Sqlite).await;
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
@@ -182,9 +182,9 @@ async fn the_database_is_for_its_owner_alone() {
     }
 }
 
-/// Each floor, and the verifier that would refuse good tokens below it.
+/// Each minimum, and the verifier that would refuse valid tokens below it.
 #[tokio::test]
-async fn a_setting_that_would_break_a_verifier_stops_the_start_and_names_it() {
+async fn refuses_to_start_with_a_setting_that_would_break_a_verifier_and_names_it() {
     for (lines, setting, verifiers) in [
         ("serve_stale = '19s'", "serve_stale: is at least 20s", "every verifier"),
         (
@@ -209,13 +209,13 @@ async fn a_setting_that_would_break_a_verifier_stops_the_start_and_names_it() {
             assert!(line.contains(setting) && line.contains(verifiers), "{setting}, {verifiers}: {line}");
         }
     }
-    // What a floor says passes.
+    // A value at its minimum is accepted.
     let lines = "serve_stale = '20s'\npublish_ahead = '15m'\nkeep_published = '75m'";
     Installation::new(Engine::Sqlite).await.configure(lines).init(&[]).unwrap();
 }
 
 #[tokio::test]
-async fn a_setting_that_makes_no_sense_stops_the_start_with_one_line() {
+async fn refuses_to_start_with_an_invalid_setting_in_one_line() {
     let installation = Installation::new(Engine::Sqlite).await;
     for (lines, expected) in [
         ("lisen = 'x'", "runmint.toml: lisen: unknown setting; did you mean listen?"),
@@ -259,14 +259,14 @@ async fn a_setting_that_makes_no_sense_stops_the_start_with_one_line() {
     }
     let exited = Process::start(installation.folder(), &["serve", "--config", "missing.toml"], &[]).wait();
     assert!(exited.refusal(3).contains("missing.toml: "), "{exited:?}");
-    // A flag that does not exist is wrong usage; its suggestion takes more than one line.
+    // An unknown flag is a usage error; its suggestion takes more than one line.
     let exited = installation.run(&["serve", "--lisen", "x"]);
     assert_eq!(exited.code, Some(2), "{exited:?}");
     assert!(exited.stderr.contains("--listen"), "{exited:?}");
     assert!(!installation.path("keys").exists() && !installation.path("runmint.db").exists());
 }
 
-/// A line that does not parse is pointed at, not quoted: it may hold a password.
+/// The error points to a line that does not parse without quoting it: it may contain a password.
 #[tokio::test]
 async fn a_broken_configuration_file_does_not_print_its_secrets() {
     for lines in [

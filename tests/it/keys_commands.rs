@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Ended, Engine, Setup, TestApp, run, run_as};
 
-/// The program reads the machine's clock, so the service does here, too; its keys are a day and a bit old.
+/// The program reads the machine's clock, so the service does too; its keys are a little over a day old.
 async fn start() -> TestApp {
     let a_day_ago = SystemClock.now() - SignedDuration::from_hours(25);
     let app = Setup::new(Engine::Sqlite).start(a_day_ago).run().await;
@@ -38,7 +38,7 @@ async fn an_operator_sees_the_timeline_and_rotates() {
     let app = start().await;
     let (active, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let shown = keys(&app, &["list"]).await.ok();
-    for part in [&active, &next, &app.issuer, &app.inner().replica.name] {
+    for part in [&active, &next, &app.issuer, &app.inner().serving.replica().name] {
         assert!(shown.contains(part.as_str()), "{part} in {shown}");
     }
     for label in ["signing from", "next takes over", "may sign from", "signatures", "seals with"] {
@@ -50,7 +50,7 @@ async fn an_operator_sees_the_timeline_and_rotates() {
     keys(&app, &["rotate"]).await.fails(1, signs_from);
     keys(&app, &["rotate", "--algorithm", "EdDSA"]).await.fails(2, "RS256");
     keys(&app, &["rotate", "--org", "acme"]).await.fails(1, "issuer of its own");
-    // Whoever may not, learns nothing.
+    // A caller without permission learns nothing.
     for token in [&app.owner, &app.orchestrator, &app.viewer] {
         for command in [["keys", "list"], ["keys", "rotate"], ["keys", "reseal"]] {
             let refused = run_as(&app, token, &command).await;
@@ -60,7 +60,7 @@ async fn an_operator_sees_the_timeline_and_rotates() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_emergency_takes_one_command_and_says_what_it_does_not_do() {
+async fn revoking_a_compromised_key_takes_one_command_and_states_its_limits() {
     let app = start().await;
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let run = app.start_run(&json!({})).await;
@@ -79,7 +79,7 @@ async fn an_emergency_takes_one_command_and_says_what_it_does_not_do() {
     assert!(
         revoked.stdout.contains("Not known to have that key") && revoked.stdout.contains("vault/uploaded")
     );
-    // The successor was in every cached key set, so its tokens make nobody fetch anything.
+    // The successor was in every cached key set, so its tokens do not make a verifier fetch.
     assert!(!revoked.stderr.contains("Present a token of the new key"), "{}", revoked.stderr);
     assert!(revoked.stderr.contains("workload-identity-pools update --disabled"), "{}", revoked.stderr);
     assert_eq!(kid_in_state(&app, "revoked").await, bad);
@@ -116,9 +116,9 @@ async fn uploaded_key_sets_are_exported_and_acknowledged() {
     assert!(!keys(&app, &["snapshot-verifier", "list"]).await.ok().contains("gcp/pool"));
 }
 
-/// Between the upload and the word that it was done, a key comes that nobody uploaded.
+/// A key created between the upload and its acknowledgement was not uploaded.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_what_was_uploaded_is_acknowledged() {
+async fn only_uploaded_keys_are_acknowledged() {
     let app = start().await;
     let exported = keys(&app, &["export", "--public"]).await.ok();
     let folder = tempfile::tempdir().unwrap();
@@ -137,7 +137,7 @@ async fn only_what_was_uploaded_is_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn documents_are_published_once_by_hand() {
+async fn documents_can_be_published_once_by_command() {
     let app = start().await;
     let own = ["org", "create", "globex", "--own-issuer", "--algorithm", "ES256", "--output", "json"];
     let made = run_as(&app, &app.admin, &own).await.json();
@@ -164,11 +164,11 @@ async fn documents_are_published_once_by_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn resealing_is_one_command() {
+async fn resealing_takes_one_command() {
     let app = start().await;
     let resealed = keys(&app, &["reseal"]).await.ok();
     assert!(resealed.contains("already"), "{resealed}");
-    // Nothing of a private key is ever shown.
+    // No part of a private key is ever shown.
     let shown = keys(&app, &["list", "--all", "--output", "json"]).await.ok();
     assert!(!shown.contains("private_key\""), "{shown}");
     let nobody = run(Vec::new(), &["keys", "list"], "").await;

@@ -1,12 +1,12 @@
-//! The integration tests, one binary. Tests of behaviour run on SQLite and on PostgreSQL
-//! (`on_both_engines!`), against the real service on real sockets, with a clock that they set.
+//! The integration tests: behaviour on SQLite and on PostgreSQL (`on_both_engines!`), against the real service on
+//! real sockets, with a clock that they set. `tests/world` has the tests with third-party clients.
 
 #![expect(
     clippy::needless_pass_by_value,
     reason = "a body is made with json! for the one call that sends it"
 )]
 
-mod harness;
+use runmint_testing::{clouds, foreign_issuer, harness};
 
 mod access_tokens;
 mod architecture;
@@ -14,11 +14,8 @@ mod audience_profiles;
 mod authorization;
 mod bad_input;
 mod cli;
-mod clients;
-mod cloud_clients;
 mod cloud_refusals;
 mod cloud_settings;
-mod clouds;
 mod contract;
 mod dev;
 mod diagnosing;
@@ -27,16 +24,14 @@ mod docs_trust;
 mod exchange;
 mod exchange_attacks;
 mod exec;
-mod foreign_issuer;
 mod foreign_tokens;
 mod init_and_serve;
-mod key_modules;
 mod keys_commands;
 mod minting;
 mod organizations;
-mod platforms;
 mod publishing;
-mod real_rotation;
+mod readme;
+mod reference;
 mod rotation;
 mod rotation_model;
 mod rotation_simulation;
@@ -50,4 +45,3 @@ mod trust_commands;
 mod trust_documents;
 mod upgrading;
 mod upstream;
-mod verifiers;

@@ -1,4 +1,4 @@
-//! A run asks for tokens.
+//! Token requests of a run.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,31 +14,31 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Engine, Setup, TestApp, on_both_engines, verify};
 
 on_both_engines![
-    a_token_says_what_the_orchestrator_attested,
+    a_token_carries_what_the_orchestrator_attested,
     a_token_verifies_through_discovery,
     the_header_has_three_members,
-    the_audience_is_the_organization_unless_asked,
-    a_lifetime_may_be_asked_for_within_bounds,
+    the_audience_defaults_to_the_organization,
+    a_lifetime_may_be_requested_within_bounds,
     a_token_never_outlives_its_run_by_more_than_the_grace,
-    every_token_is_recorded_before_it_leaves,
-    no_token_leaves_when_it_cannot_be_recorded,
+    every_token_is_recorded_before_it_is_sent,
+    no_token_is_sent_if_it_cannot_be_recorded,
     an_ended_run_gets_no_token,
     a_run_past_its_deadline_gets_no_token,
-    a_run_that_ended_elsewhere_gets_no_token_here,
+    a_run_ended_on_another_replica_gets_no_token_here,
     a_deleted_organizations_runs_get_no_token,
-    a_run_may_ask_only_for_its_audiences,
-    a_request_token_is_for_its_own_run_and_nothing_else,
-    every_changed_request_token_is_refused_alike,
-    bad_questions_get_no_token,
+    a_run_may_request_only_its_audiences,
+    a_request_token_works_only_for_its_own_run,
+    every_altered_request_token_gets_the_same_refusal,
+    malformed_requests_get_no_token,
     head_mints_nothing,
-    many_at_once_get_different_tokens,
+    concurrent_requests_get_different_tokens,
 ];
 
 fn decode(part: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// The payload, unverified: what it says is compared in full.
+/// The payload, unverified: tests compare it in full.
 fn claims(token: &str) -> Value {
     decode(token.split('.').nth(1).unwrap())
 }
@@ -47,7 +47,7 @@ fn second(time: &str) -> i64 {
     time.parse::<Timestamp>().unwrap().as_second()
 }
 
-async fn a_token_says_what_the_orchestrator_attested(app: TestApp) {
+async fn a_token_carries_what_the_orchestrator_attested(app: TestApp) {
     let attributes = json!({
         "project": "website", "stack": "staging", "operation": "update",
         "deployment": "17", "actor": "alice", "actor_id": "u-1",
@@ -80,7 +80,7 @@ async fn a_token_says_what_the_orchestrator_attested(app: TestApp) {
             "run_id": run["id"],
         })
     );
-    // What registration promised is what the token says.
+    // The token carries what registration promised.
     for (name, value) in run["claims"].as_object().unwrap() {
         assert_eq!(claims[name], *value, "{name}");
     }
@@ -103,7 +103,7 @@ async fn the_header_has_three_members(app: TestApp) {
     assert_eq!(decode(token.split('.').next().unwrap()), json!({"alg": "RS256", "kid": kid, "typ": "JWT"}));
 }
 
-async fn the_audience_is_the_organization_unless_asked(app: TestApp) {
+async fn the_audience_defaults_to_the_organization(app: TestApp) {
     let run = app.start_run(&json!({})).await;
     for (query, audience) in [
         ("", "acme"),
@@ -115,7 +115,7 @@ async fn the_audience_is_the_organization_unless_asked(app: TestApp) {
     }
 }
 
-async fn a_lifetime_may_be_asked_for_within_bounds(app: TestApp) {
+async fn a_lifetime_may_be_requested_within_bounds(app: TestApp) {
     let run = app.start_run(&json!({})).await;
     for seconds in [60, 600, 3600] {
         let claims = claims(&app.mint(&run, &format!("&lifetime_seconds={seconds}")).await);
@@ -139,7 +139,7 @@ async fn a_token_never_outlives_its_run_by_more_than_the_grace(app: TestApp) {
     assert_eq!(claims(&app.mint(&run, "").await)["exp"], deadline + 60);
 }
 
-async fn every_token_is_recorded_before_it_leaves(app: TestApp) {
+async fn every_token_is_recorded_before_it_is_sent(app: TestApp) {
     let run = app.start_run(&json!({})).await;
     let claims = claims(&app.mint(&run, "&audience=vault").await);
     let kid = app.signing_key().kid().to_owned();
@@ -159,7 +159,7 @@ async fn every_token_is_recorded_before_it_leaves(app: TestApp) {
     assert_eq!(app.database.number(&column("minted_at")).await, claims["iat"].as_i64().unwrap() * 1000);
 }
 
-async fn no_token_leaves_when_it_cannot_be_recorded(app: TestApp) {
+async fn no_token_is_sent_if_it_cannot_be_recorded(app: TestApp) {
     let run = app.start_run(&json!({})).await;
     app.mint(&run, "").await;
     app.database.execute("ALTER TABLE id_tokens RENAME TO hidden").await;
@@ -167,7 +167,7 @@ async fn no_token_leaves_when_it_cannot_be_recorded(app: TestApp) {
     refused.problem(503, "unavailable");
     assert_eq!(refused.header("retry-after"), "1");
     assert!(!refused.text.contains("eyJ"));
-    // As soon as it can be recorded again, tokens leave again.
+    // As soon as tokens can be recorded again, they are issued again.
     app.database.execute("ALTER TABLE hidden RENAME TO id_tokens").await;
     app.mint(&run, "").await;
     assert_eq!(app.database.number("SELECT COUNT(*) FROM id_tokens").await, 2);
@@ -196,13 +196,13 @@ async fn a_run_past_its_deadline_gets_no_token(app: TestApp) {
     assert!(detail.contains("expired"), "{detail}");
 }
 
-async fn a_run_that_ended_elsewhere_gets_no_token_here(mut app: TestApp) {
+async fn a_run_ended_on_another_replica_gets_no_token_here(mut app: TestApp) {
     let replica = app.replica().await;
     let run = app.start_run(&json!({})).await;
     replica.mint(&run, "").await;
     let path = format!("/api/runs/{}/finish", run["id"].as_str().unwrap());
     app.post_ok(&app.orchestrator, &path, &Value::Null).await;
-    // The replica knows the run from a moment ago; the very next request is refused all the same.
+    // The replica cached the run a moment ago; its very next request is refused nevertheless.
     replica.ask(&run, "").await.problem(403, "run-ended");
     app.stop().await;
 }
@@ -214,7 +214,7 @@ async fn a_deleted_organizations_runs_get_no_token(app: TestApp) {
     app.ask(&run, "").await.problem(403, "run-ended");
 }
 
-async fn a_run_may_ask_only_for_its_audiences(app: TestApp) {
+async fn a_run_may_request_only_its_audiences(app: TestApp) {
     let run = app.start_run(&json!({"audiences": ["vault", "api://x"]})).await;
     assert_eq!(claims(&app.mint(&run, "&audience=vault").await)["aud"], "vault");
     assert_eq!(claims(&app.mint(&run, "&audience=api://x").await)["aud"], "api://x");
@@ -224,11 +224,11 @@ async fn a_run_may_ask_only_for_its_audiences(app: TestApp) {
     }
 }
 
-async fn a_request_token_is_for_its_own_run_and_nothing_else(app: TestApp) {
+async fn a_request_token_works_only_for_its_own_run(app: TestApp) {
     let (run, other) = (app.start_run(&json!({})).await, app.start_run(&json!({})).await);
     let request_token = run["request_token"].as_str().unwrap();
     app.get(request_token, other["request_url"].as_str().unwrap()).await.problem(401, "unauthorized");
-    // It opens nothing of the API, and an access token gets no ID token.
+    // It grants no access to the API, and an access token gets no ID token.
     for path in ["/api/orgs", "/api/orgs/acme", "/api/orgs/acme/runs", "/api/access-tokens"] {
         app.get(request_token, path).await.problem(401, "unauthorized");
     }
@@ -239,7 +239,7 @@ async fn a_request_token_is_for_its_own_run_and_nothing_else(app: TestApp) {
     }
 }
 
-async fn every_changed_request_token_is_refused_alike(app: TestApp) {
+async fn every_altered_request_token_gets_the_same_refusal(app: TestApp) {
     let run = app.start_run(&json!({})).await;
     let url = run["request_url"].as_str().unwrap();
     let good = run["request_token"].as_str().unwrap();
@@ -269,7 +269,7 @@ async fn every_changed_request_token_is_refused_alike(app: TestApp) {
     Answer::read(twice.send().await.unwrap()).await.problem(401, "unauthorized");
 }
 
-async fn bad_questions_get_no_token(app: TestApp) {
+async fn malformed_requests_get_no_token(app: TestApp) {
     let run = app.start_run(&json!({})).await;
     let long = format!("&audience={}", "a".repeat(257));
     for query in [
@@ -302,7 +302,7 @@ async fn head_mints_nothing(app: TestApp) {
     assert_eq!(app.database.number("SELECT COUNT(*) FROM id_tokens").await, 0);
 }
 
-async fn many_at_once_get_different_tokens(app: TestApp) {
+async fn concurrent_requests_get_different_tokens(app: TestApp) {
     let app = Arc::new(app);
     let run = Arc::new(app.start_run(&json!({})).await);
     let asking: Vec<_> = (0..200)
@@ -319,7 +319,7 @@ async fn many_at_once_get_different_tokens(app: TestApp) {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_the_caller_is_who_the_proxy_saw() {
+async fn behind_a_proxy_the_caller_is_the_proxys_client() {
     let app = Setup::new(Engine::Sqlite).config("behind_tls_proxy = true").run().await;
     let run = app.start_run(&json!({})).await;
     for (header, caller) in [
@@ -338,7 +338,7 @@ async fn behind_a_proxy_the_caller_is_who_the_proxy_saw() {
 }
 
 #[tokio::test]
-async fn without_a_proxy_nobody_is_believed_about_addresses() {
+async fn without_a_trusted_proxy_forwarded_addresses_are_ignored() {
     let app = TestApp::start(Engine::Sqlite).await;
     let run = app.start_run(&json!({})).await;
     let request = app.http.get(run["request_url"].as_str().unwrap()).header("x-forwarded-for", "203.0.113.7");

@@ -1,4 +1,4 @@
-//! Tenants: made, listed, shown and deleted.
+//! Creating, listing, showing and deleting tenants.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, TestApp, on_both_engines};
 
 on_both_engines![
-    an_organization_is_made_shown_and_listed,
-    refuses_what_is_no_name,
+    an_organization_is_created_shown_and_listed,
+    refuses_an_invalid_name,
     refuses_a_name_that_is_taken,
-    of_many_that_want_a_name_one_gets_it,
-    a_deleted_name_is_never_handed_out_again,
-    deletion_ends_what_acts_in_its_name_and_nothing_else,
-    deletion_ends_runs_even_if_one_was_missed,
+    of_many_concurrent_claims_to_a_name_one_succeeds,
+    a_deleted_name_is_never_reused,
+    deletion_ends_only_the_organizations_own_runs_and_tokens,
+    deletion_ends_a_run_registered_meanwhile,
     lists_are_paged_newest_first,
     a_token_of_one_organization_sees_only_that_one,
 ];
@@ -29,7 +29,7 @@ async fn names(app: &TestApp, token: &str, query: &str) -> Vec<String> {
     listed.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn an_organization_is_made_shown_and_listed(app: TestApp) {
+async fn an_organization_is_created_shown_and_listed(app: TestApp) {
     app.clock.advance(SignedDuration::from_secs(1));
     let answer = make(&app, "globex-2").await;
     assert_eq!(answer.status, 201);
@@ -51,7 +51,7 @@ async fn an_organization_is_made_shown_and_listed(app: TestApp) {
     assert_eq!(list, json!({"organizations": [expected, acme], "next_cursor": null}));
 }
 
-async fn refuses_what_is_no_name(app: TestApp) {
+async fn refuses_an_invalid_name(app: TestApp) {
     let long = "a".repeat(64);
     let names = ["", "-a", "Acme", "a_b", "a.b", "a b", " a", "a:b", "a/b", "%61", "é", "a\0", "a\n", &long];
     for name in names {
@@ -85,7 +85,7 @@ async fn refuses_a_name_that_is_taken(app: TestApp) {
     assert_eq!(app.get(&app.admin, "/api/orgs/acme").await.ok(), before);
 }
 
-async fn of_many_that_want_a_name_one_gets_it(mut app: TestApp) {
+async fn of_many_concurrent_claims_to_a_name_one_succeeds(mut app: TestApp) {
     let replica = app.replica().await;
     let (here, there) = (|| make(&app, "wanted"), || make(&replica, "wanted"));
     let answers: [Answer; 4] = tokio::join!(here(), there(), here(), there()).into();
@@ -95,7 +95,7 @@ async fn of_many_that_want_a_name_one_gets_it(mut app: TestApp) {
     app.stop().await;
 }
 
-async fn a_deleted_name_is_never_handed_out_again(app: TestApp) {
+async fn a_deleted_name_is_never_reused(app: TestApp) {
     let answer = app.delete(&app.admin, "/api/orgs/acme").await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
     app.clock.advance(SignedDuration::from_hours(24 * 365 * 5));
@@ -107,11 +107,11 @@ async fn a_deleted_name_is_never_handed_out_again(app: TestApp) {
     app.delete(&app.admin, "/api/orgs/acme").await.problem(404, "not-found");
     let token = json!({"name": "late", "role": "owner"});
     app.post(&app.admin, "/api/orgs/acme/access-tokens", &token).await.problem(404, "not-found");
-    // The record stays: it is who the name belonged to.
+    // The record is kept: it shows who owned the name.
     assert_eq!(app.database.number("SELECT COUNT(*) FROM organizations WHERE name = 'acme'").await, 1);
 }
 
-async fn deletion_ends_what_acts_in_its_name_and_nothing_else(app: TestApp) {
+async fn deletion_ends_only_the_organizations_own_runs_and_tokens(app: TestApp) {
     make(&app, "globex").await.ok();
     let globex = app.make_token("globex", "owner").await;
     let body = json!({
@@ -147,8 +147,8 @@ async fn deletion_ends_what_acts_in_its_name_and_nothing_else(app: TestApp) {
     app.get(&app.admin, "/api/access-tokens").await.ok();
 }
 
-/// A run that was being registered while its organization was deleted.
-async fn deletion_ends_runs_even_if_one_was_missed(app: TestApp) {
+/// A run was being registered while its organization was deleted.
+async fn deletion_ends_a_run_registered_meanwhile(app: TestApp) {
     let (known, fresh) = (app.start_run(&json!({})).await, app.start_run(&json!({})).await);
     app.mint(&known, "").await;
     assert_eq!(app.delete(&app.admin, "/api/orgs/acme").await.status, 204);
@@ -198,7 +198,7 @@ async fn a_token_of_one_organization_sees_only_that_one(app: TestApp) {
     }
     let globex = app.make_token("globex", "viewer").await;
     assert_eq!(names(&app, &globex, "").await, ["globex"]);
-    // A cursor from elsewhere leads nowhere else.
+    // A cursor from another list does not work here.
     let list = app.get(&app.admin, "/api/orgs?limit=1").await.ok();
     let cursor = list["next_cursor"].as_str().unwrap();
     assert!(!names(&app, &globex, &format!("?cursor={cursor}")).await.contains(&"acme".to_owned()));

@@ -1,4 +1,4 @@
-//! Keys follow one another: by themselves, by hand, and in an emergency.
+//! Key rotation: automatic, on request, and by revocation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,13 +9,13 @@ use jiff::SignedDuration;
 use jsonwebtoken::jwk::JwkSet;
 use runmint::app::App;
 use runmint::clock::Clock;
+use runmint::domain::signing_key::Revocation;
 use runmint::entropy::SystemEntropy;
 use runmint::flows::load_keys::load_keys;
 use runmint::flows::refresh_keys::{keys_to_sign_with, refresh};
 use runmint::flows::reseal_keys::reseal_keys;
 use runmint::flows::rotate_keys::look_after_keys;
 use runmint::store::Store;
-use runmint::store::key_changes::Revocation;
 use runmint::store::time::Weather;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -24,25 +24,25 @@ use crate::harness::{ManualClock, SharedKeys, TestApp, on_both_engines, sealing_
 
 on_both_engines![
     a_key_takes_over_when_it_is_due_and_every_token_stays_valid,
-    a_rotation_by_hand_is_refused_until_it_is_safe,
+    a_requested_rotation_is_refused_until_it_is_safe,
     promotion_waits_for_every_live_process,
-    a_process_whose_lease_ran_out_is_not_waited_for_and_does_not_sign,
-    a_process_whose_clock_is_off_neither_signs_nor_is_ready,
-    a_revoked_key_leaves_at_once_and_its_tokens_are_listed,
-    with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one,
-    revoking_the_next_key_and_then_the_active_one_ends_in_a_key_that_signs,
+    a_process_with_an_expired_lease_neither_blocks_rotation_nor_signs,
+    a_process_with_a_wrong_clock_neither_signs_nor_is_ready,
+    a_revoked_key_leaves_the_key_set_at_once_and_its_tokens_are_listed,
+    minting_stops_rather_than_sign_with_a_cold_key,
+    revoking_the_next_key_and_then_the_active_one_leaves_a_key_that_signs,
     a_sleeping_process_cannot_sign_with_a_replaced_key,
-    a_process_that_sleeps_after_the_record_hands_out_nothing_of_a_revoked_key,
+    a_process_that_sleeps_after_the_record_sends_no_token_of_a_revoked_key,
     revoking_a_key_that_was_about_to_sign_leaves_the_old_one_in_service,
     rotation_waits_for_verifiers_with_uploaded_key_sets,
-    an_overdue_rotation_is_loud,
-    what_a_key_signed_outlives_shorter_settings,
-    a_scheduler_that_stopped_is_loud,
-    the_key_set_is_served_stale_only_so_long,
-    processes_that_rotate_together_make_one_key,
+    an_overdue_rotation_raises_an_alarm,
+    tokens_stay_valid_when_settings_are_shortened,
+    a_stopped_scheduler_raises_an_alarm,
+    the_key_set_is_served_stale_for_a_limited_time,
+    processes_that_rotate_concurrently_make_one_key,
     an_organization_may_have_an_issuer_of_its_own,
-    an_issuer_of_a_deleted_organization_fades_away,
-    an_audience_may_be_signed_for_with_es256,
+    a_deleted_organizations_issuer_retires_after_its_last_token,
+    an_audience_may_use_es256,
     an_organization_of_the_shared_issuer_may_choose_es256,
     resealing_moves_every_key_and_can_be_interrupted_anywhere,
     the_use_of_keys_is_recorded,
@@ -55,7 +55,7 @@ fn seconds(count: i64) -> SignedDuration {
     SignedDuration::from_secs(count)
 }
 
-/// Lets time pass as a running service does: it looks before the lease runs out, and again afterwards.
+/// Lets time pass as in a running service: it looks before the lease expires, and again afterwards.
 async fn live(app: &TestApp, time: SignedDuration) {
     look_after_keys(app.inner()).await.unwrap();
     app.clock.advance(time);
@@ -105,7 +105,7 @@ async fn rotate(app: &TestApp) -> crate::harness::Answer {
     app.post(&app.admin, "/api/keys/rotate", &json!({})).await
 }
 
-/// Another process on the same database, with a clock of its own; its keys come after the first one's.
+/// Another process on the same database, with its own clock; its keys come after the first one's.
 async fn another_process(app: &TestApp, clock: Arc<ManualClock>) -> App {
     let settings = app.settings();
     let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
@@ -123,7 +123,7 @@ async fn a_key_takes_over_when_it_is_due_and_every_token_stays_valid(app: TestAp
     live(&app, DAY * 30 - seconds(26)).await;
     assert_eq!(states(&app).await, ["active", "next"], "not a moment before it is due");
     live(&app, seconds(1)).await;
-    // Decided ahead: until the moment comes the old one signs, and a new one waits already.
+    // The change is scheduled: until then the old key signs, and a new next key already exists.
     let last = mint(&app).await;
     assert_eq!(kid_of(&last), first);
     assert_eq!(states(&app).await, ["active", "next", "next"]);
@@ -135,7 +135,7 @@ async fn a_key_takes_over_when_it_is_due_and_every_token_stays_valid(app: TestAp
     for token in [&last, &new] {
         assert!(verifies(&app, token, &jwks(&app).await));
     }
-    // Its private half goes at once, its public half when nobody needs it any more.
+    // Its private half is destroyed at once, its public half once no verifier needs it.
     live(&app, seconds(10)).await;
     assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys WHERE private_key IS NULL").await, 1);
     live(&app, DAY - seconds(10) - ALMOST).await;
@@ -146,7 +146,7 @@ async fn a_key_takes_over_when_it_is_due_and_every_token_stays_valid(app: TestAp
     assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys").await, 3, "the record keeps it");
 }
 
-async fn a_rotation_by_hand_is_refused_until_it_is_safe(app: TestApp) {
+async fn a_requested_rotation_is_refused_until_it_is_safe(app: TestApp) {
     let next = kid_in_state(&app, "next").await;
     let detail = rotate(&app).await.problem(409, "conflict");
     assert!(detail.contains("2026-01-03T03:04:05Z"), "it says when: {detail}");
@@ -160,7 +160,7 @@ async fn a_rotation_by_hand_is_refused_until_it_is_safe(app: TestApp) {
     assert!(detail.contains("2026-01-03T03:04:30Z"), "{detail}");
     live(&app, seconds(25)).await;
     assert_eq!(kid_of(&mint(&app).await), next);
-    // Three keys are published: not even a warm one may follow before the first has left.
+    // Three keys are published: even a warm key must wait until the first has left.
     app.database.execute("UPDATE signing_keys SET published_at = 1 WHERE signs_from IS NULL").await;
     let detail = rotate(&app).await.problem(409, "conflict");
     assert!(detail.contains("2026-01-04T03:04:30Z"), "{detail}");
@@ -175,11 +175,11 @@ async fn promotion_waits_for_every_live_process(app: TestApp) {
     let other = another_process(&app, same_clock(&app)).await;
     refresh(&other).await.unwrap();
     let detail = rotate(&app).await.problem(409, "conflict");
-    assert!(detail.contains(&other.replica.name), "{detail}");
+    assert!(detail.contains(&other.serving.replica().name), "{detail}");
     let waiting = keys(&app).await;
     let next = waiting.as_array().unwrap().iter().find(|key| key["state"] == "next").unwrap();
-    assert_eq!(next["not_acknowledged"], json!([other.replica.name]));
-    // Both look as they do in service: often enough to keep their leases.
+    assert_eq!(next["not_acknowledged"], json!([other.serving.replica().name]));
+    // Both look often enough to keep their leases, as in production.
     let five_minutes = async |app: &TestApp, until: i64| {
         for _ in 0..until {
             app.clock.advance(seconds(15));
@@ -193,20 +193,20 @@ async fn promotion_waits_for_every_live_process(app: TestApp) {
     rotate(&app).await.ok();
 }
 
-async fn a_process_whose_lease_ran_out_is_not_waited_for_and_does_not_sign(app: TestApp) {
+async fn a_process_with_an_expired_lease_neither_blocks_rotation_nor_signs(app: TestApp) {
     live(&app, DAY).await;
     let other = another_process(&app, same_clock(&app)).await;
     refresh(&other).await.unwrap();
     rotate(&app).await.problem(409, "conflict");
     app.clock.advance(seconds(20));
     rotate(&app).await.ok();
-    // Away from the database it has no right to sign, whatever it remembers.
+    // Without the database it must not sign, whatever it remembers.
     other.store.close().await;
     assert!(keys_to_sign_with(&other).await.is_err());
     assert!(keys_to_sign_with(app.inner()).await.is_ok());
 }
 
-async fn a_process_whose_clock_is_off_neither_signs_nor_is_ready(app: TestApp) {
+async fn a_process_with_a_wrong_clock_neither_signs_nor_is_ready(app: TestApp) {
     // Long enough for the first key to sign by a slow clock, too.
     live(&app, seconds(10)).await;
     let clock = Arc::new(ManualClock::at(app.clock.now()));
@@ -220,15 +220,15 @@ async fn a_process_whose_clock_is_off_neither_signs_nor_is_ready(app: TestApp) {
         assert_eq!(keys_to_sign_with(&other).await.is_ok(), allowed, "{offset}");
         let readiness = runmint::flows::readiness::readiness(&other).await;
         assert_eq!(readiness.is_ready(), allowed, "{offset}");
-        // It goes on serving the keys: those are right.
-        assert!(other.standing.load().may_serve(&other.rotation, clock.now()));
+        // It keeps serving the keys, which are correct.
+        assert!(other.serving.standing().may_serve(&other.rotation, clock.now()));
     }
-    // A clock that is set back does not make a lease last.
+    // Setting a clock back does not extend a lease.
     clock.set(app.clock.now() - seconds(3_600));
     assert!(keys_to_sign_with(&other).await.is_err());
 }
 
-async fn a_revoked_key_leaves_at_once_and_its_tokens_are_listed(app: TestApp) {
+async fn a_revoked_key_leaves_the_key_set_at_once_and_its_tokens_are_listed(app: TestApp) {
     live(&app, DAY).await;
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let run = app.start_run(&json!({})).await;
@@ -268,11 +268,11 @@ async fn a_revoked_key_leaves_at_once_and_its_tokens_are_listed(app: TestApp) {
     app.post(&app.admin, "/api/keys/nonsense/revoke", &unknown).await.problem(404, "not-found");
 }
 
-async fn with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one(app: TestApp) {
+async fn minting_stops_rather_than_sign_with_a_cold_key(app: TestApp) {
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let revoked =
         app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
-    let this = &app.inner().replica.name;
+    let this = &app.inner().serving.replica().name;
     assert_eq!(
         revoked["successor"],
         json!({"kid": next, "signs_from": "2026-01-03T03:04:05Z", "not_acknowledged": [this]})
@@ -293,13 +293,13 @@ async fn with_no_warm_key_minting_stops_rather_than_sign_with_a_cold_one(app: Te
     assert_eq!(kid_of(&app.mint(&run, "").await), next);
 }
 
-async fn revoking_the_next_key_and_then_the_active_one_ends_in_a_key_that_signs(app: TestApp) {
+async fn revoking_the_next_key_and_then_the_active_one_leaves_a_key_that_signs(app: TestApp) {
     live(&app, DAY).await;
     let (active, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let (store, policy) = (&app.inner().store, app.inner().rotation);
     let by = app.database.text("SELECT MIN(id) FROM access_tokens").await.parse().unwrap();
     for kid in [next, active] {
-        // Without a fresh one to wait: the module that makes keys is down.
+        // Without a fresh next key: the module that makes keys is down.
         let revoked = store.revoke_key(kid, policy, by, None).await.unwrap();
         assert!(matches!(revoked, Revocation::Revoked { successor: None, .. }), "{revoked:?}");
     }
@@ -313,14 +313,14 @@ async fn revoking_the_next_key_and_then_the_active_one_ends_in_a_key_that_signs(
     assert_eq!(kid_of(&mint(&app).await), fresh);
 }
 
-/// It knows nothing of what happened while it slept, and wakes up in the middle of a request. Only the
-/// database's own look at the key, in the statement that records the token, can stop it.
+/// It missed what happened while it slept and resumes in the middle of a request. Only the database's own
+/// check of the key, in the statement that records the token, can stop it.
 async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
     live(&app, DAY).await;
     let other = another_process(&app, same_clock(&app)).await;
     refresh(&other).await.unwrap();
-    let stale = other.served.load_full();
-    let lease = other.standing.load_full();
+    let stale = other.serving.served();
+    let lease = other.serving.standing().clone();
     let bad = kid_in_state(&app, "active").await;
     let revoked =
         app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
@@ -329,9 +329,9 @@ async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
     let id = run["id"].as_str().unwrap();
     let token = run["request_token"].as_str().unwrap();
     let run = runmint::flows::mint_id_token::authenticate_run(&other, id, token).await.unwrap();
-    // As if the lease were still good and nothing had been read.
-    other.served.store(stale);
-    other.standing.store(lease);
+    // As if the lease were valid and nothing had been read.
+    other.serving.serve(stale);
+    other.serving.set_standing(lease);
     let request = runmint::flows::mint_id_token::MintRequest {
         audience: None,
         lifetime_seconds: None,
@@ -343,9 +343,9 @@ async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
     assert_eq!(app.database.number(&of_bad).await, 0);
 }
 
-/// The record is committed, and before anything is signed the process stands still for longer than its
-/// lease, while another one revokes the key.
-async fn a_process_that_sleeps_after_the_record_hands_out_nothing_of_a_revoked_key(app: TestApp) {
+/// The record is committed. Before signing, the process pauses for longer than its lease while another one
+/// revokes the key.
+async fn a_process_that_sleeps_after_the_record_sends_no_token_of_a_revoked_key(app: TestApp) {
     live(&app, DAY).await;
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let by = app.database.text("SELECT MIN(id) FROM access_tokens").await.parse().unwrap();
@@ -432,7 +432,7 @@ async fn rotation_waits_for_verifiers_with_uploaded_key_sets(app: TestApp) {
             .await
             .problem(422, "invalid-input");
     }
-    // A week ahead there is a reminder, which is no alarm.
+    // A reminder appears a week ahead; it is not an alarm.
     live(&app, DAY * 23 - ALMOST).await;
     let reminders = async || app.get(&app.admin, "/api/keys").await.ok()["reminders"].clone();
     assert_eq!(reminders().await, json!([]));
@@ -460,7 +460,7 @@ async fn rotation_waits_for_verifiers_with_uploaded_key_sets(app: TestApp) {
     let active = kid_in_state(&app, "active").await;
     app.post(&app.admin, &path, &json!({"kids": [active]})).await.ok();
     rotate(&app).await.problem(409, "conflict");
-    // What is published now may be more than what was uploaded, so nobody can leave it open.
+    // The set published now may differ from the one uploaded, so the caller must name the keys.
     app.post(&app.admin, &path, &json!({})).await.problem(422, "invalid-input");
     app.post(&app.admin, &path, &json!({"kids": []})).await.problem(422, "invalid-input");
     rotate(&app).await.problem(409, "conflict");
@@ -475,8 +475,8 @@ async fn rotation_waits_for_verifiers_with_uploaded_key_sets(app: TestApp) {
     assert_eq!(app.get(&app.admin, "/api/snapshot-verifiers").await.ok(), json!({"snapshot_verifiers": []}));
 }
 
-async fn an_overdue_rotation_is_loud(app: TestApp) {
-    // A process that nobody hears of any more, yet with a lease: somebody's clock was wrong, say.
+async fn an_overdue_rotation_raises_an_alarm(app: TestApp) {
+    // A process that no longer responds but holds a lease, for example because of a wrong clock.
     app.database
         .execute(
             "INSERT INTO replicas (id, name, version, sealing_keys, started_at, seen_at, lease_until)
@@ -501,12 +501,12 @@ async fn an_overdue_rotation_is_loud(app: TestApp) {
     assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
 }
 
-async fn what_a_key_signed_outlives_shorter_settings(app: TestApp) {
+async fn tokens_stay_valid_when_settings_are_shortened(app: TestApp) {
     live(&app, DAY).await;
     let old = mint(&app).await;
     rotate(&app).await.ok();
     live(&app, seconds(30)).await;
-    // Another start, with an hour and a quarter instead of a day.
+    // The next start uses 75 minutes instead of a day.
     let settings = app.settings_with("keep_published = '75m'");
     let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
@@ -520,10 +520,10 @@ async fn what_a_key_signed_outlives_shorter_settings(app: TestApp) {
     assert!(!kids(&jwks(&app).await).contains(&kid_of(&old)));
 }
 
-async fn a_scheduler_that_stopped_is_loud(app: TestApp) {
+async fn a_stopped_scheduler_raises_an_alarm(app: TestApp) {
     live(&app, DAY).await;
-    // As `serve` writes it down after each look.
-    app.inner().looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed);
+    // As `serve` records it after each look.
+    app.inner().serving.note_looked_after(app.clock.now());
     app.clock.advance(seconds(60) - ALMOST);
     assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
     app.clock.advance(ALMOST);
@@ -532,7 +532,7 @@ async fn a_scheduler_that_stopped_is_loud(app: TestApp) {
     assert!(app.get("", "/metrics").await.text.contains("runmint_rotation_alarms 1"));
 }
 
-async fn the_key_set_is_served_stale_only_so_long(app: TestApp) {
+async fn the_key_set_is_served_stale_for_a_limited_time(app: TestApp) {
     look_after_keys(app.inner()).await.unwrap();
     let before = jwks(&app).await;
     app.inner().store.close().await;
@@ -547,7 +547,7 @@ async fn the_key_set_is_served_stale_only_so_long(app: TestApp) {
     }
 }
 
-async fn processes_that_rotate_together_make_one_key(app: TestApp) {
+async fn processes_that_rotate_concurrently_make_one_key(app: TestApp) {
     let others = [
         Arc::new(another_process(&app, same_clock(&app)).await),
         Arc::new(another_process(&app, same_clock(&app)).await),
@@ -565,7 +565,7 @@ async fn processes_that_rotate_together_make_one_key(app: TestApp) {
     let sets: Vec<Vec<u8>> = all(&app)
         .iter()
         .map(|one| {
-            let served = one.served.load();
+            let served = one.serving.peek();
             served.publication_of(runmint::signing::keyring::IssuerId::Shared).unwrap().jwks.body.clone()
         })
         .collect();
@@ -604,7 +604,7 @@ async fn an_organization_may_have_an_issuer_of_its_own(app: TestApp) {
         assert!(!kids(&shared).contains(&kid_of(&token)));
         assert!(verify(&token, &own, &app.issuer, app.clock.now()).is_err());
     }
-    // Without its keys there is no token, and no other key takes their place.
+    // Without its own keys no token is minted; no other key takes their place.
     app.database.execute("UPDATE signing_keys SET revoked_at = 1 WHERE issuer <> 'shared'").await;
     app.database.execute("UPDATE key_revision SET revision = revision + 1").await;
     let _ = refresh(app.inner()).await;
@@ -617,7 +617,7 @@ async fn an_organization_may_have_an_issuer_of_its_own(app: TestApp) {
     app.get("", &format!("{}/orgs/acme/oidc/.well-known/jwks", app.base_url)).await.problem(404, "not-found");
 }
 
-async fn an_issuer_of_a_deleted_organization_fades_away(app: TestApp) {
+async fn a_deleted_organizations_issuer_retires_after_its_last_token(app: TestApp) {
     app.post(&app.admin, "/api/orgs", &json!({"name": "globex", "issuer": "own"})).await.ok();
     look_after_keys(app.inner()).await.unwrap();
     let path = format!("{}/orgs/globex/oidc/.well-known/jwks", app.base_url);
@@ -637,7 +637,7 @@ async fn an_issuer_of_a_deleted_organization_fades_away(app: TestApp) {
     assert_eq!(app.database.number(left).await, 0);
 }
 
-async fn an_audience_may_be_signed_for_with_es256(app: TestApp) {
+async fn an_audience_may_use_es256(app: TestApp) {
     let config = "[algorithms]\n'sts.amazonaws.com' = 'ES256'";
     let settings = app.settings_with(config);
     let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
@@ -657,7 +657,7 @@ async fn an_audience_may_be_signed_for_with_es256(app: TestApp) {
         let token = runmint::flows::mint_id_token::mint_id_token(&other, &run, request).await.unwrap();
         (jsonwebtoken::decode_header(&token).unwrap().alg, token)
     };
-    // Verifiers do not know the new key yet, so what they know signs.
+    // Verifiers do not know the new key yet, so the known key signs.
     assert_eq!(mint(Some("sts.amazonaws.com")).await.0, jsonwebtoken::Algorithm::RS256);
     for _ in 0..2 {
         app.clock.advance(SignedDuration::from_hours(12) - seconds(200));
@@ -698,14 +698,14 @@ async fn an_organization_of_the_shared_issuer_may_choose_es256(app: TestApp) {
     let start = async || app.post(&app.admin, "/api/orgs/hooli/runs", &body).await.ok();
     let alg =
         async |run: &Value, query: &str| jsonwebtoken::decode_header(app.mint(run, query).await).unwrap().alg;
-    // Nobody knows an ES256 key of this issuer yet, so RS256 goes on until one is warm.
+    // Verifiers do not know an ES256 key of this issuer yet, so RS256 continues until one is warm.
     live(&app, DAY - ALMOST).await;
     assert_eq!(alg(&start().await, "").await, jsonwebtoken::Algorithm::RS256);
     live(&app, ALMOST).await;
     live(&app, seconds(25)).await;
     let run = start().await;
     assert_eq!(alg(&run, "").await, jsonwebtoken::Algorithm::ES256);
-    // Azure takes nothing else, whatever the organization would like.
+    // Azure accepts only RS256, whatever the organization chose.
     let for_azure = "&audience=api://AzureADTokenExchange";
     assert_eq!(alg(&run, for_azure).await, jsonwebtoken::Algorithm::RS256);
     let of_acme = app.start_run(&json!({})).await;
@@ -731,11 +731,11 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
     let new_id = other.key_stores.sealing().primary().id().to_owned();
     // The first process could not start again: it has only the old sealing key.
     let error = reseal_keys(&other).await.err().unwrap().to_string();
-    assert!(error.contains(&app.inner().replica.name) && error.contains(&new_id), "{error}");
+    assert!(error.contains(&app.inner().serving.replica().name) && error.contains(&new_id), "{error}");
     assert_eq!(app.database.number(&under(&new_id)).await, 0);
     app.clock.advance(seconds(21));
 
-    // Wherever it is interrupted, whoever has both sealing keys has all the keys.
+    // Wherever resealing is interrupted, a process with both sealing keys can open every key.
     let mut halfway = 0;
     let mut accesses = 0;
     loop {
@@ -756,11 +756,11 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
     let again = reseal_keys(&other).await.unwrap();
     assert_eq!((again.keys, again.sealing_key.as_str()), (0, new_id.as_str()), "again changes nothing");
 
-    // With the new sealing key alone everything opens; with the old one alone nothing does.
+    // The new sealing key alone opens everything; the old one alone opens nothing.
     load_keys(&process(&new, &[], u32::MAX).await).await.unwrap();
     assert!(load_keys(&process(&sealing_key_text(), &[], u32::MAX).await).await.is_err());
     assert!(keys_to_sign_with(&other).await.is_ok());
-    // The first process slept through it all. It goes on with the keys it has open, and says what it needs.
+    // The first process missed all of this. It continues with the keys it has open and reports what it needs.
     let kid = kid_of(&mint(&app).await);
     assert_eq!(kid, active);
     let told = app.get("", "/readyz").await.ok()["checks"]["rotation"].to_string();
@@ -769,7 +769,7 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
     assert!(alarms.contains(&new_id), "{alarms}");
 }
 
-/// A database that answers so many times and then never again.
+/// A database that stops answering after this many accesses.
 struct AccessesLeft(AtomicU32);
 
 impl Weather for AccessesLeft {

@@ -1,4 +1,4 @@
-//! Orchestrators register runs, follow and end them.
+//! Orchestrators register, follow and end runs.
 
 use jiff::SignedDuration;
 use reqwest::Method;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::harness::{TestApp, on_both_engines};
 
 on_both_engines![
-    a_run_is_registered_with_all_that_its_runner_needs,
+    registering_a_run_returns_all_that_its_runner_needs,
     a_run_is_shown_without_its_secret,
     ending_a_run_is_final_and_repeatable,
     preview_shows_what_a_run_would_get_and_registers_nothing,
     a_subject_that_is_too_long_is_refused_at_registration,
-    refuses_what_no_run_can_be,
+    refuses_an_invalid_run,
     control_characters_in_attributes_are_kept_and_encoded,
     lists_are_filtered_and_paged,
     deadlines_are_bounded,
@@ -28,7 +28,7 @@ fn website(operation: &str) -> Value {
     deploy(json!({"project": "website", "stack": "staging", "operation": operation}))
 }
 
-async fn a_run_is_registered_with_all_that_its_runner_needs(app: TestApp) {
+async fn registering_a_run_returns_all_that_its_runner_needs(app: TestApp) {
     let body = json!({
         "service": "deploy",
         "attributes": {"project": "website", "stack": "staging", "operation": "preview"},
@@ -148,7 +148,7 @@ async fn a_subject_that_is_too_long_is_refused_at_registration(app: TestApp) {
     assert!(detail.contains("256 bytes"), "{detail}");
 }
 
-async fn refuses_what_no_run_can_be(app: TestApp) {
+async fn refuses_an_invalid_run(app: TestApp) {
     let with = |name: &str, value: Value| {
         let mut body = website("update");
         body[name] = value;

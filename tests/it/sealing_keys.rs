@@ -1,4 +1,4 @@
-//! Sealing keys come and go while the program serves, and one that is lost for good is survived.
+//! Sealing keys are replaced while the program serves, and a permanently lost one is survived.
 
 use std::fs;
 
@@ -12,11 +12,11 @@ use crate::harness::{Exited, Installation, Service, eventually, installed_on_bot
 
 installed_on_both_engines![
     a_sealing_key_is_replaced_while_processes_serve,
-    a_lost_sealing_key_is_given_up_and_nothing_of_it_is_trusted,
-    with_the_right_sealing_key_nothing_is_given_up,
-    nothing_is_given_up_while_a_process_serves,
-    a_next_key_that_opens_takes_over_from_a_lost_one,
-    a_key_in_a_module_that_is_not_configured_is_not_lost,
+    giving_up_a_lost_sealing_key_trusts_nothing_sealed_with_it,
+    no_key_is_given_up_if_the_sealing_key_is_right,
+    no_key_is_given_up_while_a_process_serves,
+    a_next_key_that_opens_replaces_a_lost_active_key,
+    a_key_in_an_unconfigured_module_is_not_lost,
 ];
 
 fn sealing_key(byte: u8) -> String {
@@ -39,7 +39,7 @@ fn abandon(installation: &Installation, number: &str, variables: &[(String, Stri
     installation.start_with(&arguments, variables).wait()
 }
 
-/// The environment of a process that seals with the one and opens with the other.
+/// The environment of a process that seals with one key and opens with another.
 fn environment(seals: u8, opens: Option<u8>) -> Vec<(String, String)> {
     let mut environment = vec![("RUNMINT_SEALING_KEY".to_owned(), sealing_key(seals))];
     environment.extend(opens.map(|byte| ("RUNMINT_OLD_SEALING_KEYS".to_owned(), sealing_key(byte))));
@@ -73,7 +73,7 @@ async fn a_sealing_key_is_replaced_while_processes_serve(installation: Installat
     let reseal = async |service: &Service| service.post(admin, "/api/keys/reseal", &json!({})).await;
     let detail = reseal(&new).await.problem(409, "conflict");
     assert!(detail.contains("could not open the keys at their next start"), "{detail}");
-    // One that only opens with the new key would go on making keys under the old one.
+    // A process that only opens with the new key would keep sealing keys with the old one.
     let between = installation.serve_with(&environment(1, Some(2)));
     assert_eq!(old.stop("TERM").code, Some(0));
     let detail = reseal(&new).await.problem(409, "conflict");
@@ -96,7 +96,7 @@ async fn a_sealing_key_is_replaced_while_processes_serve(installation: Installat
     }
 }
 
-async fn a_lost_sealing_key_is_given_up_and_nothing_of_it_is_trusted(installation: Installation) {
+async fn giving_up_a_lost_sealing_key_trusts_nothing_sealed_with_it(installation: Installation) {
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
     let run = service.first_run(&admin).await;
@@ -107,7 +107,7 @@ async fn a_lost_sealing_key_is_given_up_and_nothing_of_it_is_trusted(installatio
         assert_ne!(installation.run(&[command]).code, Some(0), "{command}");
         assert!(!installation.path("keys/sealing.key").exists(), "{command}");
     }
-    // Who gives them up has seen which, and nothing happens before.
+    // The operator must confirm the exact keys before anything is given up.
     let before = whole_keys(&installation).await;
     let count = before.len();
     for number in [String::new(), (count - 1).to_string(), (count + 1).to_string()] {
@@ -136,7 +136,7 @@ async fn a_lost_sealing_key_is_given_up_and_nothing_of_it_is_trusted(installatio
     assert_eq!(installation.database.number(&record).await, 1, "the record keeps it");
 }
 
-async fn with_the_right_sealing_key_nothing_is_given_up(installation: Installation) {
+async fn no_key_is_given_up_if_the_sealing_key_is_right(installation: Installation) {
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
     let run = service.first_run(&admin).await;
@@ -151,16 +151,16 @@ async fn with_the_right_sealing_key_nothing_is_given_up(installation: Installati
     assert_eq!(kid_of(&token(&installation.serve(), &run).await), kid);
 }
 
-async fn nothing_is_given_up_while_a_process_serves(installation: Installation) {
+async fn no_key_is_given_up_while_a_process_serves(installation: Installation) {
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
     let run = service.first_run(&admin).await;
     let kid = kid_of(&token(&service, &run).await);
     let name = service.get(&admin, "/api/keys").await.ok()["replicas"][0]["name"].clone();
-    // The next one is made at the first look.
+    // The first look creates the next key.
     eventually("there are two", async || whole_keys(&installation).await.len() == 2).await;
     let count = 2;
-    // As from a folder without keys/, and as with a wrong key in the environment.
+    // As when started in a folder without keys/, or with a wrong key in the environment.
     fs::rename(installation.path("keys"), installation.path("keys.away")).unwrap();
     for variables in [Vec::new(), environment(3, None)] {
         let refused = abandon(&installation, &count.to_string(), &variables);
@@ -172,12 +172,12 @@ async fn nothing_is_given_up_while_a_process_serves(installation: Installation) 
     assert_eq!(whole_keys(&installation).await.len(), count);
 }
 
-async fn a_next_key_that_opens_takes_over_from_a_lost_one(installation: Installation) {
+async fn a_next_key_that_opens_replaces_a_lost_active_key(installation: Installation) {
     let printed =
         installation.start_with(&["init", "--output", "json"], &environment(1, None)).wait().ok().stdout;
     let printed: Value = serde_json::from_str(&printed).unwrap();
     let admin = printed["admin_token"].as_str().unwrap();
-    // The next key is sealed under the key that stays.
+    // The next key is sealed with the remaining sealing key.
     let service = installation.serve_with(&environment(2, Some(1)));
     let run = service.first_run(admin).await;
     let lost = kid_of(&token(&service, &run).await);
@@ -189,7 +189,7 @@ async fn a_next_key_that_opens_takes_over_from_a_lost_one(installation: Installa
     assert_eq!(kid_of(&token(&service, &run).await), next);
 }
 
-async fn a_key_in_a_module_that_is_not_configured_is_not_lost(installation: Installation) {
+async fn a_key_in_an_unconfigured_module_is_not_lost(installation: Installation) {
     installation.init(&[]).unwrap();
     installation.database.execute("UPDATE signing_keys SET kept_in = 'pkcs11'").await;
     for number in ["", "1"] {

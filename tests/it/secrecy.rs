@@ -1,7 +1,7 @@
-//! Secrets are where they belong and nowhere else: not in the log, not on a command line, not at rest.
+//! Secrets appear only where they must: never in the log, on a command line or at rest.
 //!
-//! A search that finds nothing proves little by itself. `every_form_of_a_secret_is_found` plants some, and
-//! each search below was seen to fail, on both engines, with a leak put into the program on purpose:
+//! A search that finds nothing proves little by itself. `every_form_of_a_secret_is_found` plants secrets, and
+//! each search below was seen to fail, on both engines, with a deliberate leak in the program:
 //!
 //! - the log: the headers in `http::id_token::mint`; the URI in `http::router::finish`; the bytes in
 //!   `UnreadBody::json`; the secret in `create_access_token`; a signed token, and its signature alone, in
@@ -31,13 +31,13 @@ use crate::harness::{Installation, Process, Service, installed_on_both_engines, 
 
 installed_on_both_engines![
     no_secret_is_in_the_log_or_on_the_command_line,
-    no_secret_is_at_rest,
+    no_secret_is_stored_at_rest,
     a_start_that_fails_shows_no_secret,
 ];
 
 const PASSWORD: &str = "Tr0ub4dor-and-3";
 
-/// What must not be found, each with a name that may.
+/// The secrets to search for, each with a name that may be printed.
 #[derive(Default)]
 struct Secrets(Vec<(String, String)>);
 
@@ -47,22 +47,22 @@ impl Secrets {
         self.0.push((name.to_owned(), value.to_owned()));
     }
 
-    /// The text of this member, noted.
+    /// The text of this member, recorded as a secret.
     fn member(&mut self, name: &str, object: &Value) -> String {
         let value = object[name].as_str().unwrap_or_else(|| panic!("no {name}")).to_owned();
         self.text(name, &value);
         value
     }
 
-    /// A signed token. Its payload by itself is a leak already; its header is in every one and no secret.
+    /// A signed token. Its payload alone is a leak; its header is the same in every token and not secret.
     fn jwt(&mut self, token: &str) {
         let mut parts = token.split('.').skip(1);
         self.text("payload of an ID token", parts.next().unwrap());
         self.text("signature of an ID token", parts.next().unwrap());
     }
 
-    /// Bytes, in the forms in which they would be written. Of a contiguous copy at least one piece of 16
-    /// lies within it.
+    /// Bytes, in every form in which they might be written. Any contiguous copy contains at least one 16-byte
+    /// piece.
     fn bytes(&mut self, name: &str, bytes: &[u8]) {
         for piece in bytes.chunks_exact(16) {
             let hex = hex(piece);
@@ -71,8 +71,8 @@ impl Secrets {
             self.text(name, &hex);
             self.text(name, format!("{piece:?}").trim_matches(['[', ']']));
         }
-        // base64 depends on where in the text the bytes begin: three ways, less the characters at the edges
-        // that neighbours have a part in.
+        // base64 depends on the offset of the bytes in the text: three forms, without the characters at the
+        // edges that depend on neighbouring bytes.
         for skip in 0..3.min(bytes.len()) {
             for encoded in [STANDARD.encode(&bytes[skip..]), URL_SAFE_NO_PAD.encode(&bytes[skip..])] {
                 let whole = encoded.trim_end_matches('=');
@@ -83,7 +83,7 @@ impl Secrets {
         }
     }
 
-    /// The names of those that are found in `content`.
+    /// The names of those found in `content`.
     fn found_in(&self, content: &[u8]) -> Vec<&str> {
         let content = latin1(content);
         self.0.iter().filter(|(_, value)| content.contains(value)).map(|(name, _)| name.as_str()).collect()
@@ -95,7 +95,7 @@ impl Secrets {
     }
 }
 
-/// Bytes as characters, one for one, so that text and what is no text are searched alike.
+/// Bytes as characters, one for one, so that text and binary data are searched alike.
 fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
@@ -132,7 +132,7 @@ fn every_form_of_a_secret_is_found() {
     }
 }
 
-/// A database that wants a password, and everything logged that there is to log.
+/// A database that requires a password, and the most verbose log.
 fn talkative(mut installation: Installation, format: &str) -> Installation {
     let with_password = format!("postgres://runmint:{PASSWORD}@");
     installation.database.url = installation.database.url.replace("postgres://runmint@", &with_password);
@@ -180,7 +180,7 @@ async fn no_secret_is_in_the_log_or_on_the_command_line(installation: Installati
     }
 }
 
-async fn no_secret_is_at_rest(installation: Installation) {
+async fn no_secret_is_stored_at_rest(installation: Installation) {
     let mut secrets = Secrets::default();
     let admin = installation.init(&[]).unwrap();
     secrets.text("admin_token", &admin);
@@ -190,7 +190,7 @@ async fn no_secret_is_at_rest(installation: Installation) {
     live(&installation, &service, &admin, "acme", &mut secrets).await;
 
     let rows = installation.database.dump().await;
-    // The search is in the right place: all that is stored of a secret is there.
+    // Checks that the search looks in the right place: every stored hash is there.
     let hash = Secret::recognise(SecretKind::AccessToken, &admin).unwrap();
     assert!(rows.contains(hash.as_str()), "{rows}");
     secrets.assert_not_in("the rows", rows.as_bytes());
@@ -202,7 +202,7 @@ async fn no_secret_is_at_rest(installation: Installation) {
         }
     }
     service.stop("TERM").ok();
-    // Every file that there is, but the one whose purpose it is.
+    // Every file except the one that holds the secret on purpose.
     let files = fs::read_dir(installation.folder()).unwrap().map(|file| file.unwrap().path());
     for file in files.filter(|path| path.is_file()) {
         secrets.assert_not_in(&file.display().to_string(), &fs::read(&file).unwrap());
@@ -242,7 +242,7 @@ fn note_sealing_key(installation: &Installation, secrets: &mut Secrets) {
     secrets.bytes("sealing key", &STANDARD.decode(text.trim()).unwrap());
 }
 
-/// The parts of the signing key that are secret; its modulus and exponent are published.
+/// The secret parts of the signing key; its modulus and exponent are published.
 async fn note_private_key(installation: &Installation, secrets: &mut Secrets) {
     let column = async |name: &str| {
         let active = "WHERE signs_from IS NOT NULL AND signs_until IS NULL";
@@ -262,8 +262,8 @@ async fn note_private_key(installation: &Installation, secrets: &mut Secrets) {
     secrets.bytes("head of PKCS #8", &der[..32]);
 }
 
-/// A whole life: everything that is handed out, everything that clients get wrong, and a database that
-/// fails now and then. Notes every secret that was handed out or sent.
+/// A complete life: every credential issued, every client error, and a database that fails now and then.
+/// Records every secret that was issued or sent.
 async fn live(installation: &Installation, service: &Service, admin: &str, org: &str, secrets: &mut Secrets) {
     service.post(admin, "/api/orgs", &json!({"name": org})).await.ok();
     let mut tokens = Vec::new();
@@ -376,19 +376,19 @@ async fn send_secrets_where_they_do_not_belong(
         );
         let body = format!("{{\"service\": {secret}");
         raw(service, &format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
-        // Breaks off within the body.
+        // Disconnects within the body.
         let mut stream = TcpStream::connect(service.address).await.unwrap();
         stream.write_all(format!("{head}\r\ncontent-length: 999\r\n\r\n{body}").as_bytes()).await.unwrap();
         drop(stream);
         raw(service, &format!("GET {runs} HTTP/1.1\r\nhost: {secret}\r\nauthorization: Basic {secret}\r\ncookie: session={secret}\r\nuser-agent: {secret}\r\nx-forwarded-for: {secret}\r\nreferer: https://x/?{secret}\r\nconnection: close\r\n\r\n")).await;
-        // What is no HTTP at all.
+        // Not HTTP at all.
         raw(service, &format!("{secret}\r\n\r\n")).await;
         raw(service, &format!("GET / HTTP/1.1\r\n{secret} {secret}\r\n\r\n")).await;
         raw(service, &format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", secret.repeat(2_000))).await;
     }
 }
 
-/// Sends this and nothing more; waits until the service has closed the connection.
+/// Sends only this and waits until the service has closed the connection.
 async fn raw(service: &Service, text: &str) {
     let mut stream = TcpStream::connect(service.address).await.unwrap();
     // The service may close before it has read everything.

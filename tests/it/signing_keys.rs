@@ -1,4 +1,4 @@
-//! Signing keys at rest and in service.
+//! Signing keys at rest and in use.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -21,17 +21,17 @@ on_both_engines![
     private_keys_swapped_between_rows_do_not_open,
     one_changed_character_of_a_sealed_key_is_noticed,
     a_key_under_another_sealing_key_is_not_opened,
-    a_public_half_that_does_not_belong_is_not_published,
+    a_mismatched_public_half_is_not_published,
     a_private_half_of_another_key_is_noticed,
     a_missing_private_half_is_noticed,
     a_damaged_key_is_never_replaced_by_a_new_one,
-    one_key_signs_and_one_waits_for_an_algorithm,
-    a_whole_row_that_nobody_vouched_for_is_not_published,
-    keys_from_before_there_were_attestations_get_one_when_they_open,
-    what_was_revoked_does_not_come_back,
+    each_algorithm_has_one_active_and_one_next_key,
+    a_row_without_a_valid_attestation_is_not_published,
+    keys_older_than_attestations_get_one_when_opened,
+    a_revoked_key_does_not_come_back,
     a_key_is_not_moved_to_another_issuer,
-    a_key_that_vanished_without_a_record_stays_published,
-    next_active_and_previous_are_published_and_no_other,
+    a_key_that_vanished_from_the_database_stays_published,
+    only_next_active_and_previous_keys_are_published,
     only_the_active_key_signs,
 ];
 
@@ -41,7 +41,7 @@ fn sealing_key() -> SealingKey {
 
 const RING: RingId = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
 
-/// A key beside the two that every app begins with.
+/// A key besides the two that every app starts with.
 struct Spare {
     kid: String,
     public_jwk: String,
@@ -58,7 +58,7 @@ fn spares() -> [Spare; 4] {
 }
 
 impl Spare {
-    /// Puts it into the database as if the service had made it; `times` are more columns and their values.
+    /// Inserts it into the database as if the service had made it; `times` are more columns and their values.
     async fn insert(&self, app: &TestApp, created_after: i64, times: &[(&str, i64)]) {
         let sealing_key = sealing_key();
         let purpose = Purpose { kid: &self.kid, algorithm: "RS256" };
@@ -104,7 +104,7 @@ async fn set(app: &TestApp, kid: &str, column: &str, value: &str) {
     app.database.execute(&format!("UPDATE signing_keys SET {column} = {value} WHERE kid = '{kid}'")).await;
 }
 
-/// What a process that starts now makes of the keys: nothing is in its memory yet.
+/// Loads the keys as a newly started process with an empty memory would.
 async fn load_afresh(app: &TestApp, sealing_key: &str, others: &[String]) -> Result<(), LoadKeysError> {
     let fresh = another_process(app, sealing_key, others).await;
     let loaded = load_keys(&fresh).await;
@@ -126,8 +126,8 @@ async fn another_process(app: &TestApp, sealing_key: &str, others: &[String]) ->
     )
 }
 
-/// Loading must fail in a process that starts and name `kid`; one that runs leaves what is in service as it
-/// is, and nobody changes what is stored.
+/// Asserts that loading fails in a starting process and names `kid`; a running process keeps its state, and
+/// the stored rows are unchanged.
 async fn refuses_to_load(app: &TestApp, kid: &str) {
     let stored = "SELECT COUNT(*) FROM signing_keys";
     let (rows, published) = (app.database.number(stored).await, jwks(app).await);
@@ -169,7 +169,7 @@ async fn private_keys_swapped_between_rows_do_not_open(app: TestApp) {
     let error = load_afresh(&app, &sealing_key_text(), &[]).await.unwrap_err().to_string();
     assert!(error.contains("does not open"), "{error}");
     set(&app, &active, "private_key", &format!("'{mine}'")).await;
-    // The key in waiting is proven too, not only on the day that it begins to sign.
+    // The next key is also verified, not only on the day it begins to sign.
     set(&app, &next, "private_key", &format!("'{mine}'")).await;
     refuses_to_load(&app, &next).await;
     set(&app, &next, "private_key", &format!("'{theirs}'")).await;
@@ -208,7 +208,7 @@ async fn a_key_under_another_sealing_key_is_not_opened(app: TestApp) {
         assert!(error.contains(named), "{named}: {error}");
     }
     assert!(!error.contains(&sealing_key_text()) && !error.contains('\n'), "{error}");
-    // The row may lie about which key it needs; the seal does not.
+    // The row may name the wrong sealing key; the seal cannot.
     let good = column(&app, &active, "private_key").await;
     let lie = good.replacen(right.id(), &wrong_id, 1);
     set(&app, &active, "private_key", &format!("'{lie}'")).await;
@@ -216,11 +216,11 @@ async fn a_key_under_another_sealing_key_is_not_opened(app: TestApp) {
     load_afresh(&app, &wrong, &[]).await.unwrap_err();
     set(&app, &active, "private_key", &format!("'{good}'")).await;
     loads(&app).await;
-    // One that is configured beside a newer one still opens.
+    // A key configured beside a newer one still opens.
     load_afresh(&app, &wrong, &[sealing_key_text()]).await.unwrap();
 }
 
-async fn a_public_half_that_does_not_belong_is_not_published(app: TestApp) {
+async fn a_mismatched_public_half_is_not_published(app: TestApp) {
     let (active, next) = (active_kid(&app).await, next_kid(&app).await);
     let [previous, stranger, ..] = spares();
     previous.insert_previous(&app, -2).await;
@@ -235,7 +235,8 @@ async fn a_public_half_that_does_not_belong_is_not_published(app: TestApp) {
         let n = serde_json::from_str::<Value>(&stranger.public_jwk).unwrap()["n"].clone();
         for wrong in [
             stranger.public_jwk.clone(),
-            // Whoever swaps the modulus alone would verify their own signatures under a trusted kid.
+            // An attacker who replaces only the modulus would have their own signatures verified under a
+            // trusted kid.
             changed("n", n),
             changed("e", json!("Aw")),
             changed("kid", json!(stranger.kid)),
@@ -249,7 +250,7 @@ async fn a_public_half_that_does_not_belong_is_not_published(app: TestApp) {
         }
         set(&app, kid, "public_jwk", &format!("'{good}'")).await;
     }
-    // A published key whose private half is destroyed still has to be what its kid says.
+    // A published key whose private half was destroyed must still match its kid.
     set(&app, &previous.kid, "private_key", "NULL").await;
     loads(&app).await;
     let with_kid = stranger.public_jwk.replace(&stranger.kid, &previous.kid);
@@ -257,8 +258,9 @@ async fn a_public_half_that_does_not_belong_is_not_published(app: TestApp) {
     refuses_to_load(&app, &previous.kid).await;
 }
 
-/// Whoever can write to the database could otherwise publish a key of their own as one that signs no more.
-async fn a_whole_row_that_nobody_vouched_for_is_not_published(app: TestApp) {
+/// Otherwise an attacker with write access to the database could publish a key of their own as a previous
+/// key.
+async fn a_row_without_a_valid_attestation_is_not_published(app: TestApp) {
     let stranger = &spares()[0];
     stranger.insert_previous(&app, -2).await;
     set(&app, &stranger.kid, "private_key", "NULL").await;
@@ -282,9 +284,9 @@ async fn a_whole_row_that_nobody_vouched_for_is_not_published(app: TestApp) {
     loads(&app).await;
 }
 
-/// Keys that were made before there were attestations are vouched for when they open.
-/// As the first version left it: no key has one.
-async fn keys_from_before_there_were_attestations_get_one_when_they_open(app: TestApp) {
+/// Keys made before attestations existed get one when they are opened. As in the first version: no key has an
+/// attestation.
+async fn keys_older_than_attestations_get_one_when_opened(app: TestApp) {
     let (active, next) = (active_kid(&app).await, next_kid(&app).await);
     let good = column(&app, &active, "attestation").await;
     for kid in [&active, &next] {
@@ -292,18 +294,18 @@ async fn keys_from_before_there_were_attestations_get_one_when_they_open(app: Te
     }
     loads(&app).await;
     assert_eq!(column(&app, &active, "attestation").await, good);
-    // Beside others that have one, somebody took it away.
+    // The other keys have attestations, so this one was removed.
     set(&app, &next, "attestation", "NULL").await;
     refuses_to_load(&app, &next).await;
 }
 
-async fn what_was_revoked_does_not_come_back(app: TestApp) {
+async fn a_revoked_key_does_not_come_back(app: TestApp) {
     let (active, next) = (active_kid(&app).await, next_kid(&app).await);
     let attestation = column(&app, &active, "attestation").await;
     let body = json!({"compromised": true});
     app.post(&app.admin, &format!("/api/keys/{active}/revoke"), &body).await.ok();
     let published = jwks(&app).await;
-    // Whoever stole the key can write to the database, too.
+    // A thief of the key may also have write access to the database.
     for (column, value) in
         [("revoked_at", "NULL"), ("revoked_by", "NULL"), ("attestation", &format!("'{attestation}'"))]
     {
@@ -328,7 +330,7 @@ async fn a_key_is_not_moved_to_another_issuer(app: TestApp) {
     assert_eq!(jwks(&app).await, before);
 }
 
-/// Sealed as if it belonged: the seal alone does not make it the right key.
+/// Sealed as if it belonged there: a valid seal alone does not make it the right key.
 async fn a_private_half_of_another_key_is_noticed(app: TestApp) {
     let active = active_kid(&app).await;
     let purpose = Purpose { kid: &active, algorithm: "RS256" };
@@ -366,7 +368,7 @@ async fn a_damaged_key_is_never_replaced_by_a_new_one(app: TestApp) {
     assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys").await, 2);
 }
 
-async fn one_key_signs_and_one_waits_for_an_algorithm(app: TestApp) {
+async fn each_algorithm_has_one_active_and_one_next_key(app: TestApp) {
     let next = next_kid(&app).await;
     let mut connection = app.database.connect().await;
     let second = format!("UPDATE signing_keys SET signs_from = 1 WHERE kid = '{next}'");
@@ -381,14 +383,14 @@ async fn one_key_signs_and_one_waits_for_an_algorithm(app: TestApp) {
     assert_eq!(app.database.number("SELECT COUNT(*) FROM signing_keys").await, 2);
 }
 
-async fn next_active_and_previous_are_published_and_no_other(app: TestApp) {
+async fn only_next_active_and_previous_keys_are_published(app: TestApp) {
     let (active, next) = (active_kid(&app).await, next_kid(&app).await);
     let [previous, removed, revoked, _] = spares();
     let now = app.clock.now().as_millisecond();
     previous.insert_previous(&app, -3).await;
     removed.insert(&app, -2, &[("signs_from", 1), ("signs_until", 2), ("removed_at", now)]).await;
     revoked.insert(&app, -1, &[("signs_from", 1), ("signs_until", 2), ("revoked_at", now)]).await;
-    // What is not published is not opened either: its private half is gone, or should be.
+    // An unpublished key is not opened: its private half is gone, or should be.
     set(&app, &removed.kid, "private_key", "NULL").await;
     set(&app, &revoked.kid, "private_key", "'destroyed'").await;
     let before = app.get("", "/oidc/.well-known/jwks").await;
@@ -406,8 +408,8 @@ async fn next_active_and_previous_are_published_and_no_other(app: TestApp) {
     assert!(!kids(&app).await.contains(&previous.kid));
 }
 
-/// A database from an old backup, or a slip of the hand, must not make verifiers refuse good tokens.
-async fn a_key_that_vanished_without_a_record_stays_published(app: TestApp) {
+/// An old backup or an operator's mistake must not make verifiers refuse valid tokens.
+async fn a_key_that_vanished_from_the_database_stays_published(app: TestApp) {
     let next = next_kid(&app).await;
     let before = jwks(&app).await;
     app.database.execute("DELETE FROM key_servings").await;

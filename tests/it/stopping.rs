@@ -1,4 +1,4 @@
-//! SIGTERM and Ctrl-C: nothing that was begun is lost, and nothing holds up the end.
+//! SIGTERM and Ctrl-C: work in progress is not lost, and nothing delays the end.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::harness::{
 };
 
 installed_on_both_engines![
-    what_is_in_flight_is_finished_and_nothing_new_is_taken,
+    requests_in_flight_are_finished_and_new_ones_refused,
     a_request_that_never_ends_is_cut_off,
-    a_database_that_hangs_does_not_hold_up_the_end,
-    every_token_that_left_is_recorded_whichever_signal_came,
+    a_hanging_database_does_not_delay_the_exit,
+    every_sent_token_is_recorded_whichever_signal_arrives,
 ];
 
 const BURST: usize = 20;
 
-async fn what_is_in_flight_is_finished_and_nothing_new_is_taken(installation: Installation) {
+async fn requests_in_flight_are_finished_and_new_ones_refused(installation: Installation) {
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
     let run = service.first_run(&admin).await;
@@ -35,7 +35,7 @@ async fn what_is_in_flight_is_finished_and_nothing_new_is_taken(installation: In
     half_sent.write_all(&post_orgs(&admin, &body)[..]).await.unwrap();
     half_sent.write_all(&body.as_bytes()[..5]).await.unwrap();
 
-    // While the table is locked no token can be recorded, so the burst is in flight for as long as we like.
+    // While the table is locked no token can be recorded, so the burst stays in flight for as long as needed.
     let lock = lock(&installation, "id_tokens").await;
     let mut burst = Vec::new();
     for _ in 0..BURST {
@@ -82,7 +82,7 @@ async fn a_request_that_never_ends_is_cut_off(installation: Installation) {
     assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
 }
 
-async fn a_database_that_hangs_does_not_hold_up_the_end(installation: Installation) {
+async fn a_hanging_database_does_not_delay_the_exit(installation: Installation) {
     let installation = installation.configure("shutdown_timeout = '1s'\nrequest_timeout = '10m'");
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
@@ -97,7 +97,7 @@ async fn a_database_that_hangs_does_not_hold_up_the_end(installation: Installati
     assert_eq!(count(&installation, "SELECT COUNT(*) FROM organizations").await, 0);
 }
 
-async fn every_token_that_left_is_recorded_whichever_signal_came(installation: Installation) {
+async fn every_sent_token_is_recorded_whichever_signal_arrives(installation: Installation) {
     let admin = installation.init(&[]).unwrap();
     let mut received = Vec::new();
     for (signal, org) in [("TERM", "one"), ("INT", "two")] {
@@ -112,7 +112,7 @@ async fn every_token_that_left_is_recorded_whichever_signal_came(installation: I
             tokio::spawn(async move {
                 let http = reqwest::Client::builder().no_proxy().build().unwrap();
                 let ask = || http.get(&url).bearer_auth(run["request_token"].as_str().unwrap()).send();
-                // Until the service is gone. What it does answer until then is a token.
+                // Until the service is gone. Every answer before that is a token.
                 while let Ok(answer) = ask().await {
                     assert_eq!(answer.status(), StatusCode::OK);
                     let Ok(answer) = answer.json::<Value>().await else { break };
@@ -134,7 +134,7 @@ async fn every_token_that_left_is_recorded_whichever_signal_came(installation: I
 }
 
 #[tokio::test]
-async fn connections_without_a_request_do_not_delay_the_end() {
+async fn idle_connections_do_not_delay_the_exit() {
     for tls in ["", "dev_tls = true"] {
         let settings = format!("{tls}\nshutdown_timeout = '10m'\nheader_timeout = '10m'");
         let installation = Installation::new(Engine::Sqlite).await.configure(&settings);
@@ -142,11 +142,11 @@ async fn connections_without_a_request_do_not_delay_the_end() {
         let service = installation.serve();
         let silent = open(&service).await;
         if tls.is_empty() {
-            // And one that was answered and is kept open for the next request.
+            // An answered connection that stays open for the next request.
             service.get("", "/healthz").await.ok();
         }
         eventually("it is accepted", async || unread(&service).iter().all(|bytes| *bytes == 0)).await;
-        // Fails at its deadline when the service waits for what these clients will never send.
+        // Fails at its deadline if the service waits for data that these clients never send.
         service.stop("TERM").ok();
         drop(silent);
     }
@@ -178,8 +178,8 @@ async fn answer(mut stream: TcpStream) -> (u16, Value) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
 }
 
-/// Waits until the service has read all that was sent over so many connections. What it has read, it has
-/// begun: its HTTP library reads and dispatches in one step.
+/// Waits until the service has read everything sent over this many connections. It has begun whatever it has
+/// read: its HTTP library reads and dispatches in one step.
 async fn taken_in(service: &Service, connections: usize) {
     eventually("the requests are taken in", async || {
         let unread = unread(service);
@@ -188,8 +188,8 @@ async fn taken_in(service: &Service, connections: usize) {
     .await;
 }
 
-/// For the listening socket the connections not yet accepted, for each accepted one the bytes that the
-/// service has not read yet, as Linux tells them.
+/// As reported by Linux: for the listening socket the connections not yet accepted, for each accepted one the
+/// bytes that the service has not read yet.
 fn unread(service: &Service) -> Vec<u64> {
     let port = format!(":{:04X}", service.address.port());
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
@@ -199,7 +199,7 @@ fn unread(service: &Service) -> Vec<u64> {
     ours.map(|row| u64::from_str_radix(row[4].split_once(':').unwrap().1, 16).unwrap()).collect()
 }
 
-/// Keeps everybody from writing to the table until the connection is closed.
+/// Blocks all writes to the table until the connection is closed.
 async fn lock(installation: &Installation, table: &'static str) -> AnyConnection {
     let mut connection = installation.database.connect().await;
     let statements = if installation.database.url.starts_with("postgres") {
@@ -218,7 +218,7 @@ fn jti(token: &str) -> String {
     serde_json::from_slice::<Value>(&claims).unwrap()["jti"].as_str().unwrap().to_owned()
 }
 
-/// Also that the database is whole: SQLite's log was merged into it and is gone.
+/// Also asserts that the database is complete: SQLite's log was merged into it and is gone.
 async fn assert_recorded(installation: &Installation, received: &[String]) {
     assert!(!installation.path("runmint.db-wal").exists());
     for jti in received {

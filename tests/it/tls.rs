@@ -1,4 +1,5 @@
-//! HTTPS: who is believed, what plain HTTP gets, and how certificates are replaced without a pause.
+//! HTTPS: which certificates are trusted, how plain HTTP is answered, and how certificates are replaced
+//! without downtime.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ async fn with_dev_tls() -> TestApp {
     Setup::new(Engine::Sqlite).config("dev_tls = true").run().await
 }
 
-/// Everything that the error is due to, in one text.
+/// The error with all its causes, in one text.
 fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -39,14 +40,14 @@ fn causes(error: &dyn Error) -> String {
 }
 
 #[tokio::test]
-async fn only_who_trusts_the_local_authority_talks_to_dev_tls() {
+async fn only_clients_that_trust_the_local_authority_connect_to_dev_tls() {
     let app = with_dev_tls().await;
     let url = format!("{}/.well-known/jwks", app.issuer);
     assert!(url.starts_with("https://"));
-    // This client trusts the authority in ca.pem and no other.
+    // This client trusts only the authority in ca.pem.
     assert_eq!(app.http.get(&url).send().await.unwrap().status(), 200);
 
-    // These trust another one, or those of the system, which know nothing of ours.
+    // These trust another authority, or the system's, which do not include ours.
     let stranger = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
     let stranger = reqwest::Certificate::from_pem(stranger.as_bytes()).unwrap();
     let builder = || reqwest::Client::builder().no_proxy();
@@ -57,13 +58,13 @@ async fn only_who_trusts_the_local_authority_talks_to_dev_tls() {
 }
 
 #[tokio::test]
-async fn the_private_key_of_dev_tls_is_for_its_owner_alone() {
+async fn only_its_owner_can_read_the_private_key_of_dev_tls() {
     let app = with_dev_tls().await;
     let mode = |name: &str| {
         std::fs::metadata(app.folder().join("tls").join(name)).unwrap().permissions().mode() & 0o777
     };
     assert_eq!((mode("server.key"), mode("")), (0o600, 0o700));
-    // The authority's own key is nowhere: nobody can make a second certificate that its trustees believe.
+    // The authority's own key is not stored: no second certificate can be made that its clients would trust.
     let files = std::fs::read_dir(app.folder().join("tls")).unwrap();
     let keys = files.filter(|file| {
         let path = file.as_ref().unwrap().path();
@@ -73,7 +74,7 @@ async fn the_private_key_of_dev_tls_is_for_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn plain_http_to_the_https_port_gets_nothing_and_does_not_hang() {
+async fn plain_http_to_the_https_port_gets_no_answer_and_does_not_hang() {
     let app = with_dev_tls().await;
     let run = app.start_run(&serde_json::json!({})).await;
     let path = run["request_url"].as_str().unwrap().split_once("/api/").unwrap().1;
@@ -83,14 +84,14 @@ async fn plain_http_to_the_https_port_gets_nothing_and_does_not_hang() {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut received = Vec::new();
     let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut received)).await;
-    // It may break off; it may not stay open.
+    // It may break off; it must not stay open.
     let _ = read.expect("the connection is closed");
     // At most one alert record (RFC 8446 §6): its type, version, length, level and description.
     assert!(received.is_empty() || (received[0] == 21 && received.len() == 7), "{received:?}");
     assert_eq!(app.database.number("SELECT COUNT(*) FROM id_tokens").await, 0);
 }
 
-/// A certificate for localhost, self-signed, and its key, in files.
+/// A self-signed certificate for localhost and its key, in files.
 struct Files {
     certificate: PathBuf,
     private_key: PathBuf,
@@ -145,7 +146,7 @@ async fn serve(files: &Arc<CertificateFiles>) -> (SocketAddr, watch::Sender<bool
     (address, stop)
 }
 
-/// A connection for whom `trusted` is the only authority, if it comes about.
+/// A connection with `trusted` as the only certificate authority, if it succeeds.
 async fn connect(
     address: SocketAddr,
     trusted: &Pair,
@@ -186,19 +187,19 @@ async fn a_replaced_certificate_is_served_on_new_connections() {
     assert!(!files.reload_if_changed().unwrap());
     hello(&mut connect(address, &new).await.unwrap()).await;
     assert!(connect(address, &old).await.is_err());
-    // Who is connected already notices nothing.
+    // An existing connection is not disturbed.
     hello(&mut open).await;
 }
 
 #[tokio::test]
-async fn broken_new_files_leave_the_old_certificate_in_service() {
+async fn broken_new_files_leave_the_old_certificate_in_use() {
     let (old, new) = (Pair::make(), Pair::make());
     let on_disk = Files::of(&old);
     let files = CertificateFiles::load(&on_disk.certificate, &on_disk.private_key).unwrap();
     let (address, _serving) = serve(&files).await;
     let half = &new.certificate[..new.certificate.len() / 2];
     for (certificate, private_key, named) in [
-        // Read between the replacement of one file and of the other.
+        // Read between the replacements of the two files.
         (new.certificate.as_str(), old.private_key.as_str(), "tls.key"),
         (&old.certificate, &new.private_key, "tls.key"),
         (half, &new.private_key, "tls.pem"),
@@ -224,7 +225,7 @@ async fn broken_new_files_leave_the_old_certificate_in_service() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_cannot_be_served_stops_the_start() {
+async fn an_unusable_certificate_stops_the_start() {
     let (one, other) = (Pair::make(), Pair::make());
     let mismatched = Files::of(&Pair { certificate: one.certificate, private_key: other.private_key });
     let (certificate, private_key) = (&mismatched.certificate, &mismatched.private_key);

@@ -1,5 +1,5 @@
-//! Logging in, and what owners do about trusted issuers, as people and jobs do it: the real program against
-//! the real service, and a second service as the issuer that it trusts.
+//! Logging in, and owners' commands about trusted issuers, as operators and jobs use them: the real program
+//! against the real service, and a second service as the issuer that it trusts.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 
 use crate::harness::{Ended, Engine, Setup, TestApp, run, run_as};
 
-/// What the foreign runs are called, as far as these policies care.
+/// The subjects of the foreign runs, as far as these policies depend on them.
 const SUBJECTS: &str = "runmint:deploy:org:acme:project:website:*";
 
-/// A service, an issuer that it can trust, and the home of somebody who logs in.
+/// A service, an issuer that it can trust, and the home folder of a user who logs in.
 struct Scene {
     app: TestApp,
     foreign: TestApp,
@@ -24,7 +24,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// The program reads the machine's clock, so the services do here, too.
+    /// The program reads the machine's clock, so the services do too.
     async fn set() -> Self {
         let now = SystemClock.now();
         let foreign = Setup::new(Engine::Sqlite).start(now).run().await;
@@ -36,7 +36,8 @@ impl Scene {
         Self { app, foreign, home: tempfile::tempdir().unwrap() }
     }
 
-    /// With the issuer registered as `elsewhere`, and policies by which its runs become the organization's.
+    /// Registers the issuer as `elsewhere`, with policies that exchange its runs' tokens for the
+    /// organization's.
     async fn trusting(policies: Value) -> Self {
         let scene = Self::set().await;
         let file = scene.file("policies.json", &policies.to_string());
@@ -45,12 +46,12 @@ impl Scene {
         scene
     }
 
-    /// As the owner of acme, whose name goes with every command.
+    /// Runs as the owner of acme, whose name is added to every command.
     async fn owner(&self, arguments: &[&str]) -> Ended {
         run_as(&self.app, &self.app.owner, &[arguments, &["--org", "acme"]].concat()).await
     }
 
-    /// As the person whose home it is, with more in the environment.
+    /// Runs as the user with this home folder, with more variables in the environment.
     async fn person(&self, more: &[(&str, &str)], arguments: &[&str], input: &str) -> Ended {
         let home = self.home.path().display().to_string();
         let environment = [&[("HOME", home.as_str())], more].concat();
@@ -64,7 +65,7 @@ impl Scene {
         path.display().to_string()
     }
 
-    /// A token of a run elsewhere.
+    /// A token of a foreign run.
     async fn token(&self) -> String {
         let run = self.foreign.start_run(&json!({})).await;
         self.foreign.mint(&run, "&audience=urn:runmint:org:acme").await
@@ -74,7 +75,7 @@ impl Scene {
         self.home.path().join(".config/runmint/credentials")
     }
 
-    /// The access token that is kept, which nothing may print.
+    /// The stored access token, which must never be printed.
     fn kept(&self) -> String {
         let files = fs::read_dir(self.logins()).unwrap().map(|entry| entry.unwrap().path());
         let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
@@ -110,7 +111,7 @@ async fn a_token_in_a_file_becomes_a_login_that_other_commands_use() {
     };
     assert!(login(&base).await.contains(&format!("Logged in to {base}.")));
     let first = scene.kept();
-    // Written otherwise, it is the same server still.
+    // Spelled differently, it is still the same server.
     login(&format!("{}//", base.replacen("http", "HTTP", 1))).await;
     assert_ne!(scene.kept(), first);
     assert_eq!(mode(&scene.logins()), 0o700);
@@ -130,7 +131,7 @@ async fn a_token_in_a_file_becomes_a_login_that_other_commands_use() {
     assert!((3_500..=3_600).contains(&left.get_seconds()), "{left}");
     let start = ["run", "start", "--org", "acme", "project=p", "stack=s", "operation=update"];
     assert!(scene.person(&[], &start, "").await.ok().contains("RUNMINT_RUN_ID"));
-    // A variable is another identity, and needs the server named beside it.
+    // A variable is another identity and requires the server's URL beside it.
     let owner = [("RUNMINT_URL", base.as_str()), ("RUNMINT_ACCESS_TOKEN", scene.app.owner.as_str())];
     let user = scene.person(&owner, &["whoami", "--output", "json"], "").await.json();
     assert_eq!((&user["role"], &user["credential"]), (&json!("owner"), &json!("RUNMINT_ACCESS_TOKEN")));
@@ -144,7 +145,7 @@ async fn a_token_in_a_file_becomes_a_login_that_other_commands_use() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_login_is_refused_where_it_would_not_be_used_or_not_be_safe() {
+async fn refuses_a_login_that_would_be_unused_or_unsafe() {
     let scene = Scene::trusting(json!([allow(json!({}))])).await;
     let base = scene.app.base_url.clone();
     let path = scene.file("token", &scene.token().await);
@@ -170,7 +171,7 @@ async fn a_login_is_refused_where_it_would_not_be_used_or_not_be_safe() {
     nowhere.fails(2, "HOME");
     assert!(!scene.logins().exists(), "nothing that failed is kept");
 
-    // The token says itself for whom it is, and is not sent where the flags say otherwise.
+    // The token names its own audience, and is not sent if the flags name another.
     let text = fs::read_to_string(&path).unwrap();
     let other = ["login", &base, "--oidc-token", "-", "--oidc-org", "globex"];
     scene.person(&[], &other, &text).await.fails(2, "another organization");
@@ -183,7 +184,7 @@ async fn a_login_is_refused_where_it_would_not_be_used_or_not_be_safe() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_access_token_is_read_from_standard_input_and_its_end_is_minded() {
+async fn an_access_token_is_read_from_standard_input_and_its_expiry_respected() {
     let scene = Scene::set().await;
     let base = scene.app.base_url.clone();
     let done = scene.person(&[], &["login", &base], &format!("{}\n", scene.app.viewer)).await;
@@ -199,7 +200,7 @@ async fn an_access_token_is_read_from_standard_input_and_its_end_is_minded() {
     let refused = scene.person(&[], &["org", "list"], "").await;
     assert!(!refused.stderr.contains(&scene.app.viewer), "{}", refused.stderr);
     refused.fails(2, "chmod 600");
-    // Elsewhere, where RUNMINT_HOME says.
+    // In the folder that RUNMINT_HOME names.
     let other = scene.home.path().join("other").display().to_string();
     let home = [("RUNMINT_HOME", other.as_str())];
     scene.person(&home, &["org", "list"], "").await.fails(2, "there is no login");
@@ -209,7 +210,7 @@ async fn an_access_token_is_read_from_standard_input_and_its_end_is_minded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_of_github_actions_finds_its_token_by_itself() {
+async fn a_github_actions_job_obtains_its_token_automatically() {
     let team = json!({"tokenType": "team", "teamName": "web"});
     let scene = Scene::trusting(json!([allow(json!({})), allow(team)])).await;
     scene.owner(&["team", "create", "web", "--right", "website/staging:write"]).await.ok();
@@ -229,7 +230,7 @@ async fn a_job_of_github_actions_finds_its_token_by_itself() {
     for part in ["team          web", "website/staging:write", &scene.foreign.issuer] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
-    // As GitLab has it: the token is in a variable.
+    // As in GitLab: the token is in a variable.
     let token = scene.token().await;
     let auto = ["login", &base, "--oidc-auto", "--oidc-org", "acme"];
     let done = scene.person(&[("GITLAB_OIDC_TOKEN", &token)], &auto, "").await;
@@ -243,7 +244,7 @@ async fn a_job_of_github_actions_finds_its_token_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_step_of_azure_devops_asks_for_its_service_connections_token() {
+async fn an_azure_devops_step_requests_its_service_connections_token() {
     let scene = Scene::trusting(json!([allow(json!({}))])).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/oidctoken", listener.local_addr().unwrap());
@@ -314,7 +315,7 @@ async fn issuers_are_registered_shown_changed_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_preset_brings_its_policies_and_shows_them_first() {
+async fn a_preset_shows_its_policies_before_saving_them() {
     let scene = Scene::set().await;
     let presets = run(Vec::new(), &["issuer", "register", "--list-presets"], "").await.ok();
     for part in ["github: GitHub Actions", "service_account", "gitlab", "OWNER/NAME"] {
@@ -361,7 +362,7 @@ async fn a_preset_brings_its_policies_and_shows_them_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn policies_are_tested_before_they_are_in_force() {
+async fn policies_can_be_tested_before_they_take_effect() {
     let scene = Scene::trusting(json!([allow(json!({}))])).await;
     let token = scene.file("token", &scene.token().await);
     let test = async |more: &[&str]| {
@@ -388,7 +389,7 @@ async fn policies_are_tested_before_they_are_in_force() {
     test(&["--attribute", "a=b"]).await.fails(2, "--as run");
     test(&["--as", "run", "--attribute", "operation=update"]).await.fails(1, "no policy allows it");
 
-    // What was exchanged is decided anew by the draft.
+    // The draft decides the past exchange again.
     let login =
         ["login", &scene.app.base_url, "--oidc-token", &format!("file://{token}"), "--oidc-org", "acme"];
     scene.person(&[], &login, "").await.ok();
@@ -407,7 +408,7 @@ async fn policies_are_tested_before_they_are_in_force() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn risky_policies_are_named_here_and_on_the_server() {
+async fn the_program_and_the_server_report_risky_policies() {
     let scene = Scene::trusting(json!([allow(json!({}))])).await;
     let github = "https://token.actions.githubusercontent.com";
     let risky = json!([allow(json!({"rules": {"sub": "repo:*"}}))]);
@@ -429,7 +430,7 @@ async fn risky_policies_are_named_here_and_on_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn teams_and_users_are_names_with_rights() {
+async fn owners_manage_teams_and_users_with_rights() {
     let scene = Scene::set().await;
     for (kind, name, plural) in [("team", "web", "teams"), ("user", "ada@example.com", "users")] {
         let created = scene.owner(&[kind, "create", name, "--right", "website/*:write"]).await;

@@ -1,4 +1,4 @@
-//! Trust documents: written by the real program from what a real server says, and tested against its runs.
+//! Trust documents: written by the real program from a real server's data, and tested against its runs.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Ended, Engine, Setup, TestApp, run};
 
-/// A server over https, as clouds want it, with a run that updates acme's website and one of another project.
+/// An https server, as clouds require, with a run that updates acme's website and a run of another project.
 struct Scene {
     app: TestApp,
     folder: TempDir,
@@ -43,7 +43,7 @@ impl Scene {
         path.display().to_string()
     }
 
-    /// How a document fares with the runs of acme.
+    /// The result of testing a document against the runs of acme.
     async fn review(&self, document: &str, more: &[&str]) -> (i32, Value) {
         let file = self.file(document);
         let arguments =
@@ -54,7 +54,7 @@ impl Scene {
     }
 }
 
-/// What each relying party must be told beside the runs.
+/// The facts besides the runs that each relying party's document needs.
 fn targets() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         ("aws", vec!["aws", "--account", "111122223333", "--role-name", "deploy"]),
@@ -92,7 +92,7 @@ fn outcomes(review: &Value) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn what_is_written_for_each_relying_party_accepts_the_run_it_is_for_and_no_other() {
+async fn each_trust_document_accepts_only_its_own_run() {
     let scene = Scene::set().await;
     let exact = ["--stack", "staging", "--operation", "update"];
     for (kind, target) in targets() {
@@ -104,14 +104,14 @@ async fn what_is_written_for_each_relying_party_accepts_the_run_it_is_for_and_no
         assert_eq!(outcomes(&review), expected, "{kind} {review:#}");
         assert_eq!((code, &review["also"]), (0, &json!([])), "{kind} {review:#}");
 
-        // Without a server the same comes out.
+        // Without a server the result is the same.
         let offline = [arguments.as_slice(), &["--issuer", &scene.app.issuer]].concat();
         assert_eq!(run(Vec::new(), &offline, "").await.ok(), document, "{kind}");
     }
 }
 
 #[tokio::test]
-async fn what_is_left_open_is_told_as_what_nobody_has_run_yet() {
+async fn a_document_without_a_stack_is_reported_as_matching_any_other_stack() {
     let scene = Scene::set().await;
     for (kind, target) in targets().into_iter().filter(|(kind, _)| *kind != "azure") {
         let arguments =
@@ -128,7 +128,7 @@ async fn what_is_left_open_is_told_as_what_nobody_has_run_yet() {
 }
 
 #[tokio::test]
-async fn every_project_is_trusted_only_by_who_says_so_twice() {
+async fn trusting_every_project_requires_confirmation() {
     let scene = Scene::set().await;
     let with = |more: &[&'static str]| {
         let all = [
@@ -156,7 +156,7 @@ async fn every_project_is_trusted_only_by_who_says_so_twice() {
 }
 
 #[tokio::test]
-async fn a_policy_that_strangers_fit_is_a_problem() {
+async fn a_policy_that_admits_strangers_is_a_problem() {
     let scene = Scene::set().await;
     let provider = scene.app.issuer.strip_prefix("https://").unwrap().to_owned();
     let policy = |subject: &str| {
@@ -190,7 +190,7 @@ async fn a_policy_that_strangers_fit_is_a_problem() {
     assert_eq!(differs.len(), 1, "{shop:#}");
     assert!(differs[0]["found"].as_str().unwrap().contains(":stack:staging:"), "{shop:#}");
 
-    // A run that nobody started, and what must become of it.
+    // A run that was never started, and its expected result.
     let file = scene.file(&policy("runmint:deploy:org:acme:project:shop:stack:prod:*"));
     let hypothetical = ["project=shop", "stack=prod", "operation=destroy"];
     let mut arguments = vec!["trust", "test", &file, "--org", "acme"];
@@ -203,7 +203,7 @@ async fn a_policy_that_strangers_fit_is_a_problem() {
 }
 
 #[tokio::test]
-async fn documents_are_written_in_the_language_that_is_asked_for() {
+async fn documents_are_written_in_the_requested_language() {
     let scene = Scene::set().await;
     let exact = ["--stack", "staging", "--operation", "update"];
     let form = async |target: &[&'static str], form: &str| {
@@ -238,7 +238,7 @@ async fn documents_are_written_in_the_language_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn what_stands_for_a_name_is_asked_for() {
+async fn refuses_a_placeholder_or_a_missing_name() {
     let scene = Scene::set().await;
     for target in [
         vec!["aws", "--account", "ACCOUNT_ID", "--role-name", "deploy"],
@@ -255,7 +255,7 @@ async fn what_stands_for_a_name_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_strange_file_is_refused_with_what_it_could_be() {
+async fn an_unrecognised_file_is_refused_with_the_accepted_kinds() {
     let scene = Scene::set().await;
     for text in ["", "hello", "{}", "{\"Statement\": [{}]}", "a: [", "\u{0}"] {
         let file = scene.file(text);
@@ -265,12 +265,12 @@ async fn a_strange_file_is_refused_with_what_it_could_be() {
 }
 
 impl Scene {
-    /// With these profiles in force, of audience to profile.
+    /// With these profiles in force, a map of audience to profile.
     async fn with_profiles(profiles: Value) -> Self {
         let scene = Self::set().await;
         let body = json!({"version": 0, "profiles": profiles});
         scene.app.put(&scene.app.owner, "/api/orgs/acme/audience-profiles", &body).await.ok();
-        // A run keeps the profiles with which it started.
+        // A run keeps the profiles that were in force at its start.
         scene.app.start_run(&json!({})).await;
         scene
     }
@@ -280,7 +280,7 @@ impl Scene {
     }
 }
 
-/// The profile that is shipped for a relying party.
+/// The built-in profile for a relying party.
 async fn preset(name: &str) -> Value {
     run(Vec::new(), &["audience-profile", "preset", name], "").await.json()["profiles"].clone()
 }
@@ -292,7 +292,7 @@ fn subjects(credentials: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn for_azure_with_its_preset_there_is_a_credential_for_each_scope() {
+async fn the_azure_preset_gives_a_credential_for_each_scope() {
     let scene = Scene::with_profiles(preset("azure").await).await;
     let scope = |scope: &str| format!("runmint:deploy:org:acme:project:website:stack:staging:scope:{scope}");
     let stack = ["--stack", "staging"];
@@ -312,7 +312,7 @@ async fn for_azure_with_its_preset_there_is_a_credential_for_each_scope() {
 }
 
 #[tokio::test]
-async fn while_a_format_changes_both_are_trusted() {
+async fn both_subject_formats_are_trusted_during_a_migration() {
     const OLD: &str = "runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write";
     const NEW: &str = "runmint:deploy:org:acme:run:website:staging:update";
     let profile = |whom: Value| {
@@ -333,7 +333,7 @@ async fn while_a_format_changes_both_are_trusted() {
 }
 
 #[tokio::test]
-async fn google_is_not_told_to_read_a_claim_that_is_left_out() {
+async fn google_is_not_told_to_read_an_omitted_claim() {
     let google = ["gcp", "--project-number", "12", "--pool", "runmint", "--provider", "acme"];
     let key = "https://iam.googleapis.com/*";
     let scene = Scene::with_profiles(json!({key: {"include_claims": []}})).await;
@@ -354,7 +354,7 @@ async fn google_is_not_told_to_read_a_claim_that_is_left_out() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_no_cloud_can_reach_is_said_to_be_one() {
+async fn an_issuer_that_no_cloud_can_reach_is_reported() {
     let exact = ["--stack", "staging", "--operation", "update", "--format", "json"];
     for (issuer, why) in [
         ("https://id.example.com:8443/oidc", Some("has a port")),
@@ -375,7 +375,7 @@ async fn an_issuer_that_no_cloud_can_reach_is_said_to_be_one() {
 }
 
 #[tokio::test]
-async fn what_is_written_for_other_programs_is_not_tested_and_named() {
+async fn documents_for_other_programs_are_named_but_not_tested() {
     let scene = Scene::set().await;
     let (_, aws) = targets().remove(0);
     for (form, name) in

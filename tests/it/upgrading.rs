@@ -1,4 +1,4 @@
-//! A database from before keys followed one another, with its key, a run and its record of tokens.
+//! A database from before rotation existed, with its key, a run and its record of tokens.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,11 +19,11 @@ use sqlx::Connection;
 use crate::harness::{Installation, eventually, installed_on_both_engines, rsa_key, sealing_key_text};
 
 installed_on_both_engines![
-    the_key_goes_on_signing_and_gets_a_successor,
-    a_run_from_before_there_were_profiles_goes_on_as_it_is,
+    the_key_continues_to_sign_and_gets_a_successor,
+    a_run_older_than_profiles_continues_unchanged,
 ];
 
-async fn the_key_goes_on_signing_and_gets_a_successor(installation: Installation) {
+async fn the_key_continues_to_sign_and_gets_a_successor(installation: Installation) {
     let installation = installation.variable("RUNMINT_SEALING_KEY", &sealing_key_text());
     let kid = make_old_database(&installation).await;
     let admin = installation.init(&["--new-admin-token"]).unwrap();
@@ -36,12 +36,12 @@ async fn the_key_goes_on_signing_and_gets_a_successor(installation: Installation
     let old = &keys().await[0];
     assert_eq!((&old["kid"], &old["state"]), (&json!(kid), &json!("active")));
     assert_eq!(old["signs_from"], "2026-11-01T00:00:00Z");
-    // It is vouched for from now on, so nobody can change it unnoticed.
+    // It gets an attestation, so later changes are noticed.
     let attested = "SELECT COUNT(*) FROM signing_keys WHERE attestation IS NOT NULL";
     assert_eq!(installation.database.number(attested).await, 2);
 }
 
-async fn a_run_from_before_there_were_profiles_goes_on_as_it_is(installation: Installation) {
+async fn a_run_older_than_profiles_continues_unchanged(installation: Installation) {
     let installation = installation.variable("RUNMINT_SEALING_KEY", &sealing_key_text());
     make_old_database(&installation).await;
     let request_token = Secret::generate(SecretKind::RunRequestToken, &SystemEntropy::new());
@@ -62,7 +62,7 @@ async fn a_run_from_before_there_were_profiles_goes_on_as_it_is(installation: In
     }
     let admin = installation.init(&["--new-admin-token"]).unwrap();
     let service = installation.serve();
-    // Profiles that are saved now are for runs that start from now on.
+    // Profiles saved now apply to runs that start from now on.
     let profiles = json!({"version": 0, "profiles": {"*": {"include_claims": []}}});
     service.send(Method::PUT, &admin, "/api/orgs/acme/audience-profiles", &profiles).await.ok();
     let path = format!("/api/runs/{id}/id-token?api-version=1&audience=vault");
@@ -90,7 +90,7 @@ async fn make_old_database(installation: &Installation) -> String {
     let sealing_key = SealingKey::parse(&sealing_key_text()).unwrap();
     let purpose = Purpose { kid: &kid, algorithm: "RS256" };
     let sealed = sealing_key.seal(der.as_bytes(), &purpose, &SystemEntropy::new());
-    // The id of the sealing key was in a column of its own.
+    // The id of the sealing key was in a separate column.
     let (sealing_key_id, sealed) = sealed.split_once('.').unwrap();
     let public_jwk = serde_json::to_string(key.public_jwk()).unwrap();
     let since = "2026-11-01T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();

@@ -5,6 +5,7 @@ pub mod document;
 mod duration;
 mod text;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use self::duration::{CloudDuration, DurationError};
@@ -22,7 +23,7 @@ pub const MAX_POLICY_ARNS: usize = 10;
 pub const MAX_SCOPES: usize = 20;
 
 /// The clouds that a run has settings for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloudSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,7 +49,7 @@ impl CloudSettings {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AwsSettings {
     pub role_arn: RoleArn,
@@ -63,6 +64,7 @@ pub struct AwsSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "audience")]
+    #[schemars(with = "Option<String>")]
     pub audience: Option<Audience>,
 }
 
@@ -72,7 +74,7 @@ impl AwsSettings {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AzureSettings {
     pub client_id: Guid,
@@ -81,6 +83,7 @@ pub struct AzureSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription_id: Option<Guid>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "audience")]
+    #[schemars(with = "Option<String>")]
     pub audience: Option<Audience>,
 }
 
@@ -90,10 +93,11 @@ impl AzureSettings {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct GcpSettings {
     /// The project's number: a pool's name has no other form in it.
+    #[schemars(schema_with = "number_or_text")]
     pub project_id: ProjectNumber,
     pub workload_pool_id: PoolId,
     pub provider_id: PoolId,
@@ -109,6 +113,7 @@ pub struct GcpSettings {
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "scopes")]
     pub scopes: Vec<Scope>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "audience")]
+    #[schemars(with = "Option<String>")]
     pub audience: Option<Audience>,
 }
 
@@ -128,6 +133,10 @@ impl GcpSettings {
             "//iam.googleapis.com/projects/{project_id}/locations/global/workloadIdentityPools/{workload_pool_id}/providers/{provider_id}"
         )
     }
+}
+
+fn number_or_text(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": ["integer", "string"]})
 }
 
 fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Audience>, D::Error> {

@@ -7,6 +7,7 @@
 
 mod program;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -14,7 +15,7 @@ pub use self::program::{MAX_OPTIONAL_RUN, MAX_PATTERN_BYTES};
 use self::program::{Program, Token};
 
 /// The meaning of a dot. In JSON `"strict"` or `"compatible"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Syntax {
     /// `.` is a dot.

@@ -1,5 +1,6 @@
 //! `runmint audience-profile`
 
+mod path;
 mod preset;
 mod usage;
 
@@ -8,10 +9,11 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::Value;
 
-use crate::cli::admin::policy::file::json_of;
+use self::path::path;
 use crate::cli::api::client::Client;
 use crate::cli::api::versioned::Versioned;
 use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::input::json_of;
 use crate::cli::terminal::output::{self, Format, pretty, remark};
 use crate::cli::terminal::span::moment;
 use crate::clock::{Clock, SystemClock};
@@ -71,10 +73,6 @@ impl Command {
             Self::Usage(usage) => usage.execute(output).await,
         }
     }
-}
-
-fn path(org: &OrganizationName) -> String {
-    format!("/api/orgs/{org}/audience-profiles")
 }
 
 fn describe(document: &Value) -> String {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::Value;
 
-use crate::cli::admin::policy::file::json_of;
 use crate::cli::api::client::Client;
 use crate::cli::api::versioned::Versioned;
 use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::input::json_of;
 use crate::cli::terminal::output::{self, Format, remark};
 use crate::cli::terminal::span::moment;
 use crate::cli::terminal::table::{cell, table};

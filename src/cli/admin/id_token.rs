@@ -6,8 +6,9 @@ use clap::Args;
 use reqwest::Url;
 use serde_json::json;
 
-use crate::cli::api::client::{Client, variable};
+use crate::cli::api::client::Client;
 use crate::cli::terminal::arguments::duration;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, safe};
 use crate::config::duration::TextDuration;

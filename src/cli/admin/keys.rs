@@ -1,12 +1,13 @@
 //! `runmint keys`
 
+mod kid;
 mod list;
 mod publish;
 mod revoke;
 mod snapshot_verifier;
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
@@ -86,18 +87,4 @@ async fn reseal(output: Format) -> Result<(), Failure> {
             _ => format!("{} keys are under sealing key {sealing_key} now.\n", cell(&resealed["keys"])),
         }
     })
-}
-
-/// A key's id. It may begin with a hyphen, so its argument takes those.
-fn kid(text: &str) -> Result<String, String> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
-    if (1..=64).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with("--") {
-        return Ok(text.to_owned());
-    }
-    Err("a key's id is letters, digits, `-` and `_`; `runmint keys list` shows them".to_owned())
-}
-
-/// The entries of a member that is a list.
-fn entries(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
 }

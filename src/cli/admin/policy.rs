@@ -5,23 +5,23 @@ mod exchanges;
 pub(in crate::cli) mod file;
 mod lint;
 mod replay;
+pub(in crate::cli) mod saved;
 mod test;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::described::{findings_text, policies_text};
-use crate::cli::admin::trusted_issuer::Chosen;
+use self::saved::{of_issuer, put};
+use crate::cli::admin::trusted_issuer::chosen::Chosen;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, remark};
 use crate::cli::terminal::span::moment;
 use crate::cli::terminal::table::{cell, fields};
 use crate::clock::{Clock, SystemClock};
-use crate::issuer::organization_name::OrganizationName;
-use crate::trust::policy::Policy;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
@@ -66,27 +66,6 @@ impl Command {
             Self::Exchanges(exchanges) => exchanges.execute(output).await,
         }
     }
-}
-
-/// Puts these in the place of all policies of an issuer.
-pub(in crate::cli) async fn put(
-    client: &Client,
-    org: &OrganizationName,
-    issuer: &Value,
-    policies: &[Policy],
-) -> Result<Value, Failure> {
-    let current = client.get(&of_issuer(org, issuer)).await?;
-    let id = crate::cli::terminal::arguments::id(&cell(&current["id"]))?;
-    client.patch(&format!("/api/orgs/{org}/auth/policies/{id}"), &json!({"policies": policies})).await
-}
-
-pub(in crate::cli) fn take_policies(saved: &mut Value) -> Value {
-    saved.get_mut("policies").map(Value::take).unwrap_or_default()
-}
-
-/// The address of an issuer's policies.
-fn of_issuer(org: &OrganizationName, issuer: &Value) -> String {
-    format!("/api/orgs/{org}/auth/policies/oidcissuers/{}", cell(&issuer["id"]))
 }
 
 async fn set(chosen: &Chosen, file: &std::path::Path, output: Format) -> Result<(), Failure> {

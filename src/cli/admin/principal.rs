@@ -10,8 +10,8 @@ use crate::cli::terminal::output::{self, Format, remark};
 use crate::cli::terminal::span::{moment, time};
 use crate::cli::terminal::table::{cell, fields, table};
 use crate::clock::{Clock, SystemClock};
+use crate::domain::principal::{Access, PrincipalKind, Right};
 use crate::issuer::organization_name::OrganizationName;
-use crate::store::principals::{Access, PrincipalKind, Right};
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use crate::cli::api::session::Session;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::safe;
 
@@ -37,11 +37,6 @@ pub(in crate::cli) struct Client {
 }
 
 impl Client {
-    /// The server and the identity that variables or a login say; see [`Session`].
-    pub(in crate::cli) fn from_environment() -> Result<Self, Failure> {
-        Session::find()?.client()
-    }
-
     /// The server at `base`.
     pub(in crate::cli) fn at(base: &str, credential: Option<String>) -> Result<Self, Failure> {
         Self::new(base, credential, variable("RUNMINT_CA_FILE").as_deref().map(Path::new))
@@ -178,12 +173,6 @@ pub(in crate::cli) struct Seen {
     pub(in crate::cli) certificate: Option<Vec<u8>>,
     /// Until the whole body was there.
     pub(in crate::cli) took: Duration,
-}
-
-/// A variable that is set and not empty.
-#[expect(clippy::disallowed_methods, reason = "the one place of the command line that reads its environment")]
-pub(in crate::cli) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// `path` with a query of `pairs`, whatever is in them.

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 use self::exchange::Exchange;
 use self::platform::Platform;
-use crate::cli::api::client::{Client, variable};
+use crate::cli::api::client::Client;
+use crate::cli::api::foreign_token::{self, GivenToken};
 use crate::cli::api::saved_logins::{Credential, Credentials};
 use crate::cli::api::server_url::ServerUrl;
 use crate::cli::api::session::overriding_variable;
 use crate::cli::api::whoami::holder;
-use crate::cli::clouds::foreign_token::{self, GivenToken};
 use crate::cli::terminal::arguments::duration;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, remark, safe};
 use crate::cli::terminal::span::moment;

@@ -1,6 +1,7 @@
 //! A client of the HTTP API: where the server is, who the caller is, what it answered.
 
 pub(super) mod client;
+pub(super) mod foreign_token;
 pub(super) mod login;
 pub(super) mod logout;
 pub(super) mod pages;

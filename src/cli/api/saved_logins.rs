@@ -10,8 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::cli::api::client::variable;
 use crate::cli::api::server_url::ServerUrl;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{SystemEntropy, uuid_at};

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::cli::api::client::{Client, variable};
+use crate::cli::api::client::Client;
 use crate::cli::api::saved_logins::{Credential, Credentials};
 use crate::cli::api::server_url::ServerUrl;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::span::from_now;
 use crate::clock::{Clock, SystemClock};
@@ -47,6 +48,13 @@ impl Session {
 
     pub(in crate::cli) fn client(&self) -> Result<Client, Failure> {
         Client::at(&self.url, Some(self.access_token.to_string()))
+    }
+}
+
+impl Client {
+    /// The server and the identity that variables or a login say; see [`Session`].
+    pub(in crate::cli) fn from_environment() -> Result<Self, Failure> {
+        Session::find()?.client()
     }
 }
 

@@ -5,9 +5,9 @@ use std::io::{IsTerminal, Read, stdin};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::cli::clouds::foreign_token;
+use crate::cli::api::foreign_token;
+use crate::cli::api::foreign_token::part;
 use crate::cli::clouds::inspect::checks::differ;
-use crate::cli::clouds::inspect::part;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, remark, safe};
 use crate::clock::{Clock, SystemClock};

@@ -1,6 +1,7 @@
 //! `runmint doctor`
 
 mod certificate;
+mod discovered;
 mod documents;
 mod finding;
 mod key_set;
@@ -8,10 +9,11 @@ mod server;
 
 use clap::Args;
 use reqwest::Url;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::finding::{Finding, Outcome};
-use crate::cli::api::client::{Client, is_loopback, variable};
+use crate::cli::api::client::{Client, is_loopback};
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Colour, Format, paint, safe};
 use crate::clock::{Clock, SystemClock};
@@ -127,12 +129,4 @@ fn described(findings: &[Finding]) -> String {
         )
     };
     findings.iter().map(line).collect()
-}
-
-/// A document that was found, and where.
-struct Discovered {
-    issuer: String,
-    /// The server's base URL, below which its API lies.
-    base: String,
-    document: Value,
 }

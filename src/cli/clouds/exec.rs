@@ -4,6 +4,7 @@ mod aws_session;
 mod child;
 mod cli_cache;
 mod endpoint;
+mod mode;
 mod own_run;
 mod preparation;
 mod renewal;
@@ -15,8 +16,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use self::mode::{GcpSource, Mode};
 use self::own_run::{OwnRun, OwnRunFlags};
 use self::preparation::{Plan, Prepared};
 use self::signals::Signals;
@@ -72,26 +74,6 @@ pub(in crate::cli) struct Exec {
     /// The command and its arguments, after --
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Mode {
-    /// Tokens in files and at an endpoint; clients exchange them themselves, again and again
-    #[default]
-    Token,
-    /// No token is written to the disk; clients that know files only get nothing
-    Endpoint,
-    /// Plain credentials, exchanged here, once
-    Credentials,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum GcpSource {
-    /// From the endpoint on 127.0.0.1
-    #[default]
-    Url,
-    /// From a file
-    File,
 }
 
 impl Exec {

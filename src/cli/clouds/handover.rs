@@ -2,6 +2,7 @@
 
 pub(in crate::cli) mod exchanges;
 pub(in crate::cli) mod flags;
+pub(in crate::cli) mod jitter;
 pub(in crate::cli) mod masking;
 pub(in crate::cli) mod run_names;
 pub(in crate::cli) mod tokens;

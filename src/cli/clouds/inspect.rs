@@ -7,14 +7,13 @@ mod report;
 
 use std::io::{Read, stdin};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use serde_json::{Map, Value};
 
 use self::checks::Evidence;
 use self::published::Published;
 use self::report::Report;
+use crate::cli::api::foreign_token::part;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format};
 use crate::clock::{Clock, SystemClock};
@@ -96,13 +95,4 @@ impl Inspect {
             (Some(issuer), _) => Published::ask(&issuer).await,
         }
     }
-}
-
-/// One part of a JWT as the object that it should be.
-pub(in crate::cli) fn part(token: &str, index: usize) -> Option<Map<String, Value>> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return None;
-    }
-    let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(index)?).ok()?;
-    serde_json::from_slice(&bytes).ok()
 }

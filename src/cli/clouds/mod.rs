@@ -4,8 +4,6 @@ pub(super) mod cloud_credentials;
 pub(super) mod diagnose;
 pub(super) mod doctor;
 pub(super) mod exec;
-pub(super) mod foreign_token;
 pub(super) mod handover;
 pub(super) mod inspect;
-pub(super) mod limits;
 pub(super) mod trust_documents;

@@ -16,13 +16,13 @@ use crate::cli::terminal::output::{self, Format};
 use crate::clock::SystemClock;
 use crate::config::setting::SETTINGS;
 use crate::config::{Settings, Sources, Transport};
+use crate::domain::access_token::Role;
+use crate::domain::organization::{KeyChoice, Organization};
 use crate::entropy::SystemEntropy;
 use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use crate::flows::organizations::{CreateOrganizationError, create_organization};
 use crate::issuer::organization_name::OrganizationName;
 use crate::launch::{self, FirstKeys, Server};
-use crate::store::access_tokens::Role;
-use crate::store::organizations::{KeyChoice, Organization};
 use crate::trust::token::limits::DEFAULT_MAX_LIFETIME;
 use crate::trust::token::{Expectations, KeySet, UnverifiedToken};
 
@@ -234,7 +234,7 @@ The same with this program:
 
 Admin access token (organizations and everything in them): {admin_token}
 
-Next: README.md shows how to serve for real (runmint init, runmint serve). Ctrl-C stops.
+Next: docs/deploying.md shows how to serve for real (runmint init, runmint serve). Ctrl-C stops.
 "#
     )
 }

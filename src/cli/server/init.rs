@@ -9,13 +9,13 @@ use crate::cli::server::settings::SettingFlags;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format};
 use crate::clock::SystemClock;
+use crate::domain::page::{MAX_PAGE, PageRequest};
 use crate::entropy::SystemEntropy;
 use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use crate::launch::{self, FirstKeys};
 use crate::secret::Secret;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
-use crate::store::page::{MAX_PAGE, PageRequest};
 
 /// Prepare for real use
 ///
@@ -64,8 +64,8 @@ impl Init {
         };
         let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
         let kid = app
-            .served
-            .load()
+            .serving
+            .peek()
             .keyring
             .signer(shared, &app.rotation, app.clock.now())
             .map(|key| key.kid().to_owned());

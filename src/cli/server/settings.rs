@@ -6,12 +6,10 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
+use crate::cli::terminal::environment::environment;
 use crate::cli::terminal::failure::Failure;
 use crate::config::setting::{Kind, SETTINGS};
 use crate::config::{Settings, Sources};
-
-/// Ours, and those that say how to reach the object stores of static copies.
-const PREFIXES: &[&str] = &["RUNMINT_", "AWS_", "GOOGLE_", "AZURE_"];
 
 /// `--config` and a flag for every setting.
 pub(in crate::cli) struct SettingFlags {
@@ -38,21 +36,6 @@ impl SettingFlags {
         };
         Ok(Sources { file, environment, flags: self.flags.clone() })
     }
-}
-
-/// What says how to reach object stores.
-pub(in crate::cli) fn object_store_environment() -> Vec<(String, String)> {
-    environment().into_iter().filter(|(name, _)| !name.starts_with("RUNMINT_")).collect()
-}
-
-fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| {
-            let name = name.into_string().ok()?;
-            let known = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-            known.then(|| (name, value.to_string_lossy().into_owned()))
-        })
-        .collect()
 }
 
 impl Args for SettingFlags {

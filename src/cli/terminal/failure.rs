@@ -3,12 +3,6 @@
 use std::fmt::{self, Display};
 use std::process::ExitCode;
 
-use crate::config::ConfigError;
-use crate::flows::load_keys::LoadKeysError;
-use crate::launch::LaunchError;
-use crate::signing::key_store::KeyStoreError;
-use crate::signing::sealing::SealingError;
-
 /// What happened, in words for people, and the exit code for scripts.
 #[derive(Debug)]
 pub(in crate::cli) struct Failure {
@@ -73,33 +67,5 @@ impl Failure {
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::configuration(error)
-    }
-}
-
-impl From<LaunchError> for Failure {
-    fn from(error: LaunchError) -> Self {
-        match error {
-            LaunchError::Sealing(SealingError::Missing(_))
-            | LaunchError::Tls(_)
-            | LaunchError::Publish(_)
-            | LaunchError::NotInitialized => Self::configuration(error),
-            LaunchError::Sealing(_)
-            | LaunchError::KeyStore(KeyStoreError::Sealing(_))
-            | LaunchError::LoadKeys(
-                LoadKeysError::KeyStore(KeyStoreError::Sealing(_)) | LoadKeysError::Unproven(_),
-            ) => Self::sealing_key(error),
-            LaunchError::Open(_)
-            | LaunchError::Store(_)
-            | LaunchError::KeyStore(_)
-            | LaunchError::LoadKeys(_)
-            | LaunchError::Initialize(_)
-            | LaunchError::Abandon(_) => Self::failed(error),
-        }
     }
 }

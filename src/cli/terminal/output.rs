@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::cli::api::client::variable;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -63,6 +63,11 @@ pub(in crate::cli) fn safe(text: &str) -> String {
 pub(in crate::cli) fn pretty(value: &Value) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.lines().map(safe).collect::<Vec<_>>().join("\n")
+}
+
+/// The entries of a list in an answer.
+pub(in crate::cli) fn entries(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
 }
 
 #[derive(Clone, Copy)]

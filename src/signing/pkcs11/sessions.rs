@@ -15,7 +15,7 @@ use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 
 use crate::signing::key_store::KeyStoreError;
-use crate::signing::pkcs11::STORE;
+use crate::signing::pkcs11::failure::{failure, is_about_the_pin, is_lost, name_of, refused, unreachable};
 
 /// No `Debug`: it holds a secret.
 pub(super) struct Sessions {
@@ -211,47 +211,6 @@ fn load(path: &Path) -> Result<Pkcs11, KeyStoreError> {
     }
     loaded.push((path.to_owned(), module.clone()));
     Ok(module)
-}
-
-/// Whether another session may succeed. The handles are here because they die with a login.
-fn is_lost(error: &Error) -> bool {
-    use RvError::{
-        DeviceError, DeviceRemoved, FunctionCanceled, FunctionFailed, GeneralError, KeyHandleInvalid,
-        ObjectHandleInvalid, OperationActive, OperationNotInitialized, SessionClosed, SessionHandleInvalid,
-        SlotIdInvalid, TokenNotPresent, TokenNotRecognized, UnknownErrorCode, UserNotLoggedIn, VendorDefined,
-    };
-    let Error::Pkcs11(error, _) = error else { return false };
-    matches!(error, SessionHandleInvalid | SessionClosed | UserNotLoggedIn)
-        || matches!(error, DeviceError | DeviceRemoved | TokenNotPresent | TokenNotRecognized | SlotIdInvalid)
-        || matches!(error, KeyHandleInvalid | ObjectHandleInvalid | OperationActive | OperationNotInitialized)
-        || matches!(error, GeneralError | FunctionFailed | FunctionCanceled)
-        || matches!(error, VendorDefined(_) | UnknownErrorCode(_))
-}
-
-fn is_about_the_pin(error: RvError) -> bool {
-    use RvError::{PinExpired, PinIncorrect, PinInvalid, PinLenRange, PinLocked, UserPinNotInitialized};
-    matches!(error, PinExpired | PinIncorrect | PinInvalid | PinLenRange | PinLocked | UserPinNotInitialized)
-}
-
-fn failure(error: &Error) -> KeyStoreError {
-    let why = name_of(error);
-    if is_lost(error) { unreachable(why) } else { refused(why) }
-}
-
-/// The name alone: the library's texts are paragraphs of the standard.
-fn name_of(error: &Error) -> String {
-    match error {
-        Error::Pkcs11(error, function) => format!("C_{function:?}: {error:?}"),
-        error => error.to_string(),
-    }
-}
-
-fn unreachable(why: String) -> KeyStoreError {
-    KeyStoreError::Unreachable { store: STORE, why }
-}
-
-fn refused(why: String) -> KeyStoreError {
-    KeyStoreError::Refused { store: STORE, why }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,3 +1,5 @@
+use jiff::{SignedDuration, Timestamp};
+
 use super::*;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);

@@ -6,7 +6,7 @@ use super::{head, say, status, still_mints, website};
 use crate::harness::{Engine, TestApp};
 
 #[tokio::test]
-async fn no_form_of_address_changes_an_answer() {
+async fn no_spelling_of_an_address_changes_the_answer() {
     let app = TestApp::start(Engine::Sqlite).await;
     let body =
         |answer: &str| answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned());
@@ -45,7 +45,7 @@ async fn no_form_of_address_changes_an_answer() {
 }
 
 #[tokio::test]
-async fn no_trick_in_a_path_leads_anywhere() {
+async fn no_path_trick_reaches_a_resource() {
     let app = TestApp::start(Engine::Sqlite).await;
     let run = app.start_run(&json!({})).await;
     let id = run["id"].as_str().unwrap();
@@ -106,7 +106,7 @@ async fn no_trick_in_a_path_leads_anywhere() {
             }
         }
     }
-    // An escape that means a plain letter is that letter.
+    // An escaped plain letter equals that letter.
     let request = format!(
         "GET /api/orgs/%61cme HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {}\r\n\r\n",
         app.viewer

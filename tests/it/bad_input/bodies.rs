@@ -1,4 +1,4 @@
-//! Bodies: too large, of the wrong kind, broken off.
+//! Bodies that are too large, of the wrong type, or truncated.
 
 use tokio::io::AsyncWriteExt;
 
@@ -9,7 +9,7 @@ use super::{
 use crate::harness::{Engine, TestApp};
 
 #[tokio::test]
-async fn a_body_has_sixty_four_kibibytes_and_not_one_more() {
+async fn a_body_may_have_64_kibibytes_and_not_one_byte_more() {
     let app = TestApp::start(Engine::Sqlite).await;
     let sized = |bytes: usize| website() + &" ".repeat(bytes - website().len());
     assert_eq!(status(&post(&app, sized(MAX_BODY)).await), 200);
@@ -22,7 +22,7 @@ async fn a_body_has_sixty_four_kibibytes_and_not_one_more() {
             assert_eq!(status(&answer), expected, "{bytes} in chunks of {size}: {answer}");
         }
     }
-    // Announced is enough: nothing of it has to arrive, and nothing of it is asked for.
+    // The announced length suffices: the server neither waits for the body nor asks for it.
     for length in ["65537", "1099511627776"] {
         for expect in ["", "expect: 100-continue\r\n"] {
             let announced = format!("content-type: application/json\r\ncontent-length: {length}\r\n{expect}");
@@ -36,7 +36,7 @@ async fn a_body_has_sixty_four_kibibytes_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn a_body_says_that_it_is_json_and_is() {
+async fn a_body_must_be_json_and_declared_as_json() {
     let app = TestApp::start(Engine::Sqlite).await;
     let typed = async |line: &str| {
         let more = format!("{line}content-length: {}\r\n", website().len());
@@ -109,7 +109,7 @@ async fn a_body_says_that_it_is_json_and_is() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_refused_and_registers_nothing() {
+async fn a_truncated_body_is_refused_and_registers_nothing() {
     let app = TestApp::start(Engine::Sqlite).await;
     let runs = "/api/orgs/acme/runs";
     for (coding, body) in [
@@ -118,7 +118,7 @@ async fn a_body_that_breaks_off_is_refused_and_registers_nothing() {
         ("transfer-encoding: chunked".into(), b"zz\r\n{}\r\n0\r\n\r\n".to_vec()),
         ("transfer-encoding: chunked".into(), b"fffffffffffffffff\r\n{}\r\n0\r\n\r\n".to_vec()),
         ("transfer-encoding: chunked".into(), b"-2\r\n{}\r\n0\r\n\r\n".to_vec()),
-        // Whole JSON, and yet not the whole body.
+        // Complete JSON, but not the complete body.
         ("transfer-encoding: chunked".into(), {
             let whole = website();
             format!("{:x}\r\n{whole}\r\n", whole.len()).into_bytes()

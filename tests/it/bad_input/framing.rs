@@ -1,4 +1,4 @@
-//! Heads, and where a request ends.
+//! Request heads, and where a request ends.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use super::{
 use crate::harness::{Engine, TestApp};
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_refused_and_the_connection_closed() {
+async fn an_oversized_head_is_refused_and_closes_the_connection() {
     let app = TestApp::start(Engine::Sqlite).await;
     let get = |more: &str| format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{more}\r\n");
     let many = |count: usize| "x-a: y\r\n".repeat(count);
@@ -25,7 +25,7 @@ async fn a_head_that_is_too_large_is_refused_and_the_connection_closed() {
         format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(40 * 1024)),
         format!("GET /healthz?{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(100 * 1024)),
         format!("{} / HTTP/1.1\r\nhost: x\r\n\r\n", "A".repeat(40 * 1024)),
-        // Without an end.
+        // No end of the head.
         format!("GET /healthz HTTP/1.1\r\nx: {}", "a".repeat(1 << 20)),
         "a".repeat(1 << 20),
     ] {
@@ -40,7 +40,7 @@ async fn a_head_that_is_too_large_is_refused_and_the_connection_closed() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_refused() {
+async fn refuses_bytes_that_are_not_http() {
     let app = TestApp::start(Engine::Sqlite).await;
     let hello = STANDARD.decode("FgMBAAEBAAABAw==").unwrap();
     for bytes in [
@@ -83,10 +83,10 @@ async fn what_is_not_http_is_refused() {
     still_mints(&app).await;
 }
 
-/// Two readers of one connection must agree where a request ends, or the second request of one client
-/// becomes the first of another's.
+/// Two parsers of one connection must agree on where a request ends; otherwise one client's second request
+/// becomes another client's first (request smuggling).
 #[tokio::test]
-async fn a_request_with_two_ends_is_refused_or_the_last_of_its_connection() {
+async fn an_ambiguous_request_is_refused_or_ends_its_connection() {
     let app = TestApp::start(Engine::Sqlite).await;
     let smuggled = "GET /version HTTP/1.1\r\nhost: x\r\n\r\n";
     let lengths = |more: &str| {
@@ -121,11 +121,11 @@ async fn a_request_with_two_ends_is_refused_or_the_last_of_its_connection() {
         assert!(!answer.contains("\"name\":\"runmint\""), "{more}: {answer}");
         assert!(answers(&answer) <= 1 && matches!(status(&answer), 0 | 200 | 400 | 501), "{more}: {answer}");
     }
-    // HTTP/1.0 knows no chunks.
+    // HTTP/1.0 has no chunked encoding.
     let old = lengths("transfer-encoding: chunked\r\n").replace("HTTP/1.1", "HTTP/1.0");
     let answer = say(&app, old + &coded + smuggled).await;
     assert!(!answer.contains("\"name\":\"runmint\""), "{answer}");
-    // What is left of a body that nobody reads is no request either.
+    // The rest of an unread body is not a request either.
     let unread = format!("content-length: {}\r\n", smuggled.len());
     let refused = lengths(&unread).replace(&app.orchestrator, "wrong") + smuggled;
     let mut stream = connect(&app).await;
@@ -133,14 +133,14 @@ async fn a_request_with_two_ends_is_refused_or_the_last_of_its_connection() {
     stream.shutdown().await.unwrap();
     let answer = until_closed(stream).await;
     assert_eq!((answers(&answer), status(&answer)), (1, 401), "{answer}");
-    // Two well-formed requests in one go are two requests.
+    // Two well-formed requests in one write are two requests.
     let both = format!("{smuggled}{}", smuggled.replace("host: x", "host: x\r\nconnection: close"));
     assert_eq!(say(&app, both).await.matches("\"name\":\"runmint\"").count(), 2);
     still_mints(&app).await;
 }
 
 #[tokio::test]
-async fn a_credential_of_odd_bytes_is_as_good_as_none() {
+async fn a_credential_of_odd_bytes_counts_as_missing() {
     let app = TestApp::start(Engine::Sqlite).await;
     let mut expected = String::new();
     for value in [

@@ -1,5 +1,5 @@
-//! What no well-behaved client sends, byte by byte on the socket. Each test ends with a token: whatever
-//! came in, the service still does its work.
+//! Input that well-behaved clients never send, byte by byte on the socket. Each test ends by minting a token:
+//! the service must still work.
 
 mod addresses;
 mod bodies;
@@ -17,15 +17,15 @@ use crate::harness::TestApp;
 
 const MAX_BODY: usize = 64 * 1024;
 const PREVIEW: &str = "/api/orgs/acme/runs/preview";
-/// Nothing here takes so long unless the service hangs.
+/// Reached only if the service hangs.
 const HANG: Duration = Duration::from_mins(1);
 
 async fn connect(app: &TestApp) -> TcpStream {
     timeout(HANG, TcpStream::connect(app.address)).await.unwrap().unwrap()
 }
 
-/// Everything that comes back until the server closes. An answer before the last byte was taken, or a
-/// reset after it, is an answer.
+/// Everything received until the server closes. An answer before the last byte was accepted, or a reset after
+/// it, counts as an answer.
 async fn until_closed(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
@@ -82,7 +82,7 @@ fn assert_problem(answer: &str, expected: u16, slug: &str) {
     assert_eq!(problem["type"], format!("urn:runmint:problem:{slug}"));
 }
 
-/// A request with a body of JSON, up to the empty line; the connection closes after it.
+/// The head of a request with a JSON body; the connection closes afterwards.
 fn head(app: &TestApp, path: &str, more: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {}\r\n{more}\r\n",

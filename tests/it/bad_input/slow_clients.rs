@@ -1,4 +1,4 @@
-//! Clients that dawdle, and too many of them.
+//! Slow clients, and too many of them.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::harness::{Engine, Setup};
 
 #[tokio::test]
-async fn a_head_that_dawdles_is_cut_off() {
+async fn a_slow_head_is_cut_off() {
     let app = Setup::new(Engine::Sqlite).config("header_timeout = '1s'").run().await;
     let half = "GET /healthz HTTP/1.1\r\nhost: x\r\n";
     let cut_off = async |start: &str| {
@@ -24,7 +24,7 @@ async fn a_head_that_dawdles_is_cut_off() {
         assert!(matches!(status(&answer), 0 | 408), "{answer}");
     };
     tokio::join!(cut_off(""), cut_off("G"), cut_off(half));
-    // A byte now and then does not buy time.
+    // Sending a byte now and then does not extend the deadline.
     let (mut reading, mut writing) = connect(&app).await.into_split();
     writing.write_all(half.as_bytes()).await.unwrap();
     let dribble = tokio::spawn(async move {
@@ -38,7 +38,7 @@ async fn a_head_that_dawdles_is_cut_off() {
     assert!(matches!(status(&String::from_utf8_lossy(&rest)), 0 | 408));
     drop(reading);
     timeout(HANG, dribble).await.expect("its bytes are no longer taken").unwrap();
-    // Nor does a first request that was in time: an idle connection is closed as well.
+    // A timely first request does not help either: an idle connection is closed.
     let mut stream = connect(&app).await;
     stream.write_all(format!("{half}\r\n").as_bytes()).await.unwrap();
     assert_eq!(status(&one_answer(&mut stream).await), 200);
@@ -48,12 +48,12 @@ async fn a_head_that_dawdles_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_body_that_dawdles_is_told_so_and_cut_off() {
+async fn a_slow_body_is_refused_and_cut_off() {
     let app = Setup::new(Engine::Sqlite).config("body_timeout = '1s'").run().await;
     let length = format!("content-type: application/json\r\ncontent-length: {}\r\n", website().len());
     let coding = "content-type: application/json\r\ntransfer-encoding: chunked\r\n";
     let cut_off = async |more: &str, start: &str| {
-        // The connection would be kept otherwise.
+        // Otherwise the connection would be kept open.
         let head = head(&app, PREVIEW, more).replace("connection: close\r\n", "");
         assert_problem(&say(&app, head + start).await, 408, "request-timeout");
     };
@@ -76,7 +76,7 @@ async fn a_body_that_dawdles_is_told_so_and_cut_off() {
 }
 
 #[tokio::test]
-async fn connections_past_the_limit_are_turned_away_until_one_closes() {
+async fn connections_over_the_limit_are_refused_until_one_closes() {
     let app = Setup::new(Engine::Sqlite).config("max_connections = 4").run_detached().await;
     let request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut held = Vec::new();
@@ -91,7 +91,7 @@ async fn connections_past_the_limit_are_turned_away_until_one_closes() {
         assert!(answer.starts_with("HTTP/1.1 503 ") && answers(&answer) == 1, "{answer}");
         assert!(answer.contains("retry-after: 1"), "{answer}");
     }
-    // Those inside are not disturbed.
+    // Connections that are already open are not disturbed.
     for stream in &mut held {
         stream.write_all(request.as_bytes()).await.unwrap();
         assert_eq!(status(&one_answer(stream).await), 200);
@@ -103,7 +103,7 @@ async fn connections_past_the_limit_are_turned_away_until_one_closes() {
 }
 
 #[tokio::test]
-async fn slow_clients_delay_nobody_else() {
+async fn slow_clients_do_not_delay_other_clients() {
     let app = Setup::new(Engine::Sqlite).config("header_timeout = '30s'").run().await;
     let mut slow = Vec::new();
     for number in 0..50 {
@@ -124,7 +124,7 @@ async fn slow_clients_delay_nobody_else() {
             stream.write_all(b"a").await.unwrap();
         }
     }
-    // All that happened while every one of them was still being waited for.
+    // All of this happened while every slow client was still connected.
     for stream in &slow {
         let nothing = stream.try_read(&mut [0; 1]).unwrap_err();
         assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
@@ -140,7 +140,7 @@ async fn a_client_that_reads_nothing_loses_its_connection() {
         .await;
     let mut greedy = connect(&app).await;
     let request = "GET /openapi.yaml HTTP/1.1\r\nhost: x\r\n\r\n";
-    // Far more answers than the buffers of both ends hold; none is ever read.
+    // Far more answers than the buffers of both ends hold; the client never reads any.
     let asking = async { while greedy.write_all(request.as_bytes()).await.is_ok() {} };
     timeout(HANG, asking).await.expect("it is cut off");
     let closing = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";

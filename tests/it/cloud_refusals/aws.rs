@@ -65,7 +65,7 @@ fn policy(table: &Table, operator: &str, subject: &str, actions: &[&str]) -> Val
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn aws_refuses_what_aws_refuses() {
+async fn the_stand_in_for_aws_refuses_like_aws() {
     let mut aws = Aws::new().await;
     claims(&mut aws).await;
     times(&mut aws).await;
@@ -99,7 +99,7 @@ async fn claims(aws: &mut Aws) {
     .await;
     let slash = format!("{}/", aws.table.issuer.url);
     aws.claims("a slash more in the issuer", json!({"iss": slash}), Some(NOT_VALIDATED)).await;
-    // Null would leave the claim out in this table.
+    // Null would remove the claim in this table.
     let null = aws.table.rsa.signed(&crate::foreign_issuer::signing_input(
         &aws.table.rsa.header().to_string(),
         &aws.good().to_string().replace(&json!(SUBJECT).to_string(), "null"),
@@ -154,7 +154,7 @@ async fn forms(aws: &mut Aws) {
 async fn algorithms(aws: &mut Aws) {
     for algorithm in ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"] {
         let key = ForeignKey::new(algorithm, Algorithm::named(algorithm).unwrap(), 1);
-        // What the key says of itself does not matter.
+        // The key's own `alg` is ignored.
         aws.table.keys(&[with_member(key.jwk(), "alg", json!("RS256"))]);
         let token = key.token(&aws.good());
         aws.token(algorithm, &token, None).await;

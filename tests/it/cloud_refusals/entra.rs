@@ -35,7 +35,7 @@ fn credential(table: &Table, subject: &str) -> FederatedCredential {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn entra_refuses_what_entra_refuses() {
+async fn the_stand_in_for_entra_refuses_like_entra() {
     let table = Table::new().await;
     table.clouds.entra.add_credential(credential(&table, SUBJECT)).unwrap();
     let mut entra = Entra { table };
@@ -48,7 +48,7 @@ async fn entra_refuses_what_entra_refuses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_application_has_room_for_twenty_credentials() {
+async fn an_application_holds_at_most_twenty_credentials() {
     let table = Table::new().await;
     let entra = &table.clouds.entra;
     for number in 0..MAX_CREDENTIALS {
@@ -80,7 +80,7 @@ async fn matching(entra: &mut Entra) {
         entra.claims(name, change, Some(expected)).await;
     }
     entra.claims("one audience in an array", json!({"aud": [AUDIENCE]}), None).await;
-    // A credential with a pattern is taken at its word.
+    // A credential with a pattern is compared literally.
     let pattern = format!("{}:*", SUBJECT.split(":operation").next().unwrap());
     entra.table.clouds.entra.remove_credentials();
     entra.table.clouds.entra.add_credential(credential(&entra.table, &pattern)).unwrap();

@@ -44,7 +44,7 @@ impl Google {
         self.table.check(name, found.as_deref(), expected);
     }
 
-    /// The provider, but for this; and then as before.
+    /// Applies one change to the provider, and undoes it afterwards.
     async fn with(
         &mut self,
         change: impl FnOnce(&mut Provider),
@@ -61,7 +61,7 @@ impl Google {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn google_refuses_what_google_refuses() {
+async fn the_stand_in_for_google_refuses_like_google() {
     let mut google = Google::new().await;
     audiences(&mut google).await;
     times(&mut google).await;

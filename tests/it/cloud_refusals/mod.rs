@@ -1,5 +1,5 @@
-//! The stand-in clouds refuse what the clouds refuse, with the same words, and accept what they accept. Each
-//! token is good but for one thing.
+//! The stand-in clouds refuse what the real clouds refuse, in the same words, and accept what those accept.
+//! Each token has at most one defect.
 
 mod aws;
 mod entra;
@@ -19,7 +19,7 @@ use crate::harness::ManualClock;
 const NOW: i64 = 1_800_000_000;
 const SUBJECT: &str = "runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write";
 
-/// An issuer that publishes whatever it is told, and the clouds, which fetch it.
+/// An issuer that publishes whatever the test sets, and the clouds that fetch from it.
 struct Table {
     issuer: ForeignIssuer,
     clouds: Clouds,
@@ -45,7 +45,7 @@ impl Table {
         table
     }
 
-    /// The issuer publishes what an honest one does.
+    /// Makes the issuer publish honest documents.
     fn honest(&self) {
         self.issuer.discovery_says(&self.discovery());
         self.issuer.publish(&[&self.rsa]);
@@ -65,7 +65,7 @@ impl Table {
         self.issuer.keys(Reply::json(&json!({"keys": keys})));
     }
 
-    /// The usual claims for this audience, with `change` made to them. Null removes a claim.
+    /// The usual claims for this audience with `change` applied. Null removes a claim.
     fn claims(&self, audience: &str, change: &Value) -> Value {
         let mut claims = json!({
             "iss": self.issuer.url, "sub": SUBJECT, "aud": audience,
@@ -80,7 +80,7 @@ impl Table {
         claims
     }
 
-    /// What the cloud said must begin like this; `None` where it must have accepted.
+    /// The cloud's answer must begin with `expected`; `None` means that it must accept.
     fn check(&mut self, name: &str, found: Option<&str>, expected: Option<&str>) {
         *(if expected.is_some() { &mut self.refused } else { &mut self.accepted }) += 1;
         let right = match (found, expected) {
@@ -101,7 +101,7 @@ impl Table {
     }
 }
 
-/// The token with a signature that is not its own.
+/// The token with a wrong signature.
 fn tampered(token: &str) -> String {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let first = if signature.starts_with('A') { 'B' } else { 'A' };
@@ -118,7 +118,7 @@ fn without_member(mut jwk: Value, name: &str) -> Value {
     jwk
 }
 
-/// Many keys that are nobody's, of this one's kind.
+/// Many unused keys of the same kind.
 fn crowd(like: &ForeignKey, count: usize) -> Vec<Value> {
     (0..count).map(|number| like.called(&format!("other-{number}")).jwk()).collect()
 }

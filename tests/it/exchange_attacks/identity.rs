@@ -1,16 +1,16 @@
-//! Who a run is, and who is behind it, is nothing that a caller chooses.
+//! A caller cannot choose the identity of a run or of the actor behind it.
 
 use super::*;
 
 /// Services and audience profiles may change after a policy was saved.
-pub(super) async fn what_a_caller_chose_never_becomes_part_of_who_a_run_is(scene: Scene) {
+pub(super) async fn a_callers_choice_never_becomes_part_of_a_runs_identity(scene: Scene) {
     let app = &scene.app;
     let mut wish = wishes().swap_remove(5);
     wish.policy["run"]["attributes"]["deployment"] = json!({"choose": "any"});
     scene.put(&json!([wish.policy])).await;
     wish.fields.push(("attributes", r#"{"deployment": "prod"}"#));
     check("chosen", &scene.exchange(&scene.token(&scene.trusted), &wish.fields).await, Ok(()));
-    // From now on AWS gives powers by it.
+    // From now on AWS grants permissions by it.
     let tags = json!({"tags": {"Deployment": "deployment"}});
     let profiles = json!({"version": 0, "profiles": {"sts.amazonaws.com": {"aws_session_tags": tags}}});
     let saved =
@@ -31,7 +31,7 @@ pub(super) async fn what_a_caller_chose_never_becomes_part_of_who_a_run_is(scene
     }
 }
 
-pub(super) async fn a_team_does_not_say_who_is_behind_a_run(scene: Scene) {
+pub(super) async fn a_team_cannot_claim_another_actor_for_a_run(scene: Scene) {
     let app = &scene.app;
     let everything = json!({"rights": [{"project": "*", "stack": "*", "access": "write"}]});
     app.patch(&app.owner, "/api/orgs/acme/teams/web", &everything).await.ok();
@@ -52,7 +52,7 @@ pub(super) async fn a_team_does_not_say_who_is_behind_a_run(scene: Scene) {
     app.post(&team, runs, &run(Some("ceo@acme.example"))).await.problem(403, "forbidden");
     let started = app.post(&team, runs, &run(None)).await.ok();
     assert_eq!(started["claims"]["actor"], SUBJECT);
-    // Who may start runs in the organization's name vouches for every attribute; `act` stays what it was.
+    // A caller with the orchestrator role vouches for every attribute; `act` stays unchanged.
     let started = app.post(&organization, runs, &run(Some("ada"))).await.ok();
     assert_eq!(
         (&started["claims"]["actor"], &started["claims"]["act"]["sub"]),
@@ -60,7 +60,7 @@ pub(super) async fn a_team_does_not_say_who_is_behind_a_run(scene: Scene) {
     );
 }
 
-pub(super) async fn what_denies_an_admin_leaves_no_other_way_to_become_an_owner(scene: Scene) {
+pub(super) async fn denying_the_admin_scope_leaves_no_other_way_to_become_an_owner(scene: Scene) {
     let app = &scene.app;
     let mut owner = wishes().swap_remove(0).policy;
     owner["roleID"] = json!("owner");
@@ -77,7 +77,7 @@ pub(super) async fn what_denies_an_admin_leaves_no_other_way_to_become_an_owner(
     assert_eq!(app.get(token, "/api/user").await.ok()["role"], "orchestrator");
 }
 
-pub(super) async fn a_team_sees_the_clouds_of_its_own_projects(scene: Scene) {
+pub(super) async fn a_team_sees_only_its_own_projects_clouds(scene: Scene) {
     let app = &scene.app;
     let rights = json!({"rights": [{"project": "website", "stack": "prod", "access": "read"}]});
     app.patch(&app.owner, "/api/orgs/acme/teams/web", &rights).await.ok();

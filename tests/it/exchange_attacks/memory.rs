@@ -1,8 +1,8 @@
-//! What is remembered of exchanges, for how long, and at whose cost.
+//! Records of exchanges: what is kept, for how long, and at whose cost.
 
 use super::*;
 
-pub(super) async fn an_issuer_that_is_registered_again_remembers_its_tokens(scene: Scene) {
+pub(super) async fn a_reregistered_issuer_does_not_forget_used_tokens(scene: Scene) {
     let app = &scene.app;
     let wish = &wishes()[0];
     scene.put(&json!([wish.policy])).await;
@@ -17,7 +17,7 @@ pub(super) async fn an_issuer_that_is_registered_again_remembers_its_tokens(scen
     check("another", &scene.exchange(&scene.token(&scene.trusted), &wish.fields).await, Ok(()));
 }
 
-pub(super) async fn refusals_at_one_issuer_hide_none_at_another(scene: Scene) {
+pub(super) async fn refusals_at_one_issuer_do_not_displace_another_issuers(scene: Scene) {
     let wish = &wishes()[0];
     let token = scene.token(&scene.trusted);
     for _ in 0..70 {
@@ -35,7 +35,7 @@ pub(super) async fn refusals_at_one_issuer_hide_none_at_another(scene: Scene) {
     assert_eq!(scene.app.database.number(refused).await, 61);
 }
 
-pub(super) async fn of_each_outcome_a_thousand_are_kept(scene: Scene) {
+pub(super) async fn a_thousand_exchanges_of_each_outcome_are_kept(scene: Scene) {
     let wish = &wishes()[0];
     scene.put(&json!([wish.policy])).await;
     scene.exchange(&scene.token(&scene.trusted), &wish.fields).await.ok();

@@ -1,5 +1,5 @@
-//! Every way of asking for what one may not have: what is asked for, by whose token, under which policies. Only
-//! one of them is answered, and all others for the reason that is theirs.
+//! Every way to request more than is allowed: the requested token, the subject token and the policies vary.
+//! Only one combination is granted; every other is refused for its own reason.
 
 mod agreement;
 mod identity;
@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::SignedDuration;
 use runmint::clock::Clock;
+use runmint::domain::access_token::{AccessToken, Holder, Role};
+use runmint::domain::exchange::{Exchange, Outcome};
 use runmint::entropy::uuid_at;
 use runmint::issuer::organization_name::OrganizationName;
 use runmint::secret::{Secret, SecretKind};
-use runmint::store::access_tokens::{AccessToken, Holder, Role};
-use runmint::store::exchanges::{Exchange, Gained, Outcome, Spent, Use};
+use runmint::store::exchanges::{Gained, Spent, Use};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use url::form_urlencoded;
@@ -28,22 +29,22 @@ use crate::harness::{Answer, Engine, Setup, TestApp, on_both_engines};
 
 on_both_engines![
     Scene:
-    nothing_is_given_but_what_a_policy_of_this_organization_allows,
-    a_hundred_at_once_are_one_exchange,
-    a_form_with_anything_missing_doubled_or_strange_is_refused,
-    a_deleted_organization_answers_as_one_that_never_was,
-    a_policy_decides_about_tokens_for_others_only_where_it_names_them,
+    an_exchange_grants_only_what_this_organizations_policies_allow,
+    a_hundred_concurrent_requests_are_one_exchange,
+    refuses_a_form_with_a_missing_repeated_or_unknown_field,
+    a_deleted_organization_answers_like_an_unknown_one,
+    a_policy_applies_to_other_audiences_only_if_it_names_them,
     exchanges_explanations_and_replays_cannot_differ,
     a_token_is_remembered_for_as_long_as_it_is_accepted,
-    the_issuer_bounds_what_is_asked_for,
-    what_changed_since_the_decision_undoes_it,
-    an_issuer_that_is_registered_again_remembers_its_tokens,
-    refusals_at_one_issuer_hide_none_at_another,
-    of_each_outcome_a_thousand_are_kept,
-    what_a_caller_chose_never_becomes_part_of_who_a_run_is,
-    a_team_does_not_say_who_is_behind_a_run,
-    a_team_sees_the_clouds_of_its_own_projects,
-    what_denies_an_admin_leaves_no_other_way_to_become_an_owner,
+    the_issuer_bounds_the_requested_lifetime,
+    a_change_after_the_decision_undoes_it,
+    a_reregistered_issuer_does_not_forget_used_tokens,
+    refusals_at_one_issuer_do_not_displace_another_issuers,
+    a_thousand_exchanges_of_each_outcome_are_kept,
+    a_callers_choice_never_becomes_part_of_a_runs_identity,
+    a_team_cannot_claim_another_actor_for_a_run,
+    a_team_sees_only_its_own_projects_clouds,
+    denying_the_admin_scope_leaves_no_other_way_to_become_an_owner,
 ];
 
 const SUBJECT: &str = "workload:website";
@@ -52,22 +53,22 @@ const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 struct Scene {
     app: TestApp,
     key: ForeignKey,
-    /// Whose tokens policies speak of.
+    /// The policies apply to this issuer's tokens.
     trusted: ForeignIssuer,
     /// Registered with an organization that is not asked.
     elsewhere: ForeignIssuer,
-    /// Registered once.
+    /// Registered and then deleted.
     deleted: ForeignIssuer,
     /// Never registered.
     stranger: ForeignIssuer,
     globex_owner: String,
-    /// How many there were: no two are alike.
+    /// The number of tokens made: no two are alike.
     tokens: AtomicU64,
-    /// Where the policies of `trusted` are.
+    /// The path of the policies of `trusted`.
     policies: String,
 }
 
-/// What is asked for: the fields of the request, and the policy that would grant it.
+/// A request: its fields, and the policy that would grant it.
 struct Wish {
     name: &'static str,
     fields: Vec<(&'static str, &'static str)>,
@@ -84,7 +85,7 @@ impl Scene {
         let globex_owner = app.make_token("globex", "owner").await;
         app.post_ok(&app.owner, "/api/orgs/acme/teams", &json!({"name": "web", "rights": []})).await;
         app.post_ok(&app.owner, "/api/orgs/acme/users", &json!({"name": "ada", "rights": []})).await;
-        // All of them name their key alike.
+        // All of them use the same key id.
         let key = ForeignKey::es256("1");
         let trusted = ForeignIssuer::start(&[&key]).await;
         let [elsewhere, deleted, stranger] = [
@@ -115,7 +116,7 @@ impl Scene {
         scene
     }
 
-    /// Paths of the issuer and of its policies.
+    /// The paths of the issuer and of its policies.
     async fn register(&self, owner: &str, org: &str, issuer: &ForeignIssuer) -> (String, String) {
         let issuers = format!("/api/orgs/{org}/oidc/issuers");
         let body = json!({"name": issuer.url, "url": issuer.url});
@@ -215,7 +216,7 @@ fn wishes() -> Vec<Wish> {
     wishes
 }
 
-/// `deny` of the same, whoever asks.
+/// The same policy as `deny`.
 fn denied(policy: &Value) -> Value {
     let mut deny = policy.clone();
     deny["decision"] = json!("deny");
@@ -226,12 +227,12 @@ fn denied(policy: &Value) -> Value {
     deny
 }
 
-async fn nothing_is_given_but_what_a_policy_of_this_organization_allows(scene: Scene) {
+async fn an_exchange_grants_only_what_this_organizations_policies_allow(scene: Scene) {
     let forger = ForeignKey::es256("1");
     let mut counted = 0;
     let mut strangers = BTreeSet::new();
     for (index, wish) in wishes().iter().enumerate() {
-        // What grants more than is asked for grants it, too; less does not.
+        // A policy that grants more than requested also grants it; one that grants less does not.
         let others: Vec<Value> = wishes()
             .into_iter()
             .enumerate()
@@ -257,7 +258,7 @@ async fn nothing_is_given_but_what_a_policy_of_this_organization_allows(scene: S
             let answer = scene.exchange(&scene.token(&scene.trusted), &wish.fields).await;
             check(&name, &answer, expected);
             counted += 1;
-            // Whatever the policies say, they say it of this issuer's tokens alone.
+            // Policies apply only to the tokens of their own issuer.
             for issuer in [&scene.elsewhere, &scene.deleted, &scene.stranger] {
                 let answer = scene.exchange(&scene.token(issuer), &wish.fields).await;
                 check(&name, &answer, Err("issuer_unknown"));
@@ -272,7 +273,7 @@ async fn nothing_is_given_but_what_a_policy_of_this_organization_allows(scene: S
             check(&name, &for_others, Err("audience_mismatch"));
             counted += 2;
         }
-        // With the organization's name alone there is nothing to find out about it.
+        // A known name reveals nothing about the organization.
         let fields = [&wish.fields[..], &[("audience", "urn:runmint:org:nowhere")]].concat();
         let answer = scene.exchange(&scene.token(&scene.trusted), &fields).await;
         strangers.insert(answer.text);
@@ -297,7 +298,7 @@ fn check(name: &str, answer: &Answer, expected: Result<(), &str>) {
     }
 }
 
-async fn a_hundred_at_once_are_one_exchange(scene: Scene) {
+async fn a_hundred_concurrent_requests_are_one_exchange(scene: Scene) {
     let wish = &wishes()[0];
     scene.put(&json!([wish.policy])).await;
     let replica = Arc::new(scene.app.replica().await);
@@ -307,7 +308,7 @@ async fn a_hundred_at_once_are_one_exchange(scene: Scene) {
     let given: BTreeSet<String> =
         answers.iter().map(|answer| answer.json()["access_token"].as_str().unwrap().to_owned()).collect();
     assert_eq!(given.len(), 1, "one request, however often it is sent, has one answer");
-    // Each a little different: the first one wins, on whatever process.
+    // Each request differs slightly: the first one wins, on any process.
     let token = scene.token(&scene.trusted);
     let different = |number: usize| {
         let mut fields = form(&token, &wish.fields);
@@ -340,7 +341,7 @@ async fn all_at_once(
     requests.join_all().await
 }
 
-async fn a_form_with_anything_missing_doubled_or_strange_is_refused(scene: Scene) {
+async fn refuses_a_form_with_a_missing_repeated_or_unknown_field(scene: Scene) {
     let wish = &wishes()[2];
     scene.put(&json!([wish.policy])).await;
     let good = form(&scene.token(&scene.trusted), &wish.fields);
@@ -404,10 +405,10 @@ async fn a_form_with_anything_missing_doubled_or_strange_is_refused(scene: Scene
         refused(more).await;
     }
     println!("counted: {counted} strange forms of an exchange, each refused");
-    // None of them used the token up.
+    // None of the refused requests used up the token.
     assert_eq!(send(&scene.app, &good).await.status, 200);
 
-    // What is kept for ever has a bound, also where a policy takes every name.
+    // Permanent records are bounded even if a policy accepts every name.
     let mut any_runner = wishes()[4].policy.clone();
     any_runner["runnerID"] = json!("*");
     scene.put(&json!([any_runner])).await;
@@ -418,7 +419,7 @@ async fn a_form_with_anything_missing_doubled_or_strange_is_refused(scene: Scene
     }
 }
 
-async fn a_deleted_organization_answers_as_one_that_never_was(scene: Scene) {
+async fn a_deleted_organization_answers_like_an_unknown_one(scene: Scene) {
     let app = &scene.app;
     let wish = &wishes()[0];
     let mut claims = scene.claims(&scene.elsewhere);
@@ -434,9 +435,10 @@ async fn a_deleted_organization_answers_as_one_that_never_was(scene: Scene) {
     app.get(access_token, "/api/user").await.problem(401, "unauthorized");
 }
 
-async fn a_policy_decides_about_tokens_for_others_only_where_it_names_them(scene: Scene) {
+async fn a_policy_applies_to_other_audiences_only_if_it_names_them(scene: Scene) {
     let [orchestrator, admin] = [0, 1].map(|index| wishes().swap_remove(index));
-    // Tokens that were made for AWS may become an orchestrator's; about an owner's, nothing was said of them.
+    // A policy accepts tokens made for AWS for an orchestrator's token; no policy accepts them for an
+    // owner's.
     let mut for_aws = orchestrator.policy;
     for_aws["rules"]["aud"] = json!("sts.amazonaws.com");
     scene.put(&json!([for_aws, admin.policy])).await;
@@ -455,7 +457,7 @@ async fn a_token_is_remembered_for_as_long_as_it_is_accepted(scene: Scene) {
     scene.put(&json!([wish.policy])).await;
     let token = scene.token(&scene.trusted);
     scene.exchange(&token, &wish.fields).await.ok();
-    // It expired, but is accepted for another minute, for clocks that go wrong by that much.
+    // The token has expired but is accepted for another minute, to allow for clock differences.
     for (seconds, reason) in [(630, "token_reused"), (29, "token_reused"), (1, "expired")] {
         scene.app.clock.advance(SignedDuration::from_secs(seconds));
         scene.app.inner().store.forget_old_exchanges(scene.app.clock.now()).await.unwrap();
@@ -463,7 +465,7 @@ async fn a_token_is_remembered_for_as_long_as_it_is_accepted(scene: Scene) {
     }
 }
 
-async fn the_issuer_bounds_what_is_asked_for(scene: Scene) {
+async fn the_issuer_bounds_the_requested_lifetime(scene: Scene) {
     let app = &scene.app;
     let wish = &wishes()[0];
     scene.put(&json!([wish.policy])).await;
@@ -478,8 +480,8 @@ async fn the_issuer_bounds_what_is_asked_for(scene: Scene) {
     assert_eq!(scene.exchange(&scene.token(&scene.trusted), &wish.fields).await.ok()["expires_in"], 600);
 }
 
-/// Between the decision and the transaction that carries it out, somebody else had their say.
-async fn what_changed_since_the_decision_undoes_it(scene: Scene) {
+/// Another caller's change falls between the decision and the transaction that carries it out.
+async fn a_change_after_the_decision_undoes_it(scene: Scene) {
     let wish = &wishes()[0];
     scene.put(&json!([wish.policy])).await;
     let app = scene.app.inner();

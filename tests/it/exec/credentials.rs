@@ -1,4 +1,4 @@
-//! `runmint credentials`
+//! `runmint credentials`.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ async fn aws_gets_a_session_named_after_the_run_in_each_format() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_may_pass_is_asked_again_and_what_is_refused_is_told_at_once() {
+async fn temporary_failures_are_retried_and_refusals_reported_at_once() {
     let asking = Asking::start().await;
     asking.service.refuse(400, UNREACHED);
     let again = asking.ask("aws", &AWS).await;
@@ -81,7 +81,7 @@ async fn azure_gets_an_access_token_in_each_format() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn google_gets_the_runs_token_a_configuration_or_an_access_token() {
+async fn google_gets_a_token_a_configuration_or_an_access_token() {
     let asking = Asking::start().await;
     let told = asking.ask("gcp", &GCP).await.json();
     assert_eq!((&told["version"], &told["success"]), (&json!(1), &json!(true)));
@@ -116,7 +116,7 @@ async fn google_gets_the_runs_token_a_configuration_or_an_access_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_printed_was_masked_before() {
+async fn secrets_are_masked_before_they_are_printed() {
     let asking = Asking::start().await;
     let mut environment = asking.environment.clone();
     environment.push(("GITHUB_ACTIONS".into(), "true".into()));

@@ -8,7 +8,7 @@ use super::{AWS, Machine, owned};
 use crate::harness::{Process, eventually};
 
 const ATTRIBUTES: [&str; 5] = ["--org", "acme", "project=website", "stack=prod", "operation=update"];
-/// Until it is told to end, or nobody is left to tell it.
+/// Runs until it is told to end, or its parent is gone.
 const WAITS: &str = "echo ready $RUNMINT_RUN_ID; while kill -0 $PPID; do sleep 0.05; done";
 
 fn run_id(ready: &str) -> &str {
@@ -16,7 +16,7 @@ fn run_id(ready: &str) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_of_its_own_is_finished_with_its_command() {
+async fn a_run_started_by_exec_is_finished_with_its_command() {
     let machine = Machine::start().await;
     let flags = [AWS.as_slice(), &ATTRIBUTES].concat();
     let script = r#"echo "$RUNMINT_RUN_ID"; env | grep -c ACCESS_TOKEN; exit 3"#;
@@ -33,7 +33,7 @@ async fn a_run_of_its_own_is_finished_with_its_command() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn signals_are_the_commands_to_answer() {
+async fn signals_are_left_to_the_command() {
     let machine = Machine::start().await;
     let flags = [AWS.as_slice(), &ATTRIBUTES].concat();
     for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131)] {
@@ -57,7 +57,7 @@ async fn signals_are_the_commands_to_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_kill_the_next_start_removes_what_was_left_and_nothing_of_the_living() {
+async fn the_next_start_removes_leftovers_of_a_killed_run_but_not_of_a_live_one() {
     let machine = Machine::start().await;
     let (_, environment) = machine.run().await;
     let living = machine.exec(&environment, &AWS, WAITS);
@@ -79,7 +79,7 @@ async fn after_a_kill_the_next_start_removes_what_was_left_and_nothing_of_the_li
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn standard_input_and_output_are_the_commands_own() {
+async fn standard_input_and_output_belong_to_the_command() {
     let machine = Machine::start().await;
     let (_, environment) = machine.run().await;
     let of_the_login = machine.folder.path().join("login");
@@ -98,12 +98,12 @@ async fn standard_input_and_output_are_the_commands_own() {
     assert_eq!(super::names_in(&of_the_login.join("runmint")), [""; 0], "in the login's folder");
 }
 
-/// A second Ctrl-C makes many tools give up cleaning.
+/// A second Ctrl-C makes many tools abandon their cleanup.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_typed_at_a_terminal_reaches_the_command_once() {
+async fn terminal_input_reaches_the_command_once() {
     let machine = Machine::start().await;
     let (_, environment) = machine.run().await;
-    // The second signal follows the first through the program: whatever that does with the first, it did before.
+    // The second signal follows the first through the program, which has handled the first by then.
     let command = "trap 'echo interrupted >> said; kill -USR1 $PPID' INT; trap 'touch done; exit 4' USR1;
         touch ready; while kill -0 $PPID; do sleep 0.05; done";
     std::fs::write(machine.folder.path().join("command"), command).unwrap();

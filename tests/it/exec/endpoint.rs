@@ -1,4 +1,4 @@
-//! The endpoint of a run: who gets what from it.
+//! The endpoint of a run, and what each of its callers gets.
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::token_service::TokenService;
 use super::{AWS, Machine, variables};
 use crate::harness::Process;
 
-/// A command that waits, and what it found.
+/// A waiting command and its environment.
 struct Running {
     exec: Process,
     url: String,
@@ -42,7 +42,7 @@ async fn status(request: RequestBuilder) -> StatusCode {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_speaks_githubs_request_protocol_to_those_who_know_its_token() {
+async fn it_speaks_githubs_request_protocol_to_holders_of_its_token() {
     let machine = Machine::start().await;
     let running = Running::start(&machine, &[], &[]).await;
     let answer =
@@ -94,7 +94,7 @@ async fn it_speaks_githubs_request_protocol_to_those_who_know_its_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_hands_out_credentials_of_aws_as_containers_get_them_until_the_run_ends() {
+async fn it_serves_aws_container_credentials_until_the_run_ends() {
     let machine = Machine::start().await;
     let service = TokenService::start().await;
     let flags = [AWS.as_slice(), &["--mode", "endpoint", "--aws-duration", "15m"]].concat();
@@ -120,7 +120,7 @@ async fn it_hands_out_credentials_of_aws_as_containers_get_them_until_the_run_en
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_that_ended_gets_nothing_more_from_it() {
+async fn an_ended_run_gets_nothing_more_from_it() {
     let machine = Machine::start().await;
     let running = Running::start(&machine, &[], &[]).await;
     assert_eq!(status(running.ask(Method::GET, "/id-token")).await, 200);
@@ -132,9 +132,9 @@ async fn a_run_that_ended_gets_nothing_more_from_it() {
     assert!(refused["detail"].as_str().unwrap().contains("gets no more tokens"), "{refused}");
 }
 
-/// A program inside of it that is ours: nothing is different there.
+/// Our own program runs unchanged inside it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn our_own_commands_work_inside() {
+async fn runmint_commands_work_inside_exec() {
     let machine = Machine::start().await;
     let (_, environment) = machine.run().await;
     let program = env!("CARGO_BIN_EXE_runmint");

@@ -1,4 +1,4 @@
-//! What a command finds.
+//! The files and variables that a command gets.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::{AWS, AZURE, GCP, Machine, owned, variables};
 use crate::harness::Process;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_finds_files_and_variables_and_nothing_is_left_of_them() {
+async fn a_command_gets_files_and_variables_and_leaves_none_behind() {
     let machine = Machine::start().await;
     let (run, mut environment) = machine.run().await;
     environment.extend(owned(&[("AWS_ACCESS_KEY_ID", "inherited"), ("AWS_REGION", "eu-west-1")]));
@@ -48,7 +48,7 @@ async fn a_command_finds_files_and_variables_and_nothing_is_left_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_runs_own_request_token_is_not_handed_on() {
+async fn the_runs_request_token_is_not_passed_to_the_command() {
     let machine = Machine::start().await;
     let (run, environment) = machine.run().await;
     let ended = machine.exec(&environment, &[], "env; cat /proc/$PPID/cmdline").wait().ok();
@@ -58,7 +58,7 @@ async fn the_runs_own_request_token_is_not_handed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn settings_of_the_run_are_used_and_flags_win_cloud_by_cloud() {
+async fn the_runs_settings_apply_unless_a_flag_overrides_them_for_a_cloud() {
     let machine = Machine::start().await;
     let (_, mut environment) = machine.run().await;
     let settings = json!({
@@ -80,7 +80,7 @@ async fn settings_of_the_run_are_used_and_flags_win_cloud_by_cloud() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_that_the_aws_cli_keeps_is_neither_used_from_before_nor_left_behind() {
+async fn the_aws_clis_cached_session_is_neither_reused_nor_left_behind() {
     let machine = Machine::start().await;
     let (_, environment) = machine.run().await;
     let flags = [AWS.as_slice(), &["--aws-session-name", "fixed"]].concat();
@@ -97,7 +97,7 @@ async fn a_session_that_the_aws_cli_keeps_is_neither_used_from_before_nor_left_b
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_mode_endpoint_no_token_is_on_the_disk() {
+async fn endpoint_mode_writes_no_token_to_disk() {
     let machine = Machine::start().await;
     let service = TokenService::start().await;
     let (_, environment) = machine.run().await;
@@ -124,9 +124,9 @@ async fn in_mode_endpoint_no_token_is_on_the_disk() {
     );
 }
 
-/// Left out, they would let a session do more than was set.
+/// Without these policies a session could do more than was configured.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn policies_that_no_variable_can_tell_are_kept_by_exchanging_here() {
+async fn session_policies_without_a_variable_are_applied_by_exchanging_in_exec() {
     let machine = Machine::start().await;
     let service = TokenService::start().await;
     let (_, environment) = machine.run().await;
@@ -138,7 +138,7 @@ async fn policies_that_no_variable_can_tell_are_kept_by_exchanging_here() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_mode_credentials_a_command_finds_credentials_of_each_cloud() {
+async fn credentials_mode_gives_a_command_credentials_of_each_cloud() {
     let machine = Machine::start().await;
     let service = TokenService::start().await;
     let (_, environment) = machine.run().await;
@@ -171,7 +171,7 @@ async fn in_mode_credentials_a_command_finds_credentials_of_each_cloud() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ci_system_is_told_each_secret_before_the_command_begins_and_only_on_standard_error() {
+async fn secrets_are_masked_on_standard_error_before_the_command_starts() {
     let machine = Machine::start().await;
     let flags = [AWS.as_slice(), &GCP, &["--gcp-source", "file"]].concat();
     let script = r#"echo "$ACTIONS_ID_TOKEN_REQUEST_TOKEN"; cat "$AWS_WEB_IDENTITY_TOKEN_FILE"; echo; echo begins >&2"#;
@@ -194,7 +194,7 @@ async fn a_ci_system_is_told_each_secret_before_the_command_begins_and_only_on_s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_folder_that_somebody_prepared_is_not_written_to() {
+async fn refuses_to_write_to_a_folder_prepared_by_another_user() {
     let machine = Machine::start().await;
     let (_, environment) = machine.run().await;
     machine.exec(&environment, &AWS, "true").wait().ok();
@@ -209,7 +209,7 @@ async fn a_folder_that_somebody_prepared_is_not_written_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_run_or_with_a_wrong_one_no_command_is_started() {
+async fn no_command_is_started_without_a_valid_run() {
     let machine = Machine::start().await;
     let (run, mut environment) = machine.run().await;
     let touch = |name: &str| machine.folder.path().join(name);

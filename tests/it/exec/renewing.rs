@@ -1,15 +1,15 @@
-//! Tokens in files, renewed by a program whose service gives them seconds to live.
+//! Renewing token files, with a service whose tokens live for seconds.
 
 use crate::harness::{Engine, Installation, Process};
 
 use super::owned;
 
-/// What is a minute in service takes 0.4 s here. It may be this fast on loopback alone.
+/// A minute in production takes 0.4 s here. Only loopback may be this fast.
 const DIVISOR: &str = "150";
 const SETTINGS: &str = "token_lifetime = '4s'\ntoken_lifetime_max = '4s'\nserve_stale = '5s'\npublish_ahead = '8s'\nkeep_published = '10s'\nrotate_every = '19s'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_always_has_a_token_that_lives_until_the_run_is_cancelled() {
+async fn a_token_file_is_always_valid_until_the_run_is_cancelled() {
     let database = crate::harness::TestDatabase::create(Engine::Sqlite, std::path::Path::new("")).await;
     let installation = Installation::behind("http://localhost/oidc", database)
         .configure(SETTINGS)
@@ -25,7 +25,7 @@ async fn a_file_always_has_a_token_that_lives_until_the_run_is_cancelled() {
         ("RUNMINT_ID_TOKEN_REQUEST_URL", &url),
         ("RUNMINT_ID_TOKEN_REQUEST_TOKEN", run["request_token"].as_str().unwrap()),
     ]);
-    // Each line is one token; `exp` is compared with the time by this test.
+    // Each line is one token; the test compares `exp` with the time.
     let script = r#"while kill -0 $PPID; do now=$(date +%s); token=$(cat "$AWS_WEB_IDENTITY_TOKEN_FILE");
         [ "$token" = "$last" ] || { count=$((count + 1)); echo "renewal $count"; }
         last=$token; echo "at $now $token"; sleep 0.05; done"#;
@@ -38,7 +38,7 @@ async fn a_file_always_has_a_token_that_lives_until_the_run_is_cancelled() {
     exec.signal("TERM");
     let ended = exec.wait();
     assert_eq!(ended.code, Some(143));
-    // From the last renewal on it may expire.
+    // After the last renewal the token may expire.
     let (renewed, _) = ended.stdout.split_once("renewal 5").unwrap();
     let mut looks = 0;
     for line in renewed.lines().filter_map(|line| line.strip_prefix("at ")) {
@@ -48,12 +48,12 @@ async fn a_file_always_has_a_token_that_lives_until_the_run_is_cancelled() {
         looks += 1;
     }
     assert!(looks > 10, "{looks}");
-    // A service this fast on a busy machine may have refused once, which is told.
+    // On a busy machine a service this fast may have refused once, which is logged.
     assert!(ended.stderr.lines().all(|line| line.starts_with("runmint: aws.jwt: ")), "{}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_service_is_away_the_old_token_stays_and_the_new_one_comes_with_it() {
+async fn the_old_token_stays_during_an_outage_and_is_renewed_afterwards() {
     let database = crate::harness::TestDatabase::create(Engine::Sqlite, std::path::Path::new("")).await;
     let installation = Installation::behind("http://localhost/oidc", database)
         .configure(SETTINGS)

@@ -1,5 +1,4 @@
-//! The token services of the clouds as far as their answers go: each question is kept, and answered as told. They
-//! verify nothing.
+//! Stand-ins for the clouds' token services that record each request and answer as told. They verify nothing.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -18,7 +17,7 @@ pub(super) struct TokenService {
 #[derive(Default)]
 struct State {
     asked: Mutex<Vec<(String, String)>>,
-    /// Answers to give first.
+    /// The refusals to send first.
     refusals: Mutex<VecDeque<(u16, String)>>,
 }
 
@@ -36,7 +35,7 @@ impl TokenService {
         Self { url, state, accepting }
     }
 
-    /// The variables that lead to it.
+    /// The variables that point clients to it.
     pub(super) fn variables(&self) -> Vec<(String, String)> {
         let pairs = [
             ("AWS_ENDPOINT_URL_STS", self.url.clone()),
@@ -47,12 +46,12 @@ impl TokenService {
         pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 
-    /// Refuses the next question so.
+    /// Refuses the next request with this answer.
     pub(super) fn refuse(&self, status: u16, body: &str) {
         self.state.refusals.lock().unwrap().push_back((status, body.to_owned()));
     }
 
-    /// Path and body of every question so far.
+    /// Path and body of every request so far.
     pub(super) fn asked(&self) -> Vec<(String, String)> {
         self.state.asked.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! The algorithm is never the token's choice (CVE-2015-9235, CVE-2016-10555, CVE-2022-21449).
+//! The token never chooses the algorithm (CVE-2015-9235, CVE-2016-10555, CVE-2022-21449).
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
@@ -15,7 +15,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         .collect()
 }
 
-/// `none` in all sixteen spellings, and what is near it; unsigned, and with a good signature.
+/// `none` in all sixteen spellings and near variants; unsigned, and with a valid signature.
 fn none() -> Vec<Attack> {
     let key = ForeignKey::rs256("k", 0);
     let mut names: Vec<Value> = (0..16_u8)
@@ -57,7 +57,7 @@ fn none() -> Vec<Attack> {
     attacks
 }
 
-/// The public key as a secret, in every form in which it is public.
+/// The public key as an HMAC secret, in every form in which it is public.
 fn shared_secrets() -> Vec<Attack> {
     let mut attacks = Vec::new();
     for key in [ForeignKey::rs256("k", 0), ForeignKey::es256("k"), ForeignKey::new("k", Algorithm::EdDsa, 0)]
@@ -87,7 +87,7 @@ fn shared_secrets() -> Vec<Attack> {
                 let tag = hmac::sign(&hmac::Key::new(algorithm, secret), input.as_bytes());
                 let token = format!("{input}.{}", encode(tag));
                 let title = format!("{name} with secret {number} of a {} key", key.algorithm);
-                // Not even a set that holds the secret makes it a good one.
+                // Not even a key set that contains the secret makes it acceptable.
                 let oct = json!({"kty": "oct", "alg": name, "kid": "k", "k": encode(secret)});
                 let both = json!({"keys": [oct, key.jwk()]});
                 attacks.push(Attack::new(&title, token.clone(), &both, RefusalClass::Malformed));
@@ -98,7 +98,7 @@ fn shared_secrets() -> Vec<Attack> {
     attacks
 }
 
-/// One key's signature under another algorithm's name, where the key's own `alg`, its type or its curve says no.
+/// One key's signature under another algorithm's name, where the key's `alg`, type or curve contradicts it.
 fn other_algorithms() -> Vec<Attack> {
     let mut attacks = Vec::new();
     for own in Algorithm::ALL {
@@ -112,7 +112,7 @@ fn other_algorithms() -> Vec<Attack> {
             let header = json!({"alg": claimed.name(), "kid": "k"}).to_string();
             let input = signing_input(&header, &claims().to_string());
             let name = format!("{claimed} by a key for {own}");
-            // A sound signature by the algorithm that is claimed, where the key can make one.
+            // A valid signature by the claimed algorithm, if the key can make one.
             let sound = format!("{input}.{}", encode(key.sign(claimed, input.as_bytes())));
             attacks.push(Attack::new(&name, sound, &key_set(&[&key]), RefusalClass::UnknownKey));
             let other = format!("{input}.{}", encode(key.sign(own, input.as_bytes())));
@@ -165,7 +165,7 @@ fn wrong_signatures() -> Vec<Attack> {
     attacks
 }
 
-/// Psychic signatures, and signatures in other clothes.
+/// Psychic signatures, and signatures in other encodings.
 fn elliptic_signatures() -> Vec<Attack> {
     let mut attacks = Vec::new();
     for (algorithm, half) in [(Algorithm::Es256, 32), (Algorithm::Es384, 48), (Algorithm::Es512, 66)] {
@@ -197,7 +197,7 @@ fn elliptic_signatures() -> Vec<Attack> {
             ));
         }
         if algorithm == Algorithm::Es256 {
-            // The order of P-256 as r and as s: zero, in its own arithmetic.
+            // The order of P-256 as r and as s: zero, modulo itself.
             let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
             let order: Vec<u8> =
                 (0..32).map(|at| u8::from_str_radix(&order[2 * at..2 * at + 2], 16).unwrap()).collect();
@@ -213,7 +213,7 @@ fn elliptic_signatures() -> Vec<Attack> {
     attacks
 }
 
-/// A genuine signature as ASN.1, which JOSE does not use (RFC 7518 §3.4).
+/// A genuine signature in ASN.1, which JOSE does not use (RFC 7518 §3.4).
 fn der_signature() -> Attack {
     let der = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let pkcs8 = der.to_pkcs8v1().unwrap();

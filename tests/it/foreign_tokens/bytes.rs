@@ -1,4 +1,4 @@
-//! Whatever arrives, there is an answer.
+//! Any input gets an answer.
 
 use std::sync::LazyLock;
 
@@ -36,7 +36,7 @@ fn json_value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..300)) {
+    fn no_token_bytes_cause_a_panic(bytes in vec(any::<u8>(), 0..300)) {
         let text = String::from_utf8_lossy(&bytes);
         for keys in KEYS.iter() {
             prop_assert!(verify(&text, keys).is_err());
@@ -47,7 +47,7 @@ proptest! {
     }
 
     #[test]
-    fn no_three_parts_make_it_panic(
+    fn no_three_parts_cause_a_panic(
         algorithm in prop::sample::select(Algorithm::ALL.to_vec()),
         payload in vec(any::<u8>(), 0..100),
         signature in vec(any::<u8>(), 0..600),
@@ -62,7 +62,7 @@ proptest! {
     }
 
     #[test]
-    fn no_header_and_no_claim_make_it_panic(
+    fn no_header_or_claim_causes_a_panic(
         header in prop::sample::select(vec!["alg", "kid", "typ", "crit", "enc", "zip", "jwk"]),
         claim in prop::sample::select(vec!["iss", "aud", "exp", "iat", "nbf", "sub", "jti"]),
         value in json_value(),
@@ -79,7 +79,7 @@ proptest! {
     }
 
     #[test]
-    fn no_key_makes_it_panic(
+    fn no_key_causes_a_panic(
         algorithm in prop::sample::select(Algorithm::ALL.to_vec()),
         name in prop::sample::select(vec!["kty", "crv", "n", "e", "x", "y", "alg", "use", "kid", "key_ops"]),
         value in prop_oneof![json_value(), vec(any::<u8>(), 0..600).prop_map(|bytes| json!(encode(bytes)))],
@@ -91,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn only_what_the_issuer_signed_is_verified(
+    fn verifies_only_tokens_that_the_issuer_signed(
         claim in "[a-z]{1,8}",
         value in json_value(),
     ) {

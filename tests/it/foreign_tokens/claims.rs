@@ -1,10 +1,10 @@
-//! What a well-signed token says: every claim in every JSON type, and every near miss.
+//! The contents of a correctly signed token: every claim in every JSON type, and every near miss.
 
 use std::sync::LazyLock;
 
 use super::*;
 
-/// `NOW` as a number that may have a fraction.
+/// `NOW` as a floating-point number.
 const NOW_AS_FLOAT: f64 = 1_800_000_000.0;
 
 static KEY: LazyLock<ForeignKey> = LazyLock::new(|| ForeignKey::es256("k"));
@@ -49,7 +49,7 @@ fn times() -> Vec<Attack> {
         for value in wrong {
             attacks.push(attack(format!("{name} {value}"), &with(name, value), RefusalClass::Malformed));
         }
-        // A number that no machine word holds.
+        // A number too large for any machine word.
         let huge = claims().to_string().replacen(
             &format!("\"{name}\":1"),
             &format!("\"{name}\":{}1", "9".repeat(30)),
@@ -78,7 +78,7 @@ fn times() -> Vec<Attack> {
         ("exp", json!(NOW + 3601), RefusalClass::Lifetime),
         ("exp", json!(NOW_AS_FLOAT + 3600.5), RefusalClass::Lifetime),
         ("exp", json!(253_402_200_000_i64), RefusalClass::Lifetime),
-        // Milliseconds, as JavaScript has them.
+        // Milliseconds, as in JavaScript.
         ("exp", json!(NOW * 1000 / 10), RefusalClass::Lifetime),
         ("iat", json!(NOW - 3301), RefusalClass::Lifetime),
         ("iat", json!(0), RefusalClass::Lifetime),
@@ -205,7 +205,7 @@ fn accepted(claims: &Value) -> VerifiedClaims {
 }
 
 #[test]
-fn the_leeway_is_sixty_seconds_and_not_one_more() {
+fn the_leeway_is_exactly_sixty_seconds() {
     accepted(&with("exp", json!(NOW - 59)));
     accepted(&with("nbf", json!(NOW + 60)));
     accepted(&with("iat", json!(NOW + 60)));
@@ -225,7 +225,7 @@ fn a_date_may_have_a_fraction() {
 }
 
 #[test]
-fn the_audience_is_one_of_those_that_are_expected() {
+fn the_audience_must_be_one_of_the_expected_ones() {
     for aud in [json!(AUDIENCE), json!([AUDIENCE]), json!(["other", AUDIENCE]), json!([AUDIENCE, AUDIENCE])] {
         assert_eq!(accepted(&with("aud", aud)).audience(), AUDIENCE);
     }
@@ -242,9 +242,9 @@ fn the_audience_is_one_of_those_that_are_expected() {
 }
 
 #[test]
-fn copies_of_a_token_have_one_digest_whatever_their_signatures() {
+fn copies_of_a_token_have_one_digest_whatever_the_signature() {
     let first = accepted(&claims());
-    // ECDSA signatures are random, so these are two.
+    // ECDSA signatures are random, so these two tokens differ.
     let second = accepted(&claims());
     assert_eq!(first.digest(), second.digest());
     assert_ne!(first.digest(), accepted(&with("jti", json!("two"))).digest());

@@ -52,7 +52,7 @@ fn parts() -> Vec<Attack> {
     .collect()
 }
 
-/// Signed as they stand, so that only their form is wrong.
+/// Signed exactly as encoded, so that only the form is wrong.
 fn encodings() -> Vec<Attack> {
     let (header, claims) = (key().header().to_string(), with("sub", json!("???>>>~~~~")).to_string());
     let mut attacks = Vec::new();
@@ -91,7 +91,7 @@ fn encodings() -> Vec<Attack> {
     ] {
         attacks.push(malformed(name, format!("{input}.{signature}")));
     }
-    // 256 bytes leave four unused bits in the last character; all zero is the one way to write them.
+    // 256 bytes leave four unused bits in the last character; all must be zero in the one valid encoding.
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (start, last) = good.split_at(good.len() - 1);
     let digit = alphabet.iter().position(|one| last.as_bytes()[0] == *one).unwrap();
@@ -177,7 +177,7 @@ fn no_objects() -> Vec<Attack> {
 }
 
 #[test]
-fn a_token_may_be_as_long_as_the_bound_and_no_longer() {
+fn a_token_may_be_exactly_as_long_as_the_limit() {
     let key = key();
     let keys = set(&key_set(&[&key]));
     let of_fill = |fill: usize| key.token(&with("x", json!("x".repeat(fill))));
@@ -187,7 +187,7 @@ fn a_token_may_be_as_long_as_the_bound_and_no_longer() {
 }
 
 #[test]
-fn no_byte_of_a_token_can_be_changed_left_out_or_added() {
+fn no_byte_of_a_token_can_be_changed_removed_or_added() {
     for key in [ForeignKey::rs256("k", 0), ForeignKey::es256("k"), ForeignKey::new("k", Algorithm::EdDsa, 0)]
     {
         let (good, keys) = (key.token(&claims()), set(&key_set(&[&key])));

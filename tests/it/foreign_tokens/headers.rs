@@ -1,4 +1,4 @@
-//! What the header says is not followed (CVE-2018-0114, RFC 8725 §3.10, §3.11).
+//! The header's instructions are ignored (CVE-2018-0114, RFC 8725 §3.10, §3.11).
 
 use std::net::TcpListener;
 
@@ -87,7 +87,7 @@ pub(super) fn attacks() -> Vec<Attack> {
     attacks
 }
 
-/// Keys that come along with the token, or the way to them.
+/// Keys embedded in the token, or references to them.
 fn embedded(theirs: &ForeignKey) -> Vec<(&'static str, Value)> {
     let mut embedded = vec![
         ("jwk", theirs.jwk()),
@@ -111,7 +111,7 @@ fn embedded(theirs: &ForeignKey) -> Vec<(&'static str, Value)> {
     embedded
 }
 
-/// Names of keys that are paths, queries and addresses elsewhere.
+/// Key ids that are paths, queries and addresses elsewhere.
 const KEY_IDS: &[&str] = &[
     "",
     " ",
@@ -152,7 +152,7 @@ const KEY_IDS: &[&str] = &[
 ];
 
 #[test]
-fn a_good_token_stays_good_whatever_else_its_header_says() {
+fn a_valid_token_stays_valid_with_any_other_header_members() {
     let key = ForeignKey::rs256("k", 0);
     let keys = set(&key_set(&[&key]));
     for (name, value) in embedded(&ForeignKey::rs256("k", 1)) {
@@ -170,7 +170,7 @@ fn a_good_token_stays_good_whatever_else_its_header_says() {
 }
 
 #[test]
-fn nobody_is_asked_for_a_key_that_a_header_points_to() {
+fn a_key_that_a_header_points_to_is_never_fetched() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}/keys", listener.local_addr().unwrap());

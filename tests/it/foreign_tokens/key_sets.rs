@@ -7,7 +7,7 @@ use runmint::trust::token::{UnusableKey, VerifyingKey};
 use super::*;
 use crate::foreign_issuer::{encode, signing_input};
 
-/// Good tokens, and key sets from which the one key was taken, made ambiguous or spoiled.
+/// Valid tokens with key sets whose one key was removed, made ambiguous or corrupted.
 pub(super) fn attacks() -> Vec<Attack> {
     let mut attacks = small_order();
     for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
@@ -38,7 +38,7 @@ pub(super) fn attacks() -> Vec<Attack> {
                 RefusalClass::UnknownKey,
             ));
         }
-        // The named key is the only one that is tried.
+        // Only the key named in the header is tried.
         let forged = other.token_with(&key.header(), &claims());
         attacks.push(Attack::new(
             "another key of the set",
@@ -50,7 +50,7 @@ pub(super) fn attacks() -> Vec<Attack> {
     attacks
 }
 
-/// A key of small order, and a signature that its equation holds for, whatever is signed.
+/// A key of small order, and a signature that satisfies its equation for any message.
 fn small_order() -> Vec<Attack> {
     let mut one = [0; 32];
     one[0] = 1;
@@ -73,7 +73,7 @@ fn small_order() -> Vec<Attack> {
     attacks
 }
 
-/// The key's JWK with one thing wrong.
+/// The key's JWK with one defect.
 fn spoiled(key: &ForeignKey) -> Vec<(String, Value)> {
     let mut changes = vec![
         ("use", json!("enc")),
@@ -144,7 +144,7 @@ fn spoiled(key: &ForeignKey) -> Vec<(String, Value)> {
     changes.into_iter().map(spoil).collect()
 }
 
-/// With the exponent 1 a signature is the padded digest itself: anybody can write it.
+/// With the exponent 1 a signature is the padded digest itself, so anyone can forge one.
 #[test]
 fn an_rsa_key_is_neither_too_small_nor_too_large_nor_trivial() {
     let jwk = |n: Vec<u8>, e: &str| json!({"kty": "RSA", "n": encode(n), "e": e});
@@ -167,7 +167,7 @@ fn an_rsa_key_is_neither_too_small_nor_too_large_nor_trivial() {
     let mut even = modulus(2048);
     even[255] = 0xfe;
     assert_eq!(reason(&jwk(even, "AQAB")), UnusableKey::Unsound);
-    // As some write it, with the sign of ASN.1 in front.
+    // With a leading zero byte, as in ASN.1, which some issuers write.
     let key = ForeignKey::rs256("k", 0);
     let mut signed = key.jwk();
     let n = URL_SAFE_NO_PAD.decode(signed["n"].as_str().unwrap()).unwrap();
@@ -176,7 +176,7 @@ fn an_rsa_key_is_neither_too_small_nor_too_large_nor_trivial() {
 }
 
 #[test]
-fn keys_of_another_kind_under_one_name_are_told_apart() {
+fn keys_of_different_types_under_one_id_are_told_apart() {
     let (rsa, ec) = (ForeignKey::rs256("k", 0), ForeignKey::es256("k"));
     let keys = set(&key_set(&[&rsa, &ec]));
     for key in [&rsa, &ec] {

@@ -1,5 +1,5 @@
-//! Attacks on the verification of foreign tokens. Each begins with a token that is good but for one thing, and
-//! must be refused for that thing.
+//! Attacks on the verification of foreign tokens. Each token has exactly one defect and must be refused for
+//! it.
 
 mod algorithms;
 mod bytes;
@@ -20,7 +20,7 @@ const ISSUER: &str = "https://token.actions.example";
 const AUDIENCE: &str = "urn:runmint:org:acme";
 const NOW: i64 = 1_800_000_000;
 
-/// A token that must not be accepted, and the reason that must be given.
+/// A token that must be refused, and the expected reason.
 struct Attack {
     name: String,
     token: String,

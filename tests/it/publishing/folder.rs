@@ -1,11 +1,11 @@
-//! A folder, which a web server in front of it serves.
+//! A folder that a web server publishes.
 
 use std::fs::{self, File};
 use std::io::Read;
 
 use tempfile::TempDir;
 
-use super::{Fetched, KEYS, Place, publish, written};
+use runmint_testing::places::{Fetched, KEYS, Place, publish, written};
 
 pub(super) struct Folder(TempDir);
 
@@ -15,7 +15,7 @@ impl Folder {
     }
 
     fn path(&self, path: &str) -> std::path::PathBuf {
-        // Part of the address, so it has to come through the encoding of URLs.
+        // Part of the address, so it must survive URL encoding.
         self.0.path().join("our site").join(path)
     }
 }
@@ -40,7 +40,7 @@ impl Place for Folder {
 }
 
 #[tokio::test]
-async fn a_file_is_replaced_at_once_and_never_half_written() {
+async fn a_file_is_replaced_atomically() {
     let folder = Folder::new();
     publish(&folder, &[(KEYS, "old")]).await.unwrap();
     let mut opened = File::open(folder.path(KEYS)).unwrap();
@@ -53,7 +53,7 @@ async fn a_file_is_replaced_at_once_and_never_half_written() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_made_is_named() {
+async fn the_error_names_a_folder_that_cannot_be_created() {
     let folder = Folder::new();
     fs::write(folder.0.path().join("our site"), "a file").unwrap();
     let error = publish(&folder, &[(KEYS, "{}")]).await.unwrap_err().to_string();

@@ -1,5 +1,5 @@
-//! `publish_to` of a service: no key signs before every static copy has it, and none takes over while one is
-//! broken.
+//! `publish_to` in a running service: no key signs before every static copy has it, and no key takes over
+//! while a copy is broken.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use runmint::app::App;
 use runmint::clock::Clock;
+use runmint::copies::Target;
 use runmint::entropy::SystemEntropy;
-use runmint::flows::publish_keys::publish_keys;
+use runmint::flows::publish_copies::publish_copies;
 use runmint::flows::readiness::readiness;
 use runmint::flows::rotate_keys::{RotateError, look_after_keys, rotate_now};
-use runmint::publishing::Target;
 use runmint::signing::algorithm::SigningAlgorithm;
 use runmint::signing::keyring::{IssuerId, RingId};
 use runmint::signing::rotation::Hold;
@@ -20,37 +20,38 @@ use runmint::store::Store;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::shelf::{Fault, Shelf};
+use runmint_testing::places::{Fault, Shelf};
+
 use crate::harness::{Installation, SharedKeys, TestApp, eventually, on_both_engines, sealing_key_text};
 
 mod installed {
-    use super::no_key_signs_before_its_copy_is_there;
+    use super::no_key_signs_before_every_copy_has_it;
     use crate::harness::installed_on_both_engines;
 
-    installed_on_both_engines![no_key_signs_before_its_copy_is_there];
+    installed_on_both_engines![no_key_signs_before_every_copy_has_it];
 }
 
 on_both_engines![
-    what_one_process_cannot_write_another_does,
-    a_claim_that_ended_gives_no_right_to_write,
+    another_process_writes_what_one_cannot,
+    an_expired_claim_gives_no_right_to_write,
     a_process_that_stops_leaves_its_turn_to_the_others,
-    no_key_takes_over_by_hand_while_a_copy_is_broken,
+    no_key_takes_over_on_request_while_a_copy_is_broken,
     no_key_takes_over_when_it_is_due_while_a_copy_is_broken,
-    a_copy_that_was_lost_is_mended_and_is_loud,
+    a_lost_copy_is_restored_and_raises_an_alarm,
 ];
 
 const SHARED: RingId = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
-/// How many looks a process that failed leaves to the others.
+/// The number of looks for which a process that failed yields to the others.
 const PAUSE: usize = 3;
 const CLAIM: SignedDuration = SignedDuration::from_secs(25);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-async fn no_key_signs_before_its_copy_is_there(installation: Installation) {
+async fn no_key_signs_before_every_copy_has_it(installation: Installation) {
     let folder = installation.path("site");
     let target = format!("publish_to = 'file://{}'", folder.display());
     let installation = installation.configure(&target);
-    // Something else stands where the copy should be.
+    // A file occupies the place of the copy.
     fs::write(&folder, "in the way").unwrap();
     let admin = installation.init(&[]).unwrap();
     let service = installation.serve();
@@ -83,7 +84,7 @@ async fn no_key_signs_before_its_copy_is_there(installation: Installation) {
     assert!(copy("jwks").contains(&kid));
     let discovery: Value = serde_json::from_str(&copy("openid-configuration")).unwrap();
     assert_eq!(discovery["issuer"], Installation::ISSUER);
-    // Every change follows by itself.
+    // Every change is published automatically.
     let served = async || service.get("", "/oidc/.well-known/jwks").await.text;
     eventually("the next key is in the copy", async || {
         served().await.matches("kid").count() == 2 && copy("jwks") == served().await
@@ -91,7 +92,7 @@ async fn no_key_signs_before_its_copy_is_there(installation: Installation) {
     .await;
     assert_eq!(service.get("", "/readyz").await.status, 200);
 
-    // Who revokes a key learns which copies still have it.
+    // An operator who revokes a key learns which copies still contain it.
     let keys = service.get(&admin, "/api/keys").await.ok();
     let next = keys["keys"].as_array().unwrap().iter().find(|key| key["state"] == "next").unwrap().clone();
     let revoke = format!("/api/keys/{}/revoke", next["kid"].as_str().unwrap());
@@ -106,7 +107,7 @@ async fn no_key_signs_before_its_copy_is_there(installation: Installation) {
     assert!(!copy("jwks").contains(&kid));
 }
 
-async fn what_one_process_cannot_write_another_does(app: TestApp) {
+async fn another_process_writes_what_one_cannot(app: TestApp) {
     let (refusing, shelf) = (Shelf::start(Fault::RefusesAndRepeats).await, Shelf::start(Fault::None).await);
     let bucket = |shelf: &Shelf| Target::parse("s3://documents/site", &shelf.as_s3()).unwrap();
     let unable = process(&app, bucket(&refusing)).await;
@@ -116,7 +117,7 @@ async fn what_one_process_cannot_write_another_does(app: TestApp) {
     assert_eq!(before.signing_key.as_deref(), Some("the signing key is not in the static copies yet"));
     assert!(!before.is_ready());
     assert_eq!(alarms(&unable).len(), 1);
-    // No time passes, and the one that cannot is always first.
+    // No time passes, and the process that cannot write always looks first.
     for _ in 0..PAUSE {
         look(&unable).await;
         look(&able).await;
@@ -130,41 +131,41 @@ async fn what_one_process_cannot_write_another_does(app: TestApp) {
     }
 }
 
-async fn a_claim_that_ended_gives_no_right_to_write(app: TestApp) {
+async fn an_expired_claim_gives_no_right_to_write(app: TestApp) {
     let (store, slow, quick) = (&app.inner().store, Uuid::from_u128(1), Uuid::from_u128(2));
-    store.want_publication("a copy", DAY).await.unwrap();
-    let claim = async |by| store.claim_publication("a copy", by, CLAIM).await.unwrap().is_some();
+    store.want_copy("a copy", DAY).await.unwrap();
+    let claim = async |by| store.claim_copy("a copy", by, CLAIM).await.unwrap().is_some();
     let renew = async |by| store.renew_claim("a copy", by, CLAIM).await.unwrap();
     assert!(claim(slow).await);
     assert!(!claim(quick).await);
     assert!(renew(slow).await);
     app.clock.advance(CLAIM);
     assert!(!renew(slow).await, "it was paused");
-    assert!(!store.record_publication("a copy", slow, 1).await.unwrap());
+    assert!(!store.record_copy("a copy", slow, 1).await.unwrap());
     assert!(claim(quick).await);
     assert!(!renew(slow).await);
-    assert!(!store.record_publication("a copy", slow, 1).await.unwrap());
-    store.distrust_publication("a copy", slow).await.unwrap();
-    assert!(store.record_publication("a copy", quick, 2).await.unwrap());
-    store.distrust_publication("a copy", slow).await.unwrap();
-    assert_eq!(store.publications().await.unwrap()[0].revision, Some(2));
+    assert!(!store.record_copy("a copy", slow, 1).await.unwrap());
+    store.distrust_copy("a copy", slow).await.unwrap();
+    assert!(store.record_copy("a copy", quick, 2).await.unwrap());
+    store.distrust_copy("a copy", slow).await.unwrap();
+    assert_eq!(store.copies().await.unwrap()[0].revision, Some(2));
 }
 
 async fn a_process_that_stops_leaves_its_turn_to_the_others(app: TestApp) {
     let (store, ending, other) = (&app.inner().store, Uuid::from_u128(1), Uuid::from_u128(2));
-    store.want_publication("a copy", DAY).await.unwrap();
-    assert!(store.claim_publication("a copy", ending, CLAIM).await.unwrap().is_some());
+    store.want_copy("a copy", DAY).await.unwrap();
+    assert!(store.claim_copy("a copy", ending, CLAIM).await.unwrap().is_some());
     store.end_lease(ending).await.unwrap();
-    assert!(store.claim_publication("a copy", other, CLAIM).await.unwrap().is_some());
+    assert!(store.claim_copy("a copy", other, CLAIM).await.unwrap().is_some());
 }
 
-async fn no_key_takes_over_by_hand_while_a_copy_is_broken(app: TestApp) {
+async fn no_key_takes_over_on_request_while_a_copy_is_broken(app: TestApp) {
     let site = Site::of(&app);
     let process = process(&app, site.target()).await;
     live(&app, &process, DAY).await;
     let active = signer(&app, &process);
     site.break_it();
-    // Nothing has looked at it since.
+    // No process has checked it since.
     refused(&process, &site).await;
     look(&process).await;
     let [alarm] = alarms(&process).try_into().unwrap();
@@ -183,7 +184,7 @@ async fn no_key_takes_over_by_hand_while_a_copy_is_broken(app: TestApp) {
     }
     look(&process).await;
     assert_eq!(alarms(&process), [""; 0]);
-    // It has to be there for the max-age first.
+    // It must be published for the max-age first.
     refused(&process, &site).await;
     live(&app, &process, MINUTE * 5).await;
     let (next, _) = rotate_now(&process, SHARED).await.unwrap();
@@ -210,7 +211,7 @@ async fn no_key_takes_over_when_it_is_due_while_a_copy_is_broken(app: TestApp) {
     assert_eq!(alarms(&process), [""; 0]);
 }
 
-async fn a_copy_that_was_lost_is_mended_and_is_loud(app: TestApp) {
+async fn a_lost_copy_is_restored_and_raises_an_alarm(app: TestApp) {
     let site = Site::of(&app);
     let process = process(&app, site.target()).await;
     live(&app, &process, DAY).await;
@@ -224,7 +225,7 @@ async fn a_copy_that_was_lost_is_mended_and_is_loud(app: TestApp) {
     live(&app, &process, MINUTE * 10).await;
     look(&process).await;
     assert_eq!(alarms(&process), [""; 0]);
-    // By itself it is found within the hour.
+    // Without help it is noticed within the hour.
     fs::write(site.key_set_path(), "{}").unwrap();
     live(&app, &process, MINUTE * 60).await;
     assert_eq!(site.key_set(), right);
@@ -234,7 +235,7 @@ async fn a_copy_that_was_lost_is_mended_and_is_loud(app: TestApp) {
     rotate_now(&process, SHARED).await.unwrap();
 }
 
-/// A folder where the copy belongs.
+/// The folder of the copy.
 struct Site(PathBuf);
 
 impl Site {
@@ -258,7 +259,7 @@ impl Site {
         fs::read_to_string(self.key_set_path()).unwrap()
     }
 
-    /// Puts something else where the copy was.
+    /// Blocks the place of the copy.
     fn break_it(&self) {
         fs::remove_dir_all(&self.0).unwrap();
         fs::write(&self.0, "in the way").unwrap();
@@ -269,7 +270,7 @@ impl Site {
     }
 }
 
-/// One more process on the app's database, by its clock, that has looked once.
+/// Another process on the app's database and clock that has looked once.
 async fn process(app: &TestApp, target: Target) -> App {
     let settings = app.settings();
     let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
@@ -280,9 +281,9 @@ async fn process(app: &TestApp, target: Target) -> App {
     process
 }
 
-/// What a process does every five seconds, in the order that needs the most of them.
+/// The work that a process does every five seconds, in the least favourable order.
 async fn look(process: &App) {
-    publish_keys(process).await.unwrap();
+    publish_copies(process).await.unwrap();
     look_after_keys(process).await.unwrap();
 }
 
@@ -295,12 +296,12 @@ async fn live(app: &TestApp, process: &App, time: SignedDuration) {
 }
 
 fn signer(app: &TestApp, process: &App) -> String {
-    let served = process.served.load();
+    let served = process.serving.peek();
     served.keyring.signer(SHARED, &process.rotation, app.clock.now()).unwrap().kid().to_owned()
 }
 
 fn alarms(process: &App) -> Vec<String> {
-    process.alarms.load().iter().map(|alarm| alarm.what.clone()).collect()
+    process.serving.notices().alarms().iter().map(|alarm| alarm.what.clone()).collect()
 }
 
 async fn refused(process: &App, site: &Site) {

@@ -1,8 +1,8 @@
-//! Addresses and settings, before anything is contacted.
+//! Addresses and settings, before any store is contacted.
 
-use runmint::publishing::{Object, PublishError, Target};
+use runmint::copies::{Object, PublishError, Target};
 
-use super::variables;
+use runmint_testing::places::variables;
 
 const ACCOUNT: (&str, &str) = ("AZURE_STORAGE_ACCOUNT_NAME", "documents");
 
@@ -23,7 +23,7 @@ fn a_target_shows_its_address() {
 }
 
 #[test]
-fn an_address_that_could_hold_a_secret_or_means_nothing_is_refused() {
+fn refuses_an_address_that_is_invalid_or_could_hold_a_secret() {
     for url in [
         "",
         "documents",
@@ -49,7 +49,7 @@ fn an_address_that_could_hold_a_secret_or_means_nothing_is_refused() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused_without_repeating_them() {
+fn invalid_settings_are_refused_without_quoting_them() {
     for (url, settings, why) in [
         ("az://documents", &[][..], "Account must be specified"),
         ("az://documents", &[ACCOUNT, ("AZURE_STORAGE_ACCOUNT_KEY", "hunter2!")], "its key is not base64"),
@@ -71,7 +71,7 @@ fn settings_that_cannot_work_are_refused_without_repeating_them() {
 }
 
 #[test]
-fn variables_that_are_empty_or_of_another_store_do_not_matter() {
+fn empty_variables_and_those_of_another_store_are_ignored() {
     let settings = variables(&[
         ("AWS_ALLOW_HTTP", ""),
         ("AWS_PAGER", "less"),
@@ -82,7 +82,7 @@ fn variables_that_are_empty_or_of_another_store_do_not_matter() {
 }
 
 #[tokio::test]
-async fn a_path_that_would_not_be_the_key_as_it_is_is_refused() {
+async fn refuses_a_path_that_would_not_be_the_object_key_verbatim() {
     let target = Target::parse("file:///nowhere", &[]).unwrap();
     for path in ["", "/", "/jwks", "jwks/", "a//b", "../jwks", "./jwks", "a\nb"] {
         let objects = [Object { path: path.to_owned(), body: Vec::new() }];
@@ -92,7 +92,7 @@ async fn a_path_that_would_not_be_the_key_as_it_is_is_refused() {
 }
 
 #[tokio::test]
-async fn a_cache_control_that_is_no_header_is_refused() {
+async fn refuses_an_invalid_cache_control_header() {
     let target = Target::parse("file:///nowhere", &[]).unwrap();
     for value in ["", "public\r\nx: y", "öffentlich"] {
         let error = target.publish(&[], value).await.unwrap_err();

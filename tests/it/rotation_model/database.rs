@@ -1,5 +1,5 @@
-//! What the database decides about the keys, each in one transaction and by its own clock, unless that is
-//! the fault that is looked for.
+//! The database's decisions about the keys, each in one transaction and by its own clock, unless the fault
+//! under test changes that.
 
 use runmint::signing::rotation::{KeyLife, KeyState, RotationPolicy, Step, emergency_start, next_step};
 
@@ -8,20 +8,20 @@ use super::replica::Promotion;
 use super::setting::{Emergency, Fault, Setting, Ticks, now, seconds};
 use super::table::{Key, Slots, Table, age_of};
 
-/// What comes of the step that the real rules ask for.
+/// The outcome of the step that the real rules require.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Maintenance {
     Nothing,
-    /// The step, and what the table is after it. More than one only where replicas' clocks decide.
+    /// The step and the resulting table. There are several only if replicas' clocks decide.
     Done(Event, Vec<Table>),
-    /// The model has no slot for a key that should be made: its sizes are too small.
+    /// The model has no slot for a new key: its sizes are too small.
     OutOfSlots,
 }
 
 pub(super) fn maintain(table: &Table, setting: &Setting, policy: &RotationPolicy) -> Maintenance {
     let mut after = *table;
     match next_step(&table.lives(), policy, now()) {
-        // It is for a replica to try: it may have read other rows.
+        // A replica attempts this: it may have read other rows.
         None | Some(Step::Promote { .. }) => Maintenance::Nothing,
         Some(Step::MakeNext) if table.is_full() => Maintenance::OutOfSlots,
         Some(Step::MakeNext) => {
@@ -49,7 +49,7 @@ pub(super) fn maintain(table: &Table, setting: &Setting, policy: &RotationPolicy
     }
 }
 
-/// The promotion that a replica asks for, if the rows are still as it takes them to be.
+/// The promotion that a replica requests, if the rows are still as it assumes.
 pub(super) fn promote(table: &Table, asked: Promotion, setting: &Setting) -> Option<Table> {
     let mut after = *table;
     let next = after.keys[asked.next].as_mut()?;
@@ -72,7 +72,7 @@ pub(super) fn promote(table: &Table, asked: Promotion, setting: &Setting) -> Opt
     Some(after)
 }
 
-/// What an emergency may make of the table. There is one at most.
+/// The tables that a revocation may produce. There is at most one revocation.
 pub(super) fn revocations(table: &Table, setting: &Setting, policy: &RotationPolicy) -> Vec<Table> {
     if table.had_emergency || setting.emergency == Emergency::None {
         return Vec::new();
@@ -93,8 +93,8 @@ fn without_service(table: &Table, slot: usize) -> Table {
     after
 }
 
-/// The next key signs instead of the revoked one, as soon as it is warm, and another one is made, all in the
-/// same transaction.
+/// The next key replaces the revoked one as soon as it is warm, and a new next key is made, all in the same
+/// transaction.
 fn take_over(mut after: Table, setting: &Setting, policy: &RotationPolicy) -> Table {
     let scheduled = after.slots().find(|(_, key)| key.life().is_designated()).map(|(slot, _)| slot);
     let waiting = after.slots().find(|(_, key)| key.life().waits()).map(|(slot, _)| slot);
@@ -108,8 +108,8 @@ fn take_over(mut after: Table, setting: &Setting, policy: &RotationPolicy) -> Ta
     after
 }
 
-/// The keys with which a token may be recorded by one whose clock is `clock` from the database's: the
-/// conditions of the statement that records it.
+/// The keys with which a process whose clock is off by `clock` may have a token recorded: the conditions of
+/// the statement that records it.
 pub(super) fn recordable(table: &Table, clock: Ticks, setting: &Setting, policy: &RotationPolicy) -> Slots {
     if setting.has(Fault::NoRecordCheck) {
         return table.where_key(|_| true);

@@ -1,4 +1,4 @@
-//! What can happen, one transaction or one action of a process at a time.
+//! The events: one transaction or one action of a process each.
 
 use super::setting::Ticks;
 use super::table::Slots;
@@ -10,7 +10,7 @@ pub(super) enum Event {
     Synchronise {
         clock: Ticks,
     },
-    /// A replica forgets everything and starts, on whichever machine.
+    /// A replica loses its memory and restarts on any machine.
     Crash,
     /// The verifier gets a key set from a replica.
     Fetch {
@@ -21,7 +21,7 @@ pub(super) enum Event {
         clock: Ticks,
         slot: usize,
     },
-    /// A replica has the database choose the next key.
+    /// A replica asks the database to promote the next key.
     Promote {
         clock: Ticks,
         next: usize,
@@ -47,7 +47,7 @@ impl Event {
         "revocations",
     ];
 
-    /// As a place in `KINDS`.
+    /// The index in `KINDS`.
     pub(super) fn kind(self) -> usize {
         match self {
             Self::Tick => 0,

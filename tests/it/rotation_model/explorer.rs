@@ -1,4 +1,4 @@
-//! Breadth first over all states, so that a counterexample is a shortest one.
+//! Explores all states breadth first, so that a counterexample is a shortest one.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use super::world::{State, World};
 pub(super) struct Exploration {
     pub(super) states: usize,
     pub(super) transitions: usize,
-    /// How many transitions there are of each kind of event.
+    /// The number of transitions by kind of event.
     pub(super) events: [usize; Event::KINDS.len()],
     pub(super) depth: usize,
     pub(super) took: Duration,
     pub(super) bytes: usize,
-    /// How many different tables, replicas and outsides there are.
+    /// The numbers of different tables, replicas and outsides.
     pub(super) parts: [usize; 3],
     /// Whether there was room for all keys.
     pub(super) is_complete: bool,
@@ -25,11 +25,11 @@ pub(super) struct Exploration {
 #[derive(Debug)]
 pub(super) struct Violation {
     pub(super) invariant: Invariant,
-    /// From the start to the state that violates it: what happened, and what came of it.
+    /// The events and states from the start to the violating state.
     pub(super) trace: Vec<String>,
 }
 
-/// Until there is nothing new, or one of `wanted` is violated.
+/// Runs until no state is new, or one of `wanted` is violated.
 pub(super) fn explore(setting: Setting, wanted: &[Invariant]) -> Exploration {
     let started = Instant::now();
     let mut world = World::new(setting);
@@ -92,18 +92,18 @@ fn trace(world: &mut World, seen: &Seen, last: usize) -> Vec<String> {
     trace
 }
 
-/// The states in the order in which they were found, and an open-addressing index into them: a few bytes
-/// for each, and no generic code that a test build would not optimise.
+/// The states in order of discovery, with an open-addressing index: a few bytes per state, and no generic
+/// code, which a test build would not optimise.
 #[derive(Default)]
 struct Seen {
     states: Vec<u64>,
     parents: Vec<u32>,
-    /// Positions in `states` plus one; 0: empty. Its length is a power of two.
+    /// Positions in `states` plus one; 0 means empty. The length is a power of two.
     index: Vec<u32>,
 }
 
 impl Seen {
-    /// Whether it is new.
+    /// Whether the state is new.
     fn insert(&mut self, state: u64, parent: usize) -> bool {
         if self.states.len() * 4 >= self.index.len() * 3 {
             self.grow();
@@ -118,10 +118,10 @@ impl Seen {
         true
     }
 
-    /// Where it is in the index, or where it belongs.
+    /// The position of the state in the index, or where it belongs.
     fn place_of(&self, state: u64) -> usize {
         let mask = self.index.len() - 1;
-        // The finalizer of splitmix64: near states must not be near here.
+        // The finalizer of splitmix64, so that similar states are far apart here.
         let mut hash = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         hash ^= hash >> 31;

@@ -1,4 +1,4 @@
-//! What follows from a part of a state, each found out once: a table's, a replica's, the outside's.
+//! Facts derived from one part of a state (table, replica or outside), each computed once.
 
 use runmint::signing::rotation::RotationPolicy;
 
@@ -11,18 +11,18 @@ use super::replica::{Abilities, Clock, Promotion, Replica};
 use super::setting::{Oldest, Setting, Ticks};
 use super::table::{SLOTS, Slots, Table};
 
-/// Clocks are within so many ticks of the database's.
+/// Clocks are within this many ticks of the database's.
 const CLOCKS: Ticks = 3;
 const CLOCKS_COUNT: usize = 2 * CLOCKS as usize + 1;
 
 /// No acknowledgement, or one of any age up to the key set's max-age.
 const ACKNOWLEDGEMENTS: usize = 8;
 
-/// As many different tables can come of one step: one for each clock that may decide, or key that may be
-/// revoked.
+/// The largest number of tables that one step can produce: one for each clock that may decide, or key that
+/// may be revoked.
 pub(super) const OUTCOMES: usize = 3;
 
-/// What has been found out, by small numbers: a map would cost most of the time of a test build.
+/// Results by small index: a map would take most of the time of a test build.
 pub(super) struct Memo(Vec<Known>);
 
 #[derive(Clone, Copy)]
@@ -50,12 +50,12 @@ pub(super) struct TableFacts {
     pub(super) judgement: Judgement,
     records: [Slots; CLOCKS_COUNT],
     pub(super) waits: Slots,
-    /// Keys that can be forgotten once nobody can use them.
+    /// Keys that can be forgotten once no process can use them.
     pub(super) past: Slots,
     pub(super) maintenance: Option<(Event, [Option<Id>; OUTCOMES])>,
     pub(super) revoked: Option<[Option<Id>; OUTCOMES]>,
     pub(super) older: Option<Id>,
-    /// By clock and acknowledgement: nothing else of a replica survives.
+    /// By clock and acknowledgement, the only parts of a replica that survive.
     pub(super) synchronised: Memo,
     pub(super) promoted: Memo,
     pub(super) without: Memo,
@@ -80,7 +80,7 @@ impl TableFacts {
         }
     }
 
-    /// The keys with which one whose clock is `clock` from the database's may have a token recorded.
+    /// The keys with which a process whose clock is off by `clock` may have a token recorded.
     pub(super) fn records(&self, clock: Ticks) -> Slots {
         self.records[place_of_clock(clock)]
     }
@@ -109,7 +109,7 @@ impl ReplicaFacts {
         }
     }
 
-    /// Where a table remembers what it is to read it with `clock`.
+    /// The index under which a table remembers the result of reading it with `clock`.
     pub(super) fn place_of_read(&self, clock: Ticks) -> usize {
         place_of_clock(clock) * ACKNOWLEDGEMENTS + self.acknowledged
     }
@@ -119,7 +119,7 @@ pub(super) struct OutsideFacts {
     pub(super) cached: Option<Slots>,
     pub(super) token: Slots,
     pub(super) older: Option<Id>,
-    /// By what is served.
+    /// By the key set served.
     pub(super) fetched: Memo,
     pub(super) minted: Memo,
     pub(super) without: Memo,
@@ -138,12 +138,13 @@ impl OutsideFacts {
     }
 }
 
-/// Where the outside remembers a token.
+/// The index under which the outside remembers a token.
 pub(super) fn place_of_token(slot: usize, clock: Ticks) -> usize {
     place_of_clock(clock) * SLOTS + slot
 }
 
-/// Where a table remembers a promotion that takes effect `late` later than one by the rules.
+/// The index under which a table remembers a promotion that takes effect `late` ticks later than the rules
+/// say.
 pub(super) fn place_of_promotion(asked: Promotion, late: Ticks) -> usize {
     let active = asked.active.map_or(0, |slot| slot + 1);
     (asked.next * (SLOTS + 1) + active) * CLOCKS_COUNT + place_of_clock(late)

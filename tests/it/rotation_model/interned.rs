@@ -1,12 +1,12 @@
-//! Parts of states by number. A state is then five small numbers, and what follows from a part (among it all
-//! that the real rules say) is found out once.
+//! Parts of states by number. A state is then five small numbers, and the facts derived from a part,
+//! including all results of the real rules, are computed once.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 pub(super) type Id = u16;
 
-/// Each part with what follows from it.
+/// Each part with its derived facts.
 pub(super) struct Interned<T, F> {
     ids: HashMap<T, Id>,
     parts: Vec<(T, F)>,

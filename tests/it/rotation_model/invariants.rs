@@ -1,4 +1,5 @@
-//! The invariants, as predicates over one state. Where ours asks for more than its namesake, it says so.
+//! The invariants, as predicates over one state. A comment notes where one is stronger than its namesake in
+//! the reference.
 
 use std::fmt;
 
@@ -10,28 +11,29 @@ use super::table::{Slots, Table};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Invariant {
-    /// Whoever may have a token recorded with a key now may do so only if the key is in every key set that is
-    /// served and in every cache that may still be used. Stronger: whether or not a token is made.
+    /// A process may have a token recorded with a key only if that key is in every served key set and in
+    /// every usable cache. Stronger: whether or not a token is made.
     I1SignsWhatIsKnown,
-    /// Until `exp` and leeway the key of a token that was not revoked is in every served set and every usable
-    /// cache. Stronger: a verifier that would have to fetch again is a violation already.
+    /// Until `exp` plus leeway, the key of a token that was not revoked is in every served set and every
+    /// usable cache. Stronger: a verifier that would have to fetch again is already a violation.
     I2VerifiesToTheEnd,
-    /// After a revocation, no record at once, no signature after the lease, no key set after the bound on
-    /// stale ones, no cache after max-age on top. Stronger: a replica that *could* sign is a violation, as
-    /// its record may have been made before.
+    /// After a revocation: immediately no record, after the lease no signature, after the bound on stale key
+    /// sets no key set, and after another max-age no cache. Stronger: a replica that *could* sign is a
+    /// violation, as its record may have been made before.
     I3RevocationEnds,
-    /// One designated key and one active at each instant; two replicas have tokens recorded with different
-    /// keys only within the clock bound of the instant of a change.
+    /// At each instant one key is designated and one is active; two replicas have tokens recorded with
+    /// different keys only within the clock bound of a change.
     I4OneSigner,
-    /// Crashes come between any two transactions: each state of the table must be a legal one.
+    /// A crash can fall between any two transactions, so each state of the table must be legal.
     I5LegalTable,
-    /// No signature by one whose clock is beyond the bound.
+    /// A process whose clock is beyond the bound does not sign.
     I6ClockBound,
-    /// No signature with a key that some cache may not have; that no such key exists is told.
+    /// A key that some cache may lack does not sign; if no other key exists, an alarm says so.
     I7NeverCold,
-    /// A key's age counts from the moment at which others can read it.
+    /// A key's age counts from the moment at which other processes can read it.
     I8CountsFromCommit,
-    /// Overdue rotation, an active key too old, or nothing that signs: told, and nothing signs with it.
+    /// An overdue rotation, an active key that is too old, or no signing key: an alarm says so, and that key
+    /// does not sign.
     I9Alarms,
 }
 
@@ -55,21 +57,21 @@ impl fmt::Display for Invariant {
     }
 }
 
-/// What follows from the table alone, as sets of its slots.
+/// Facts that follow from the table alone, as sets of its slots.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub(super) struct Judgement {
-    /// Revoked so long ago that nobody may sign with them, serve them, or have them in a cache.
+    /// Revoked so long ago that no process may sign with them or serve them, and no cache may have them.
     pub(super) signs_no_more: Slots,
     pub(super) served_no_more: Slots,
     pub(super) cached_no_more: Slots,
     pub(super) revoked: Slots,
     /// Younger than the oldest key set that a verifier may have.
     pub(super) cold: Slots,
-    /// Older than a key may be that signs, by any clock within the bound.
+    /// Older than a signing key may be, by any clock within the bound.
     pub(super) too_old: Slots,
     pub(super) stamped_before_commit: Slots,
-    /// Whether replicas may disagree about who signs.
+    /// Whether replicas may disagree about which key signs.
     pub(super) near_change: bool,
     pub(super) is_legal: bool,
     pub(super) one_signer: bool,
@@ -99,7 +101,7 @@ impl Judgement {
                 .any(|age| age.abs() <= setting.clock_bound),
             is_legal: count(&|life| life.waits()) <= 1
                 && count(&|life| life.is_published()) <= 3
-                // Ages are clipped: it is told when it is decided.
+                // Ages are clipped, so the alarm is checked at the moment of the decision.
                 && table.slots().all(|(_, key)| {
                     key.from.zip(key.until).is_none_or(|(from, until)| until <= from || until > 0)
                 }),
@@ -110,7 +112,7 @@ impl Judgement {
     }
 }
 
-/// Whether `alarm` says all that must be told of this table.
+/// Whether `alarm` reports everything that must be reported about this table.
 fn is_told(table: &Table, setting: &Setting, policy: &RotationPolicy) -> bool {
     let lives = table.lives();
     let said = alarm(&lives, policy, now());
@@ -131,11 +133,11 @@ fn is_told(table: &Table, setting: &Setting, policy: &RotationPolicy) -> bool {
     if late { matches!(said, Some(Alarm::Overdue(_))) } else { !no_next || said == Some(Alarm::NoNext) }
 }
 
-/// One state, for the invariants.
+/// One state, as seen by the invariants.
 pub(super) struct Seen<'a> {
     pub(super) table: &'a Judgement,
     pub(super) replicas: [&'a Abilities; 3],
-    /// What each replica may have recorded now.
+    /// The keys with which each replica may have a token recorded now.
     pub(super) records: [Slots; 3],
     pub(super) cached: Option<Slots>,
     pub(super) token: Slots,

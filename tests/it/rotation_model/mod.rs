@@ -1,43 +1,46 @@
-//! Every state that rotation can get into, within small sizes: three replicas, crashes, reads that come
-//! arbitrarily late, clocks that differ, one verifier, one token and one emergency. The decisions are those of
-//! the real rules in `signing::rotation` (`next_step`, `promotion`, `emergency_start`, `KeyLife`,
-//! `RotationPolicy::signs_at`, `alarm`): a tick is a second of theirs, each distinct table of keys is shown to
-//! them once, and what they say of it is remembered (`parts`). No rule is written twice.
+//! Explores every state that rotation can reach within small sizes: three replicas, crashes, arbitrarily late
+//! reads, differing clocks, one verifier, one token and one revocation. The real rules in `signing::rotation`
+//! decide (`next_step`, `promotion`, `emergency_start`, `KeyLife`, `RotationPolicy::signs_at`, `alarm`): a
+//! tick is one of their seconds, they see each distinct table of keys once, and their answers are remembered
+//! (`parts`). No rule is written twice.
 //!
-//! What is modelled:
+//! The model includes:
 //!
-//! - The database's clock decides. All times are ages, so that the same situation later is the same state;
-//!   an age is clipped where no rule and no invariant can tell the difference.
+//! - The database's clock decides. All times are ages, so that the same situation later is the same state; an
+//!   age is clipped where no rule and no invariant can tell the difference.
 //! - A replica reads all keys, renews its lease and acknowledges in one transaction, at any moment or never.
-//!   Between reads it decides by what it has read and by its own clock, -S to S from the database's. It signs
-//!   to the very end of its lease and serves key sets to the very end of `serve_stale`. It asks for a promotion
-//!   by what it has read; the database compares and swaps, and waits for who has a live lease.
-//! - A crash takes a replica's memory; it comes back on any machine, with any clock. It comes between any two
-//!   transactions.
+//!   Between reads it decides by its last read and its own clock, which is -S to S from the database's. It
+//!   signs to the very end of its lease and serves key sets to the very end of `serve_stale`. It requests a
+//!   promotion based on its last read; the database compares and swaps, and waits for replicas with a live
+//!   lease.
+//! - A crash erases a replica's memory; it restarts on any machine, with any clock. A crash can fall between
+//!   any two transactions.
 //! - A token is recorded only if the key's times allow it by the database's clock. Its `iat` and `exp` are by
 //!   the replica's.
-//! - A verifier fetches from whoever serves, at any moment, and keeps a key set to the very end of its
-//!   max-age. Safety is for each verifier and each token: one of either, chosen freely, stands for all.
-//! - One emergency revokes the key that signs, or (`AnyKey`) also one that waits or signs no more.
-//! - Keys that nobody can sign with any more and no token needs are forgotten, and their slots used again.
-//!   Should a slot be lacking, the exploration says that it is not complete, and the test fails.
+//! - A verifier fetches from any serving replica, at any moment, and keeps a key set to the very end of its
+//!   max-age. Safety is stated per verifier and per token: one of each, chosen freely, represents all.
+//! - One emergency revokes the active key, or (`AnyKey`) also the next or a previous one.
+//! - A key that no process can sign with any more and no token needs is forgotten, and its slot reused. If a
+//!   slot is lacking, the exploration reports that it is incomplete, and the test fails.
 //!
-//! What is not:
+//! The model excludes:
 //!
-//! - Two algorithms: they do not meet. Two issuers likewise.
-//! - The row of a crashed replica's lease, which holds a promotion up: here it does not, so there are more
-//!   behaviours than in service. So too where an acknowledgement is older than the serving of the key: that
-//!   nothing is violated without acknowledgements is a test of its own.
-//! - A pause between the record of a token and its signature. I3 is asked of whoever *could* sign instead.
-//! - I8: a database that loses transactions when it fails over. What is checked is that a key's time counts
-//!   from when others can read it; the variant "published before commit" is `now()` of a transaction that
-//!   commits late, and the floor of `publish_ahead` covers that up to a lease and a clock bound.
-//! - I5's self-test before publication. What is checked is that each state of the table is a legal one.
-//! - I6's readiness: a replica beyond the bound does not sign; nobody here asks whether it is ready.
+//! - Two algorithms or two issuers: they do not interact.
+//! - The lease row of a crashed replica, which delays a promotion in production but not here, so the model
+//!   has more behaviours. Likewise an acknowledgement older than the serving of the key: a separate test
+//!   shows that nothing is violated without acknowledgements.
+//! - A pause between the record of a token and its signature. I3 is instead checked for every replica that
+//!   *could* sign.
+//! - I8: a database that loses transactions in a failover. The model checks that a key's time counts from the
+//!   moment at which other processes can read it; the variant "published before commit" is `now()` of a
+//!   transaction that commits late, and the minimum of `publish_ahead` covers that up to a lease and a clock
+//!   bound.
+//! - I5's self-test before publication. The model checks that each state of the table is legal.
+//! - I6's readiness: a replica beyond the bound does not sign; the model does not check whether it is ready.
 //! - Uploaded key sets, static copies, and the revocation of a key that is chosen but does not sign yet.
 //!
-//! Sizes in ticks: A = E = V = S = 1, a margin of 0, `publish_ahead` and `keep_published` at the floors that the
-//! policy's own check accepts. Each exploration is complete and violates nothing:
+//! Sizes in ticks: A = E = V = S = 1, a margin of 0, `publish_ahead` and `keep_published` at the minimums
+//! that the policy's own check accepts. Each exploration is complete and violates no invariant:
 //!
 //! | replicas | lease | `serve_stale` | rotation | emergency | states | transitions | depth |
 //! |---|---|---|---|---|---|---|---|
@@ -48,12 +51,13 @@
 //! | 2, long | 1 | 2 | when due | the active key | 10,300,598 | 67,461,818 | 58 |
 //! | 3, long, A = E = 2 | 1 | 2 | at any moment | the active key | 13,513,855 | 111,733,734 | 38 |
 //!
-//! The long ones run in `make check-long`: about 4, 1 and 2 minutes of one core, and 1 GB together. In the last
-//! of them clocks are at the bound, not between. Replicas have no numbers: states that differ only there are
-//! one. With each age clipped three ticks later the variants are found at the same depths.
+//! The long ones run in `make check-long`: about 4, 1 and 2 minutes of one core, and 1 GB together. In the
+//! last of them clocks are at the bound, not between. Replicas are interchangeable: states that differ only
+//! in their order are one. With each age clipped three ticks later the variants are found at the same depths.
 //!
-//! The sixteen broken variants of the reference and five more are each found by the invariant that they are
-//! about, within 382,112 states, with a shortest trace. `-- --nocapture` shows states, transitions and traces.
+//! The sixteen broken variants of the reference and five more each violate the invariant that their guard
+//! protects, within 382,112 states, with a shortest trace. `-- --nocapture` shows states, transitions and
+//! traces.
 
 mod database;
 mod event;
@@ -76,7 +80,7 @@ use invariants::Invariant;
 use setting::{Emergency, Fault, Schedule, Setting, Ticks, seconds};
 use variants::Variant;
 
-/// Every promotion at any moment, by three replicas whose clocks differ as much as they may.
+/// Every promotion at any moment, by three replicas whose clocks differ as much as allowed.
 #[test]
 fn three_replicas_rotate_and_no_invariant_is_violated() {
     let found = holds(Setting::small());
@@ -98,13 +102,13 @@ fn three_replicas_survive_an_emergency_with_any_key() {
 
 #[test]
 #[ignore = "takes minutes"]
-fn so_they_do_with_longer_caches_and_tokens() {
+fn three_replicas_survive_an_emergency_with_longer_caches_and_tokens() {
     let policy = Setting { max_age: 2, token_life: 2, clock_offsets: FURTHEST, ..emergency(3) }.with_floors();
     let found = holds(policy);
     assert!(found.states > 13_000_000, "{} states", found.states);
 }
 
-/// Rotation comes when it is due, keys grow too old, and an alarm says what is wrong.
+/// Rotation happens when due, keys grow too old, and an alarm reports it.
 #[test]
 fn an_overdue_rotation_is_an_alarm_and_an_old_key_signs_nothing() {
     let found = holds(Setting { emergency: Emergency::AnyKey, ..due(1) });
@@ -126,14 +130,14 @@ fn each_of_the_sixteen_broken_variants_is_found() {
 }
 
 #[test]
-fn so_is_what_is_broken_in_other_ways() {
+fn each_further_broken_variant_is_found() {
     variants::more().into_iter().for_each(is_found);
 }
 
-/// Where there are two guards against the same, each is enough; what stands in for the lease and the lead is
-/// the database's look at the key's times, which lets tokens be made for as long as its grace.
+/// If two guards cover the same fault, each suffices. The lease and the lead are backed by the database's
+/// check of the key's times, which lets tokens be made for as long as its grace.
 #[test]
-fn one_guard_of_two_is_enough() {
+fn either_of_two_guards_is_enough() {
     let two = || Setting { replicas: 2, clock_offsets: FURTHEST, ..Setting::smallest() };
     let with_grace = || Setting { margin: two().clock_bound * 2, ..two() }.with_floors();
     holds(Setting { faults: vec![Fault::NoAcknowledgements], ..two() });
@@ -142,7 +146,7 @@ fn one_guard_of_two_is_enough() {
     holds(Setting { faults: vec![Fault::NoLease], ..with_grace() });
 }
 
-/// What the reference demands is enough, and a tick less is not.
+/// The reference's bounds suffice, and one tick less does not.
 #[test]
 fn the_bounds_are_tight() {
     let policy = emergency(2);
@@ -150,13 +154,13 @@ fn the_bounds_are_tight() {
     holds_anyhow(Setting { publish_ahead, clock_offsets: FURTHEST, ..policy.clone() });
     let cold = Setting { publish_ahead: publish_ahead - 1, ..policy.clone() };
     assert!(explore(cold, &[Invariant::I1SignsWhatIsKnown]).violation.is_some());
-    // The smallest max-age makes the floor as low as it can be: the last token's end, and a moment.
+    // The smallest max-age gives the lowest minimum: the last token's expiry, plus a moment.
     assert_eq!(policy.keep_published, policy.token_life + policy.leeway + 1);
     let early = Setting { keep_published: policy.keep_published - 1, ..policy };
     assert!(explore(early, &[Invariant::I2VerifiesToTheEnd]).violation.is_some());
 }
 
-/// PostgreSQL's `now()` is when a transaction began.
+/// PostgreSQL's `now()` is the start of the transaction.
 #[test]
 fn the_floor_covers_a_commit_that_takes_a_lease_and_a_clock_bound() {
     let policy = Setting { clock_offsets: FURTHEST, ..emergency(2) };
@@ -166,13 +170,13 @@ fn the_floor_covers_a_commit_that_takes_a_lease_and_a_clock_bound() {
     is_complete_and_whole(&explore(Setting { faults: vec![late], ..policy }, &wanted));
 }
 
-/// It reads, serves and asks for promotions like the others. It signs nothing.
+/// It reads, serves and requests promotions like the others, but does not sign.
 #[test]
 fn a_replica_whose_clock_is_beyond_the_bound_does_no_harm() {
     holds(Setting { clock_offsets: &[-1, 3], ..emergency(2) });
 }
 
-/// The clocks between are left out, for time's sake.
+/// The clocks in between are omitted to save time.
 const FURTHEST: &[Ticks] = &[-1, 1];
 
 fn emergency(replicas: usize) -> Setting {
@@ -183,7 +187,7 @@ fn due(replicas: usize) -> Setting {
     Setting { replicas, schedule: Schedule::WhenDue { alarm_after: 1 }, ..Setting::smallest() }
 }
 
-/// With a policy that the service accepts.
+/// Uses a policy that the service accepts.
 fn holds(setting: Setting) -> Exploration {
     setting.policy().check(seconds(setting.token_life)).expect("the policy is one that the service accepts");
     holds_anyhow(setting)

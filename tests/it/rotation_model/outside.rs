@@ -1,5 +1,5 @@
-//! The world that cannot be told anything: one verifier's cache and one token. Both are chosen freely, so
-//! what holds for these holds for each of them.
+//! The outside world, which the service cannot inform: one verifier's cache and one token. Both are chosen
+//! freely, so a property of these holds for all of them.
 
 use super::setting::Ticks;
 use super::table::{Slots, without_slot};
@@ -10,14 +10,14 @@ pub(super) struct Outside {
     pub(super) token: Option<Token>,
 }
 
-/// A key set that a verifier got, for as long as it may keep it.
+/// A key set that a verifier fetched, for as long as it may keep it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Cache {
     pub(super) keys: Slots,
     pub(super) age: Ticks,
 }
 
-/// A token, for as long as it may be presented: until `exp` and the verifier's leeway.
+/// A token, for as long as it may be presented: until `exp` plus the verifier's leeway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Token {
     pub(super) slot: usize,

@@ -1,5 +1,5 @@
-//! The parts of states by number, and what follows from each. Whatever the real rules decide is asked here,
-//! once for each part.
+//! The parts of states by number, with their derived facts. All decisions of the real rules are requested
+//! here, once for each part.
 
 use runmint::signing::rotation::RotationPolicy;
 
@@ -18,12 +18,12 @@ pub(super) struct Parts {
     setting: Setting,
     policy: RotationPolicy,
     oldest: Oldest,
-    /// How long after it is decided a promotion takes effect.
+    /// The delay between the decision and the effect of a promotion.
     lead: Ticks,
     pub(super) tables: Interned<Table, TableFacts>,
     pub(super) replicas: Interned<Replica, ReplicaFacts>,
     pub(super) outsides: Interned<Outside, OutsideFacts>,
-    /// Whether a key could not be made for want of a slot: then not all was explored.
+    /// Whether a key could not be made for lack of a slot, so that the exploration is incomplete.
     pub(super) ran_out_of_slots: bool,
 }
 
@@ -116,7 +116,7 @@ impl Parts {
         fetched
     }
 
-    /// A token is recorded and signed. `None` while another is followed.
+    /// A token is recorded and signed. `None` while another token is tracked.
     pub(super) fn minted(&mut self, outside: Id, slot: usize, clock: Ticks) -> Option<Id> {
         let place = place_of_token(slot, clock);
         match self.outsides.facts(outside).minted.at(place) {
@@ -132,9 +132,9 @@ impl Parts {
         minted
     }
 
-    /// The table after a promotion, if the database does it.
+    /// The table after a promotion, if the database performs it.
     pub(super) fn promoted(&mut self, table: Id, asked: Promotion) -> Option<Id> {
-        // Most tables have no key that waits: nothing to look up.
+        // Most tables have no waiting key, so there is nothing to look up.
         if self.tables.facts(table).waits == 0 && !self.setting.has(Fault::NoCompareAndSwap) {
             return None;
         }
@@ -149,7 +149,7 @@ impl Parts {
         promoted
     }
 
-    /// The step that the rules ask for, and the tables that come of it.
+    /// The step that the rules require, and the resulting tables.
     pub(super) fn maintained(&mut self, id: Id) -> (Event, [Option<Id>; OUTCOMES]) {
         if let Some(known) = self.tables.facts(id).maintenance {
             return known;
@@ -166,7 +166,7 @@ impl Parts {
         maintained
     }
 
-    /// What an emergency may make of it.
+    /// The tables that a revocation may produce.
     pub(super) fn revoked(&mut self, id: Id) -> [Option<Id>; OUTCOMES] {
         if let Some(known) = self.tables.facts(id).revoked {
             return known;

@@ -1,4 +1,4 @@
-//! What one replica knows: the keys as it last read them, how long ago that was, and its own clock.
+//! The knowledge of one replica: the keys as it last read them, how long ago that was, and its own clock.
 
 use runmint::signing::rotation::{RotationPolicy, Step, promotion};
 
@@ -10,15 +10,15 @@ pub(super) struct Replica {
     pub(super) clock: Clock,
     /// `None`: it has read nothing yet, or so long ago that it neither signs nor serves.
     pub(super) view: Option<View>,
-    /// For how long it has served the key that waits, as the database knows.
+    /// How long it has served the waiting key, as recorded in the database.
     pub(super) acknowledged: Option<Ticks>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Clock {
-    /// There are fewer replicas in this setting.
+    /// This setting has fewer replicas.
     Absent,
-    /// It starts, on whichever machine: its clock shows when it first reads.
+    /// It is starting on any machine: its clock becomes known with its first read.
     Unknown,
     Offset(Ticks),
 }
@@ -29,19 +29,19 @@ pub(super) struct View {
     pub(super) age: Ticks,
 }
 
-/// What follows from a replica alone.
+/// Facts that follow from a replica alone.
 #[derive(Clone, Debug)]
 pub(super) struct Abilities {
-    /// The key set that it would answer with; `None`: 503.
+    /// The key set that it would serve; `None`: 503.
     pub(super) serves: Option<Slots>,
-    /// What it would sign with.
+    /// The key that it would sign with.
     pub(super) signs: Option<usize>,
     pub(super) has_live_lease: bool,
-    /// Whether it has served the key that waits for the key set's max-age.
+    /// Whether it has served the waiting key for the key set's max-age.
     pub(super) acknowledges: bool,
-    /// What it would ask the database to do.
+    /// The promotion that it would request.
     pub(super) promotes: Option<Promotion>,
-    /// Keys that it may sign with yet: their records stay.
+    /// The keys that it may still sign with, whose records are therefore kept.
     pub(super) may_sign_later: Slots,
     pub(super) clock: Ticks,
 }
@@ -50,7 +50,7 @@ pub(super) struct Abilities {
 pub(super) struct Promotion {
     pub(super) next: usize,
     pub(super) active: Option<usize>,
-    /// How long after now it takes effect.
+    /// How long from now it takes effect.
     pub(super) after: Ticks,
 }
 
@@ -92,7 +92,7 @@ impl Replica {
             .view
             .filter(|view| setting.serves_for().is_none_or(|bound| view.age <= bound))
             .map(|view| view.keys.where_key(|_| true));
-        // A lease may be used to its very end, as a moment within a tick is not known.
+        // A lease is valid to its very end, since moments within a tick are not distinguished.
         let leased = self.view.filter(|view| view.age <= setting.lease || setting.has(Fault::NoLease));
         let signer = leased.filter(|_| trusts_its_clock);
         Abilities {
@@ -116,7 +116,7 @@ impl View {
         if age <= setting.lease {
             return Some(Self { keys: self.keys_older(oldest), age });
         }
-        // It signs no more: all that matters is what it serves, and for how long.
+        // It no longer signs: all that matters is what it serves, and for how long.
         let served = Table { keys: self.keys.keys.map(|key| key.map(|_| Key::published(0))), ..self.keys };
         match setting.serves_for() {
             Some(bound) if age > bound => None,
@@ -134,7 +134,8 @@ impl View {
 }
 
 impl Key {
-    /// Without what makes no difference to one who has read it: states that only differ there are one.
+    /// Drops everything that makes no difference to a process that has read it: states that differ only there
+    /// are equal.
     fn as_read(self, oldest: Oldest) -> Self {
         let waits = self.from.is_none() && self.until.is_none();
         let has_ended = self.until.is_some_and(|age| age > oldest.skew);

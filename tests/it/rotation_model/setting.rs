@@ -1,35 +1,35 @@
-//! What one exploration assumes: how long things take, in ticks, and which guards are broken on purpose.
+//! The assumptions of one exploration: durations in ticks, and guards that are broken on purpose.
 
 use jiff::{SignedDuration, Timestamp};
 use runmint::signing::rotation::{RotationPolicy, Timing, Wish};
 
-/// A length of time or an age. A tick is a second for the real rules.
+/// A duration or an age. A tick is a second for the real rules.
 pub(super) type Ticks = i8;
 
-/// A guard that is taken away or weakened.
+/// A guard that is removed or weakened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// A promotion does not wait for what the replicas acknowledge.
+    /// A promotion does not wait for the replicas' acknowledgements.
     NoAcknowledgements,
-    /// The database does not look at the key's times when it records a token.
+    /// The database does not check the key's times when it records a token.
     NoRecordCheck,
-    /// A replica signs however long ago it last looked at the keys.
+    /// A replica signs however long ago it last read the keys.
     NoLease,
-    /// A promotion is written as it was decided, whatever happened to the rows since.
+    /// A promotion is written as decided, even if the rows have changed since.
     NoCompareAndSwap,
-    /// Tokens live this much longer than keys are kept for.
+    /// Tokens live this much longer than keys are kept.
     LongerTokens(Ticks),
-    /// Whoever decides uses its own clock.
+    /// The deciding process uses its own clock.
     ReplicaClock,
     /// A promotion takes effect at once.
     NoLead,
-    /// In an emergency the next key signs at once, warm or not.
+    /// After a revocation the next key signs at once, warm or not.
     ColdEmergency,
-    /// The key set is served from memory this much longer than is configured; `None`: for ever.
+    /// The key set is served from memory this much longer than configured; `None`: forever.
     ServesLonger(Option<Ticks>),
-    /// A replica does not care how far its clock is from the database's.
+    /// A replica ignores how far its clock is from the database's.
     NoClockBound,
-    /// A key's record is visible this long after the moment that it says it was published at.
+    /// A key's record becomes visible this long after its stated time of publication.
     LateCommit(Ticks),
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Setting {
     pub(super) token_life: Ticks,
     /// V.
     pub(super) leeway: Ticks,
-    /// Beside what can be computed, while keys are kept.
+    /// Added to the computed time for which keys are kept.
     pub(super) margin: Ticks,
     /// W.
     pub(super) publish_ahead: Ticks,
@@ -62,26 +62,27 @@ pub(super) struct Setting {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Schedule {
-    /// An operator may ask for a rotation at any moment, and keys do not grow too old: every moment at which
-    /// a rotation could be due, and more.
+    /// An operator may request a rotation at any moment, and keys do not grow too old: this includes every
+    /// moment at which a rotation could be due.
     AnyTime,
-    /// Rotation comes by itself as often as the policy allows, and keys grow too old as soon as it allows.
+    /// Rotation happens automatically as often as the policy allows, and keys grow too old as soon as it
+    /// allows.
     WhenDue { alarm_after: Ticks },
 }
 
-/// What may be revoked, once.
+/// The key that may be revoked, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Emergency {
     None,
     /// The key that signs.
     ActiveKey,
-    /// Also the one that waits, and one that signs no more. Not one that is chosen but does not sign yet: no
-    /// rule says what is to become of the change then.
+    /// Also the waiting key and the previous key, but not a key that is chosen and does not sign yet: no rule
+    /// defines what becomes of that change.
     AnyKey,
 }
 
 impl Setting {
-    /// Times of a few ticks, with the floors that the policy's own check accepts.
+    /// Times of a few ticks, with the minimums that the policy's own check accepts.
     pub(super) fn small() -> Self {
         Self {
             max_age: 1,
@@ -102,7 +103,7 @@ impl Setting {
         .with_floors()
     }
 
-    /// With the shortest lease: it leaves time for more replicas and events.
+    /// With the shortest lease, which leaves room for more replicas and events.
     pub(super) fn smallest() -> Self {
         Self { serve_stale: 2, lease: 1, ..Self::small() }.with_floors()
     }
@@ -142,7 +143,7 @@ impl Setting {
         }
     }
 
-    /// How long after it is decided a promotion takes effect, by the real rules.
+    /// The delay between the decision and the effect of a promotion, by the real rules.
     pub(super) fn lead(&self) -> Ticks {
         in_ticks(self.policy().timing.lead())
     }
@@ -158,7 +159,7 @@ impl Setting {
         self.faults.contains(&fault)
     }
 
-    /// How long a replica serves the key set without news; `None`: for ever.
+    /// How long a replica serves the key set without contact to the database; `None`: forever.
     pub(super) fn serves_for(&self) -> Option<Ticks> {
         let longer = self.faults.iter().find_map(|fault| match fault {
             Fault::ServesLonger(by) => Some(*by),
@@ -183,7 +184,7 @@ impl Setting {
         late.unwrap_or(0)
     }
 
-    /// Ages beyond which no rule and no invariant can tell the difference.
+    /// The ages beyond which no rule and no invariant can tell the difference.
     pub(super) fn oldest(&self) -> Oldest {
         let policy = self.policy();
         let skew = self.clock_offsets.iter().map(|offset| offset.abs()).max().unwrap_or(0);
@@ -202,7 +203,7 @@ impl Setting {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Oldest {
-    /// How far any replica's clock is from the database's.
+    /// The largest difference between a replica's clock and the database's.
     pub(super) skew: Ticks,
     pub(super) published: Ticks,
     pub(super) signing: Ticks,
@@ -218,12 +219,12 @@ fn in_ticks(duration: SignedDuration) -> Ticks {
     Ticks::try_from(duration.as_secs()).expect("a model's times are short")
 }
 
-/// The moment at which the real rules are asked: everything in the model is relative to it.
+/// The time at which the real rules are evaluated: everything in the model is relative to it.
 pub(super) fn now() -> Timestamp {
     Timestamp::from_second(1_000_000_000).unwrap()
 }
 
-/// The moment that was `age` ticks ago; to come where that is negative.
+/// The time `age` ticks ago; in the future if negative.
 pub(super) fn ago(age: Ticks) -> Timestamp {
     now() - seconds(age)
 }

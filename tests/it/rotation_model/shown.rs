@@ -1,4 +1,4 @@
-//! States in words, for counterexamples. Times are ages: negative ones are to come.
+//! States in words, for counterexamples. Times are ages: negative ones are in the future.
 
 use std::fmt;
 

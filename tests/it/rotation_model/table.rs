@@ -14,7 +14,7 @@ pub(super) type Slots = u8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) published: Ticks,
-    /// For how long others have been able to read its record: what the rules do not know.
+    /// For how long other processes have been able to read its record, which the rules do not know.
     pub(super) visible: Ticks,
     pub(super) from: Option<Ticks>,
     pub(super) until: Option<Ticks>,
@@ -40,7 +40,7 @@ impl Key {
         self.life().is_published()
     }
 
-    /// As the real rules know it.
+    /// The key in the form of the real rules.
     pub(super) fn life(&self) -> KeyLife {
         KeyLife {
             kept_until: None,
@@ -65,12 +65,11 @@ impl Key {
     }
 }
 
-/// Keys in the order in which they were made. A slot means the same key in the database, in what replicas
-/// have read and in caches.
+/// Keys in order of creation. A slot means the same key in the database, in replicas' memory and in caches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Table {
     pub(super) keys: [Option<Key>; SLOTS],
-    /// Whether there was an emergency: the model has one at most.
+    /// Whether a key was revoked: the model has at most one revocation.
     pub(super) had_emergency: bool,
 }
 
@@ -101,7 +100,7 @@ impl Table {
         Self { keys: self.keys.map(|key| Some(key?.older(oldest))), ..*self }
     }
 
-    /// The key of `slot` is forgotten; those after it move up.
+    /// Forgets the key of `slot`; later ones move up.
     pub(super) fn without(&self, slot: usize) -> Self {
         let mut keys = self.keys;
         keys[slot..].rotate_left(1);
@@ -109,7 +108,7 @@ impl Table {
         Self { keys, ..*self }
     }
 
-    /// As the real rules take them.
+    /// The keys in the form of the real rules.
     pub(super) fn lives(&self) -> Vec<(usize, KeyLife)> {
         self.slots().map(|(slot, key)| (slot, key.life())).collect()
     }
@@ -121,7 +120,7 @@ impl Table {
     }
 }
 
-/// The age of a moment that a rule answered with.
+/// The age of a time that a rule returned.
 pub(super) fn age_of(moment: Timestamp) -> Ticks {
     Ticks::try_from(now().duration_since(moment).as_secs()).expect("a model's times are short")
 }

@@ -1,6 +1,6 @@
-//! The protocol broken on purpose. Each variant takes away what its name says and, where ours has a second
-//! guard against the same, that one as well: its comment says which. The two together show that the invariant
-//! is one that this guard protects.
+//! The protocol, broken on purpose. Each variant removes the guard it is named after and, if ours has a
+//! second guard against the same fault, that one as well; its comment says which. Together they show that
+//! this guard protects the invariant.
 
 use super::invariants::Invariant;
 use super::setting::{Emergency, Fault, Setting, Ticks};
@@ -18,29 +18,29 @@ pub(super) struct Variant {
 pub(super) fn sixteen() -> Vec<Variant> {
     let (a, r, s) = (base().max_age, base().serve_stale, base().clock_bound);
     vec![
-        // Acknowledgements make a short time of publication by themselves.
+        // Acknowledgements alone would enforce a short time of publication.
         variant("no pre-publication", I1, ahead(0, &[Fault::NoAcknowledgements])),
-        // Acknowledgements cover key sets that are hardly older than a lease.
+        // Acknowledgements cover key sets that are little older than a lease.
         variant("W = A", I1, Setting { serve_stale: 4, ..ahead(a, &[]) }),
-        // A promotion takes effect a lead later, so that this shows only where there is none: in an emergency.
+        // A promotion takes effect a lead later, so the fault shows only without a lead: after a revocation.
         variant("W = A + R", I1, emergency(ahead(a + r, &[]))),
         variant("W = A + R + S", I1, emergency(ahead(a + r + s, &[]))),
         variant("removal at E - 1", I2, keep(base().token_life - 1)),
         variant("removal without V", I2, without_leeway()),
-        // The record of a token is checked against the key's times by itself.
+        // The record of a token is checked separately against the key's times.
         variant("no lease", I4, faulty(&[Fault::NoLease, Fault::NoRecordCheck])),
         variant("stale JWKS unbounded", I1, faulty(&[Fault::ServesLonger(None)])),
-        // The floor of `publish_ahead` would cover that: it adds the lease and another clock bound.
+        // The minimum of `publish_ahead` would cover this: it adds the lease and another clock bound.
         variant(
             "stale JWKS up to R + 2",
             I1,
             emergency(ahead(a + r + s + 1, &[Fault::ServesLonger(Some(2))])),
         ),
-        // The replica that writes last was let through by acknowledgements before the first wrote.
+        // Acknowledgements made before the first write would let the last writer through.
         variant("no CAS", I4, faulty(&[Fault::NoCompareAndSwap, Fault::NoAcknowledgements])),
         variant("TTL > window", I2, faulty(&[Fault::LongerTokens(base().keep_published)])),
         variant("replica's clock", I1, emergency(ahead(a + r + s + 1, &[Fault::ReplicaClock]))),
-        // As with the lease: the two differ by more than the clocks only if the record is not checked either.
+        // As with the lease: the difference exceeds the clocks' only if the record is not checked either.
         variant("zero lead", I4, faulty(&[Fault::NoLead, Fault::NoRecordCheck])),
         variant("cold-key revoke", I1, emergency(faulty(&[Fault::ColdEmergency]))),
         variant("revoke without lease", I3, emergency(faulty(&[Fault::NoLease]))),
@@ -48,7 +48,7 @@ pub(super) fn sixteen() -> Vec<Variant> {
     ]
 }
 
-/// What the reference's sixteen do not ask for.
+/// Variants beyond the reference's sixteen.
 pub(super) fn more() -> Vec<Variant> {
     vec![
         variant("no record check", I3, emergency(faulty(&[Fault::NoRecordCheck]))),
@@ -63,7 +63,7 @@ fn variant(name: &'static str, violates: Invariant, setting: Setting) -> Variant
     Variant { name, setting, violates }
 }
 
-/// Two replicas are enough to find each.
+/// Two replicas suffice to find each.
 fn base() -> Setting {
     Setting { replicas: 2, ..Setting::small() }
 }
@@ -80,7 +80,7 @@ fn keep(keep_published: Ticks) -> Setting {
     Setting { keep_published, ..base() }
 }
 
-/// With so much leeway that nothing else that is in the floor makes up for it.
+/// With so much leeway that no other part of the minimum compensates for it.
 fn without_leeway() -> Setting {
     let with = Setting { leeway: 4, ..base() }.with_floors();
     Setting { keep_published: with.keep_published - with.leeway, ..with }

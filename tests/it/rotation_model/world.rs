@@ -1,4 +1,4 @@
-//! States, and what can happen in each.
+//! States, and the events possible in each.
 
 use super::event::Event;
 use super::interned::Id;
@@ -11,7 +11,7 @@ use super::table::{Key, Table};
 
 const REPLICAS: usize = 3;
 
-/// Replicas are alike, so their numbers are sorted.
+/// Replicas are interchangeable, so their numbers are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct State {
     table: Id,
@@ -44,13 +44,13 @@ impl World {
         self.state(table, replicas, outside)
     }
 
-    /// All that can happen next.
+    /// All possible next events.
     pub(super) fn successors(&mut self, state: State, found: &mut Vec<(Event, State)>) {
         found.clear();
         self.tick(state, found);
         self.database_steps(state, found);
         for place in 0..REPLICAS {
-            // The same comes of the same replica.
+            // Equal replicas have equal successors.
             if place == 0 || state.replicas[place] != state.replicas[place - 1] {
                 self.replica_steps(state, place, found);
             }
@@ -83,12 +83,12 @@ impl World {
         format!("{table} | {replicas} | {}", self.parts.outsides.part(state.outside))
     }
 
-    /// Whether a key could not be made for want of a slot: then not all was explored.
+    /// Whether a key could not be made for lack of a slot, so that the exploration is incomplete.
     pub(super) fn ran_out_of_slots(&self) -> bool {
         self.parts.ran_out_of_slots
     }
 
-    /// How many different tables, replicas and outsides there are.
+    /// The numbers of different tables, replicas and outsides.
     pub(super) fn parts(&self) -> [usize; 3] {
         [self.parts.tables.len(), self.parts.replicas.len(), self.parts.outsides.len()]
     }
@@ -178,7 +178,7 @@ impl World {
         if !self.parts.same_waits(state.table, table) {
             replicas = self.without_acknowledgements(replicas);
         }
-        // What a revoked key signed is nobody's concern any more.
+        // Tokens of a revoked key need no tracking.
         let revoked = self.parts.tables.facts(table).judgement.revoked;
         let outside = self.parts.outsides.part(state.outside);
         let token = outside.token.filter(|token| revoked & (1 << token.slot) == 0);
@@ -199,7 +199,7 @@ impl World {
         self.state(state.table, replicas, state.outside)
     }
 
-    /// Sorted, and without keys that nobody asks about any more.
+    /// Sorted, and without keys that no longer matter.
     fn state(&mut self, table: Id, mut replicas: [Id; REPLICAS], outside: Id) -> State {
         if self.parts.tables.facts(table).past != 0
             && let Some(slot) = self.forgettable(table, replicas, outside)
@@ -218,7 +218,7 @@ impl World {
         State { table, replicas, outside }
     }
 
-    /// A key out of service for good that nobody can sign with any more, and no token needs.
+    /// A key out of service that no process can sign with any more and no token needs.
     fn forgettable(&self, table: Id, replicas: [Id; REPLICAS], outside: Id) -> Option<usize> {
         let mut free = self.parts.tables.facts(table).past;
         for replica in replicas {
@@ -238,7 +238,7 @@ impl World {
     }
 }
 
-/// A state as one number. Numbers of parts that do not fit would make two states one, so they are refused.
+/// A state as one number. Part numbers that do not fit would merge two states, so they are refused.
 impl State {
     const TABLE_BITS: u32 = 14;
     const REPLICA_BITS: u32 = 14;

@@ -1,4 +1,4 @@
-//! What is to come, in order.
+//! Future events, in order.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(super) enum Event {
     Mint,
-    /// Somebody shows this token to this verifier.
+    /// This token is presented to this verifier.
     Show {
         token: usize,
         verifier: usize,
     },
     Poll(usize),
-    /// Something goes wrong, or an operator does something.
+    /// A fault, or an operator's action.
     Trouble(Trouble),
-    /// What went wrong with this machine is over.
+    /// The fault of this machine ends.
     Recover(usize, Recovery),
     OutageEnds,
     /// A thief signs with the revoked key.
@@ -59,7 +59,7 @@ impl Agenda {
         self.entries.insert((at, self.count), event);
     }
 
-    /// The next one, if it is due by then.
+    /// The next event, if it is due by then.
     pub(super) fn take_until(&mut self, until: Timestamp) -> Option<(Timestamp, Event)> {
         let entry = self.entries.first_entry().filter(|entry| entry.key().0 <= until)?;
         let (at, _) = *entry.key();

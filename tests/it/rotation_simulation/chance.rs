@@ -1,4 +1,4 @@
-//! Randomness from a seed, so that a run that failed can be repeated.
+//! Randomness from a seed, so that a failed run can be repeated.
 
 use jiff::SignedDuration;
 
@@ -18,7 +18,7 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// From `low` to `high`, both included.
+    /// From `low` to `high`, inclusive.
     pub(super) fn between(&mut self, low: i64, high: i64) -> i64 {
         let span = high.abs_diff(low) + 1;
         low + i64::try_from(self.number() % span).expect("a span of times is small")

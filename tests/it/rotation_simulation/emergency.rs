@@ -1,4 +1,4 @@
-//! A key that somebody stole, and the operator who revokes it.
+//! A stolen key, and the operator who revokes it.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -24,12 +24,12 @@ pub(super) struct Emergency {
     pub(super) at: Timestamp,
     /// The thief's copy.
     stolen: Option<Arc<SigningKey>>,
-    /// How many tokens of it were recorded by then.
+    /// The number of its tokens recorded by then.
     recorded: i64,
     forgeries_planned: bool,
 }
 
-/// What it takes to revoke a key, also while somebody else is in the middle of something.
+/// All that is needed to revoke a key, even while another process is in the middle of an operation.
 pub(super) struct Alarm {
     pub(super) replica: Arc<Replica>,
     pub(super) kid: String,
@@ -44,11 +44,11 @@ impl Alarm {
     pub(super) async fn raise(self) {
         let app = &self.replica.app;
         let ring = RingId { issuer: IssuerId::Shared, algorithm: self.algorithm };
-        let stolen = app.served.load().keyring.find(&self.kid).and_then(|(_, key)| key.signing_key.clone());
+        let stolen = app.serving.peek().keyring.find(&self.kid).and_then(|(_, key)| key.signing_key.clone());
         let fresh = make_key(app, ring).await.ok();
         let outcome = app.store.revoke_key(self.kid.clone(), app.rotation, self.operator, fresh).await;
         self.journal.note(format_args!("{} is revoked: {}", self.journal.name(&self.kid), outcome.is_ok()));
-        // The answer may be lost after it was done.
+        // The answer may be lost after the revocation was carried out.
         let (revoked, tokens) = (
             format!("SELECT COALESCE(MAX(revoked_at), 0) FROM signing_keys WHERE kid = '{}'", self.kid),
             format!("SELECT COUNT(*) FROM id_tokens WHERE kid = '{}'", self.kid),
@@ -63,7 +63,7 @@ impl Alarm {
 }
 
 impl World {
-    /// Somebody stole a key: mostly the one that signs.
+    /// A key is stolen, usually the one that signs.
     pub(super) fn alarm(&mut self) -> Option<Alarm> {
         if self.emergency.lock().unwrap().is_some() {
             return None;
@@ -95,7 +95,7 @@ impl World {
         })
     }
 
-    /// The thief goes on using what was stolen.
+    /// The thief keeps using the stolen key.
     pub(super) fn notice_emergency(&mut self) {
         let mut emergency = self.emergency.lock().unwrap();
         let Some(emergency) = emergency.as_mut().filter(|emergency| !emergency.forgeries_planned) else {
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    /// A forged token is shown to everybody.
+    /// A forged token is presented to every verifier.
     pub(super) async fn forge(&mut self) {
         let now = self.now();
         let stolen = self.emergency.lock().unwrap().as_ref().and_then(|emergency| emergency.stolen.clone());
@@ -140,7 +140,7 @@ impl World {
         }
     }
 
-    /// When this verifier may not believe in `kid` any more, if it was revoked and there is a bound.
+    /// The time from which this verifier must not trust `kid`, if the key was revoked and a bound exists.
     pub(super) fn trusted_until(&self, verifier: usize, kid: &str) -> Option<Timestamp> {
         let emergency = self.emergency.lock().unwrap();
         let at = emergency.as_ref().filter(|emergency| emergency.kid == kid)?.at;
@@ -156,7 +156,7 @@ impl World {
         self.regime.policy.timing.clock_bound * 2
     }
 
-    /// No process serves a revoked key for longer than it may serve without news.
+    /// A process does not serve a revoked key for longer than it may serve without contact to the database.
     pub(super) fn is_free_of_revoked(&self, set: &KeySet, number: usize) {
         let emergency = self.emergency.lock().unwrap();
         let Some(emergency) = emergency.as_ref().filter(|emergency| set.has(&emergency.kid)) else { return };

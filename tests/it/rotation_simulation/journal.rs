@@ -1,4 +1,4 @@
-//! What happened, for whoever has to understand a seed that failed.
+//! A trace of events, for analysing a seed that failed.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -13,7 +13,7 @@ pub(super) struct Journal {
     clock: Arc<ManualClock>,
     start: Timestamp,
     lines: Mutex<Vec<String>>,
-    /// Key ids are of chance that no seed repeats; the trace has names for them.
+    /// Key ids are random even for the same seed, so the trace uses names.
     names: Mutex<HashMap<String, String>>,
 }
 
@@ -27,7 +27,7 @@ impl Journal {
         self.lines.lock().unwrap().push(line);
     }
 
-    /// Ends the seed.
+    /// Ends the seed with a failure.
     pub(super) fn wrong(&self, what: impl Display) -> ! {
         self.note(format_args!("WRONG: {what}"));
         panic!("{what}");

@@ -1,4 +1,4 @@
-//! Keys for many small worlds: RSA keys were found before, and no world gets one twice.
+//! Keys for many small worlds: RSA keys are generated in advance, and no world gets one twice.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,22 +20,22 @@ struct WorldsKeys {
     is_blind: Arc<AtomicBool>,
 }
 
-/// `given` counts the RSA keys of this world, whichever process made them. While it `is_blind` a process opens
-/// no key, and yet is in touch with the database.
+/// `given` counts the RSA keys of this world, whichever process made them. While it `is_blind`, a process
+/// opens no key although it reaches the database.
 pub(super) fn key_stores(given: Arc<AtomicUsize>, is_blind: Arc<AtomicBool>) -> KeyStores {
     let sealing = Arc::new(SealingKeys::new(SealingKey::parse(&sealing_key_text()).unwrap(), Vec::new()));
     let keys = DatabaseKeys::new(Arc::clone(&sealing), Arc::new(SystemEntropy::new()), RsaBits::default());
     KeyStores::new(sealing, Arc::new(WorldsKeys { keys, given, is_blind }), Vec::new())
 }
 
-/// Knows its probe's signature from other worlds, whose processes opened the same key: RSA signs the same
-/// with the same (RFC 8017 §8.2).
+/// Remembers probe signatures from other worlds whose processes opened the same key: RSA signatures are
+/// deterministic (RFC 8017 §8.2).
 struct Remembering {
     signer: Box<dyn Signer>,
     kid: String,
 }
 
-/// By key id and what was signed.
+/// By key id and signed bytes.
 type Signatures = BTreeMap<(String, Vec<u8>), Vec<u8>>;
 
 /// Tokens are longer.
@@ -69,7 +69,7 @@ impl KeyStore for WorldsKeys {
     fn generate(&self, algorithm: SigningAlgorithm) -> Result<NewKey, KeyStoreError> {
         if algorithm == SigningAlgorithm::Rs256 {
             let number = self.given.fetch_add(1, Ordering::Relaxed);
-            // Beyond the shared ones, finding one takes its time.
+            // Beyond the shared keys, generating one takes time.
             if number < RSA_KEYS {
                 return self.keys.seal(rsa_key(number), algorithm);
             }

@@ -1,5 +1,5 @@
-//! The way from one process to the database, and what may happen on it: every access to the records of
-//! keys can be the one that is lost, or the last one of its process, or the one before a long sleep.
+//! The connection of one process to the database, and its faults: any access to the key records can be lost,
+//! be the process's last, or precede a long sleep.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,15 +12,15 @@ use tokio::task::block_in_place;
 
 use super::totals::Totals;
 
-/// What the others do in the meantime.
+/// The other processes' actions in the meantime.
 pub(super) type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pub(super) enum Mishap {
-    /// The process ends, before or after what it asked for was done.
+    /// The process ends, before or after its request was carried out.
     Crash,
-    /// This one access fails, or its answer does not arrive.
+    /// This one access fails, or its answer is lost.
     Lose,
-    /// The process stands still while the world goes on.
+    /// The process pauses while the world continues.
     Sleep(Meanwhile),
 }
 
@@ -28,9 +28,9 @@ pub(super) struct Line {
     outage: Arc<AtomicBool>,
     is_cut: AtomicBool,
     has_crashed: AtomicBool,
-    /// What happens after this many more accesses.
+    /// The mishap after this many more accesses.
     planned: Mutex<Option<(u32, Mishap)>>,
-    /// What happened since this was asked last.
+    /// The accesses since they were last counted.
     accesses: AtomicU64,
     lost: AtomicU64,
     sleeps: AtomicU64,
@@ -50,7 +50,7 @@ impl Line {
         }
     }
 
-    /// How often it slept since that was counted.
+    /// The number of sleeps since the last count.
     pub(super) fn sleeps(&self) -> u64 {
         self.sleeps.load(Ordering::SeqCst)
     }
@@ -65,7 +65,7 @@ impl Line {
         *self.planned.lock().unwrap() = Some((after, mishap));
     }
 
-    /// What the others were to do is out of date once they have gone on.
+    /// The planned actions of the others are out of date once those have continued.
     pub(super) fn forget_sleep(&self) -> bool {
         let mut planned = self.planned.lock().unwrap();
         let sleeps = matches!(*planned, Some((_, Mishap::Sleep(_))));
@@ -75,12 +75,12 @@ impl Line {
         sleeps
     }
 
-    /// Nothing is wrong with it, and nothing will be.
+    /// Whether it has no fault, present or planned.
     pub(super) fn is_calm(&self) -> bool {
         self.is_up() && self.planned.lock().unwrap().is_none()
     }
 
-    /// No more trouble, but for a process that is gone already.
+    /// Ends its faults, except for a process that is gone already.
     pub(super) fn heal(&self) {
         self.cut(false);
         *self.planned.lock().unwrap() = None;

@@ -1,9 +1,9 @@
-//! What every process does every few seconds, and how it is left out where that makes no difference.
+//! The periodic look of every process, and how the simulation skips it where it makes no difference.
 //!
-//! A leap passes over looks that nobody could tell from their absence: nothing is due, and the last one
-//! found everything in order. Such a process is given what they would have: a lease, and the right to sign and
-//! serve. Every other one looks when the leap ends, before anything else happens, and just before it is asked
-//! for anything on the way.
+//! A leap skips looks that would have no visible effect: nothing is due, and the last look found everything
+//! in order. Such a process gets what those looks would have given: a lease, and the right to sign and serve.
+//! Every other process looks when the leap ends, before anything else happens, and just before a request to
+//! it on the way.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::replica::Replica;
 use super::world::{SECOND, World};
 
-/// A machine that looked so long ago missed some looks.
+/// A machine whose last look is this long ago missed some looks.
 const LATE: SignedDuration = SignedDuration::from_secs(7);
-/// How often, of a hundred times, a process looks although nothing would come of it.
+/// The percentage of looks that a process makes although they change nothing.
 const LOOKS_ANYWAY: u64 = 10;
 
 impl World {
@@ -43,13 +43,13 @@ impl World {
         machine.running.clone().filter(|_| !machine.frozen)
     }
 
-    /// After a leap in which nothing was due.
+    /// Runs after a leap in which nothing was due.
     pub(super) async fn everybody_keeps_up(&mut self) {
         self.keep_up().await;
         self.everybody_looks().await;
     }
 
-    /// First the leases, which nobody would have let run out, and then what is due.
+    /// First renews the leases, which no process would have let expire, and then does what is due.
     pub(super) async fn everybody_looks(&mut self) {
         let mut late: Vec<usize> = (0..self.machines.len()).filter(|&number| self.is_late(number)).collect();
         self.chance.shuffle(&mut late);
@@ -63,7 +63,7 @@ impl World {
 
     pub(super) async fn notice_changes(&mut self, replica: &Replica) {
         let now = self.now();
-        if replica.app.served.load().revision != self.records.revision() {
+        if replica.app.serving.peek().revision != self.records.revision() {
             self.records.check(now).await;
         } else if replica.heard_at().is_some_and(|at| at >= now) {
             self.records.are_known_at(now);
@@ -87,7 +87,7 @@ impl World {
         Some(replica)
     }
 
-    /// Gives those whose looks would have found nothing what they would have from them.
+    /// Gives processes whose looks would have found nothing the results of those looks.
     async fn keep_up(&mut self) {
         let now = self.now();
         let mut leases = Vec::new();
@@ -100,7 +100,7 @@ impl World {
             (machine.looked_at, machine.next_look) = (Some(now), soon);
             let replica = machine.running.as_ref().expect("one that is late runs");
             replica.keep_up();
-            leases.push(replica.app.replica.id);
+            leases.push(replica.app.serving.replica().id);
             self.totals.looks_left_out += 1;
         }
         self.records.renew_leases(&leases, now).await;
@@ -110,7 +110,7 @@ impl World {
         self.now() + self.chance.duration(SECOND, self.regime.policy.timing.refresh_every)
     }
 
-    /// Whether it would have looked since, and did not because of a leap.
+    /// Whether it would have looked since, but for a leap.
     fn is_late(&self, number: usize) -> bool {
         let machine = &self.machines[number];
         let late = machine.looked_at.is_none_or(|at| self.now() > at + LATE);
@@ -124,6 +124,6 @@ impl World {
             && !machine.stepped
             && self.is_within_bound(number)
             && replica.line.is_calm()
-            && replica.app.served.load().revision == self.records.revision()
+            && replica.app.serving.peek().revision == self.records.revision()
     }
 }

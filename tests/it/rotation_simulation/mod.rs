@@ -1,8 +1,8 @@
-//! Months of rotation, with everything that goes wrong in them, lived through by the real code: not one
-//! valid token is refused, and not one of a revoked key is accepted after the bounds of the caches.
+//! Simulates months of rotation with every kind of fault on the real code: no valid token is refused, and no
+//! token of a revoked key is accepted beyond the bounds of the caches.
 //!
-//! Every seed is a world of its own, and the same seed is the same world. One that failed is lived through
-//! again with `RUNMINT_TEST_SEED`, which takes a range of seeds, too (`7` or `7..90`).
+//! Every seed is a separate world, and the same seed gives the same world. To repeat a failed one, set
+//! `RUNMINT_TEST_SEED` to a seed or a range of seeds (`7` or `7..90`).
 
 mod agenda;
 mod chance;
@@ -36,20 +36,20 @@ use self::totals::Totals;
 use self::world::World;
 use crate::harness::{Engine, ManualClock, START, TestDatabase};
 
-/// A bit more than a minute on two cores.
+/// Slightly more than a minute on two cores.
 #[test]
-fn a_few_hundred_seeds() {
+fn no_valid_token_is_refused_in_a_few_hundred_seeds() {
     live_through(0..240);
 }
 
 #[test]
 #[ignore = "takes the better part of an hour on two cores; `make check-long` runs it"]
-fn ten_thousand_seeds() {
+fn no_valid_token_is_refused_in_ten_thousand_seeds() {
     live_through(1_000..11_000);
 }
 
 #[test]
-fn the_same_seed_is_the_same_world() {
+fn the_same_seed_gives_the_same_world() {
     let lane = lane();
     for seed in [3, 4, 5] {
         let (first, again) = (live(&lane, seed).unwrap(), live(&lane, seed).unwrap());
@@ -61,7 +61,7 @@ fn the_same_seed_is_the_same_world() {
     }
 }
 
-/// As many at a time as there are cores, and until the first that fails.
+/// Runs as many seeds at a time as there are cores, until the first failure.
 fn live_through(seeds: Range<u64>) {
     let asked_for = asked_for();
     let seeds = asked_for.clone().unwrap_or(seeds);
@@ -92,14 +92,14 @@ fn live_through(seeds: Range<u64>) {
     for lane in lived {
         totals.add(&lane.unwrap_or_else(|trace| panic!("{trace}")));
     }
-    // Past the harness, which shows nothing of a test that passes.
+    // Bypasses the harness, which hides the output of a test that passes.
     std::io::stderr().write_all(totals.to_string().as_bytes()).unwrap();
     if asked_for.is_none() {
         totals.prove_something();
     }
 }
 
-/// The seeds to live through instead of the usual ones.
+/// The seeds to use instead of the default ones.
 #[expect(clippy::disallowed_methods, reason = "the harness is told which seed failed")]
 fn asked_for() -> Option<Range<u64>> {
     let text = std::env::var("RUNMINT_TEST_SEED").ok()?;
@@ -110,13 +110,13 @@ fn asked_for() -> Option<Range<u64>> {
     })
 }
 
-/// What one world lives on. More threads would only wake each other; a process that sleeps while the
-/// others go on gets one more.
+/// The runtime of one world. More threads would only wake each other; a process that sleeps while the others
+/// continue gets one more.
 fn lane() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// What was lived through and its trace; or what to read and do when it failed.
+/// The totals and the trace; or instructions for analysing the failure.
 fn live(lane: &Runtime, seed: u64) -> Result<(Totals, Vec<String>), String> {
     let folder = folder();
     let truth = Arc::new(ManualClock::at(START.parse().unwrap()));
@@ -132,13 +132,13 @@ fn live(lane: &Runtime, seed: u64) -> Result<(Totals, Vec<String>), String> {
     match lived {
         Ok(totals) => Ok((totals, journal.lines())),
         Err(_) => Err(format!(
-            "{}\nseed {seed} failed; again: RUNMINT_TEST_SEED={seed} cargo test --test it rotation_simulation::a_few_hundred_seeds",
+            "{}\nseed {seed} failed; again: RUNMINT_TEST_SEED={seed} cargo test --test it rotation_simulation::no_valid_token_is_refused_in_a_few_hundred_seeds",
             journal.lines().join("\n")
         )),
     }
 }
 
-/// In memory where there is such a place: the databases are many and short-lived.
+/// In memory if possible: the databases are many and short-lived.
 fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }

@@ -1,4 +1,4 @@
-//! Policies to live under: the defaults, and the least that is allowed.
+//! The rotation policies to simulate: the defaults, and the allowed minimums.
 
 use jiff::SignedDuration;
 use runmint::signing::rotation::{RotationPolicy, Timing};
@@ -9,19 +9,19 @@ pub(super) const TOKEN_LIFETIME_MAX: SignedDuration = SignedDuration::from_hours
 
 pub(super) struct Regime {
     pub(super) policy: RotationPolicy,
-    /// How long the world is watched.
+    /// How long the world is observed.
     pub(super) watched: SignedDuration,
-    /// How often a verifier that never fetches on demand fetches.
+    /// The fetch interval of a verifier that never fetches on demand.
     pub(super) poll_every: SignedDuration,
     pub(super) polls_through: Balancer,
 }
 
-/// Which processes a load balancer sends requests to.
+/// The processes to which a load balancer sends requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Balancer {
-    /// Those that say that they are ready, and so are in touch with the database.
+    /// Those that report to be ready, and therefore reach the database.
     HeedsReadiness,
-    /// Also those that were cut off from it.
+    /// Also those that cannot reach the database.
     HeedsNothing,
 }
 
@@ -47,12 +47,12 @@ fn as_it_comes(chance: &mut Chance) -> Regime {
         serve_stale: HOUR * 12,
         timing: Timing::REAL,
     };
-    // `publish_ahead` is as long as the pause between polls and leaves nothing for an answer that is old.
+    // `publish_ahead` equals the polling interval, which leaves no time for a stale answer.
     let polls_through = Balancer::HeedsReadiness;
     Regime { policy, watched: chance.duration(DAY * 65, DAY * 130), poll_every: DAY, polls_through }
 }
 
-/// Nothing to spare anywhere.
+/// Every setting at its minimum.
 fn at_the_floors(chance: &mut Chance) -> Regime {
     let timing = Timing::REAL;
     let around_the_other_floor =
@@ -85,7 +85,7 @@ fn at_the_floors(chance: &mut Chance) -> Regime {
 
 fn in_between(chance: &mut Chance) -> Regime {
     let serve_stale = chance.duration(HOUR, HOUR * 12);
-    // What a verifier that looks once a day needs even when a process that was cut off answers it.
+    // The time that a verifier polling once a day needs even if a disconnected process answers it.
     let publish_ahead = DAY + serve_stale + HOUR;
     let keep_published = chance.duration(HOUR * 2, DAY);
     let rotate_every = publish_ahead + keep_published + chance.duration(DAY, DAY * 10);

@@ -1,4 +1,4 @@
-//! The records of keys as they are in the database, and what must hold of them at every moment.
+//! The key records in the database, and the invariants that hold for them at every moment.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct Records {
     journal: Arc<Journal>,
     policy: RotationPolicy,
     revision: i64,
-    /// The keys were as they are here then.
+    /// The time at which the keys were known to be as recorded here.
     known_at: Timestamp,
     pub(super) keys: Vec<Record>,
     named: HashMap<String, usize>,
@@ -38,12 +38,12 @@ impl Records {
         self.revision
     }
 
-    /// Somebody read the revision then, and it had not changed.
+    /// A process read the revision at this time, and it had not changed.
     pub(super) fn are_known_at(&mut self, now: Timestamp) {
         self.known_at = now;
     }
 
-    /// Reads what changed, and whether it may have.
+    /// Reads the changes and checks that each is allowed.
     pub(super) async fn check(&mut self, now: Timestamp) {
         let known_at = std::mem::replace(&mut self.known_at, now);
         let revision = self.number("SELECT revision FROM key_revision WHERE id = 1").await;
@@ -70,14 +70,14 @@ impl Records {
         self.keys.iter().filter(move |key| key.algorithm == algorithm)
     }
 
-    /// The key that signs for sure: whatever clock within the bound is asked.
+    /// The key that certainly signs, by any clock within the bound.
     pub(super) fn certain_signer<'a>(&'a self, algorithm: &'a str, now: Timestamp) -> Option<&'a Record> {
         let around = self.policy.timing.clock_bound + SignedDuration::from_secs(1);
         let signs = |key: &Record, at| self.policy.signs_at(&key.life, at);
         self.ring(algorithm).find(|key| signs(key, now - around) && signs(key, now + around))
     }
 
-    /// Moments at which something happens by itself, or for somebody who is `eager` to rotate.
+    /// The times of automatic events, or of those of an operator who is `eager` to rotate.
     pub(super) fn turns(&self, eager: bool) -> Vec<Timestamp> {
         let policy = &self.policy;
         let mut turns = Vec::new();
@@ -97,25 +97,25 @@ impl Records {
         turns
     }
 
-    /// Whether some key should have taken over by now.
+    /// Whether a key's rotation is overdue.
     pub(super) fn is_late(&self, now: Timestamp) -> bool {
         let due = |algorithm| self.due_at(algorithm).is_none_or(|due| due <= now);
         let warm = |key: &&Record| key.life.waits() && self.policy.warm_at(&key.life) <= now;
         self.keys.iter().filter(warm).any(|key| due(&key.algorithm))
     }
 
-    /// When the key that signs is to be followed, if one does.
+    /// When the active key is due to be replaced, if there is one.
     fn due_at(&self, algorithm: &str) -> Option<Timestamp> {
         let designated = self.ring(algorithm).find(|key| key.life.is_designated())?;
         self.policy.due_at(&designated.life)
     }
 
-    /// How many tokens of this key are recorded.
+    /// The number of recorded tokens of this key.
     pub(super) async fn tokens_of(&mut self, kid: &str) -> i64 {
         self.number(&format!("SELECT COUNT(*) FROM id_tokens WHERE kid = '{kid}'")).await
     }
 
-    /// What the processes would have done themselves.
+    /// Does what the processes would have done themselves.
     pub(super) async fn renew_leases(&mut self, replicas: &[Uuid], now: Timestamp) {
         if replicas.is_empty() {
             return;
@@ -193,7 +193,7 @@ impl Records {
         }
     }
 
-    /// What was past when the records were known last stays so, and no key comes back.
+    /// Past times in the last known records never change, and no key returns.
     fn history_is_kept(&self, before: &[Record], known_at: Timestamp, now: Timestamp) {
         for old in before {
             let name = self.journal.name(&old.kid);
@@ -215,12 +215,12 @@ impl Records {
         }
     }
 
-    /// Whoever has a lease had the key long enough when it was decided that it will sign.
+    /// Every process with a lease had the key long enough when it was chosen to sign.
     async fn changes_were_acknowledged(&mut self, before: &[Record]) {
         for (kid, signs_from) in self.promoted_since(before) {
             let decided_at = signs_from - self.policy.timing.lead();
             let since = decided_at - self.policy.timing.jwks_max_age;
-            // Of one that has looked again, nobody knows whether it had a lease then.
+            // Whether a process that has looked again had a lease then is not known.
             let sql = format!(
                 "SELECT COUNT(*) FROM replicas r WHERE r.seen_at < {decided} AND r.lease_until > {decided} AND NOT EXISTS (
                      SELECT 1 FROM key_servings s WHERE s.kid = '{kid}' AND s.since <= {since} AND s.served_by = r.id)",
@@ -234,7 +234,8 @@ impl Records {
         }
     }
 
-    /// Keys that are to sign from some moment, and waited before. In an emergency nobody is asked.
+    /// Keys that waited before and are now to sign at some time. A revocation does not wait for
+    /// acknowledgements.
     fn promoted_since(&self, before: &[Record]) -> Vec<(String, Timestamp)> {
         let emergency = |algorithm: &str| self.ring(algorithm).any(|key| key.life.revoked_at.is_some());
         let waited = |kid: &str| before.iter().any(|old| old.kid == kid && old.life.waits());

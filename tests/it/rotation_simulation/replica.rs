@@ -1,4 +1,4 @@
-//! One process: the real service without its sockets, on its own connections and by its own clock.
+//! One process: the real service without sockets, with its own connections and clock.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use runmint::entropy::SystemEntropy;
 use runmint::flows::refresh_keys::{RefreshError, SPACING, refresh, refresh_if_older};
 use runmint::flows::rotate_keys::look_after_keys;
 use runmint::publication::Publication;
-use runmint::served::Standing;
+use runmint::serving::Standing;
 use runmint::signing::keyring::IssuerId;
 use runmint::signing::rotation::RotationPolicy;
 use runmint::store::Store;
@@ -20,7 +20,7 @@ use super::keys::key_stores;
 use super::line::Line;
 use crate::harness::{ManualClock, sealing_key_text};
 
-/// A machine's clock, some way from the true time, which is the database's.
+/// A machine's clock, offset from the true time, which is the database's.
 pub(super) struct SkewedClock {
     truth: Arc<ManualClock>,
     off_by_millis: AtomicI64,
@@ -42,7 +42,7 @@ impl Clock for SkewedClock {
     }
 }
 
-/// What all processes of a world share: the database, the configuration and the truth about the time.
+/// The state shared by all processes of a world: the database, the configuration and the true time.
 pub(super) struct Site {
     pub(super) truth: Arc<ManualClock>,
     pub(super) outage: Arc<AtomicBool>,
@@ -62,7 +62,7 @@ impl Site {
         Self { truth, outage: Arc::default(), settings, rsa_keys_given: Arc::default() }
     }
 
-    /// Connections of one machine; they outlive its processes, which saves opening them again.
+    /// Connections of one machine; they outlive its processes, to save opening them again.
     pub(super) async fn connect(&self) -> Store {
         let store = Store::open(&self.settings.database_url, 1).await.unwrap();
         store.with_clock(self.truth.clone())
@@ -97,12 +97,12 @@ pub(super) struct Replica {
     /// Its key store opens no key.
     pub(super) is_blind: Arc<AtomicBool>,
     pub(super) clock: Arc<SkewedClock>,
-    /// When the database last confirmed what is served, by this clock and in truth.
+    /// When the database last confirmed what is served, by this clock and in true time.
     heard: Mutex<Option<(Timestamp, Timestamp)>>,
 }
 
 impl Replica {
-    /// What the program does when it starts. `false` when it ends again at once.
+    /// Does what the program does at its start. `false` if it exits at once.
     pub(super) async fn start(&self) -> bool {
         let started = match refresh(&self.app).await {
             Ok(served) => served.publication_of(IssuerId::Shared).is_some(),
@@ -113,19 +113,19 @@ impl Replica {
         started && !self.line.has_crashed()
     }
 
-    /// What it does every few seconds.
+    /// Does what the program does every few seconds.
     pub(super) async fn look(&self) -> bool {
         let done = look_after_keys(&self.app).await.is_ok();
         self.listen();
         done
     }
 
-    /// As if it had looked a moment ago and had found nothing new.
+    /// Sets the state as if it had looked a moment ago and found nothing new.
     pub(super) fn keep_up(&self) {
         let now = Some(self.clock.now());
-        let before = self.app.standing.load_full();
+        let before = self.app.serving.standing().clone();
         let standing = Standing { seen_at: now, confirmed_at: now, ..Standing::clone(&before) };
-        self.app.standing.store(Arc::new(standing));
+        self.app.serving.set_standing(standing);
         self.listen();
     }
 
@@ -137,22 +137,22 @@ impl Replica {
     /// The answer to a request for the key set; the conditions are those of `http::discovery`.
     pub(super) async fn key_set(&self) -> Option<Arc<Publication>> {
         let app = &self.app;
-        let fresh = || app.standing.load().may_serve(&app.rotation, app.clock.now());
+        let fresh = || app.serving.standing().may_serve(&app.rotation, app.clock.now());
         if !fresh() {
             refresh_if_older(app, SPACING).await;
             self.listen();
         }
-        if fresh() { app.served.load().publication_of(IssuerId::Shared).cloned() } else { None }
+        if fresh() { app.serving.peek().publication_of(IssuerId::Shared).cloned() } else { None }
     }
 
-    /// In truth, when what is served was last what the database says.
+    /// The true time at which the served state last matched the database.
     pub(super) fn heard_at(&self) -> Option<Timestamp> {
         self.heard.lock().unwrap().map(|(_, truth)| truth)
     }
 
-    /// After everything that may have asked the database: this clock is as far off now as it was then.
+    /// Runs after every possible access to the database: this clock has the same offset now as then.
     pub(super) fn listen(&self) {
-        let Some(confirmed_at) = self.app.standing.load().confirmed_at else { return };
+        let Some(confirmed_at) = self.app.serving.standing().confirmed_at else { return };
         let mut heard = self.heard.lock().unwrap();
         if heard.is_none_or(|(by_its_clock, _)| by_its_clock != confirmed_at) {
             *heard = Some((confirmed_at, confirmed_at - self.clock.off_by()));

@@ -1,4 +1,4 @@
-//! Tokens, from the process that signs them to the verifiers that are shown them.
+//! Tokens, from the process that signs them to the verifiers that check them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,7 +23,7 @@ pub(super) struct Token {
     issued_at: Timestamp,
     not_before: Timestamp,
     expires_at: Timestamp,
-    /// Whether its signature was found to be right.
+    /// Whether its signature was verified.
     is_verified: bool,
 }
 
@@ -39,7 +39,7 @@ impl Token {
 }
 
 impl World {
-    /// A token from some process, if it gives one.
+    /// A token from some process, if it issues one.
     pub(super) async fn mint(&mut self) {
         let Some(number) = self.some_machine() else { return };
         if let Some(replica) = self.ask(number).await {
@@ -60,8 +60,9 @@ impl World {
         let slept = replica.line.sleeps();
         let now = self.now();
         let certain = self.records.certain_signer(algorithm, now).is_some();
-        // One that lost the answer when it read the keys waits for a moment before it asks again.
-        let reads = replica.app.standing.load().trouble.is_none() && !replica.is_blind.load(Ordering::SeqCst);
+        // A process that lost the answer when it read the keys pauses before it asks again.
+        let reads =
+            replica.app.serving.standing().trouble.is_none() && !replica.is_blind.load(Ordering::SeqCst);
         let calm = reads && replica.line.is_calm() && self.is_within_bound(number);
         let must_refuse = self.machines[number].must_refuse;
         let request =
@@ -101,7 +102,7 @@ impl World {
         self.settle(number);
     }
 
-    /// A process may be mistaken about its key. The record of the token is not, by the database's clock.
+    /// A process may be wrong about its key. The record of the token, by the database's clock, is not.
     async fn key_signs_now(&mut self, number: usize, kid: &str) {
         let now = self.now();
         self.records.check(now).await;
@@ -117,7 +118,7 @@ impl World {
     fn will_be_shown(&mut self, token: &Token) {
         let now = self.now();
         for (number, verifier) in self.verifiers.iter().enumerate() {
-            // Its clock decides, and it forgives so much.
+            // Its clock decides, with this leeway.
             let last = token.expires_at + verifier.leeway - verifier.off_by - SECOND;
             let at_once = now + self.chance.duration(SignedDuration::ZERO, SECOND * 2);
             let sometime = now + self.chance.duration(SECOND, last.duration_since(now).max(SECOND * 2));
@@ -135,7 +136,7 @@ impl World {
             self.totals.outside += 1;
             return;
         }
-        // It fetches first when it starts.
+        // It fetches when it starts.
         let polls = matches!(self.verifiers[verifier].caching, Caching::Poller(_));
         if polls && self.verifiers[verifier].current().is_none() {
             return;
@@ -169,13 +170,13 @@ impl World {
         }
     }
 
-    /// Bit by bit the first time, and now and then: a key id is the thumbprint of its key.
+    /// Verifies in full the first time and occasionally after that: a key id is the thumbprint of its key.
     fn verify(&mut self, token: usize, set: &KeySet, by_its_clock: Timestamp) {
         if self.tokens[token].is_verified && !self.chance.percent(2) {
             return;
         }
         let token = &mut self.tokens[token];
-        // Of the times, only the ends of the validity matter here: this verifier may forgive more than ours.
+        // Only the ends of the validity matter here: this verifier may allow more leeway than ours.
         let earliest = token.issued_at - LEEWAY;
         let now = by_its_clock.max(earliest).min(token.expires_at + LEEWAY - SECOND);
         let verified = verify(&token.text, &set.jwks, ISSUER, now);

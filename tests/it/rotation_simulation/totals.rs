@@ -1,10 +1,10 @@
-//! How much was lived through: a simulation in which nothing happens proves nothing.
+//! Counts the events: a simulation in which nothing happens proves nothing.
 
 use std::fmt;
 
 use super::verifier::Caching;
 
-/// Each with its name and the least of it in a hundred seeds.
+/// Each with its name and its minimum in a hundred seeds.
 macro_rules! totals {
     ($($name:ident: $least:literal, $text:literal);* $(;)?) => {
         #[derive(Clone, Copy, Debug, Default)]
@@ -27,7 +27,7 @@ macro_rules! totals {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 writeln!(f)?;
                 $(writeln!(f, "{:>12}  {}", self.$name, $text)?;)*
-                // The first one would have been the end.
+                // The first one would have ended the seed.
                 writeln!(f, "{:>12}  good tokens refused", 0)
             }
         }

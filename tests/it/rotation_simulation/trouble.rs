@@ -1,4 +1,4 @@
-//! What goes wrong, what operators do, and how it ends.
+//! Faults, operators' actions, and recovery.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,12 +16,12 @@ use super::line::{Meanwhile, Mishap};
 use super::replica::Replica;
 use super::world::{AFTER_TROUBLE, HOUR, MINUTE, SECOND, World};
 
-/// Accesses to the records of keys in one look, at most about so many.
+/// The approximate maximum of accesses to the key records in one look.
 const ACCESSES: i64 = 14;
 const MACHINES: usize = 4;
 
 impl World {
-    /// One that answers.
+    /// A machine that answers.
     pub(super) fn some_machine(&mut self) -> Option<usize> {
         let up: Vec<usize> = (0..self.machines.len())
             .filter(|&number| self.machines[number].running.is_some() && !self.machines[number].frozen)
@@ -52,7 +52,7 @@ impl World {
         self.trouble(trouble).await;
     }
 
-    /// In the middle of the next look.
+    /// Plans a mishap in the middle of the next look.
     pub(super) fn perhaps_a_mishap(&mut self, number: usize) {
         if self.chance.percent(5) {
             let trouble =
@@ -73,7 +73,7 @@ impl World {
         replica.line.plan(after, mishap);
     }
 
-    /// In the middle of the next token: after the key was chosen, before its use is recorded.
+    /// Plans a sleep in the middle of the next token: after the key was chosen, before its use is recorded.
     pub(super) fn perhaps_sleep_before_record(&mut self, number: usize, replica: &Replica) -> bool {
         if !replica.line.is_calm() || !self.chance.percent(20) {
             return false;
@@ -83,7 +83,7 @@ impl World {
         true
     }
 
-    /// What the others do while this one stands still in the middle of something.
+    /// The other processes' actions while this one is paused in the middle of an operation.
     fn meanwhile(&mut self, number: usize) -> Meanwhile {
         let others: Vec<Arc<Replica>> = self
             .machines
@@ -96,7 +96,7 @@ impl World {
         let steps: Vec<SignedDuration> =
             (0..12).map(|_| self.chance.duration(SECOND / 10, longest / 12)).collect();
         let alarm = if self.chance.percent(5) { self.alarm() } else { None };
-        // Not the one that sleeps.
+        // Not the process that sleeps.
         let mut alarm = alarm.filter(|alarm| others.iter().any(|other| Arc::ptr_eq(other, &alarm.replica)));
         let (truth, journal) = (Arc::clone(&self.site.truth), Arc::clone(&self.journal));
         Box::pin(async move {
@@ -185,7 +185,7 @@ impl World {
         self.agenda.add(end, Event::Recover(number, recovery));
     }
 
-    /// Seconds, minutes, hours, or longer than anybody may serve without news.
+    /// Seconds, minutes, hours, or longer than any process may serve without contact to the database.
     fn a_while(&mut self) -> SignedDuration {
         let stale = self.regime.policy.serve_stale;
         match self.chance.index(4) {
@@ -204,7 +204,7 @@ impl World {
         machine.stepped = true;
         let timing = self.regime.policy.timing;
         let beyond = off_by.abs() > timing.clock_bound;
-        // After a long step it must ask before it signs; after a short one it may find out at its next look.
+        // After a large step it must ask before it signs; after a small one it may notice at its next look.
         machine.must_refuse = beyond && (machine.must_refuse || step >= timing.lease + timing.clock_bound);
         self.totals.clock_steps += 1;
     }
@@ -216,7 +216,7 @@ impl World {
         let machine = &mut self.machines[number];
         machine.gone = true;
         let Some(replica) = machine.running.take() else { return };
-        let _ = replica.app.store.end_lease(replica.app.replica.id).await;
+        let _ = replica.app.store.end_lease(replica.app.serving.replica().id).await;
         self.totals.leaves += 1;
     }
 
@@ -278,8 +278,8 @@ impl World {
         }
     }
 
-    /// A process that gets no news cannot know that its clock was set back, or does not heed it, and so would
-    /// serve without them for longer by as much. These two faults at once are beyond what is promised.
+    /// A disconnected process cannot know that its clock was set back, or ignores it, and would serve stale
+    /// keys for longer by as much. Both faults at once are beyond what is guaranteed.
     fn may_step(&self, number: usize, off_by: SignedDuration) -> bool {
         let machine = &self.machines[number];
         let back = machine.clock.off_by() - off_by;
@@ -289,7 +289,7 @@ impl World {
         machine.running.as_ref().is_none_or(hears) || back <= self.forgiven()
     }
 
-    /// It was away for a while, does not know it, and is asked before it looks.
+    /// The process was paused, does not know it, and is asked before it looks.
     async fn thaw(&mut self, number: usize) {
         self.machines[number].frozen = false;
         let soon = self.now() + self.chance.duration(SECOND, SECOND * 5);
@@ -326,7 +326,7 @@ impl World {
         }
     }
 
-    /// After everything in which something may have happened: whose process ended?
+    /// Runs after every point where a fault may have happened, to find out which process ended.
     pub(super) fn settle(&mut self, number: usize) {
         if let Some(replica) = &self.machines[number].running {
             replica.line.forget_sleep();
@@ -351,7 +351,7 @@ impl World {
         self.notice_emergency();
     }
 
-    /// What must hold of a process after it looked.
+    /// The invariants of a process after its look.
     pub(super) async fn check_replica(&mut self, number: usize) {
         let machine = &self.machines[number];
         let Some(replica) = machine.running.clone() else { return };
@@ -369,7 +369,7 @@ impl World {
                 .must(refuses, || format!("{} would sign with its clock", self.machines[number].name));
             self.count_barred(number);
         }
-        let served = replica.app.served.load();
+        let served = replica.app.serving.peek();
         let publication = served.publication_of(IssuerId::Shared).expect("it serves");
         let (revision, etag) = (served.revision, publication.jwks.etag.clone());
         let same = self.etags.entry(revision).or_insert_with(|| etag.clone());
@@ -384,7 +384,7 @@ impl World {
         }
     }
 
-    /// The end of all trouble.
+    /// Ends all faults.
     pub(super) async fn heal(&mut self) {
         self.journal.note("all trouble ends");
         self.site.outage.store(false, Ordering::SeqCst);

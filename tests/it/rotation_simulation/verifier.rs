@@ -1,6 +1,6 @@
-//! Those who believe our tokens, and how each kind keeps the key set (measured, or read in its source).
+//! The verifiers, and how each kind caches the key set (measured, or read in its source).
 //!
-//! A fetch that fails leaves what was there; what has expired is not used for that.
+//! A failed fetch leaves the cache as it was; expired keys are not used after it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use jsonwebtoken::jwk::JwkSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caching {
-    /// Envoy, Confluent: the key set is as good as its `max-age`, and fetched for nothing else.
+    /// Envoy, Confluent: the key set is valid for its `max-age`, and fetched only when that has passed.
     MaxAge,
-    /// go-oidc up to 2.1: what it has it believes; a key it does not know makes it fetch in the last half
-    /// minute of `max-age` at the earliest.
+    /// go-oidc up to 2.1: trusts its cache; an unknown key makes it fetch, at the earliest in the last half
+    /// minute of `max-age`.
     GoOidc2,
-    /// go-oidc 3, aws-jwt-verify: until a key that it does not know makes it fetch.
+    /// go-oidc 3, aws-jwt-verify: until an unknown key makes it fetch.
     GoOidc3,
     /// jose: ten minutes, and for an unknown key again after half a minute.
     Jose,
     /// `PyJWT`: five minutes, and for an unknown key again after half a minute.
     PyJwt,
-    /// Microsoft.IdentityModel: twelve hours, for an unknown key again after five minutes, and an hour more
+    /// Microsoft.IdentityModel: twelve hours, for an unknown key again after five minutes, and one more hour
     /// with the last set that worked.
     Microsoft,
     /// Fetches at its own times, and never on demand.
     Poller(SignedDuration),
-    /// `MinIO`: adds and never forgets.
+    /// `MinIO`: adds keys and never removes one.
     Minio,
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Caching {
 pub(super) struct Fetched {
     pub(super) set: Arc<KeySet>,
     pub(super) at: Timestamp,
-    /// When the process that answered had last heard from the database.
+    /// When the process that answered last had contact to the database.
     pub(super) heard_at: Timestamp,
 }
 
@@ -52,36 +52,36 @@ impl KeySet {
 
 pub(super) struct Verifier {
     pub(super) caching: Caching,
-    /// How far its clock is from the truth.
+    /// The offset of its clock from the true time.
     pub(super) off_by: SignedDuration,
-    /// How late it forgives.
+    /// Its leeway after expiry.
     pub(super) leeway: SignedDuration,
     current: Option<Fetched>,
-    /// Microsoft's set from before, and until when.
+    /// Microsoft's previous set, and until when it is used.
     before: Option<(Fetched, Timestamp)>,
-    /// Everything that `MinIO` ever saw.
+    /// Every key that `MinIO` ever fetched.
     kept: HashMap<String, Fetched>,
     tried_at: Option<Timestamp>,
     first_used_at: Option<Timestamp>,
-    /// Whether a fetch failed since the last one that did not.
+    /// Whether a fetch has failed since the last success.
     pub(super) last_fetch_failed: bool,
 }
 
-/// Where a verifier stands with a key.
+/// A verifier's knowledge of a key.
 pub(super) enum Lookup {
     Has(Fetched),
     Lacks,
     /// A fetch may bring it.
     Fetch(Then),
-    /// It had nothing that it could use, and nobody answered.
+    /// It had nothing usable, and no process answered.
     Unanswered,
 }
 
-/// What a fetch is for.
+/// The purpose of a fetch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     LookAgain,
-    /// There will be no other.
+    /// There will be no other fetch.
     Decide,
 }
 
@@ -104,7 +104,7 @@ impl Verifier {
         }
     }
 
-    /// How long after its last fetch with a key it may believe in it, if there is a bound.
+    /// How long after its last fetch of a key it may trust it, if a bound exists.
     pub(super) fn believes_for(&self) -> Option<SignedDuration> {
         match self.caching {
             Caching::MaxAge => Some(MAX_AGE),

@@ -1,20 +1,20 @@
-//! A database, processes that serve, and verifiers that believe them, for months.
+//! A database, processes that serve, and verifiers that trust them, for months.
 //!
-//! All time is the truth's, which moves from event to event. Around everything that happens it moves by
-//! seconds, and every process looks when it is its time. Where nothing is due for longer it leaps.
+//! All times are true time, which advances from event to event. Around every event it advances by seconds,
+//! and every process looks at its own interval. It leaps over longer periods in which nothing is due.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use runmint::clock::Clock;
+use runmint::domain::organization::KeyChoice;
+use runmint::domain::run::Run;
 use runmint::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use runmint::flows::initialize::ensure_signing_keys;
 use runmint::flows::organizations::create_organization;
 use runmint::flows::start_run::{StartRun, start_run};
 use runmint::store::Store;
-use runmint::store::organizations::KeyChoice;
-use runmint::store::runs::Run;
 use uuid::Uuid;
 
 use super::agenda::{Agenda, Event, Trouble};
@@ -33,31 +33,31 @@ pub(super) const SECOND: SignedDuration = SignedDuration::from_secs(1);
 pub(super) const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 pub(super) const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Time goes by seconds from so long before something happens by itself,
+/// Time advances by seconds from this long before an automatic event,
 const BEFORE: SignedDuration = SignedDuration::from_secs(12);
-/// until so long after it, or after trouble.
+/// until this long after it, or after a fault.
 const AFTER: SignedDuration = SignedDuration::from_secs(24);
 pub(super) const AFTER_TROUBLE: SignedDuration = SignedDuration::from_secs(12);
-/// The longest without a look.
+/// The longest time without a look.
 const LEAP: SignedDuration = SignedDuration::from_hours(24 * 4);
 
-/// Where a process runs.
+/// The machine that a process runs on.
 #[expect(clippy::struct_excessive_bools, reason = "any of these facts may hold beside any other")]
 pub(super) struct Machine {
     pub(super) name: String,
     pub(super) store: Store,
     pub(super) clock: Arc<SkewedClock>,
     pub(super) running: Option<Arc<Replica>>,
-    /// Stands still: does not look, and answers nobody.
+    /// It is paused: it neither looks nor answers.
     pub(super) frozen: bool,
     pub(super) gone: bool,
     pub(super) looked_at: Option<Timestamp>,
     pub(super) next_look: Timestamp,
     /// Its clock is beyond the bound, and it can know.
     pub(super) must_refuse: bool,
-    /// Its clock stepped since it heard from the database.
+    /// Its clock has stepped since it last had contact to the database.
     pub(super) stepped: bool,
-    /// Its last look came to its end and nothing was wrong.
+    /// Its last look completed and found everything in order.
     pub(super) in_order: bool,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct World {
     pub(super) sets: Vec<Arc<KeySet>>,
     pub(super) emergency: Arc<Mutex<Option<Emergency>>>,
     pub(super) database: TestDatabase,
-    /// Of the key set of each revision.
+    /// The entity tags of the key set by revision.
     pub(super) etags: HashMap<i64, String>,
     pub(super) run: Run,
     pub(super) operator: Uuid,
@@ -141,7 +141,7 @@ impl World {
         self.site.truth.now()
     }
 
-    /// Until the end.
+    /// Runs to the end.
     pub(super) async fn live(&mut self) {
         while self.now() < self.end {
             if self.now() < self.busy_until || self.turn_is_near() {
@@ -224,7 +224,7 @@ impl World {
         self.records.turns(self.eager > 0).into_iter().any(|turn| turn - BEFORE <= now && now <= turn + AFTER)
     }
 
-    /// Some seconds in which everybody looks when it is their time.
+    /// Some seconds in which every process looks at its own interval.
     async fn step(&mut self) {
         let until = self.now() + self.chance.duration(SECOND / 10, SECOND * 4);
         self.walk(until).await;
@@ -248,14 +248,14 @@ impl World {
         self.records.check(now).await;
         let next = self.records.turns(self.eager > 0).into_iter().filter(|turn| *turn > now).min();
         let until = next.map_or(self.end, |turn| turn - BEFORE).min(self.end);
-        // Where something waits for somebody, every look may be the one that does it.
+        // If an operation waits for a process, any look may complete it.
         let waits = self.records.is_late(now);
         let until = until.min(now + if waits { MINUTE * 2 } else { LEAP });
         self.walk(until.max(now + SECOND)).await;
         if waits { self.everybody_looks().await } else { self.everybody_keeps_up().await }
     }
 
-    /// Lets time pass, with what is on the agenda; ends early where something happens.
+    /// Lets time pass and runs the agenda; ends early when something happens.
     async fn walk(&mut self, until: Timestamp) {
         let leaping = until > self.now() + MINUTE;
         while let Some((at, event)) = self.agenda.take_until(until) {
@@ -284,7 +284,7 @@ impl World {
         }
     }
 
-    /// All is well for a while: then everybody agrees, and nothing is left over.
+    /// A period without faults, after which all processes agree and nothing is left over.
     async fn come_to_rest(&mut self) {
         self.heal().await;
         let mut revision = -1;
@@ -302,7 +302,7 @@ impl World {
         let now = self.now();
         for machine in &self.machines {
             let Some(replica) = &machine.running else { continue };
-            let served = replica.app.served.load();
+            let served = replica.app.serving.peek();
             self.journal.must(served.revision == self.records.revision(), || {
                 format!("{} does not know the newest keys", machine.name)
             });

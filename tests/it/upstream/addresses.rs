@@ -1,4 +1,4 @@
-//! Where a connection may go.
+//! The addresses that a connection may go to.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 
-/// Spellings of addresses that no issuer has. An operator who allows nothing has none of them connected to.
+/// Spellings of addresses that an issuer must not have. By default the server connects to none of them.
 const FORBIDDEN: &[&str] = &[
     "https://127.0.0.1",
     "https://127.1",
@@ -48,7 +48,7 @@ const FORBIDDEN: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn no_spelling_of_an_inner_address_is_connected_to() {
+async fn no_spelling_of_an_internal_address_is_connected_to() {
     let world = World::with(FetchSettings::default());
     for url in FORBIDDEN {
         let refused = world.keys.keys(&registered_at(url)).await.unwrap_err();
@@ -61,12 +61,12 @@ async fn no_spelling_of_an_inner_address_is_connected_to() {
 }
 
 #[tokio::test]
-async fn the_keys_are_under_the_same_rules_as_the_issuer() {
+async fn the_same_address_rules_apply_to_the_keys() {
     let issuer = ForeignIssuer::start(&[]).await;
     let world = World::new();
     let others = ["https://127.0.0.2:1/keys", "http://[::1]:1/keys", "https://localhost:1/keys"];
     world.names.set("localhost", &[&["127.0.0.2"]]);
-    // Where tests may go, however it is spelled.
+    // The address that tests may connect to, however it is spelled.
     let allowed = |url: &&&str| reqwest::Url::parse(url).unwrap().host_str() == Some("127.0.0.1");
     for url in FORBIDDEN.iter().filter(|url| !allowed(url)).chain(&others) {
         issuer.discovery_says(&json!({"issuer": issuer.url, "jwks_uri": url}));
@@ -87,7 +87,7 @@ async fn the_keys_are_under_the_same_rules_as_the_issuer() {
 }
 
 #[tokio::test]
-async fn what_a_name_leads_to_is_checked_and_one_inner_address_spoils_all() {
+async fn every_resolved_address_is_checked_and_one_internal_address_refuses_all() {
     let world = World::with(FetchSettings::default());
     for answer in [
         &["127.0.0.1"][..],
@@ -111,7 +111,7 @@ async fn what_a_name_leads_to_is_checked_and_one_inner_address_spoils_all() {
 }
 
 #[tokio::test]
-async fn the_address_that_was_checked_is_the_one_that_is_used() {
+async fn the_checked_address_is_the_one_connected_to() {
     let key = ForeignKey::es256("k");
     let right = ForeignIssuer::start(&[&key]).await;
     let port = right.address.port();
@@ -120,7 +120,7 @@ async fn the_address_that_was_checked_is_the_one_that_is_used() {
     right.is_called(&url);
     wrong.is_called(&url);
 
-    // The name leads elsewhere as soon as it was looked up.
+    // The name resolves elsewhere as soon as it was looked up.
     let world = World::new();
     world.names.set("rebind.test", &[&["127.0.0.1"], &["127.0.0.2"]]);
     let fetcher = world.keys.fetcher();
@@ -129,7 +129,7 @@ async fn the_address_that_was_checked_is_the_one_that_is_used() {
     assert_eq!(world.names.asked(), ["rebind.test"], "it is looked up once");
     assert_eq!((right.connections(), wrong.connections()), (1, 0));
 
-    // And it is checked anew for each document.
+    // The address is checked again for each document.
     let world = World::new();
     world.names.set("rebind.test", &[&["127.0.0.1"], &["127.0.0.2"]]);
     let refused = world.keys.keys(&registered_at(&url)).await.unwrap_err();
@@ -150,7 +150,7 @@ async fn an_operator_may_allow_a_range() {
 }
 
 #[tokio::test]
-async fn http_is_for_loopback_and_only_when_configured() {
+async fn http_is_allowed_only_for_loopback_and_only_when_configured() {
     let issuer = ForeignIssuer::start(&[]).await;
     let allowed_ranges = ["127.0.0.0/8", "10.0.0.0/8"].map(|range| range.parse().unwrap()).to_vec();
     let never = FetchSettings { plain_http: PlainHttp::Never, allowed_ranges, ..on_loopback() };

@@ -1,4 +1,4 @@
-//! How long keys are used, and how seldom an issuer is asked.
+//! How long keys are cached, and how rarely an issuer is asked.
 
 use runmint::trust::token::TokenError;
 use runmint::upstream::discovery::DiscoveryError;
@@ -19,7 +19,7 @@ fn assert_no_keys(refused: &Result<VerifiedClaims, NotVerified>) {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_about_a_token_of_another_issuer() {
+async fn a_token_of_another_issuer_causes_no_fetch() {
     let key = ForeignKey::es256("k");
     let (ours, theirs) = (ForeignIssuer::start(&[&key]).await, ForeignIssuer::start(&[&key]).await);
     let world = World::new();
@@ -54,7 +54,7 @@ async fn keys_are_used_for_as_long_as_the_issuer_says_within_bounds() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_looked_for_once_and_not_again_for_a_while() {
+async fn an_unknown_key_is_fetched_once_and_not_again_for_a_while() {
     let (old, new) = (ForeignKey::es256("old"), ForeignKey::es256("new"));
     let issuer = ForeignIssuer::start(&[&old]).await;
     let world = World::new();
@@ -71,14 +71,14 @@ async fn an_unknown_key_is_looked_for_once_and_not_again_for_a_while() {
     assert_eq!(unknown(20).await, (1, 1));
     world.advance(1);
     assert_eq!(unknown(20).await, (2, 2));
-    // A rotation is noticed as soon as the first token needs it.
+    // A rotation is noticed with the first token that needs it.
     issuer.publish(&[&old, &new]);
     assert_unknown(world.verify(&world.token(&issuer, &new), &registered).await);
     world.advance(REST.as_secs());
     world.verify(&world.token(&issuer, &new), &registered).await.unwrap();
     world.verify(&world.token(&issuer, &old), &registered).await.unwrap();
     assert_eq!(issuer.key_requests(), 3);
-    // And so is a key that is gone, once the keys are old.
+    // A removed key is noticed, too, once the cached keys are old.
     issuer.publish(&[&new]);
     world.verify(&world.token(&issuer, &old), &registered).await.unwrap();
     world.advance(600);
@@ -87,7 +87,7 @@ async fn an_unknown_key_is_looked_for_once_and_not_again_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_wrong_in_another_way_asks_nobody() {
+async fn a_token_with_another_defect_causes_no_fetch() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     let world = World::new();
@@ -106,7 +106,7 @@ async fn a_token_that_is_wrong_in_another_way_asks_nobody() {
 }
 
 #[tokio::test]
-async fn keys_outlive_an_issuer_that_fails_but_not_for_long() {
+async fn cached_keys_outlive_a_failing_issuer_for_a_limited_time() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     for failure in
@@ -125,7 +125,7 @@ async fn keys_outlive_an_issuer_that_fails_but_not_for_long() {
         assert_no_keys(&verify().await);
         world.advance(24 * 3600);
         assert_no_keys(&verify().await);
-        // And it is believed again as soon as it answers.
+        // The issuer is trusted again as soon as it answers.
         issuer.publish(&[&key]);
         world.advance(REST.as_secs());
         verify().await.unwrap();
@@ -133,7 +133,7 @@ async fn keys_outlive_an_issuer_that_fails_but_not_for_long() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_withdraws_every_key_is_believed() {
+async fn an_issuers_empty_key_set_is_accepted() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     let world = World::new();
@@ -144,7 +144,7 @@ async fn an_issuer_that_withdraws_every_key_is_believed() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_failed_is_left_alone_for_a_while() {
+async fn a_failing_issuer_is_not_asked_again_for_a_while() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     issuer.keys(Reply::status("429 Slow Down"));
@@ -162,7 +162,7 @@ async fn an_issuer_that_failed_is_left_alone_for_a_while() {
     assert_eq!(fetches_after(50).await, (1, 1));
     world.advance(1);
     assert_eq!(fetches_after(50).await, (2, 2));
-    // While keys are stale, no more often.
+    // Stale keys do not make it ask more often.
     issuer.publish(&[&key]);
     world.advance(REST.as_secs());
     world.verify(&world.token(&issuer, &key), &registered(&issuer)).await.unwrap();
@@ -175,7 +175,7 @@ async fn an_issuer_that_failed_is_left_alone_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_changed_or_forgotten_registration_starts_anew() {
+async fn a_changed_or_forgotten_registration_starts_with_an_empty_cache() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     let world = World::new();
@@ -190,7 +190,7 @@ async fn a_changed_or_forgotten_registration_starts_anew() {
     assert!(world.keys.is_empty());
     world.keys.keys(&registered).await.unwrap();
     assert_eq!(issuer.key_requests(), 2);
-    // On http there is no certificate to pin; it is another registration all the same.
+    // Over http there is no certificate to pin, but it is another registration all the same.
     let pinned = pinned_at(&issuer.url, &[Thumbprint::of(b"")]);
     assert_eq!(pinned.id, registered.id);
     world.keys.keys(&pinned).await.unwrap();
@@ -201,7 +201,7 @@ async fn a_changed_or_forgotten_registration_starts_anew() {
 }
 
 #[tokio::test]
-async fn only_so_many_issuers_are_remembered() {
+async fn the_number_of_cached_issuers_is_limited() {
     let world = World::new();
     let fetcher = Fetcher::new(on_loopback(), Arc::clone(&world.names) as _);
     let keys = IssuerKeys::for_at_most(20, fetcher, Arc::clone(&world.clock) as _);

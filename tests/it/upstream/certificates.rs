@@ -1,4 +1,4 @@
-//! Whose certificate is believed.
+//! The certificates that are trusted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ fn trusting(tls: &Tls) -> FetchSettings {
     FetchSettings { authorities: vec![tls.authority.clone()], ..on_loopback() }
 }
 
-/// Pins nothing; some authority must have signed.
+/// Without a pin; some certificate authority must have signed.
 async fn refusal(world: &World, issuer: &RegisteredIssuer) -> Arc<DiscoveryError> {
     world.keys.forget(&issuer.id);
     world.keys.keys(issuer).await.unwrap_err()
 }
 
 #[tokio::test]
-async fn without_a_pin_an_authority_must_have_signed_for_this_name() {
+async fn without_a_pin_an_authority_must_vouch_for_the_name() {
     let (tls, key) = (Tls::new(), ForeignKey::es256("k"));
     let issuer = ForeignIssuer::start_tls(&tls, &[&key]).await;
     World::with(trusting(&tls)).keys.keys(&registered(&issuer)).await.unwrap();
@@ -31,7 +31,7 @@ async fn without_a_pin_an_authority_must_have_signed_for_this_name() {
         let refused = refusal(&World::with(settings), &registered(&issuer)).await;
         assert!(matches!(&*refused, DiscoveryError::Document(FetchError::Request(_))), "{refused:?}");
     }
-    // Signed by the right one for another name.
+    // Signed by the right authority, but for another name.
     let world = World::with(trusting(&tls));
     let port = issuer.address.port();
     for (name, good) in [("issuer.test", true), ("other.test", false)] {
@@ -43,7 +43,7 @@ async fn without_a_pin_an_authority_must_have_signed_for_this_name() {
 }
 
 #[tokio::test]
-async fn a_pin_takes_the_place_of_every_authority() {
+async fn a_pin_replaces_every_authority() {
     let (tls, key) = (Tls::new(), ForeignKey::es256("k"));
     let issuer = ForeignIssuer::start_tls(&tls, &[&key]).await;
     let other = Thumbprint::of(b"another certificate");
@@ -51,7 +51,7 @@ async fn a_pin_takes_the_place_of_every_authority() {
     for pins in [&[tls.thumbprint][..], &[other, tls.thumbprint]] {
         world.keys.keys(&pinned_at(&issuer.url, pins)).await.unwrap();
     }
-    // Not even a good signature helps against a wrong pin, and nothing is sent.
+    // A valid signature does not make up for a wrong pin, and nothing is sent.
     let world = World::with(trusting(&tls));
     let requests = issuer.requests().len();
     for pins in [&[other][..], &[Thumbprint::of(&tls.authority)]] {
@@ -63,7 +63,7 @@ async fn a_pin_takes_the_place_of_every_authority() {
 }
 
 #[tokio::test]
-async fn the_keys_are_pinned_as_well() {
+async fn the_servers_of_the_keys_are_pinned_too() {
     let (tls, elsewhere_tls, key) = (Tls::new(), Tls::new(), ForeignKey::es256("k"));
     let issuer = ForeignIssuer::start_tls(&tls, &[&key]).await;
     let elsewhere = ForeignIssuer::start_tls(&elsewhere_tls, &[&key]).await;
@@ -80,7 +80,7 @@ async fn the_keys_are_pinned_as_well() {
 }
 
 #[tokio::test]
-async fn a_copy_of_the_certificate_is_not_its_key() {
+async fn a_certificate_without_its_key_is_refused() {
     let tls = Tls::new();
     let thief = ForeignIssuer::start_tls(&tls.stolen(), &[]).await;
     let world = World::with(trusting(&tls));
@@ -95,7 +95,7 @@ async fn a_copy_of_the_certificate_is_not_its_key() {
 }
 
 #[tokio::test]
-async fn the_presented_certificate_can_be_asked_for_under_the_same_rules() {
+async fn the_presented_certificate_can_be_read_under_the_same_rules() {
     let tls = Tls::new();
     let issuer = ForeignIssuer::start_tls(&tls, &[]).await;
     let world = World::new();

@@ -1,4 +1,4 @@
-//! What a discovery document and a key set may say.
+//! The allowed contents of a discovery document and a key set.
 
 use runmint::trust::token::KeySetError;
 use runmint::trust::token::UnusableKey;
@@ -10,7 +10,7 @@ use super::*;
 use crate::foreign_issuer::Reply;
 
 #[tokio::test]
-async fn the_document_is_of_the_registered_issuer_byte_for_byte() {
+async fn the_documents_issuer_must_equal_the_registered_one_byte_for_byte() {
     let issuer = ForeignIssuer::start(&[]).await;
     let world = World::new();
     let registered = registered(&issuer);
@@ -54,7 +54,7 @@ async fn the_document_is_of_the_registered_issuer_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_key_set_is_an_array_of_few_keys() {
+async fn a_key_set_is_an_array_with_a_limited_number_of_keys() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[]).await;
     let world = World::new();
@@ -94,7 +94,7 @@ async fn a_key_set_is_an_array_of_few_keys() {
 }
 
 #[tokio::test]
-async fn static_keys_are_used_and_nobody_is_asked() {
+async fn static_keys_are_used_without_a_fetch() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&ForeignKey::es256("k")]).await;
     let world = World::new();

@@ -1,4 +1,4 @@
-//! What an answer may be: bounded in time and size, from the server itself, and JSON.
+//! The bounds on an answer: limited in time and size, from the server itself, and JSON.
 
 use std::future::pending;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::*;
 use crate::foreign_issuer::{Reply, key_set};
 
-/// `reply` in the place of the discovery document, and in that of the keys, is refused for this reason.
+/// Asserts that `reply`, as the discovery document and as the key set, is refused for this reason.
 async fn assert_refused(
     world: &World,
     issuer: &ForeignIssuer,
@@ -60,7 +60,7 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn only_ok_is_an_answer() {
+async fn only_status_200_is_accepted() {
     let issuer = ForeignIssuer::start(&[]).await;
     let world = World::new();
     for status in ["201 C", "202 A", "204 N", "206 P", "400 B", "401 U", "404 N", "429 T", "500 I", "503 S"] {
@@ -72,7 +72,7 @@ async fn only_ok_is_an_answer() {
 }
 
 #[tokio::test]
-async fn only_json_is_read() {
+async fn only_json_is_accepted() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     let world = World::new();
@@ -94,7 +94,7 @@ async fn only_json_is_read() {
 }
 
 #[tokio::test]
-async fn what_breaks_off_or_is_no_http_is_no_answer() {
+async fn a_truncated_or_malformed_answer_is_refused() {
     let issuer = ForeignIssuer::start(&[]).await;
     let world = World::new();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
@@ -116,14 +116,14 @@ async fn what_breaks_off_or_is_no_http_is_no_answer() {
 }
 
 #[tokio::test]
-async fn no_body_is_read_beyond_its_bound() {
+async fn no_body_is_read_beyond_its_limit() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     let world = World::new();
     let bound = FetchSettings::default().max_bytes;
     assert_eq!(bound, 1024 * 1024);
     let too_large = Reply::text(&" ".repeat(bound + 1));
-    // Without a length in the head, too.
+    // The same without a length in the head.
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
     let no_length = Reply::Raw(format!("{head}{}", " ".repeat(bound + 1)).into_bytes());
     for reply in [too_large, no_length, Reply::Endless] {
@@ -138,7 +138,7 @@ async fn no_body_is_read_beyond_its_bound() {
 }
 
 #[tokio::test]
-async fn nobody_waits_longer_than_the_time_there_is() {
+async fn no_caller_waits_beyond_the_time_limit() {
     assert_eq!(FetchSettings::default().time, Duration::from_secs(5));
     let issuer = ForeignIssuer::start(&[]).await;
     let hasty = FetchSettings { time: Duration::from_millis(100), ..on_loopback() };
@@ -153,7 +153,7 @@ async fn nobody_waits_longer_than_the_time_there_is() {
 }
 
 #[tokio::test]
-async fn a_good_answer_is_used() {
+async fn a_valid_answer_is_used() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     let world = World::new();

@@ -1,4 +1,4 @@
-//! Many at once.
+//! Concurrent requests.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::foreign_issuer::{Gate, Reply};
 use crate::harness::eventually;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_at_once_ask_once() {
+async fn a_hundred_concurrent_callers_cause_one_fetch() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     let gate = Gate::closed();
@@ -29,7 +29,7 @@ async fn a_hundred_at_once_ask_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_unknown_keys_at_once_ask_once() {
+async fn a_hundred_concurrent_unknown_keys_cause_one_fetch() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     let world = Arc::new(World::new());
@@ -46,7 +46,7 @@ async fn a_hundred_unknown_keys_at_once_ask_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_by_a_new_key_at_once_ask_once_and_all_are_believed() {
+async fn a_hundred_concurrent_tokens_of_a_new_key_cause_one_fetch_and_all_verify() {
     let (old, new) = (ForeignKey::es256("old"), ForeignKey::es256("new"));
     let issuer = ForeignIssuer::start(&[&old]).await;
     let world = Arc::new(World::new());
@@ -66,7 +66,7 @@ async fn a_hundred_by_a_new_key_at_once_ask_once_and_all_are_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_that_fail_at_once_ask_once() {
+async fn a_hundred_concurrent_failures_cause_one_fetch() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     issuer.discovery(Reply::status("500 Oops"));
@@ -81,7 +81,7 @@ async fn a_hundred_that_fail_at_once_ask_once() {
 }
 
 #[tokio::test]
-async fn a_slow_issuer_delays_nobody_else() {
+async fn a_slow_issuer_does_not_delay_other_issuers() {
     let key = ForeignKey::es256("k");
     let (slow, quick) = (ForeignIssuer::start(&[&key]).await, ForeignIssuer::start(&[&key]).await);
     slow.discovery(Reply::Silence);
@@ -102,7 +102,7 @@ async fn a_slow_issuer_delays_nobody_else() {
 }
 
 #[tokio::test]
-async fn those_who_hang_up_do_not_have_it_asked_again() {
+async fn disconnected_callers_do_not_cause_another_fetch() {
     let key = ForeignKey::es256("k");
     let issuer = ForeignIssuer::start(&[&key]).await;
     let gate = Gate::closed();
@@ -121,7 +121,7 @@ async fn those_who_hang_up_do_not_have_it_asked_again() {
     assert_eq!((issuer.discovery_requests(), issuer.key_requests()), (1, 1));
 }
 
-/// Centrifugo's CVE-2026-49998: a cache and a flight by `kid` alone.
+/// Centrifugo's CVE-2026-49998: a cache and a flight keyed by `kid` alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_same_key_id_of_two_issuers_is_two_keys() {
     let (key_a, key_b) = (ForeignKey::es256("the same"), ForeignKey::es256("the same"));
@@ -134,7 +134,7 @@ async fn the_same_key_id_of_two_issuers_is_two_keys() {
         let forged = world.token(second, primed);
         let refused = world.verify(&forged, &registered(second)).await;
         assert!(matches!(refused, Err(NotVerified::Token(TokenError::Signature))), "{refused:?}");
-        // Whichever way round it is registered.
+        // The same in the other order of registration.
         let crossed = RegisteredIssuer { id: registered(first).id, ..registered(second) };
         let refused = world.verify(&forged, &crossed).await;
         assert!(matches!(refused, Err(NotVerified::Token(TokenError::Signature))), "{refused:?}");

@@ -1,4 +1,4 @@
-//! Fetching issuers' keys, from issuers that behave in every way but the right one.
+//! Fetching issuers' keys, from issuers that misbehave in every way.
 
 mod addresses;
 mod caching;
@@ -25,7 +25,7 @@ use crate::harness::{ManualClock, START};
 
 pub(super) const AUDIENCE: &str = "urn:runmint:org:acme";
 
-/// Keys of issuers with a clock and names that the test sets.
+/// Issuers' keys with a clock and names that the test sets.
 pub(super) struct World {
     clock: Arc<ManualClock>,
     names: Arc<Names>,
@@ -52,7 +52,7 @@ impl World {
         self.clock.advance(SignedDuration::from_secs(seconds));
     }
 
-    /// What an honest token of the issuer at `url` says.
+    /// The claims of an honest token of the issuer at `url`.
     fn claims(&self, url: &str) -> Value {
         let now = self.clock.now().as_second();
         json!({"iss": url, "aud": AUDIENCE, "sub": "repo:acme/website", "iat": now, "exp": now + 300})
@@ -71,7 +71,7 @@ impl World {
     }
 }
 
-/// As in production, but 127.0.0.1, and nothing else of this machine, may be connected to.
+/// As in production, but connections to 127.0.0.1, and only to it on this machine, are allowed.
 fn on_loopback() -> FetchSettings {
     FetchSettings {
         allowed_ranges: vec!["127.0.0.1/32".parse().unwrap()],

@@ -1,5 +1,6 @@
 //! The cloud settings of an organization: for all its runs, a project's, a stack's, or some operation's.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -13,7 +14,7 @@ const MAX_NAME_BYTES: usize = 255;
 pub struct CloudDocument(Vec<CloudEntry>);
 
 /// Settings, and for which runs they are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloudEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,10 @@
 //! How long a cloud's credentials last: seconds, or text as in `1h30m`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
@@ -74,6 +76,20 @@ impl<const MIN: u32, const MAX: u32> fmt::Display for CloudDuration<MIN, MAX> {
 impl<const MIN: u32, const MAX: u32> Serialize for CloudDuration<MIN, MAX> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> JsonSchema for CloudDuration<MIN, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "CloudDuration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["integer", "string"]})
     }
 }
 

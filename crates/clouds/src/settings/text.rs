@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
 
@@ -18,7 +19,8 @@ pub struct TextError {
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $expected:literal, $is:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+        #[schemars(inline)]
         pub struct $name(String);
 
         impl $name {

@@ -3,8 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::MAX_TAGS;
-use super::definition::{DefinitionError, SessionTagsDefinition};
+use super::definition::SessionTagsDefinition;
+use super::error::DefinitionError;
+use super::limits::MAX_TAGS;
 use super::shape::ShapeError;
 
 pub(super) const TAGS_CLAIM: &str = "https://aws.amazon.com/tags";

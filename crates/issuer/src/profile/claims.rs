@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::definition::{DefinitionError, ProfileDefinition};
+use super::definition::ProfileDefinition;
+use super::error::DefinitionError;
 use crate::claims::REGISTERED_CLAIMS;
 use crate::service::Services;
 

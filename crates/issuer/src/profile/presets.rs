@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::ProfileDefinition;
+use super::definition::ProfileDefinition;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,9 +8,11 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
-use super::definition::{DefinitionError, PreviousFor, ProfileDefinition, SubjectRefusal};
+use super::definition::{PreviousFor, ProfileDefinition};
+use super::error::{DefinitionError, SubjectRefusal};
+use super::limits::MAX_TEMPLATE_BYTES;
+use super::setting::Setting;
 use super::shape::Facts;
-use super::{MAX_TEMPLATE_BYTES, Setting};
 use crate::service::Service;
 use crate::subject::SubjectTemplate;
 

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::presets::presets;
 use super::*;
 use crate::organization_name::OrganizationName;
-use crate::service::{Identity, ScopeRule};
+use crate::service::{Identity, ScopeRule, Services};
 
 const BATCH: &str = r#"
 [batch]

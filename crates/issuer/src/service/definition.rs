@@ -6,8 +6,9 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::MAX_ATTRIBUTES;
 use crate::subject::TemplateError;
+
+pub const MAX_ATTRIBUTES: usize = 32;
 
 /// A service as it stands in a configuration file.
 #[derive(Clone, Debug, Deserialize)]

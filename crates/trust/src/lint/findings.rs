@@ -1,11 +1,12 @@
 //! The findings of [`lint`](super::lint).
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::policy::Rule;
 
 /// A risk of a policy, which is counted from 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     pub policy: usize,
     /// The claim path of the rule that it is about; absent if a rule is missing.
@@ -17,7 +18,7 @@ pub struct Finding {
 }
 
 /// In JSON `"refuse"` or `"warn"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The policy accepts strangers' tokens.
@@ -27,7 +28,7 @@ pub enum Severity {
 }
 
 /// In JSON as `"any-tenant"`. Stable: scripts may depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
     AnyTenant,

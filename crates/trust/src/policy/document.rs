@@ -1,5 +1,6 @@
 //! The JSON of a policy. Unknown and duplicate members are refused.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decision::Decision;
@@ -7,7 +8,7 @@ use super::entries::Entries;
 use crate::pattern::Syntax;
 
 /// `AuthPolicyDefinition` of Pulumi Cloud's REST API, with `syntax` and `run` of our own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyDocument {
     pub decision: Decision,
@@ -32,7 +33,7 @@ pub struct PolicyDocument {
 }
 
 /// The kind of token that a policy decides about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenType {
     Organization,
@@ -43,7 +44,7 @@ pub enum TokenType {
 }
 
 /// `authorizedPermissions`, as it was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "authorizedPermissions is an array of strings, or null")]
 pub enum PermissionsDocument {
     #[default]
@@ -54,7 +55,7 @@ pub enum PermissionsDocument {
 }
 
 /// `{"service": "deploy", "attributes": {…}, "audiences": […]}`. A denying policy has only `service`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunDocument {
     pub service: String,
@@ -67,7 +68,7 @@ pub struct RunDocument {
 
 /// One of `{"claim": PATH, "stripPrefix"?: TEXT}`, `{"value": TEXT}`, `{"choose": [TEXT, …]}` and
 /// `{"choose": "any"}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttributeDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,14 +81,14 @@ pub struct AttributeDocument {
     pub(super) choose: Option<ChoiceDocument>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum ChoiceDocument {
     OneOf(Vec<String>),
     Any(Any),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Any {
     Any,

@@ -4,6 +4,7 @@
 //! (Pulumi Cloud, "OIDC issuers", "Authorization policies"). Deny beats allow in any order; a request that no policy
 //! matches is refused.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -16,7 +17,7 @@ use super::run::{RunMismatch, RunRequest};
 use crate::pattern::Pattern;
 
 /// The kind of token that the caller asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "token_type", rename_all = "lowercase")]
 pub enum Asked {
     Organization { admin: bool },
@@ -27,7 +28,7 @@ pub enum Asked {
 }
 
 /// The decision. Policies are counted from 0, as saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Verdict {
     /// By the first allowing policy that matches.

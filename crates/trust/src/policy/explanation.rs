@@ -1,6 +1,7 @@
 //! The reasons of a verdict, for the owners who write policies.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::decision::Decision;
@@ -11,7 +12,7 @@ const MAX_SHOWN: usize = 8;
 const MAX_SHOWN_BYTES: usize = 256;
 
 /// The part of one policy in a verdict. The policy is counted from 0, as saved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyExplanation {
     pub policy: usize,
     pub decision: Decision,
@@ -25,14 +26,14 @@ pub struct PolicyExplanation {
 }
 
 /// A rule, and the values that it was matched against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleExplanation {
     pub claim: String,
     pub pattern: String,
     /// The token's values, shortened: at most 8 values of at most 256 bytes, each cut with `…`.
     pub found: Vec<String>,
     /// How many more values the token has.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub not_shown: usize,
     pub matched: bool,
 }

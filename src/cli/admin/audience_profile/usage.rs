@@ -4,6 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::path::path;
 use crate::cli::api::client::{Client, with_query};
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format};
@@ -37,7 +38,7 @@ impl Usage {
         let pairs = [("audience", self.audience.as_deref()), ("runs", runs.as_deref())];
         let pairs: Vec<(&str, &str)> =
             pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let path = with_query(&format!("{}/usage", super::path(&self.org)), &pairs);
+        let path = with_query(&format!("{}/usage", path(&self.org)), &pairs);
         let found = Client::from_environment()?.get(&path).await?;
         output::print(output, &found, |found| describe(found, SystemClock.now()))
     }

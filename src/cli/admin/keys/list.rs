@@ -4,10 +4,9 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::entries;
 use crate::cli::api::client::{Client, with_query};
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, safe};
+use crate::cli::terminal::output::{self, Format, entries, safe};
 use crate::cli::terminal::span::{from_now, moment};
 use crate::cli::terminal::table::{cell, fields};
 use crate::issuer::organization_name::OrganizationName;

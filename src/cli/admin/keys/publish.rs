@@ -4,15 +4,14 @@ use clap::Args;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::entries;
 use crate::cli::api::client::Client;
-use crate::cli::server::settings::object_store_environment;
+use crate::cli::terminal::environment::object_store_environment;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, print_text, safe};
+use crate::cli::terminal::output::{self, Format, entries, print_text, safe};
 use crate::cli::terminal::table::{cell, table};
+use crate::copies::{Object, Outcome, Target};
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
 use crate::issuer::organization_name::OrganizationName;
-use crate::publishing::{Object, Outcome, Target};
 
 /// As the server's own answers have it (docs/rotation.md).
 const CACHE_CONTROL: &str = "public, max-age=300";

@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{entries, kid};
+use super::kid::kid;
 use crate::cli::api::client::Client;
 use crate::cli::api::pages::List;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, remark, safe};
+use crate::cli::terminal::output::{self, Format, entries, remark, safe};
 use crate::cli::terminal::span::{moment, time};
 use crate::cli::terminal::table::{cell, table};
 use crate::clock::{Clock, SystemClock};

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{entries, kid};
+use super::kid::kid;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, remark};
+use crate::cli::terminal::output::{self, Format, entries, remark};
 use crate::cli::terminal::span::time;
 use crate::cli::terminal::table::{cell, table};
 use crate::issuer::organization_name::OrganizationName;

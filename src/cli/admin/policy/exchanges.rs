@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::of_issuer;
-use crate::cli::admin::trusted_issuer::Chosen;
+use super::saved::of_issuer;
+use crate::cli::admin::trusted_issuer::chosen::Chosen;
 use crate::cli::api::client::Client;
 use crate::cli::api::pages::List;
 use crate::cli::terminal::failure::Failure;

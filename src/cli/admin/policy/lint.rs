@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::described::findings_text;
 use super::file::policies_of;
-use super::of_issuer;
-use crate::cli::admin::trusted_issuer::find;
+use super::saved::of_issuer;
+use crate::cli::admin::trusted_issuer::chosen::find;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format};

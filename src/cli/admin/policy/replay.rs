@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::exchanges::asked;
 use super::file::policies_of;
-use super::of_issuer;
-use crate::cli::admin::trusted_issuer::Chosen;
+use super::saved::of_issuer;
+use crate::cli::admin::trusted_issuer::chosen::Chosen;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format};

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
-use super::file::{json_of, policies_of};
-use super::of_issuer;
-use crate::cli::admin::trusted_issuer::Chosen;
+use super::file::policies_of;
+use super::saved::of_issuer;
+use crate::cli::admin::trusted_issuer::chosen::Chosen;
 use crate::cli::api::client::Client;
-use crate::cli::clouds::foreign_token::{self, GivenToken};
+use crate::cli::api::foreign_token::{self, GivenToken};
 use crate::cli::terminal::arguments::attribute;
 use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::input::json_of;
 use crate::cli::terminal::output::{self, Colour, Format, paint, safe};
 use crate::cli::terminal::table::cell;
 use crate::trust::policy::evaluation::Asked;

@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::cli::api::client::{Client, with_query};
-use crate::cli::clouds::limits;
 use crate::cli::terminal::arguments::{attribute, duration};
 use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::limits;
 use crate::cli::terminal::output::{self, Format, pretty, remark, safe};
 use crate::cli::terminal::span::moment;
 use crate::cli::terminal::table::cell;

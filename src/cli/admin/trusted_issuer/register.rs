@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::details::{Details, describe};
 use super::presets::{self, PresetFlags};
-use super::{Details, describe};
 use crate::cli::admin::policy::described::{findings_text, policies_text};
 use crate::cli::admin::policy::file::policies_of;
-use crate::cli::admin::policy::{put, take_policies};
+use crate::cli::admin::policy::saved::{put, take_policies};
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, remark, safe};

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::cli::api::client::Client;
+use crate::cli::api::foreign_token::GivenToken;
+use crate::cli::api::foreign_token::part;
 use crate::cli::api::saved_logins::Credential;
 use crate::cli::api::server_url::ServerUrl;
-use crate::cli::clouds::foreign_token::GivenToken;
-use crate::cli::clouds::inspect::part;
 use crate::cli::terminal::failure::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::issuer::organization_name::OrganizationName;

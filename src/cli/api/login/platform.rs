@@ -6,8 +6,9 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::cli::api::client::{Client, variable};
-use crate::cli::clouds::foreign_token;
+use crate::cli::api::client::Client;
+use crate::cli::api::foreign_token;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::issuer::organization_name::OrganizationName;
 

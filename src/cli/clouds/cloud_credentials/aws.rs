@@ -3,10 +3,10 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Means, exports};
-use crate::cli::api::client::variable;
+use super::means::{Means, exports};
 use crate::cli::clouds::handover::flags::{AwsFlags, inherited};
 use crate::cli::clouds::handover::run_names::run_names;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::print_text;
 use crate::clouds::exchange::aws::AwsCredentials;

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Means, exports};
+use super::means::{Means, exports};
 use crate::cli::clouds::handover::flags::{AzureFlags, inherited};
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::print_text;

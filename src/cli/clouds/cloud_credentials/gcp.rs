@@ -3,9 +3,9 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::Means;
-use crate::cli::api::client::variable;
+use super::means::Means;
 use crate::cli::clouds::handover::flags::{GcpFlags, inherited};
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::print_text;
 use crate::clouds::exchange::google::TOKEN_TYPE;

@@ -8,10 +8,12 @@ use reqwest::Url;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderName, LOCATION};
 use serde_json::Value;
 
+use super::certificate;
+use super::discovered::Discovered;
 use super::finding::Finding;
-use super::{Discovered, certificate};
-use crate::cli::api::client::{Client, Seen, variable};
+use crate::cli::api::client::{Client, Seen};
 use crate::cli::clouds::inspect::checks::differ;
+use crate::cli::terminal::environment::variable;
 use crate::issuer::discovery::CONFIGURATION_PATH;
 
 /// "The identity provider does not answer within five seconds" is a cause that AWS names for failed tokens.

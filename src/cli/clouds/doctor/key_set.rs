@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Discovered;
+use super::discovered::Discovered;
 use super::documents::{jwks_uri, served};
 use super::finding::Finding;
 use crate::cli::api::client::Client;

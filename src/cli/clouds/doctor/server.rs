@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Discovered;
+use super::discovered::Discovered;
 use super::finding::Finding;
 use crate::cli::api::client::Client;
 use crate::cli::api::server_url::ServerUrl;

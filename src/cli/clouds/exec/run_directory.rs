@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::cli::api::client::variable;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{SystemEntropy, uuid_at};

@@ -8,9 +8,11 @@ use reqwest::Url;
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
+use super::jitter::random;
 use super::masking::Masking;
 use super::tokens::{NoToken, TokenSource};
-use crate::cli::api::client::{http, is_safe, read, unreachable, variable};
+use crate::cli::api::client::{http, is_safe, read, unreachable};
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::clouds::exchange::aws::AwsCredentials;
@@ -19,7 +21,7 @@ use crate::clouds::exchange::{
     AccessToken, ExchangeError, ExchangeRequest, MOST_ATTEMPTS, MOST_TIME, aws, azure, google, pause_after,
 };
 use crate::clouds::settings::{AwsSettings, AzureSettings, GcpSettings, Region, RoleSessionName};
-use crate::entropy::{Entropy, SystemEntropy};
+use crate::entropy::SystemEntropy;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Google's access tokens have up to 12 KB; whatever is much larger is no answer.
@@ -262,11 +264,4 @@ impl From<NoCredentials> for Failure {
             NoCredentials::Unreachable(text) => Self::unreachable(text),
         }
     }
-}
-
-/// From 0 to 1.
-pub(in crate::cli) fn random(entropy: &dyn Entropy) -> f64 {
-    let mut bytes = [0; 4];
-    entropy.fill(&mut bytes);
-    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::api::client::variable;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::safe;
 use crate::clouds::settings::{

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use zeroize::Zeroizing;
 
-use crate::cli::api::client::variable;
+use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::output::safe;
 
 /// Of the secrets that were learned last. A run of days learns thousands, and what expired harms nobody.

@@ -5,10 +5,10 @@ use reqwest::{StatusCode, Url};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::exchanges::random;
+use super::jitter::random;
 use crate::cli::admin::id_token::request_of_the_run;
 use crate::cli::api::client::{Client, refusal};
-use crate::cli::clouds::inspect::part;
+use crate::cli::api::foreign_token::part;
 use crate::cli::terminal::failure::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::clouds::exchange::pause_after;

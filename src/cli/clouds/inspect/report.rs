@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::checks::{self, Check, Evidence, Outcome};
-use crate::cli::clouds::limits;
 use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::limits;
 use crate::cli::terminal::output::{Colour, paint, pretty, safe};
 use crate::clouds;
 use crate::issuer::url::IssuerUrl;
@@ -143,7 +143,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::cli::clouds::inspect::part;
+    use crate::cli::api::foreign_token::part;
     use crate::cli::clouds::inspect::published::{Answer, Published};
     use crate::entropy::SystemEntropy;
     use crate::signing::algorithm::SigningAlgorithm;

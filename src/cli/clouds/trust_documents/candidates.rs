@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::cli::admin::policy::file::json_of;
 use crate::cli::api::client::{Client, with_query};
 use crate::cli::api::pages;
 use crate::cli::terminal::arguments::attribute;
 use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::input::json_of;
 use crate::clouds::trust_documents::review::Candidate;
 use crate::clouds::trust_documents::token::TokenClaims;
 use crate::issuer::organization_name::OrganizationName;

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::candidates::Against;
-use crate::cli::admin::policy::file::text_of;
 use crate::cli::terminal::failure::Failure;
+use crate::cli::terminal::input::text_of;
 use crate::cli::terminal::output::{self, Colour, Format, paint, safe};
 use crate::clouds::trust_documents::document::TrustDocument;
 use crate::clouds::trust_documents::lint::{Finding, Severity};

@@ -1,0 +1,7 @@
+//! Bounds on profiles.
+
+pub const MAX_PROFILES: usize = 50;
+pub(super) const MAX_TEMPLATE_BYTES: usize = 512;
+/// AWS takes fifty session tags.
+pub(super) const MAX_TAGS: usize = 50;
+pub(super) const MIN_SUBJECT_LIMIT: usize = 32;

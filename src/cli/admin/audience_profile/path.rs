@@ -1,0 +1,7 @@
+//! Where profiles are.
+
+use crate::issuer::organization_name::OrganizationName;
+
+pub(super) fn path(org: &OrganizationName) -> String {
+    format!("/api/orgs/{org}/audience-profiles")
+}

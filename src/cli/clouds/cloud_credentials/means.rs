@@ -1,0 +1,41 @@
+//! What a command needs to get credentials, and how it prints them.
+
+use crate::cli::clouds::handover::exchanges::{Endpoints, Exchanges};
+use crate::cli::clouds::handover::masking::Masking;
+use crate::cli::clouds::handover::tokens::TokenSource;
+use crate::cli::terminal::failure::Failure;
+use std::sync::Arc;
+
+/// What every cloud needs: the run around us, and the way to the clouds.
+pub(super) struct Means {
+    pub(super) tokens: Arc<TokenSource>,
+    pub(super) endpoints: Endpoints,
+    pub(super) exchanges: Exchanges,
+    pub(super) masking: Arc<Masking>,
+}
+
+impl Means {
+    pub(super) fn find() -> Result<Self, Failure> {
+        let (tokens, masking) = (Arc::new(TokenSource::of_the_run()?), Arc::new(Masking::from_environment()));
+        let endpoints = Endpoints::from_environment();
+        let exchanges = Exchanges::new(Arc::clone(&tokens), endpoints.clone(), Arc::clone(&masking));
+        Ok(Self { tokens, endpoints, exchanges, masking })
+    }
+}
+
+/// Lines for a shell to evaluate, with each value exactly as it is.
+pub(super) fn exports<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let line = |(name, value): (&str, &str)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"));
+    variables.map(line).collect::<Vec<_>>().concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_gets_exactly_the_value() {
+        let lines = exports([("A", "x/+="), ("B", "it's $HOME")].into_iter());
+        assert_eq!(lines, "export A='x/+='\nexport B='it'\\''s $HOME'\n");
+    }
+}

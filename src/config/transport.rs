@@ -1,0 +1,50 @@
+//! How clients reach the server: plain HTTP or TLS.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::error::{ConfigError, value_error};
+use super::raw::Raw;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Plain HTTP: on loopback, or to a proxy that speaks TLS to the world and is believed about the
+    /// caller's address.
+    Plain {
+        behind_proxy: bool,
+    },
+    Tls {
+        certificate: PathBuf,
+        private_key: PathBuf,
+    },
+    /// A local certificate authority, made at the first start.
+    DevTls {
+        folder: PathBuf,
+    },
+}
+
+pub(super) fn check(raw: &Raw, listen: SocketAddr) -> Result<Transport, ConfigError> {
+    let files = (raw.tls_certificate_file.clone(), raw.tls_private_key_file.clone());
+    match (files, raw.dev_tls, raw.behind_tls_proxy) {
+        ((Some(certificate), Some(private_key)), false, false) => {
+            Ok(Transport::Tls { certificate, private_key })
+        }
+        ((None, None), true, false) => Ok(Transport::DevTls { folder: raw.dev_tls_dir.clone() }),
+        ((None, None), false, true) => Ok(Transport::Plain { behind_proxy: true }),
+        ((None, None), false, false) if listen.ip().is_loopback() => {
+            Ok(Transport::Plain { behind_proxy: false })
+        }
+        ((None, None), false, false) => Err(value_error(
+            "listen",
+            "is not loopback, so tokens would travel in the clear: set tls_certificate_file and tls_private_key_file, or behind_tls_proxy when a proxy speaks TLS",
+        )),
+        ((Some(_), None) | (None, Some(_)), ..) => Err(value_error(
+            "tls_certificate_file",
+            "and tls_private_key_file belong together: set both or neither",
+        )),
+        _ => Err(value_error(
+            "tls_certificate_file",
+            "dev_tls and behind_tls_proxy exclude each other: set one",
+        )),
+    }
+}

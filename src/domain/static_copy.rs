@@ -1,0 +1,10 @@
+//! Static copies of discovery document and key set.
+
+use jiff::Timestamp;
+
+pub struct CopyRecord {
+    pub target: String,
+    /// The revision that was written and read back; `None` when nobody knows what is there.
+    pub revision: Option<i64>,
+    pub written_at: Option<Timestamp>,
+}

@@ -1,6 +1,7 @@
 //! `runmint inspect`
 
-pub(in crate::cli) mod checks;
+pub(in crate::cli) mod check;
+mod checks;
 mod claims;
 mod published;
 mod report;

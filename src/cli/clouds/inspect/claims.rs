@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::checks::{Check, Outcome, differ};
+use super::check::{Check, Outcome, differ};
 use crate::cli::terminal::span::{from_now, span};
 use crate::issuer::subject::MAX_SUBJECT_BYTES;
 use crate::trust::token::claims::{
@@ -134,7 +134,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::clouds::inspect::checks::Outcome::{Note, Right, Wrong};
+    use crate::cli::clouds::inspect::check::Outcome::{Note, Right, Wrong};
 
     const NOW: i64 = 1_795_251_600;
 

@@ -112,7 +112,7 @@ fn refuses_combinations_that_make_no_sense() {
             json!({"decision": "deny", "tokenType": "organization", "Rules": {}, "rules": {}}),
         ),
         (
-            "two rules for the claim `\"sub\"`",
+            "two rules are for the claim `\"sub\"`",
             json!({"decision": "deny", "tokenType": "organization", "rules": {"sub": "a", "\"sub\"": "b"}}),
         ),
         (
@@ -161,8 +161,8 @@ fn refuses_runs_that_make_no_sense() {
         ("exactly one of", attribute(json!({"claim": "a", "value": "b"}))),
         ("exactly one of", attribute(json!({"value": "b", "stripPrefix": "x"}))),
         ("claim path `a.`", attribute(json!({"claim": "a."}))),
-        ("a value has 1 to 255 bytes", attribute(json!({"value": ""}))),
-        ("a value has 1 to 255 bytes", attribute(json!({"claim": "a", "stripPrefix": ""}))),
+        ("a value must have 1 to 255 bytes", attribute(json!({"value": ""}))),
+        ("a value must have 1 to 255 bytes", attribute(json!({"claim": "a", "stripPrefix": ""}))),
         ("a choice 1 to 64 values", attribute(json!({"choose": []}))),
         ("did not match any variant", attribute(json!({"choose": "all"}))),
         ("unknown field `default`", attribute(json!({"value": "a", "default": "b"}))),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
-/// A map of strings in which no name stands twice: which of the two would be attested?
+/// A map of strings in which every name occurs once: of two values it would be unclear which one is attested.
 pub fn unique_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     deserializer.deserialize_map(UniqueMap)
 }
@@ -23,7 +23,7 @@ impl<'de> Visitor<'de> for UniqueMap {
         let mut map = BTreeMap::new();
         while let Some((name, value)) = access.next_entry::<String, String>()? {
             if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` stands twice")));
+                return Err(A::Error::custom(format_args!("`{name}` occurs twice")));
             }
             map.insert(name, value);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What a value may be.
 #[derive(Clone, Default)]
@@ -92,8 +92,11 @@ pub(super) fn resolve<'v>(root: &'v Value, schema: &'v Value) -> &'v Value {
     }
 }
 
-/// The pointer of a reference.
+/// The pointer of a schema that is a reference and nothing else.
 pub(super) fn reference(schema: &Value) -> Option<&str> {
+    if schema.get("properties").is_some() {
+        return None;
+    }
     schema["$ref"].as_str()?.strip_prefix('#')
 }
 
@@ -106,6 +109,9 @@ impl Shape {
             return alternatives.iter().map(|one| Self::of(root, one)).fold(Self::default(), Self::or);
         }
         let own = Self::of_itself(schema);
+        if let Some(target) = schema["$ref"].as_str() {
+            return own.and(Self::of(root, &json!({"$ref": target})));
+        }
         let Some(parts) = schema["allOf"].as_array() else { return own };
         let start = (!own.types.is_empty()).then_some(own);
         start

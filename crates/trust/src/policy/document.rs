@@ -76,12 +76,16 @@ pub struct RunDocument {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttributeDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     claim: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     strip_prefix: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     value: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ChoiceDocument")]
     choose: Option<ChoiceDocument>,
 }
 

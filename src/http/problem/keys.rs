@@ -14,7 +14,7 @@ impl From<MakeKeyError> for Problem {
     fn from(error: MakeKeyError) -> Self {
         match error {
             MakeKeyError::KeyStore(KeyStoreError::Unreachable { .. }) | MakeKeyError::Interrupted => {
-                tracing::error!(%error, "no signing key could be made");
+                tracing::error!(%error, "could not make a signing key");
                 Self::unavailable()
             }
             MakeKeyError::KeyStore(_) | MakeKeyError::Unusable(_) => Self::internal(&error),

@@ -7,13 +7,14 @@ use serde_json::json;
 use thiserror::Error;
 
 use self::carrying_out::Exchanging;
-use crate::app::{App, Spending};
+use crate::app::App;
 use crate::domain::exchange::{Exchange, Outcome};
 use crate::domain::organization::Organization;
 use crate::domain::principal::PrincipalKind;
 use crate::domain::run::Run;
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::entropy::uuid_at;
+use crate::exchange_limits::Spending;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::policies::{PolicyFlowError, decide_in_time, in_force, outcome};
 use crate::flows::start_run::StartRunError;
@@ -155,7 +156,7 @@ async fn verify(
 async fn refuse(app: &App, organization: &Organization, exchange: &Exchange) -> ExchangeError {
     tracing::info!(organization = %organization.name, issuer_id = %exchange.issuer_id, outcome = exchange.outcome.as_str(), "exchange refused");
     // Anybody may have a token of a platform that everybody uses: refusals must not cost much.
-    match app.spend_refusal(exchange.issuer_id, exchange.at) {
+    match app.exchange_limits.spend_refusal(exchange.issuer_id, exchange.at) {
         Spending::Allowed => {
             if let Err(error) = app.store.record_refusal(exchange).await {
                 return error.into();

@@ -109,7 +109,7 @@ pub async fn replace_policies(
 /// Policies that may be saved.
 pub fn parse(app: &App, documents: Vec<PolicyDocument>) -> Result<Vec<Policy>, PolicyFlowError> {
     let policies = parse_policies(documents)?;
-    check_for_saving(&policies, |service| Some(app.services.named(service)?.subject_attributes()))?;
+    check_for_saving(&policies, |service| Some(app.issuing.services.named(service)?.subject_attributes()))?;
     for (index, policy) in policies.iter().enumerate() {
         if policy.role().is_some() && role(policy).is_none() {
             return Err(PolicyFlowError::Role { index });
@@ -130,13 +130,8 @@ pub fn role(policy: &Policy) -> Option<Role> {
 
 /// The policies in force: read once for each version of them.
 pub fn in_force(app: &App, issuer: &TrustedIssuer) -> Result<Arc<PoliciesInForce>, PolicyFlowError> {
-    let version = (issuer.id, issuer.policy.version);
-    if let Some(policies) = app.policies.get(&version) {
-        return Ok(policies);
-    }
-    let policies = Arc::new(PoliciesInForce::compile(saved(issuer)?)?);
-    app.policies.insert(version, Arc::clone(&policies));
-    Ok(policies)
+    let compile = || Ok(PoliciesInForce::compile(saved(issuer)?)?);
+    app.exchange_limits.compiled(issuer.id, issuer.policy.version, compile)
 }
 
 /// The policies in force, as they were saved.
@@ -202,7 +197,7 @@ async fn aside<T: Send + 'static>(
     app: &App,
     work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
 ) -> Result<T, PolicyFlowError> {
-    let turn = Arc::clone(&app.deciding).acquire_owned().await;
+    let turn = app.exchange_limits.turn_to_decide().await;
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let seen = Arc::clone(&wanted.0);
     let done = tokio::task::spawn_blocking(move || {

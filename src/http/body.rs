@@ -37,9 +37,9 @@ impl<T: DeserializeOwned> UnreadBody<T> {
     pub async fn json(self, api: &Api) -> Result<T, Problem> {
         let (parts, body) = self.0.into_parts();
         require_json(&parts.headers)?;
-        let bytes = timeout(api.body_timeout, collect(&parts.headers, body))
-            .await
-            .map_err(|_| Problem::new(ProblemType::RequestTimeout, "The body did not arrive in time. Send it again."))??;
+        let bytes = timeout(api.body_timeout, collect(&parts.headers, body)).await.map_err(|_| {
+            Problem::new(ProblemType::RequestTimeout, "The body did not arrive in time. Send it again.")
+        })??;
         parse(&bytes)
     }
 
@@ -51,9 +51,9 @@ impl<T: DeserializeOwned> UnreadBody<T> {
         if !is_form {
             require_json(&parts.headers)?;
         }
-        let bytes = timeout(api.body_timeout, collect(&parts.headers, body))
-            .await
-            .map_err(|_| Problem::new(ProblemType::RequestTimeout, "The body did not arrive in time. Send it again."))??;
+        let bytes = timeout(api.body_timeout, collect(&parts.headers, body)).await.map_err(|_| {
+            Problem::new(ProblemType::RequestTimeout, "The body did not arrive in time. Send it again.")
+        })??;
         Ok(if is_form { fields_of_form(&bytes) } else { fields_of_json(&bytes) })
     }
 }
@@ -111,8 +111,12 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let too_large =
-        || Problem::new(ProblemType::ContentTooLarge, format!("The body is too large: at most {MAX_BODY_BYTES} bytes are accepted."));
+    let too_large = || {
+        Problem::new(
+            ProblemType::ContentTooLarge,
+            format!("The body is too large: at most {MAX_BODY_BYTES} bytes are accepted."),
+        )
+    };
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES) {
         return Err(too_large());

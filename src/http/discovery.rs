@@ -72,12 +72,12 @@ pub async fn jwks_of_organization(
 
 async fn shared(api: &Api) -> Result<Arc<Publication>, Problem> {
     refuse_stale(api).await?;
-    let served = api.app.served.load();
+    let served = api.app.serving.peek();
     served.publication_of(IssuerId::Shared).cloned().ok_or_else(Problem::unavailable)
 }
 
 async fn of_organization(api: &Api, name: &str) -> Result<Arc<Publication>, Problem> {
-    let known = || api.app.served.load().publication_of_organization(name).cloned();
+    let known = || api.app.serving.peek().publication_of_organization(name).cloned();
     let found = match known() {
         Some(found) => Some(found),
         // Another process may have made it a moment ago.
@@ -90,7 +90,7 @@ async fn of_organization(api: &Api, name: &str) -> Result<Arc<Publication>, Prob
 /// Rather no key set than one that may lack the key that signs, or have one that was revoked long ago.
 async fn refuse_stale(api: &Api) -> Result<(), Problem> {
     let app = &api.app;
-    let fresh = || app.standing.load().may_serve(&app.rotation, app.clock.now());
+    let fresh = || app.serving.standing().may_serve(&app.rotation, app.clock.now());
     if fresh() {
         return Ok(());
     }

@@ -16,7 +16,6 @@ use crate::api::Word;
 use crate::api::keys::{
     self as wire, Algorithm, KeyDocuments, KeyTakesOver, RevokeKey, RevokedKey, RotateKeys,
 };
-use crate::app::RingNotice;
 use crate::domain::access_token::Role;
 use crate::domain::id_token::SignedToken;
 use crate::domain::replica::ReplicaRecord;
@@ -27,6 +26,7 @@ use crate::flows::reseal_keys::reseal_keys;
 use crate::flows::revoke_key::{Revoked, Successor, revoke_key, unexpired_tokens};
 use crate::flows::rotate_keys::rotate_now;
 use crate::publication::Publication;
+use crate::serving::RingNotice;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::rotation::KeyState;
@@ -51,8 +51,8 @@ pub async fn list(
     let of_list = |key: &TimelineKey| which == Which::All || key.state.is_published();
     let keys = timeline.keys.into_iter().filter(of_list).map(|key| signing_key(&api, key)).collect();
     // A process that still serves the keys it read before: this is about no key in particular.
-    let trouble = api.app.standing.load().trouble.as_ref().map(|why| {
-        let what = format!("{}: the signing keys cannot be read anew: {why}", api.app.replica.name);
+    let trouble = api.app.serving.standing().trouble.as_ref().map(|why| {
+        let what = format!("{}: the signing keys cannot be read anew: {why}", api.app.serving.replica().name);
         wire::RingNotice { issuer: None, algorithm: None, what }
     });
     let notice = |notice: &RingNotice| wire::RingNotice {
@@ -64,8 +64,8 @@ pub async fn list(
         now: timeline.now,
         keys,
         replicas: timeline.replicas.into_iter().map(Into::into).collect(),
-        alarms: trouble.into_iter().chain(api.app.alarms.load().iter().map(notice)).collect(),
-        reminders: api.app.reminders.load().iter().map(notice).collect(),
+        alarms: trouble.into_iter().chain(api.app.serving.notices().alarms().iter().map(notice)).collect(),
+        reminders: api.app.serving.notices().reminders().iter().map(notice).collect(),
     }))
 }
 
@@ -96,7 +96,7 @@ pub async fn revoke(
         ));
     }
     let revoked = revoke_key(&api.app, &kid, caller.token_id()).await?;
-    let url = format!("{}/api/keys/{}/id-tokens", api.app.base_url, revoked.kid);
+    let url = format!("{}/api/keys/{}/id-tokens", api.app.issuing.base_url, revoked.kid);
     Ok(Json(revoked_key(revoked, url)))
 }
 
@@ -129,7 +129,7 @@ pub async fn documents(
     Authenticated(caller): Authenticated,
 ) -> Result<Json<KeyDocuments>, Problem> {
     caller.require_admin()?;
-    let served = api.app.served.load();
+    let served = api.app.serving.peek();
     let mut publications: Vec<_> = served.publications.iter().collect();
     publications.sort_by_key(|(_, publication)| publication.issuer.as_str().to_owned());
     let issuers =
@@ -153,7 +153,7 @@ pub(super) async fn issuer_named(
 }
 
 pub(super) fn issuer_url(api: &Api, issuer: IssuerId) -> Option<String> {
-    api.app.served.load().issuer_url(issuer).map(|url| url.as_str().to_owned())
+    api.app.serving.peek().issuer_url(issuer).map(|url| url.as_str().to_owned())
 }
 
 /// The algorithm of this name, or the default without one.

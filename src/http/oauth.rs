@@ -133,7 +133,11 @@ fn asked_for(requested: &str, scope: &str) -> Result<(Asked, &'static str), Toke
         "team" => Asked::Team { name: named("team:")? },
         "personal" => Asked::Personal { name: named("user:")? },
         "runner" => Asked::Runner { name: named("runner:")? },
-        _ => return Err(TokenRefusal::form("requested_token_type names an unknown kind of access token: use organization, team, personal or runner")),
+        _ => {
+            return Err(TokenRefusal::form(
+                "requested_token_type names an unknown kind of access token: use organization, team, personal or runner",
+            ));
+        }
     };
     Ok((asked, dialect))
 }
@@ -141,7 +145,8 @@ fn asked_for(requested: &str, scope: &str) -> Result<(Asked, &'static str), Toke
 fn attributes_of(text: &str) -> Result<BTreeMap<String, String>, TokenRefusal> {
     let mut json = serde_json::Deserializer::from_str(text);
     let attributes = unique_map(&mut json).and_then(|map| json.end().map(|()| map));
-    attributes.map_err(|error| TokenRefusal::form(format!("attributes must be a JSON object of strings: {error}")))
+    attributes
+        .map_err(|error| TokenRefusal::form(format!("attributes must be a JSON object of strings: {error}")))
 }
 
 fn answer(api: &Api, asked: &Asked, dialect: &str, exchanged: Exchanged) -> TokenAnswer {

@@ -51,8 +51,11 @@ impl Query {
                 .ok_or_else(|| Problem::bad_request(format!("`limit` must be 1 to {MAX_PAGE}.")))?,
         };
         let cursor = self.text("cursor").map(|text| {
-            Uuid::parse_str(text)
-                .map_err(|_| Problem::bad_request("`cursor` did not come from this server: send a `next_cursor` unchanged."))
+            Uuid::parse_str(text).map_err(|_| {
+                Problem::bad_request(
+                    "`cursor` did not come from this server: send a `next_cursor` unchanged.",
+                )
+            })
         });
         Ok(PageRequest { limit, before: cursor.transpose()? })
     }

@@ -53,10 +53,7 @@ impl Problem {
     }
 
     pub fn not_found() -> Self {
-        Self::new(
-            ProblemType::NotFound,
-            "This address does not exist; /openapi.yaml lists those that do.",
-        )
+        Self::new(ProblemType::NotFound, "This address does not exist; /openapi.yaml lists those that do.")
     }
 
     pub fn method_not_allowed() -> Self {
@@ -70,7 +67,7 @@ impl Problem {
         Self::new(ProblemType::Unavailable, "The server cannot do this right now. Try again in a moment.")
     }
 
-    fn internal(error: &dyn std::error::Error) -> Self {
+    pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, cause = ?error.source(), "internal error");
         Self::new(ProblemType::Internal, "The server failed; its log says why.")
     }

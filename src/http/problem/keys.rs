@@ -1,4 +1,4 @@
-//! Signing keys, and who has them.
+//! Signing keys and the verifiers that hold them.
 
 use super::{Problem, sentence};
 use crate::api::problem::ProblemType;
@@ -17,7 +17,14 @@ impl From<MakeKeyError> for Problem {
                 tracing::error!(%error, "could not make a signing key");
                 Self::unavailable()
             }
-            MakeKeyError::KeyStore(_) | MakeKeyError::Unusable(_) => Self::internal(&error),
+            MakeKeyError::KeyStore(
+                KeyStoreError::Refused { .. }
+                | KeyStoreError::NoSuchKey { .. }
+                | KeyStoreError::Sealing(_)
+                | KeyStoreError::Generate(_)
+                | KeyStoreError::Unusable { .. },
+            )
+            | MakeKeyError::Unusable(_) => Self::internal(&error),
             MakeKeyError::Store(error) => error.into(),
         }
     }

@@ -1,4 +1,4 @@
-//! Runs, their tokens, and what an organization decides about both.
+//! Runs, their tokens, audience profiles and cloud settings.
 
 use super::{Problem, sentence};
 use crate::api::problem::ProblemType;

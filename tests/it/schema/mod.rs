@@ -82,7 +82,8 @@ fn json_of(response: &Value) -> Option<Value> {
 }
 
 fn check_request(contract: &mut Contract, place: &str, operation: &Value, route: &Route) {
-    let contents = operation["requestBody"]["content"].as_object();
+    let body = shape::resolve(&contract.openapi, &operation["requestBody"]).clone();
+    let contents = body["content"].as_object();
     match (contents, route.contract.request) {
         (None, None) => {}
         (Some(contents), Some(schema_of)) => {

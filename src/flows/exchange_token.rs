@@ -20,7 +20,7 @@ use crate::flows::policies::{PolicyFlowError, decide_in_time, in_force, outcome}
 use crate::flows::start_run::StartRunError;
 use crate::flows::trusted_issuers::registered;
 use crate::issuer::organization_name::OrganizationName;
-use crate::secret::Secret;
+use crate::opaque_token::OpaqueToken;
 use crate::store::StoreError;
 use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken, ForeignTokenError};
 use crate::trust::policy::evaluation::{Asked, Verdict};
@@ -53,11 +53,11 @@ pub struct Exchanged {
 }
 
 pub enum Gain {
-    AccessToken(Secret),
+    AccessToken(OpaqueToken),
     /// A run that was started, its request token, and its first ID token.
     Run {
         run: Box<Run>,
-        request_token: Secret,
+        request_token: OpaqueToken,
         id_token: String,
     },
 }

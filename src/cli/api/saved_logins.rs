@@ -15,7 +15,7 @@ use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{SystemEntropy, uuid_at};
-use crate::secret_file::{self, SecretFileError};
+use crate::private_file::{self, PrivateFileError};
 
 /// Names the server of the last login. No server's file is called so: those end in `.json`.
 const CURRENT: &str = "current";
@@ -55,9 +55,9 @@ impl Credentials {
 
     pub(in crate::cli) fn of(&self, server: &ServerUrl) -> Result<Option<Credential>, Failure> {
         let path = self.path(server);
-        let text = match secret_file::read(&path) {
+        let text = match private_file::read(&path) {
             Ok(text) => text,
-            Err(SecretFileError::Unreadable(error)) if error.kind() == ErrorKind::NotFound => {
+            Err(PrivateFileError::Unreadable(error)) if error.kind() == ErrorKind::NotFound => {
                 return Ok(None);
             }
             Err(error) => return Err(Failure::usage(format!("{}: {error}", path.display()))),

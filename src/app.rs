@@ -130,11 +130,11 @@ fn fetcher(settings: &Settings) -> Fetcher {
 
 fn this_process(key_stores: &KeyStores, started_at: Timestamp, entropy: &dyn Entropy) -> Replica {
     let id = uuid_at(started_at, entropy);
-    let (host, short) = (gethostname::gethostname(), id.simple().to_string()[28..].to_owned());
+    let (system, short) = (rustix::system::uname(), id.simple().to_string()[28..].to_owned());
     Replica {
         id,
         // Two containers may have the same host name and process id.
-        name: format!("{}/{}/{short}", host.to_string_lossy(), std::process::id()),
+        name: format!("{}/{}/{short}", system.nodename().to_string_lossy(), std::process::id()),
         sealing_keys: key_stores.sealing().ids().into_iter().map(str::to_owned).collect(),
         started_at,
     }

@@ -136,7 +136,7 @@ async fn assemble(
 }
 
 async fn open_store(settings: &Settings) -> Result<Store, OpenError> {
-    Store::open(&settings.database_url, settings.database_connections).await
+    Store::open(settings.exposed_database_url(), settings.database_connections).await
 }
 
 async fn load(app: &App, first_keys: FirstKeys) -> Result<(), LaunchError> {

@@ -5,9 +5,9 @@ use super::error::{ConfigError, value_error};
 pub(super) fn check_database_url(url: &str) -> Result<(), ConfigError> {
     let why = match url.split_once(':') {
         Some(("sqlite", path)) => match path.strip_prefix("//").unwrap_or(path) {
-            "" => "names no file: sqlite:PATH",
-            ":memory:" => "must name a file: what is only in memory is gone with the process",
-            path if path.contains('?') => "takes no parameters: sqlite:PATH",
+            "" => "must name a file: sqlite:PATH",
+            ":memory:" => "must name a file: a database in memory is lost when the process ends",
+            path if path.contains('?') => "must not have parameters: sqlite:PATH",
             _ => return Ok(()),
         },
         Some(("postgres" | "postgresql", _)) => return Ok(()),

@@ -1,5 +1,5 @@
-//! Settings as they are written, before anything is checked. Defaults are in the table of settings and were
-//! added before: a field that is required here has one.
+//! Settings as written, before any check. A required field here has a default in the table of settings, which
+//! is added before.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,6 @@
-//! A TOML file, over it `RUNMINT_*`, over that flags.
+//! Where settings come from: flags over `RUNMINT_*` variables over a TOML file.
+
+use secrecy::SecretString;
 
 use super::database::has_password;
 use super::error::{ConfigError, value_error};
@@ -10,7 +12,7 @@ use super::variables::{
     TIME_SCALE_VARIABLE,
 };
 
-/// Where settings come from, gathered before any is read.
+/// The sources of the settings, gathered before any is read.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// The file's name and text.
@@ -22,7 +24,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Whether any of them says something about this setting.
+    /// Whether any of them sets this setting.
     pub fn mention(&self, setting: &Setting) -> bool {
         let variable = setting.variable();
         self.flags.iter().any(|(name, _)| name == setting.name)
@@ -30,14 +32,14 @@ impl Sources {
             || file_table(self).is_ok_and(|table| table.contains_key(setting.name))
     }
 
-    /// What they say together, and the secrets that only the environment holds.
+    /// The settings of all sources, and the secrets of the environment.
     pub(super) fn read(&self) -> Result<(Raw, KeySecrets), ConfigError> {
         let mut table = file_table(self)?;
         let mut secrets = KeySecrets::default();
         for (variable, value) in &self.environment {
-            let secret = || Some(zeroize::Zeroizing::new(value.clone()));
+            let secret = || Some(SecretString::from(value.as_str()));
             if !variable.starts_with("RUNMINT_") {
-                secrets.of_object_stores.push((variable.clone(), value.clone()));
+                secrets.of_object_stores.push((variable.clone(), value.as_str().into()));
             } else if variable == SEALING_KEY_VARIABLE {
                 secrets.sealing_key = secret();
             } else if variable == OLD_SEALING_KEYS_VARIABLE {
@@ -73,7 +75,7 @@ impl Sources {
     }
 }
 
-/// The value of one variable or flag, tried by itself: so that the error names where it comes from.
+/// The value of one variable or flag, tried by itself so that an error names its origin.
 fn alone(setting: &Setting, origin: &str, text: &str) -> Result<toml::Value, ConfigError> {
     let value = setting.parse(origin, text)?;
     let mut table = toml::Table::from_iter([(setting.name.to_owned(), value.clone())]);
@@ -107,7 +109,7 @@ fn file_table(sources: &Sources) -> Result<toml::Table, ConfigError> {
     Ok(table)
 }
 
-/// Where and why, but not the line itself, which may hold a password.
+/// The line number and the reason, but not the line itself, which may contain a password.
 fn without_quoting(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1));

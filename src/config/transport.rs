@@ -8,8 +8,8 @@ use super::raw::Raw;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// Plain HTTP: on loopback, or to a proxy that speaks TLS to the world and is believed about the
-    /// caller's address.
+    /// Plain HTTP: on loopback, or to a proxy that terminates TLS and is trusted to state the caller's
+    /// address.
     Plain {
         behind_proxy: bool,
     },
@@ -17,7 +17,7 @@ pub enum Transport {
         certificate: PathBuf,
         private_key: PathBuf,
     },
-    /// A local certificate authority, made at the first start.
+    /// A local certificate authority, created at the first start.
     DevTls {
         folder: PathBuf,
     },
@@ -36,15 +36,15 @@ pub(super) fn check(raw: &Raw, listen: SocketAddr) -> Result<Transport, ConfigEr
         }
         ((None, None), false, false) => Err(value_error(
             "listen",
-            "is not loopback, so tokens would travel in the clear: set tls_certificate_file and tls_private_key_file, or behind_tls_proxy when a proxy speaks TLS",
+            "is not loopback, so tokens would travel unencrypted: set tls_certificate_file and tls_private_key_file, or behind_tls_proxy if a proxy terminates TLS",
         )),
         ((Some(_), None) | (None, Some(_)), ..) => Err(value_error(
             "tls_certificate_file",
-            "and tls_private_key_file belong together: set both or neither",
+            "needs tls_private_key_file, and the other way round: set both or neither",
         )),
         _ => Err(value_error(
             "tls_certificate_file",
-            "dev_tls and behind_tls_proxy exclude each other: set one",
+            "cannot be combined with dev_tls or behind_tls_proxy, nor those with each other: set only one",
         )),
     }
 }

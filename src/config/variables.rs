@@ -1,6 +1,6 @@
-//! Variables of the environment that are not in the table of settings.
+//! Environment variables outside the table of settings.
 
-/// Names in the environment that begin like settings and are none.
+/// Environment variables that begin like settings but are not settings.
 pub(super) const OTHER_VARIABLES: &[&str] = &[
     "RUNMINT_URL",
     "RUNMINT_ACCESS_TOKEN",
@@ -20,6 +20,6 @@ pub(super) const OTHER_VARIABLES: &[&str] = &[
 pub(super) const SEALING_KEY_VARIABLE: &str = "RUNMINT_SEALING_KEY";
 pub(super) const OLD_SEALING_KEYS_VARIABLE: &str = "RUNMINT_OLD_SEALING_KEYS";
 pub(super) const PKCS11_PIN_VARIABLE: &str = "RUNMINT_PKCS11_PIN";
-/// For tests that live through months in seconds: all floors, leases and the max-age of the key set take
-/// this part of their time. Never in service.
+/// For tests that run through months in seconds: divides all floors, leases and the max-age of the key set.
+/// Never set it in service.
 pub(super) const TIME_SCALE_VARIABLE: &str = "RUNMINT_TEST_TIME_SCALE";

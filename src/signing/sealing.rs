@@ -1,6 +1,6 @@
-//! Sealing: private keys rest in the database only under AES-256-GCM, bound to what they are. Public
-//! halves carry an attestation under the same key, so that whoever can write to the database cannot have
-//! a key of their own published.
+//! Sealing: the database holds private keys only under AES-256-GCM, bound to their record. Public halves
+//! carry an attestation under the same key, so that an attacker who can write to the database cannot have a
+//! key of their own published.
 
 mod derived;
 mod error;

@@ -109,7 +109,7 @@ async fn rotate(app: &TestApp) -> crate::harness::Answer {
 /// Another process on the same database, with its own clock; its keys come after the first one's.
 async fn another_process(app: &TestApp, clock: Arc<ManualClock>) -> App {
     let settings = app.settings();
-    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
     App::new(&settings, store, stores, Vec::new(), clock, Arc::new(SystemEntropy::new()))
 }
@@ -285,7 +285,7 @@ async fn minting_stops_rather_than_sign_with_a_cold_key(app: TestApp) {
     assert_eq!(ready.status, 503);
     assert_eq!(
         ready.json()["checks"]["rotation"],
-        "RS256: no key signs before 2026-01-03T03:04:05Z (GET /api/keys and the log say more)"
+        "RS256: no key can sign until 2026-01-03T03:04:05Z (GET /api/keys and the log say more)"
     );
     live(&app, DAY - ALMOST).await;
     app.ask(&run, "").await.problem(503, "unavailable");
@@ -358,7 +358,7 @@ async fn a_process_that_sleeps_after_the_record_sends_no_token_of_a_revoked_key(
         by,
     });
     let settings = app.settings();
-    let store = Store::open(&settings.database_url, 2).await.unwrap();
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap();
     let store = store.with_clock(app.clock.clone()).with_weather(sleep.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
     let other =
@@ -509,7 +509,7 @@ async fn tokens_stay_valid_when_settings_are_shortened(app: TestApp) {
     live(&app, seconds(30)).await;
     // The next start uses 75 minutes instead of a day.
     let settings = app.settings_with("keep_published = '75m'");
-    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
     let other =
         App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
@@ -641,7 +641,7 @@ async fn a_deleted_organizations_issuer_retires_after_its_last_token(app: TestAp
 async fn an_audience_may_use_es256(app: TestApp) {
     let config = "[algorithms]\n'sts.amazonaws.com' = 'ES256'";
     let settings = app.settings_with(config);
-    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
     let other =
         App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
@@ -720,7 +720,7 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
     let settings = app.settings();
     let process = async |primary: &str, others: &[String], accesses: u32| {
         let weather = Arc::new(AccessesLeft(AtomicU32::new(accesses)));
-        let store = Store::open(&settings.database_url, 2).await.unwrap();
+        let store = Store::open(settings.exposed_database_url(), 2).await.unwrap();
         let store = store.with_clock(app.clock.clone()).with_weather(weather);
         let stores = SharedKeys::stores_from(primary, others, 6);
         App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()))

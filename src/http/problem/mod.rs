@@ -70,7 +70,7 @@ impl Problem {
         Self::new(ProblemType::Unavailable, "The server cannot do this right now. Try again in a moment.")
     }
 
-    fn internal(error: &dyn std::error::Error) -> Self {
+    pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, cause = ?error.source(), "internal error");
         Self::new(ProblemType::Internal, "Something went wrong in the server; its log says what.")
     }

@@ -1,4 +1,4 @@
-//! What a token's return values mean (PKCS #11 v3.1 §5.1).
+//! The return values of a token (PKCS #11 v3.1 §5.1).
 
 use cryptoki::error::{Error, RvError};
 
@@ -6,7 +6,7 @@ use crate::signing::key_store::KeyStoreError;
 
 pub(super) const STORE: &str = "pkcs11";
 
-/// Whether another session may succeed. The handles are here because they die with a login.
+/// Whether a new session may succeed. Handles count, because they end with the login.
 pub(super) fn is_lost(error: &Error) -> bool {
     use RvError::{
         DeviceError, DeviceRemoved, FunctionCanceled, FunctionFailed, GeneralError, KeyHandleInvalid,
@@ -31,7 +31,7 @@ pub(super) fn failure(error: &Error) -> KeyStoreError {
     if is_lost(error) { unreachable(why) } else { refused(why) }
 }
 
-/// The name alone: the library's texts are paragraphs of the standard.
+/// Only the name: the library's texts are whole paragraphs of the standard.
 pub(super) fn name_of(error: &Error) -> String {
     match error {
         Error::Pkcs11(error, function) => format!("C_{function:?}: {error:?}"),

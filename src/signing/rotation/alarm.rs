@@ -1,4 +1,4 @@
-//! What an operator must be told.
+//! Alarms and reminders for operators.
 
 use std::fmt;
 
@@ -7,32 +7,34 @@ use jiff::{SignedDuration, Timestamp};
 use super::life::KeyLife;
 use super::policy::RotationPolicy;
 
-/// How long before a rotation those who upload key sets are reminded.
+/// How long before a rotation operators are reminded to upload key sets.
 const REMIND_AHEAD: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// What an operator must be told about the keys of one issuer and algorithm.
+/// An alarm about the keys of one issuer and algorithm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Alarm {
-    /// The next key should have taken over then.
+    /// The next key should have taken over at this time.
     Overdue(Timestamp),
-    /// There is nothing to sign with until then, if that is known.
+    /// No key can sign until this time, if it is known.
     NothingSigns(Option<Timestamp>),
-    /// There is no key to go to in an emergency.
+    /// No next key could replace the active one if it had to be revoked.
     NoNext,
 }
 
 impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Overdue(at) => write!(f, "rotation is overdue since {at}"),
-            Self::NothingSigns(Some(at)) => write!(f, "no key signs before {at}"),
-            Self::NothingSigns(None) => f.write_str("no key signs"),
-            Self::NoNext => f.write_str("there is no next key to go to in an emergency"),
+            Self::Overdue(at) => write!(f, "rotation is overdue (due at {at})"),
+            Self::NothingSigns(Some(at)) => write!(f, "no key can sign until {at}"),
+            Self::NothingSigns(None) => f.write_str("no key can sign"),
+            Self::NoNext => {
+                f.write_str("the next key is missing: revoking the active key would leave no key to sign")
+            }
         }
     }
 }
 
-/// What is wrong at `now`, worst first.
+/// The worst alarm at `now`, if any.
 pub fn alarm<K>(keys: &[(K, KeyLife)], policy: &RotationPolicy, now: Timestamp) -> Option<Alarm> {
     let signing = keys.iter().find(|(_, key)| policy.signs_at(key, now));
     let designated = keys.iter().map(|(_, key)| key).find(|key| key.is_designated());
@@ -45,14 +47,14 @@ pub fn alarm<K>(keys: &[(K, KeyLife)], policy: &RotationPolicy, now: Timestamp) 
     if active.signs_until.is_none() && late.is_some_and(|late| late <= now) {
         return Some(Alarm::Overdue(policy.due_at(active)?));
     }
-    // One is made within a few looks of the last one's promotion.
+    // The next key is created within a few rounds of the last promotion.
     let youngest =
         keys.iter().filter(|(_, key)| key.is_designated()).filter_map(|(_, key)| key.signs_from).max();
     let should_be_there = youngest.is_some_and(|from| from + policy.timing.alarm_after <= now);
     (should_be_there && !keys.iter().any(|(_, key)| key.waits())).then_some(Alarm::NoNext)
 }
 
-/// The next key and when it is to sign, once that is near enough to remind whoever uploads key sets.
+/// The next key and when it is due to sign, once that is near enough to remind operators to upload key sets.
 pub fn uploads_due<'k, K>(
     keys: &'k [(K, KeyLife)],
     policy: &RotationPolicy,

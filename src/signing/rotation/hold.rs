@@ -1,29 +1,30 @@
-//! Why a promotion has to wait.
+//! Why a rotation must wait.
 
 use std::fmt;
 
 use jiff::Timestamp;
 
-/// Why a key may not begin to sign yet.
+/// Why the next key may not start to sign yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
+    /// The next key does not exist.
     NoNext,
-    /// Caches may not have it before then.
+    /// Caches may lack it until then.
     Warming(Timestamp),
-    /// The key before the active one is published until then.
+    /// The previous key stays published until then; a rotation now would publish a fourth key.
     PreviousPublished(Timestamp),
-    /// One is decided already.
+    /// A rotation is already scheduled for then.
     Scheduled(Timestamp),
-    /// These processes have not served it for long enough.
+    /// These replicas have not served it for long enough.
     Replicas(Vec<String>),
-    /// These uploaded key sets are not known to have it.
+    /// These uploaded key sets are not known to contain it.
     SnapshotVerifiers(Vec<String>),
-    /// It is not in these static copies for long enough.
+    /// These static copies have not contained it for long enough.
     Publications(Vec<String>),
 }
 
 impl Hold {
-    /// From when it no longer holds, where that is known.
+    /// When it ends, if that is known.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Warming(at) | Self::PreviousPublished(at) | Self::Scheduled(at) => Some(*at),
@@ -35,28 +36,25 @@ impl Hold {
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoNext => f.write_str("there is no next key yet; one is being made"),
-            Self::Warming(at) => write!(f, "verifiers may not have the next key in their caches before {at}"),
+            Self::NoNext => f.write_str("the next key does not exist yet; the server is creating it"),
+            Self::Warming(at) => write!(f, "verifiers may not have the next key in their caches until {at}"),
             Self::PreviousPublished(at) => {
-                write!(
-                    f,
-                    "the key before the active one is published until {at}, for the last tokens that it signed"
-                )
+                write!(f, "the previous key stays published until {at}, for the last tokens that it signed")
             }
-            Self::Scheduled(at) => write!(f, "a change is decided already and takes effect at {at}"),
+            Self::Scheduled(at) => write!(f, "a rotation is already scheduled and takes effect at {at}"),
             Self::Replicas(ids) => write!(
                 f,
-                "these processes have not served the next key for the key set's max-age yet: {}",
+                "these replicas have not yet served the next key for the max-age of the key set: {}",
                 ids.join(", ")
             ),
             Self::SnapshotVerifiers(names) => write!(
                 f,
-                "these verifiers hold an uploaded key set and have not been acknowledged to have the next key: {}; upload the new key set there (`runmint keys export --public`), then `runmint keys acknowledge --jwks`",
+                "these verifiers hold an uploaded key set that has not been acknowledged to contain the next key: {}; upload the new key set there (`runmint keys export --public`), then run `runmint keys acknowledge --jwks`",
                 names.join(", ")
             ),
             Self::Publications(targets) => write!(
                 f,
-                "the next key is not in these static copies for the key set's max-age yet: {}",
+                "these static copies have not yet held the next key for the max-age of the key set: {}",
                 targets.join(", ")
             ),
         }

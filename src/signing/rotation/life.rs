@@ -1,23 +1,24 @@
-//! What a key is at a moment, from the times in its record alone.
+//! The state of a key at a moment, from the times in its record alone.
 
 use jiff::Timestamp;
 
-/// Where a key is in its life.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyState {
-    /// Published, and not signing yet.
+    /// Published, but not signing yet.
     Next,
-    /// Signing; one for each issuer and algorithm.
+    /// Signing. Each issuer and algorithm has at most one.
     Active,
-    /// Published still, and signing no more.
+    /// Still published, but no longer signing.
     Previous,
-    /// Not published any more. Its public half stays in the record.
+    /// No longer published. Its public half stays in the record.
     Removed,
-    /// Taken out of service in an emergency.
+    /// Taken out of service at once, because it may be compromised.
     Revoked,
 }
 
 impl KeyState {
+    /// As the API and the database write it: lower case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Next => "next",
@@ -28,6 +29,7 @@ impl KeyState {
         }
     }
 
+    /// Whether verifiers find it in the key set.
     pub fn is_published(self) -> bool {
         match self {
             Self::Next | Self::Active | Self::Previous => true,
@@ -36,24 +38,25 @@ impl KeyState {
     }
 }
 
-/// When things happened to a key, or will, by the database's clock.
+/// When a key was or will be published, used, removed or revoked, by the database's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyLife {
     pub published_at: Timestamp,
-    /// `None` while nothing is decided.
+    /// When it starts to sign. `None` until that is decided.
     pub signs_from: Option<Timestamp>,
-    /// `None` while nothing is decided.
+    /// When it stops signing. `None` until that is decided.
     pub signs_until: Option<Timestamp>,
     pub removed_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
-    /// Published at least so long, by the settings of when its end was decided: later ones may be shorter,
-    /// and what it signed lives as long as it does.
+    /// The earliest time to remove it, by the settings in force when its end was decided: later settings may
+    /// be shorter, but the tokens it signed keep their lifetime.
     pub kept_until: Option<Timestamp>,
     /// Whether the private half still exists.
     pub has_private_half: bool,
 }
 
 impl KeyLife {
+    /// A key that is published at `at`, with nothing else decided.
     pub fn published(at: Timestamp) -> Self {
         Self {
             published_at: at,
@@ -66,6 +69,7 @@ impl KeyLife {
         }
     }
 
+    /// Its state at `now`.
     pub fn state_at(&self, now: Timestamp) -> KeyState {
         if self.revoked_at.is_some() {
             return KeyState::Revoked;
@@ -80,16 +84,17 @@ impl KeyLife {
         }
     }
 
+    /// Whether verifiers find it in the key set.
     pub fn is_published(&self) -> bool {
         self.revoked_at.is_none() && self.removed_at.is_none()
     }
 
-    /// Published, and not chosen to sign yet.
+    /// Whether it is published and not chosen to sign yet.
     pub fn waits(&self) -> bool {
         self.is_published() && self.signs_from.is_none() && self.signs_until.is_none()
     }
 
-    /// The one that signs until another is chosen: now, or from a moment that is decided.
+    /// Whether it signs, now or from a decided moment on, until another key is chosen.
     pub fn is_designated(&self) -> bool {
         self.is_published() && self.signs_from.is_some() && self.signs_until.is_none()
     }

@@ -1,4 +1,4 @@
-//! What is to be done next.
+//! The next step of rotation.
 
 use jiff::Timestamp;
 
@@ -6,28 +6,28 @@ use super::hold::Hold;
 use super::life::KeyLife;
 use super::policy::RotationPolicy;
 
-/// What is to be done with the keys of one issuer and algorithm. `K` names a key.
+/// The next step for the keys of one issuer and algorithm. `K` identifies a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step<K> {
-    /// Make a key and publish it.
+    /// Create a key and publish it.
     MakeNext,
-    /// Let `next` sign from `at`, and `active`, if there is one, until then.
+    /// Let `next` sign from `at` on, and `active`, if any, until then.
     Promote { next: K, active: Option<K>, at: Timestamp },
-    /// Destroy a private half that signs no more.
+    /// Destroy the private half of a key that no longer signs.
     Destroy(K),
-    /// Take a key out of the key set.
+    /// Remove a key from the key set.
     Remove(K),
 }
 
-/// Whether a rotation is asked for or comes by itself.
+/// Whether an operator asked for the rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     WhenDue,
     Now,
 }
 
-/// The next thing to do at `now`, as far as these keys alone tell; the store checks what others report
-/// when it carries out a promotion. `None` when there is nothing to do yet.
+/// The next step at `now`, judged by these keys alone; the store checks the reports of replicas, verifiers
+/// and copies when it carries out a promotion. `None` if nothing is due.
 pub fn next_step<K: Clone>(
     keys: &[(K, KeyLife)],
     policy: &RotationPolicy,
@@ -40,14 +40,18 @@ pub fn next_step<K: Clone>(
     if let Some((kid, _)) = keys.iter().find(|(_, key)| left(key)) {
         return Some(Step::Remove(kid.clone()));
     }
-    // Made as soon as the last one was chosen, so that an emergency has a warm key to go to.
+    // Created as soon as the last one was chosen, so that a warm key can replace a compromised one.
     if !keys.iter().any(|(_, key)| key.waits()) {
         return Some(Step::MakeNext);
     }
     promotion(keys, policy, now, Wish::WhenDue).ok()?
 }
 
-/// The promotion that `now` allows; `Ok(None)` when it is not due.
+/// The promotion that is allowed at `now`; `Ok(None)` if it is not due.
+///
+/// # Errors
+///
+/// It is due, or wished for now, but has to wait.
 pub fn promotion<K: Clone>(
     keys: &[(K, KeyLife)],
     policy: &RotationPolicy,
@@ -67,7 +71,7 @@ pub fn promotion<K: Clone>(
     if policy.warm_at(life) > now {
         return Err(Hold::Warming(policy.warm_at(life)));
     }
-    // Only behind a key that signs: otherwise nobody would.
+    // Only while another key signs: otherwise no key would.
     if active.is_some() {
         let published = keys.iter().filter(|(_, key)| key.is_published());
         if let Some(until) = published.filter_map(|(_, key)| policy.leaves_at(key)).max() {
@@ -78,8 +82,8 @@ pub fn promotion<K: Clone>(
     Ok(Some(Step::Promote { next: next.clone(), active, at }))
 }
 
-/// From when a key that takes over in an emergency may sign: at once when it is warm. A cold one never
-/// signs, so there may be a time without tokens.
+/// When `next` may sign after the active key was revoked: at once if it is warm. A cold key never signs, so
+/// there may be a time without tokens.
 pub fn emergency_start(next: &KeyLife, policy: &RotationPolicy, now: Timestamp) -> Timestamp {
     policy.warm_at(next).max(now)
 }

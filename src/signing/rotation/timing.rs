@@ -1,31 +1,32 @@
-//! How long the machinery takes: leases, caches, clocks.
+//! The fixed times of rotation: leases, caches, clocks.
 
 use jiff::SignedDuration;
 
-/// How long things take. All of it scales together, so that a test can live through months.
+/// The fixed times of rotation. They scale together, so that a test can run through months in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// How long verifiers may cache the key set: `max-age` of its answers (RFC 9111 §5.2.2.1).
+    /// How long verifiers may cache the key set: the `max-age` of its responses (RFC 9111 §5.2.2.1).
     pub jwks_max_age: SignedDuration,
-    /// How often a process renews its lease and looks for changes.
+    /// How often a process renews its lease and checks for changed keys.
     pub refresh_every: SignedDuration,
-    /// How long after its last look a process may sign.
+    /// How long a process may sign after it last reached the database.
     pub lease: SignedDuration,
-    /// How far a process's clock may be from the database's.
+    /// How far a process's clock may deviate from the database's.
     pub clock_bound: SignedDuration,
-    /// How far verifiers' clocks may be from ours: AWS and Microsoft forgive five minutes.
+    /// How far verifiers' clocks may deviate from ours: AWS and Microsoft tolerate five minutes.
     pub verifier_leeway: SignedDuration,
-    /// Beside what can be computed.
+    /// Safety margin on top of the computed times.
     pub margin: SignedDuration,
-    /// The least time before signing, whatever else is configured.
+    /// The shortest time from publication to the first signature, whatever is configured.
     pub publish_ahead_floor: SignedDuration,
-    /// How late a rotation may be before it is an alarm.
+    /// How late a rotation may be before it raises an alarm.
     pub alarm_after: SignedDuration,
-    /// How many times as fast as in service.
+    /// How many times faster than in service; 1 in service.
     pub divisor: u32,
 }
 
 impl Timing {
+    /// The times in service.
     pub const REAL: Self = Self {
         jwks_max_age: SignedDuration::from_mins(5),
         refresh_every: SignedDuration::from_secs(5),
@@ -38,7 +39,7 @@ impl Timing {
         divisor: 1,
     };
 
-    /// Everything `divisor` times as fast.
+    /// All times divided by `divisor`.
     pub fn faster(divisor: u32) -> Self {
         let real = Self { divisor: divisor.max(1), ..Self::REAL };
         Self {
@@ -54,30 +55,30 @@ impl Timing {
         }
     }
 
-    /// What takes `duration` in service.
+    /// `duration` divided by the divisor, in whole milliseconds.
     pub fn scaled(&self, duration: SignedDuration) -> SignedDuration {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         SignedDuration::from_millis(millis / i64::from(self.divisor))
     }
 
-    /// Whether this is for a test.
+    /// Whether these are the shortened times of a test.
     pub fn is_faster(&self) -> bool {
         self.divisor > 1
     }
 
-    /// What `keep_published` covers: the last token's life, and how late verifiers are.
+    /// The shortest `keep_published`: it covers the last token's lifetime and the delays of verifiers.
     pub fn keep_published_floor(&self, token_lifetime_max: SignedDuration) -> SignedDuration {
         token_lifetime_max + self.verifier_leeway + self.jwks_max_age + self.margin
     }
 
-    /// How long before it takes effect a change of the signing key is decided: every process that may
-    /// sign at that moment has looked since.
+    /// How long ahead a change of the signing key is decided: every process that may sign when it takes
+    /// effect has read it by then.
     pub fn lead(&self) -> SignedDuration {
         self.lease + self.clock_bound
     }
 
-    /// How long after a key's last moment a signature with it may still be on its way: a process whose
-    /// clock is slow, and one that was just about to sign.
+    /// How long after a key's end a process may still sign with it: its clock may be slow, or it may have
+    /// been about to sign.
     pub fn grace(&self) -> SignedDuration {
         self.clock_bound * 2
     }

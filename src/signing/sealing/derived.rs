@@ -1,4 +1,4 @@
-//! Bytes that follow from a sealing key.
+//! Bytes derived from a sealing key.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

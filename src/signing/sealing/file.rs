@@ -1,4 +1,4 @@
-//! A sealing key in a file of its own.
+//! Sealing keys in files.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -15,6 +15,7 @@ use crate::entropy::Entropy;
 use crate::private_file::{self, PrivateFileError};
 
 impl SealingKey {
+    /// Reads the file, which only its owner may be able to read.
     pub fn from_file(path: &Path) -> Result<Self, SealingError> {
         let path = path.to_owned();
         match private_file::read(&path) {
@@ -27,8 +28,8 @@ impl SealingKey {
         }
     }
 
-    /// Reads the file, or makes it with a fresh key when there is none. Processes may race: the one
-    /// that is first decides, the others read what it wrote.
+    /// Reads the file, or creates it with a fresh key if it does not exist. Processes may race: the first one
+    /// decides, the others read what it wrote.
     pub fn from_file_or_new(path: &Path, entropy: &dyn Entropy) -> Result<Self, SealingError> {
         if path.exists() {
             return Self::from_file(path);
@@ -49,7 +50,7 @@ impl SealingKey {
             .mode(0o600)
             .open(&draft)
             .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-            // A hard link never replaces: unlike a rename it cannot destroy a key made meanwhile.
+            // A hard link never replaces a file: unlike a rename it cannot destroy a key created meanwhile.
             .and_then(|()| match fs::hard_link(&draft, path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
                 linked => linked,

@@ -12,8 +12,7 @@ use super::error::SealingError;
 use super::purpose::{Purpose, parts};
 use crate::entropy::Entropy;
 
-/// The key under which signing keys are sealed. It has neither `Debug` nor `Display`: only its id may
-/// be shown.
+/// The key that seals signing keys. It has neither `Debug` nor `Display`: only its id may be shown.
 pub struct SealingKey {
     id: String,
     key: LessSafeKey,
@@ -21,24 +20,25 @@ pub struct SealingKey {
 }
 
 impl SealingKey {
-    /// From base64 of 32 bytes, white space around it allowed.
+    /// From base64 of 32 bytes, with or without white space around it.
     pub fn parse(text: &str) -> Result<Self, SealingError> {
         let bytes = STANDARD.decode(text.trim()).map(Zeroizing::new).map_err(|_| SealingError::Malformed)?;
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| SealingError::Malformed)?;
-        // Domain-separated, so that the id tells nothing that any other use of the key could.
+        // Domain-separated, so that the id reveals nothing about other uses of the key.
         let id = digest(&SHA256, &[b"runmint sealing key id\0".as_slice(), &bytes].concat());
         let id = hex::encode(&id.as_ref()[..6]);
-        // A key of its own for each use.
+        // A separate key for each use.
         let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &bytes), b"runmint attestation v1");
         let attestation = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
         Ok(Self { id, key: LessSafeKey::new(key), attestation })
     }
 
-    /// A short fingerprint, safe to show.
+    /// A short fingerprint in hexadecimal, safe to show.
     pub fn id(&self) -> &str {
         &self.id
     }
 
+    /// `plain` sealed for the record `of`: id, dot, base64.
     pub fn seal(&self, plain: &[u8], of: &Purpose<'_>, entropy: &dyn Entropy) -> String {
         let mut nonce = [0; NONCE_LEN];
         entropy.fill(&mut nonce);
@@ -49,12 +49,12 @@ impl SealingKey {
         format!("{}.{}", self.id, STANDARD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
-    /// A proof that whoever holds this sealing key vouches for `content`.
+    /// Base64 of an HMAC-SHA-256 that proves possession of this sealing key for `content`.
     pub fn attest(&self, content: &[u8]) -> String {
         STANDARD.encode(hmac::sign(&self.attestation, content))
     }
 
-    /// Bytes that nobody can make without this sealing key, the same ones for the same `content`.
+    /// Bytes that follow from `content` and cannot be derived without this sealing key.
     pub fn derive(&self, content: &[u8]) -> Derived {
         let mut context = hmac::Context::with_key(&self.attestation);
         context.update(b"runmint/derived/v1\0");

@@ -12,27 +12,29 @@ pub struct SealingKeys {
 }
 
 impl SealingKeys {
-    /// `primary` seals; `others` are there to open what was sealed before.
+    /// `primary` seals; `others` only open what they sealed earlier.
     pub fn new(primary: SealingKey, others: Vec<SealingKey>) -> Self {
         let mut keys = vec![primary];
         keys.extend(others);
         Self { keys }
     }
 
+    /// The one that seals.
     pub fn primary(&self) -> &SealingKey {
         &self.keys[0]
     }
 
-    /// All of them, the sealing one first.
+    /// All of them, the primary one first.
     pub fn all(&self) -> impl Iterator<Item = &SealingKey> {
         self.keys.iter()
     }
 
-    /// The ids of all, the sealing one first.
+    /// The ids of all, the primary one first.
     pub fn ids(&self) -> Vec<&str> {
         self.keys.iter().map(SealingKey::id).collect()
     }
 
+    /// The plain bytes of `sealed`, if one of these keys sealed it for the record `of`.
     pub fn open(&self, sealed: &str, of: &Purpose<'_>) -> Result<Zeroizing<Vec<u8>>, SealingError> {
         let damaged = || SealingError::Damaged { kid: of.kid.to_owned() };
         let under = sealed_under(sealed).ok_or_else(damaged)?;

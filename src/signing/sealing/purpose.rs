@@ -1,16 +1,17 @@
-//! What a sealed key is for, and what it is sealed under.
+//! The text of a sealed key, and what it is bound to.
 
-/// A key that is sealed: the sealing key's id, a dot, base64 of nonce ‖ ciphertext ‖ tag.
+/// The two parts of a sealed key: the sealing key's id, and after a dot base64 of nonce ‖ ciphertext ‖ tag.
 pub(super) fn parts(sealed: &str) -> Option<(&str, &str)> {
     sealed.split_once('.')
 }
 
-/// The id of the sealing key that `sealed` is under.
+/// The id of the sealing key that sealed `sealed`; `None` if the text has another form.
 pub fn sealed_under(sealed: &str) -> Option<&str> {
     parts(sealed).map(|(id, _)| id)
 }
 
-/// What a sealed key is for. As associated data it keeps one row's key from opening in another row.
+/// The record that a sealed key belongs to. As associated data it keeps one record's key from opening in
+/// another.
 pub struct Purpose<'a> {
     pub kid: &'a str,
     pub algorithm: &'a str,

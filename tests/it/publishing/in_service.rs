@@ -273,7 +273,7 @@ impl Site {
 /// Another process on the app's database and clock that has looked once.
 async fn process(app: &TestApp, target: Target) -> App {
     let settings = app.settings();
-    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
     let entropy = Arc::new(SystemEntropy::new());
     let process = App::new(&settings, store, stores, vec![target], app.clock.clone(), entropy);

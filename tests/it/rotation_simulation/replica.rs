@@ -64,7 +64,7 @@ impl Site {
 
     /// Connections of one machine; they outlive its processes, to save opening them again.
     pub(super) async fn connect(&self) -> Store {
-        let store = Store::open(&self.settings.database_url, 1).await.unwrap();
+        let store = Store::open(self.settings.exposed_database_url(), 1).await.unwrap();
         store.with_clock(self.truth.clone())
     }
 

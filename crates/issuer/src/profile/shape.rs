@@ -1,4 +1,4 @@
-//! What a token for one audience says of its run.
+//! The contents of a token for one audience.
 
 use std::borrow::Cow;
 
@@ -9,24 +9,25 @@ use thiserror::Error;
 use super::definition::ProfileAlgorithm;
 use crate::service::Attributes;
 
-/// What is known of a run.
+/// The identity of a run, before a profile applies.
 #[derive(Clone, Copy)]
 pub struct Facts<'r> {
     pub service: &'r str,
-    /// By the service's own template.
+    /// The subject by the service's own template.
     pub subject: &'r str,
     pub values: &'r Attributes,
-    /// Beside the registered ones.
+    /// The claims in addition to the registered ones.
     pub claims: &'r Map<String, Value>,
 }
 
+/// The subject, claims, lifetime and algorithm of a token for one audience.
 #[derive(Debug)]
 pub struct Shape<'r> {
     pub subject: Cow<'r, str>,
-    /// The template that made the subject; `None` for the service's own.
+    /// The template that gave the subject; `None` for the service's own.
     pub format: Option<&'r str>,
     pub claims: Cow<'r, Map<String, Value>>,
-    /// At most, and when nobody asks for less.
+    /// The default and longest lifetime.
     pub lifetime: Option<SignedDuration>,
     pub algorithm: Option<ProfileAlgorithm>,
 }
@@ -37,7 +38,7 @@ pub enum ShapeError {
     #[error("the audience's profile names `{{{0}}}`, which this run does not have")]
     Missing(String),
     #[error(
-        "a value is `org`, and by the template of this audience its subject would read like another organization's: choose another name"
+        "a value is `org`, so the template of this audience would give a subject that reads like another organization's: choose another name"
     )]
     SecondOrganization,
     #[error(
@@ -45,11 +46,11 @@ pub enum ShapeError {
     )]
     SubjectTooLong { bytes: usize, max: usize },
     #[error(
-        "claim `{claim}` cannot be the AWS session tag `{tag}`: at most 256 letters, digits, blanks and `_.:/=+-@`"
+        "claim `{claim}` is not valid as AWS session tag `{tag}`: use at most 256 letters, digits, spaces and `_.:/=+-@`"
     )]
     TagValue { tag: String, claim: String },
     #[error(
-        "claim `{claim}` cannot be the source identity: 2 to 64 letters, digits and `_+=,.@-`, not beginning with `aws:`"
+        "claim `{claim}` is not valid as the source identity: use 2 to 64 letters, digits and `_+=,.@-`, not beginning with `aws:`"
     )]
     SourceIdentity { claim: String },
 }

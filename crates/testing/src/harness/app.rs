@@ -114,7 +114,8 @@ impl TestApp {
         let scheme = if config.contains("dev_tls = true") { "https" } else { "http" };
         let issuer = format!("{scheme}://{address}/oidc");
         let settings = settings(config, &issuer, &database.url, folder.path());
-        let store = Store::open(&settings.database_url, settings.database_connections).await.unwrap();
+        let store =
+            Store::open(settings.exposed_database_url(), settings.database_connections).await.unwrap();
         // The database's clock is the test's, too.
         let store = store.with_clock(clock.clone());
         let stores = SharedKeys::stores(&keys::sealing_key_text(), &[]);

@@ -167,7 +167,7 @@ async fn private_keys_swapped_between_rows_do_not_open(app: TestApp) {
     set(&app, &active, "private_key", &format!("'{theirs}'")).await;
     refuses_to_load(&app, &active).await;
     let error = load_afresh(&app, &sealing_key_text(), &[]).await.unwrap_err().to_string();
-    assert!(error.contains("does not open"), "{error}");
+    assert!(error.contains("could not open signing key"), "{error}");
     set(&app, &active, "private_key", &format!("'{mine}'")).await;
     // The next key is also verified, not only on the day it begins to sign.
     set(&app, &next, "private_key", &format!("'{mine}'")).await;

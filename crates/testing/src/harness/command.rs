@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::TestApp;
+use super::answer::with_one_address;
 
 /// How a command ended.
 pub struct Ended {
@@ -20,6 +21,16 @@ impl Ended {
     pub fn ok(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
         self.stdout
+    }
+
+    /// All that the command said, for a snapshot: its exit code, its output, and its messages behind `! `.
+    /// It read the machine's clock, so times and the ids that begin with one are left out.
+    pub fn shown(&self) -> String {
+        let mut shown = format!("exit code {}\n{}", self.code, self.stdout);
+        for line in self.stderr.lines() {
+            shown.extend(["! ", line, "\n"]);
+        }
+        shown_text(&shown)
     }
 
     #[track_caller]
@@ -68,4 +79,43 @@ pub async fn run_as(app: &TestApp, token: &str, arguments: &[&str]) -> Ended {
         ("RUNMINT_ACCESS_TOKEN".to_owned(), token.to_owned()),
     ];
     run(environment, arguments, "").await
+}
+
+/// Output as a snapshot has it.
+pub fn shown_text(text: &str) -> String {
+    without_moments(&with_one_address(text))
+}
+
+/// The text with each time and each UUID shown as such.
+fn without_moments(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        if let Some((name, length)) = moment(rest) {
+            shown.push_str(name);
+            rest = &rest[length..];
+        } else {
+            shown.push(next);
+            rest = &rest[next.len_utf8()..];
+        }
+    }
+    shown
+}
+
+/// What `text` begins with, and how long that is.
+fn moment(text: &str) -> Option<(&'static str, usize)> {
+    let bytes = text.as_bytes();
+    let has = |form: &str| {
+        let begins = bytes.get(..form.len())?;
+        let fits = |(byte, kind): (&u8, u8)| match kind {
+            b'0' => byte.is_ascii_digit(),
+            b'x' => byte.is_ascii_hexdigit(),
+            other => *byte == other,
+        };
+        begins.iter().zip(form.bytes()).all(fits).then_some(form.len())
+    };
+    has("0000-00-00T00:00:00Z")
+        .map(|length| ("[time]", length))
+        .or_else(|| has("0000-00-00T00:00:00.000Z").map(|length| ("[time]", length)))
+        .or_else(|| has("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx").map(|length| ("[uuid]", length)))
 }

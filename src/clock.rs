@@ -1,9 +1,9 @@
-//! The time, passed in. Nothing else in this crate reads a clock, so tests set it and never sleep.
+//! The time, passed in. Nothing else in this crate reads a clock, so tests set the time and never sleep.
 
 use jiff::Timestamp;
 
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment, UTC, in whole milliseconds: as precise as the database keeps it.
+    /// The current time in whole milliseconds, the precision of the database.
     fn now(&self) -> Timestamp;
 }
 

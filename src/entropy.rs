@@ -20,12 +20,12 @@ impl SystemEntropy {
 
 impl Entropy for SystemEntropy {
     fn fill(&self, dest: &mut [u8]) {
-        // Without randomness no secret may be made: stopping this request is the only safe answer.
+        // Without randomness no secret may be created: aborting this request is the only safe answer.
         self.0.fill(dest).expect("the operating system provides randomness");
     }
 }
 
-/// A UUID of version 7: ordered by `now`, 74 random bits (RFC 9562 §5.7).
+/// A UUID of version 7: ordered by `now`, with 74 random bits (RFC 9562 §5.7).
 pub fn uuid_at(now: Timestamp, entropy: &dyn Entropy) -> Uuid {
     let mut random = [0; 10];
     entropy.fill(&mut random);

@@ -3,7 +3,6 @@
 mod key_stores;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
@@ -17,19 +16,19 @@ use tokio_rustls::TlsAcceptor;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Settings, Transport};
+use crate::copies::{PublishError, Target};
 use crate::domain::signing_key::Which;
 use crate::entropy::Entropy;
 use crate::flows::abandon_keys::{AbandonError, abandon_lost_keys, confirm};
 use crate::flows::initialize::{InitializeError, ensure_signing_keys};
 use crate::flows::load_keys::{LoadKeysError, load_keys};
-use crate::flows::publish_keys::publish_keys;
+use crate::flows::publish_copies::publish_copies;
 use crate::flows::rotate_keys::look_after_keys;
 use crate::http::Api;
 use crate::http::connections::Connections;
 use crate::http::dev_tls;
 use crate::http::router::router;
 use crate::http::tls::{CertificateFiles, TlsError};
-use crate::publishing::{PublishError, Target};
 use crate::signing::key_store::KeyStoreError;
 use crate::signing::keyring::IssuerId;
 use crate::signing::sealing::{SealingError, SealingKeys};
@@ -137,7 +136,7 @@ async fn assemble(
 }
 
 async fn open_store(settings: &Settings) -> Result<Store, OpenError> {
-    Store::open(&settings.database_url, settings.database_connections).await
+    Store::open(settings.exposed_database_url(), settings.database_connections).await
 }
 
 async fn load(app: &App, first_keys: FirstKeys) -> Result<(), LaunchError> {
@@ -149,7 +148,7 @@ async fn load(app: &App, first_keys: FirstKeys) -> Result<(), LaunchError> {
     }
     // Without a lease: what only looks, as `init` does, is not to be waited for.
     load_keys(app).await?;
-    if app.served.load().publication_of(IssuerId::Shared).is_none() {
+    if app.serving.peek().publication_of(IssuerId::Shared).is_none() {
         return Err(LaunchError::NotInitialized);
     }
     Ok(())
@@ -194,14 +193,14 @@ impl Server {
     pub fn keep_keys(mut self) -> Self {
         let app = &self.app;
         let every = app.rotation.timing.refresh_every.unsigned_abs();
-        app.looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed);
+        app.serving.note_looked_after(app.clock.now());
         let looking = Arc::clone(app);
         self.keeping_keys.push(tokio::spawn(keep_doing(every, move || look(Arc::clone(&looking)))));
         let forgetting = Arc::clone(app);
         self.keeping_keys
             .push(tokio::spawn(keep_doing(FORGET_EVERY, move || forget(Arc::clone(&forgetting)))));
         // Beside it: an object store that hangs must not cost this process its lease.
-        if !app.publish_to.is_empty() {
+        if !app.copies.targets().is_empty() {
             let publishing = Arc::clone(app);
             self.keeping_keys.push(tokio::spawn(keep_doing(every, move || publish(Arc::clone(&publishing)))));
         }
@@ -221,7 +220,7 @@ impl Server {
             task.abort();
             let _ = task.await;
         }
-        let _ = timeout(CLOSE_TIMEOUT, self.app.store.end_lease(self.app.replica.id)).await;
+        let _ = timeout(CLOSE_TIMEOUT, self.app.store.end_lease(self.app.serving.replica().id)).await;
         // A database that hangs must not hold up the end: what was answered is committed already.
         if timeout(CLOSE_TIMEOUT, self.app.store.close()).await.is_err() {
             tracing::warn!("the database did not let go in time");
@@ -232,7 +231,7 @@ impl Server {
 
 async fn look(app: Arc<App>) {
     match look_after_keys(&app).await {
-        Ok(()) => app.looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed),
+        Ok(()) => app.serving.note_looked_after(app.clock.now()),
         Err(error) => tracing::error!(%error, "the signing keys could not be looked after; trying again"),
     }
 }
@@ -244,7 +243,7 @@ async fn forget(app: Arc<App>) {
 }
 
 async fn publish(app: Arc<App>) {
-    if let Err(error) = publish_keys(&app).await {
+    if let Err(error) = publish_copies(&app).await {
         tracing::error!(%error, "the static copies could not be looked after; trying again");
     }
 }
@@ -286,7 +285,7 @@ fn certificates(settings: &Settings, app: &App) -> Result<Option<Arc<Certificate
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use tokio::sync::mpsc;
 

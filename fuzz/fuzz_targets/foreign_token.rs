@@ -27,10 +27,8 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn verify(text: &str) {
     let Ok(token) = ForeignToken::parse(text) else { return };
-    let audiences = ["urn:runmint:org:acme".to_owned()];
     let expected = Expectations {
         issuer: token.claimed_issuer(),
-        audiences: &audiences,
         max_lifetime: SignedDuration::from_hours(1),
         now: Timestamp::from_second(1_800_000_000).unwrap(),
     };

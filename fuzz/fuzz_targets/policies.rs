@@ -2,7 +2,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use runmint_trust::lint::lint;
-use runmint_trust::policy::evaluation::{Asked, CompiledPolicies, Verdict, decide, evaluate};
+use runmint_trust::policy::audience::PoliciesInForce;
+use runmint_trust::policy::evaluation::{Asked, Verdict};
 use runmint_trust::policy::{PolicyDocument, parse_policies};
 use serde_json::{Map, Value};
 
@@ -12,16 +13,17 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(documents) = serde_json::from_slice::<Vec<PolicyDocument>>(policies) else { return };
     let Ok(policies) = parse_policies(documents) else { return };
     let _ = lint(&policies, "https://issuer.example.com");
-    let Ok(compiled) = CompiledPolicies::compile(&policies) else { return };
+    let Ok(compiled) = PoliciesInForce::compile(policies.clone()) else { return };
     let Ok(claims) = serde_json::from_slice::<Map<String, Value>>(claims) else { return };
+    let speaking = compiled.speaking_to(&claims, "acme");
     for admin in [false, true] {
         let asked = Asked::Organization { admin };
-        let verdict = decide(&compiled, &claims, &asked);
+        let verdict = speaking.decide(&asked);
         // Nothing is allowed where every policy that could allow it is taken away.
         if let Verdict::Allowed { policy } = verdict {
             assert!(policies[policy].allows());
         }
-        let _ = evaluate(&compiled, &claims, &asked);
+        assert_eq!(speaking.evaluate(&asked).decision, verdict);
     }
     // What was saved reads back as what it was.
     let again = serde_json::to_vec(&policies).unwrap();

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,6 +22,12 @@ impl<T> OrNewer<T> {
             Self::Known(value) => Some(value),
             Self::Newer(_) => None,
         }
+    }
+}
+
+impl<T: DeserializeOwned> OrNewer<T> {
+    pub fn read(json: Value) -> Self {
+        T::deserialize(&json).map_or(Self::Newer(json), Self::Known)
     }
 }
 

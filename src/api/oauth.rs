@@ -7,6 +7,8 @@ use super::Word;
 use super::runs::StartedRun;
 use crate::issuer::service::Attributes;
 
+/// `grant_type`.
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// `requested_token_type` of a run, and the type of every subject token (RFC 8693 §3).
 pub const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
@@ -17,9 +19,9 @@ pub struct TokenRequest {
     pub grant_type: GrantType,
     /// `urn:runmint:org:ORG` or `urn:pulumi:org:ORG`.
     pub audience: String,
-    pub subject_token_type: SubjectTokenType,
     /// The platform's ID token.
     pub subject_token: String,
+    pub subject_token_type: SubjectTokenType,
     /// `urn:runmint:token-type:access_token:KIND`, the same with `urn:pulumi`, or [`ID_TOKEN`] for a run.
     pub requested_token_type: String,
     /// `admin`, `team:NAME`, `user:NAME` or `runner:NAME`.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::{Error, StrDeserializer};
-use serde::de::{Deserializer, IntoDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,13 @@ impl<T> Word<T> {
     }
 }
 
+impl<T: DeserializeOwned> Word<T> {
+    pub fn named(text: String) -> Self {
+        let known: StrDeserializer<'_, Error> = text.as_str().into_deserializer();
+        T::deserialize(known).map_or(Self::Other(text), Self::Known)
+    }
+}
+
 impl<T> From<T> for Word<T> {
     fn from(word: T) -> Self {
         Self::Known(word)
@@ -40,11 +47,9 @@ impl<T: Serialize> Serialize for Word<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Word<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let known: StrDeserializer<'_, Error> = text.as_str().into_deserializer();
-        Ok(T::deserialize(known).map_or_else(|_| Self::Other(text.clone()), Self::Known))
+        String::deserialize(deserializer).map(Self::named)
     }
 }
 

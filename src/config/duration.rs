@@ -1,27 +1,22 @@
-//! Durations as people write them: `90s`, `15m`, `12h`, `30d`.
+//! Durations in settings and flags: `90s`, `15m`, `1h30m`, `30d`.
 
 use std::fmt;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::issuer::duration::parse_seconds;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextDuration(pub SignedDuration);
 
 impl TextDuration {
-    /// A whole number and one unit of `s`, `m`, `h` or `d`.
+    /// Reads whole numbers with their units `d`, `h`, `m` and `s`, larger units first. Refuses a number
+    /// without a unit: a reader could not tell whether it means seconds.
     pub fn parse(text: &str) -> Option<Self> {
-        let unit = text.chars().last()?;
-        let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
-        let seconds = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            'd' => 86_400,
-            _ => return None,
-        };
-        (number >= 0).then_some(())?;
-        Some(Self(SignedDuration::from_secs(number.checked_mul(seconds)?)))
+        // A plus sign has been accepted since the first release.
+        let seconds = parse_seconds(text.strip_prefix('+').unwrap_or(text))?;
+        i64::try_from(seconds).ok().map(SignedDuration::from_secs).map(Self)
     }
 }
 
@@ -42,8 +37,9 @@ impl fmt::Display for TextDuration {
 impl<'de> Deserialize<'de> for TextDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| de::Error::custom(format!("`{text}` is no duration; write 90s, 15m, 12h or 30d")))
+        Self::parse(&text).ok_or_else(|| {
+            de::Error::custom(format!("`{text}` is not a valid duration; write 90s, 15m, 12h or 30d"))
+        })
     }
 }
 
@@ -52,22 +48,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_and_writes_one_unit() {
+    fn reads_several_units_and_writes_one() {
+        assert_eq!(TextDuration::parse("1h30m").map(|duration| duration.to_string()), Some("90m".to_owned()));
         for text in ["0s", "90s", "15m", "12h", "30d"] {
             assert_eq!(TextDuration::parse(text).map(|duration| duration.to_string()), Some(text.to_owned()));
         }
-        for bad in [
-            "",
-            "1",
-            "h",
-            "1.5h",
-            "-1h",
-            "1h30m",
-            "1 h",
-            "1w",
-            "99999999999999999999d",
-            "9223372036854775807d",
-        ] {
+        for bad in ["", "1", "h", "1.5h", "-1h", "1 h", "1w", "99999999999999999999d", "9223372036854775807d"]
+        {
             assert_eq!(TextDuration::parse(bad), None, "{bad}");
         }
     }

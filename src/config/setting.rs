@@ -1,13 +1,19 @@
-//! Every setting once: its name in the file, in the environment and as a flag all follow from here.
+//! Every setting, once: its names in the file, in the environment and as a flag follow from this table.
 
-use super::ConfigError;
+use jiff::SignedDuration;
+
+use super::duration::TextDuration;
+use super::error::ConfigError;
 
 pub struct Setting {
     pub name: &'static str,
     pub kind: Kind,
     /// One line for `--help` and for the reference.
     pub help: &'static str,
+    /// As the reference shows it; empty if there is none.
     pub default: &'static str,
+    /// Whether the default in effect also depends on other settings.
+    is_computed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,22 +24,17 @@ pub enum Kind {
 }
 
 const fn setting(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
-    Setting { name, kind, help, default }
+    Setting { name, kind, help, default, is_computed: false }
+}
+
+/// A setting whose default is computed in its check.
+const fn computed(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind: Kind::Text, help, default, is_computed: true }
 }
 
 pub const SETTINGS: &[Setting] = &[
-    setting(
-        "issuer",
-        Kind::Text,
-        "",
-        "URL that stands in `iss` and that clouds trust, e.g. https://id.example.com/oidc",
-    ),
-    setting(
-        "base_url",
-        Kind::Text,
-        "issuer without /oidc",
-        "URL under which runners and operators reach the API",
-    ),
+    setting("issuer", Kind::Text, "", "URL in `iss` that clouds trust, e.g. https://id.example.com/oidc"),
+    computed("base_url", "issuer without /oidc", "URL at which runners and operators reach the API"),
     setting("listen", Kind::Text, "127.0.0.1:8080", "address and port to serve on"),
     setting(
         "database_url",
@@ -41,28 +42,28 @@ pub const SETTINGS: &[Setting] = &[
         "sqlite:data/runmint.db",
         "sqlite:PATH, or postgres://USER@HOST/DATABASE",
     ),
-    setting("database_connections", Kind::Count, "8", "connections to the database at most"),
+    setting("database_connections", Kind::Count, "8", "most connections to the database"),
     setting(
         "sealing_key_file",
         Kind::Text,
         "keys/sealing.key",
-        "file with the key that seals the signing keys (or RUNMINT_SEALING_KEY holds it)",
+        "file with the key that seals the signing keys (or set RUNMINT_SEALING_KEY to the key itself)",
     ),
     setting(
         "old_sealing_key_files",
         Kind::Text,
         "",
-        "files with sealing keys from before, by commas; they open what they sealed (or RUNMINT_OLD_SEALING_KEYS)",
+        "files with previous sealing keys, separated by commas; they only open what they sealed (or set RUNMINT_OLD_SEALING_KEYS)",
     ),
     setting("rotate_every", Kind::Text, "30d", "how long a signing key signs"),
     setting("publish_ahead", Kind::Text, "24h", "how long a signing key is published before it signs"),
-    setting("keep_published", Kind::Text, "24h", "how long a signing key is published after it signed"),
-    setting("max_key_age", Kind::Text, "90d", "a signing key that is older signs no more"),
+    computed("keep_published", "24h", "how long a signing key is published after it signed"),
+    setting("max_key_age", Kind::Text, "90d", "a signing key that has signed for this long stops signing"),
     setting(
         "serve_stale",
         Kind::Text,
         "12h",
-        "how long the key set is served without news from the database",
+        "how long the key set is served while the database is unreachable",
     ),
     setting("rsa_bits", Kind::Count, "2048", "length of new RSA keys: 2048, 3072 or 4096"),
     setting(
@@ -71,44 +72,39 @@ pub const SETTINGS: &[Setting] = &[
         "database",
         "where new signing keys are made: database, pkcs11 or aws-kms",
     ),
-    setting("pkcs11_module", Kind::Text, "", "PKCS#11 library of the security module"),
-    setting("pkcs11_token_label", Kind::Text, "", "label of the token in it"),
+    setting("pkcs11_module", Kind::Text, "", "PKCS #11 library of the security module"),
+    setting("pkcs11_token_label", Kind::Text, "", "label of the token in the module"),
     setting(
         "pkcs11_pin_file",
         Kind::Text,
         "",
-        "file with the token's user PIN (or RUNMINT_PKCS11_PIN holds it)",
+        "file with the token's user PIN (or set RUNMINT_PKCS11_PIN to the PIN itself)",
     ),
-    setting("aws_kms_endpoint", Kind::Text, "", "URL of AWS KMS, where it is not the region's own"),
-    setting("aws_kms_region", Kind::Text, "", "AWS region of the keys, where the environment does not say"),
+    setting("aws_kms_endpoint", Kind::Text, "", "URL of AWS KMS, if not the region's own"),
+    setting("aws_kms_region", Kind::Text, "", "AWS region of the keys, if the environment does not set it"),
     setting(
         "publish_to",
         Kind::Text,
         "",
-        "static copies of discovery and key set, by commas: file://, s3://, gs:// or az://",
+        "where to write static copies of discovery documents and key sets, separated by commas: file://, s3://, gs:// or az://",
     ),
     setting(
         "trust_allowed_ranges",
         Kind::Text,
         "",
-        "private addresses that issuers' keys may be fetched from, by commas: 10.0.0.0/8",
+        "private addresses from which issuers' keys may be fetched, separated by commas: 10.0.0.0/8",
     ),
-    setting(
-        "trust_plain_http",
-        Kind::Switch,
-        "false",
-        "let issuers on loopback be asked by plain http, for trying things out",
-    ),
+    setting("trust_plain_http", Kind::Switch, "false", "allow plain http to issuers on loopback, for trials"),
     setting(
         "behind_tls_proxy",
         Kind::Switch,
         "false",
-        "serve plain HTTP to a proxy that speaks TLS, and believe its X-Forwarded-For",
+        "serve plain HTTP to a proxy that terminates TLS, and trust its X-Forwarded-For",
     ),
     setting("tls_certificate_file", Kind::Text, "", "PEM certificate chain; read again when it changes"),
     setting("tls_private_key_file", Kind::Text, "", "PEM private key of the certificate"),
     setting("dev_tls", Kind::Switch, "false", "make a local certificate authority and serve https with it"),
-    setting("dev_tls_dir", Kind::Text, "data/tls", "where the files of dev_tls are kept"),
+    setting("dev_tls_dir", Kind::Text, "data/tls", "folder for the files of dev_tls"),
     setting(
         "subject_prefix",
         Kind::Text,
@@ -116,18 +112,18 @@ pub const SETTINGS: &[Setting] = &[
         "first component of every subject; `pulumi` for Pulumi Cloud's subjects",
     ),
     setting("scope", Kind::Text, "by-operation", "by-operation (read for a preview) or always-write"),
-    setting("token_lifetime", Kind::Text, "1h", "how long a token is valid when its caller asks for nothing"),
-    setting("token_lifetime_max", Kind::Text, "1h", "the longest that a caller may ask for"),
-    setting("run_ttl_max", Kind::Text, "24h", "the longest deadline that a run may have"),
-    setting("max_connections", Kind::Count, "4096", "connections from clients at once"),
+    computed("token_lifetime", "1h", "lifetime of a token if its caller asks for none"),
+    setting("token_lifetime_max", Kind::Text, "1h", "longest lifetime that a caller may ask for"),
+    setting("run_ttl_max", Kind::Text, "24h", "longest deadline of a run"),
+    setting("max_connections", Kind::Count, "4096", "most client connections at once"),
     setting(
         "header_timeout",
         Kind::Text,
         "10s",
-        "time for a client to send a request's head, and to take an answer; idle connections are closed after it",
+        "time for a client to send a request's head, and to accept an answer; idle connections close after it",
     ),
     setting("body_timeout", Kind::Text, "10s", "time for a client to send a request's body"),
-    setting("request_timeout", Kind::Text, "30s", "time for a request to be answered"),
+    setting("request_timeout", Kind::Text, "30s", "time for the server to answer a request"),
     setting("shutdown_timeout", Kind::Text, "25s", "time for requests in flight to finish after SIGTERM"),
     setting("log_format", Kind::Text, "text", "text or json"),
     setting("log_level", Kind::Text, "info", "error, warn, info, debug or trace"),
@@ -144,6 +140,18 @@ impl Setting {
         format!("--{}", self.name.replace('_', "-"))
     }
 
+    /// The default to add if the setting is missing.
+    pub(super) fn default_value(&self) -> Option<toml::Value> {
+        let is_fixed = !self.is_computed && !self.default.is_empty();
+        is_fixed.then(|| self.parse(self.name, self.default).expect("the defaults in the table parse"))
+    }
+
+    /// The default that the reference shows for a computed duration.
+    pub(super) fn shown_duration(name: &str) -> SignedDuration {
+        let shown = SETTINGS.iter().find(|setting| setting.name == name).map(|setting| setting.default);
+        shown.and_then(TextDuration::parse).expect("a duration of the table").0
+    }
+
     pub(super) fn parse(&self, origin: &str, text: &str) -> Result<toml::Value, ConfigError> {
         let fault = |expected| ConfigError::Kind { origin: origin.into(), expected, found: text.into() };
         match self.kind {
@@ -153,7 +161,7 @@ impl Setting {
         }
     }
 
-    /// The setting that a mistyped name was most likely meant to be.
+    /// The setting that a mistyped name most likely means.
     pub(super) fn closest(name: &str) -> Option<&'static Self> {
         let nearest = SETTINGS.iter().min_by_key(|setting| edits(setting.name, name))?;
         (edits(nearest.name, name) <= 3).then_some(nearest)

@@ -1,3 +1,6 @@
+use jiff::SignedDuration;
+
+use super::setting::{Kind, SETTINGS};
 use super::*;
 
 fn load(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, ConfigError> {
@@ -50,10 +53,8 @@ fn every_setting_is_accepted_from_all_three_places_under_its_own_name() {
     }
 }
 
-use super::setting::Kind;
-
 #[test]
-fn flags_win_over_the_environment_and_that_over_the_file() {
+fn flags_override_the_environment_which_overrides_the_file() {
     let file = format!("{ISSUER}subject_prefix = 'file'\nlisten = '127.0.0.1:1'\ntoken_lifetime = '5m'");
     let environment = [("RUNMINT_LISTEN", "127.0.0.1:2"), ("RUNMINT_TOKEN_LIFETIME", "6m")];
     let settings = load(&file, &environment, &[("token_lifetime", "7m")]).unwrap();
@@ -62,7 +63,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
-fn what_is_unknown_or_makes_no_sense_stops_the_start_with_one_line() {
+fn an_unknown_setting_or_invalid_value_stops_the_start_with_one_line() {
     let with = |line: &str| error(&format!("{ISSUER}{line}"), &[], &[]);
     for (found, expected) in [
         (error("", &[], &[]), "issuer: is required"),
@@ -82,22 +83,22 @@ fn what_is_unknown_or_makes_no_sense_stops_the_start_with_one_line() {
         ),
         (error(ISSUER, &[("RUNMINT_DEV_TLS", "yes")], &[]), "RUNMINT_DEV_TLS: expected true or false"),
         (error(ISSUER, &[("RUNMINT_LOG_LEVEL", "loud")], &[]), "RUNMINT_LOG_LEVEL: unknown variant `loud`"),
-        (error(ISSUER, &[], &[("token_lifetime", "5")]), "--token-lifetime: `5` is no duration"),
-        (with("database_url = 'sqlite:'"), "database_url: names no file"),
+        (error(ISSUER, &[], &[("token_lifetime", "5")]), "--token-lifetime: `5` is not a valid duration"),
+        (with("database_url = 'sqlite:'"), "database_url: must name a file"),
         (with("database_url = 'sqlite::memory:'"), "database_url: must name a file"),
-        (with("database_url = 'sqlite:a.db?mode=ro'"), "database_url: takes no parameters"),
+        (with("database_url = 'sqlite:a.db?mode=ro'"), "database_url: must not have parameters"),
         (with("listen = 'here'"), "listen: must be ADDRESS:PORT"),
         (with("listen = '0.0.0.0:80'"), "listen: is not loopback"),
-        (with("token_lifetime = '30s'"), "token_lifetime: is between 1m and 1h, not 30s"),
-        (with("token_lifetime = '2h'"), "token_lifetime: is between 1m and 1h, not 2h"),
-        (with("token_lifetime_max = '2d'"), "token_lifetime_max: is between 1m and 1d, not 2d"),
-        (with("token_lifetime = 'soon'"), "`soon` is no duration"),
-        (with("run_ttl_max = '0s'"), "run_ttl_max: is between"),
-        (with("max_connections = 0"), "max_connections: is between"),
+        (with("token_lifetime = '30s'"), "token_lifetime: must be between 1m and 1h, not 30s"),
+        (with("token_lifetime = '2h'"), "token_lifetime: must be between 1m and 1h, not 2h"),
+        (with("token_lifetime_max = '2d'"), "token_lifetime_max: must be between 1m and 1d, not 2d"),
+        (with("token_lifetime = 'soon'"), "`soon` is not a valid duration"),
+        (with("run_ttl_max = '0s'"), "run_ttl_max: must be between"),
+        (with("max_connections = 0"), "max_connections: must be between"),
         (with("scope = 'read'"), "unknown variant `read`"),
-        (with("subject_prefix = 'a:b'"), "subject_prefix: is 1 to 63"),
-        (with("tls_certificate_file = 'x'"), "belong together"),
-        (with("dev_tls = true\nbehind_tls_proxy = true"), "exclude each other"),
+        (with("subject_prefix = 'a:b'"), "subject_prefix: must be 1 to 63"),
+        (with("tls_certificate_file = 'x'"), "set both or neither"),
+        (with("dev_tls = true\nbehind_tls_proxy = true"), "set only one"),
         (with("[services.x]\nsubject = 'x'\nattributes = {}"), "services.x: subject: must contain `{org}`"),
         (with("[services.x]\nsubjekt = 'x'"), "unknown field `subjekt`"),
         (with("listen = "), "runmint.toml: line 2: "),
@@ -115,7 +116,23 @@ fn what_is_unknown_or_makes_no_sense_stops_the_start_with_one_line() {
 }
 
 #[test]
-fn tests_may_be_fast_on_loopback_alone() {
+fn the_defaults_of_the_table_are_in_effect() {
+    let settings = load(ISSUER, &[], &[]).unwrap();
+    assert_eq!(settings.base_url.as_str(), "https://id.example.com");
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.database_connections, 8);
+    assert_eq!(settings.keys.rotation.rotate_every, SignedDuration::from_hours(30 * 24));
+    assert_eq!(settings.lifetime.default, SignedDuration::from_hours(1));
+    // Defaults that depend on other settings follow them.
+    let settings = load(&format!("{ISSUER}token_lifetime_max = '5m'"), &[], &[]).unwrap();
+    assert_eq!(settings.lifetime.default, SignedDuration::from_mins(5));
+    let settings =
+        load(&format!("{ISSUER}token_lifetime_max = '1d'\nrotate_every = '60d'"), &[], &[]).unwrap();
+    assert!(settings.keys.rotation.keep_published > SignedDuration::from_hours(24));
+}
+
+#[test]
+fn times_are_shortened_on_loopback_only() {
     let scaled = |issuer: &str, scale: &str| {
         let file = format!("issuer = '{issuer}'\n");
         load(&file, &[("RUNMINT_TEST_TIME_SCALE", scale)], &[]).map(|settings| settings.keys.rotation.timing)

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-pub struct PublicationRecord {
+pub struct CopyRecord {
     pub target: String,
     /// The revision that was written and read back; `None` when nobody knows what is there.
     pub revision: Option<i64>,

@@ -2,32 +2,28 @@
 
 mod carrying_out;
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use thiserror::Error;
 
 use self::carrying_out::Exchanging;
-use crate::app::{App, Spending};
+use crate::app::App;
 use crate::domain::exchange::{Exchange, Outcome};
 use crate::domain::organization::Organization;
 use crate::domain::principal::PrincipalKind;
 use crate::domain::run::Run;
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::entropy::uuid_at;
+use crate::exchange_limits::Spending;
 use crate::flows::mint_id_token::MintError;
-use crate::flows::policies::{
-    PolicyFlowError, audiences_asked_for, audiences_of, decide_in_time, in_force, is_for, outcome,
-    speaks_to_others,
-};
+use crate::flows::policies::{PolicyFlowError, decide_in_time, in_force, outcome};
 use crate::flows::start_run::StartRunError;
 use crate::flows::trusted_issuers::registered;
 use crate::issuer::organization_name::OrganizationName;
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::trust::foreign_token::{Expectations, ForeignToken, ForeignTokenError, VerifiedClaims};
-use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Verdict};
+use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken, ForeignTokenError};
+use crate::trust::policy::evaluation::{Asked, Verdict};
 use crate::upstream::discovery::DiscoveryError;
 use crate::upstream::issuer_keys::NotVerified;
 
@@ -109,15 +105,8 @@ pub async fn exchange_token(app: &App, request: TokenRequest) -> Result<Exchange
     }
     let (organization, issuer) = find(app, &request.organization, token.claimed_issuer()).await?;
     let policies = in_force(app, &issuer)?;
-    let claims = verify(app, &organization, &issuer, &policies, &token, now).await?;
-    let policies = if is_for(organization.name.as_str(), claims.all()) {
-        policies
-    } else {
-        let others: Vec<_> =
-            policies.policies().iter().filter(|one| speaks_to_others(one)).cloned().collect();
-        Arc::new(CompiledPolicies::compile(&others).map_err(PolicyFlowError::from)?)
-    };
-    let verdict = decide_in_time(app, &policies, claims.all(), &request.asked).await?;
+    let claims = verify(app, &issuer, &token, now).await?;
+    let (claims, verdict) = decide_in_time(app, &policies, &organization, claims, &request.asked).await??;
     let exchange = Exchange {
         id: uuid_at(now, app.entropy.as_ref()),
         issuer_id: issuer.id,
@@ -146,21 +135,15 @@ async fn find(
     Ok((organization, issuer))
 }
 
-/// The token may be for this organization, or for whomever a policy names.
+/// Checks issuer, signature and times. For whom the token is, policies say afterwards.
 async fn verify(
     app: &App,
-    organization: &Organization,
     issuer: &TrustedIssuer,
-    policies: &Arc<CompiledPolicies>,
     token: &ForeignToken<'_>,
     now: Timestamp,
-) -> Result<VerifiedClaims, ExchangeError> {
-    let mut audiences = audiences_of(organization.name.as_str()).to_vec();
-    let named = token.claimed_audiences().map(str::to_owned).collect();
-    audiences.extend(audiences_asked_for(app, policies, named).await?);
+) -> Result<AuthenticClaims, ExchangeError> {
     let expected = Expectations {
         issuer: &issuer.url,
-        audiences: &audiences,
         max_lifetime: crate::trust::foreign_claims::DEFAULT_MAX_LIFETIME,
         now,
     };
@@ -173,7 +156,7 @@ async fn verify(
 async fn refuse(app: &App, organization: &Organization, exchange: &Exchange) -> ExchangeError {
     tracing::info!(organization = %organization.name, issuer_id = %exchange.issuer_id, outcome = exchange.outcome.as_str(), "exchange refused");
     // Anybody may have a token of a platform that everybody uses: refusals must not cost much.
-    match app.spend_refusal(exchange.issuer_id, exchange.at) {
+    match app.exchange_limits.spend_refusal(exchange.issuer_id, exchange.at) {
         Spending::Allowed => {
             if let Err(error) = app.store.record_refusal(exchange).await {
                 return error.into();

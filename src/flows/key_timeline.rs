@@ -9,7 +9,7 @@ use crate::domain::organization::Organization;
 use crate::domain::replica::ReplicaRecord;
 use crate::domain::signing_key::{SigningKeyRecord, Which};
 use crate::domain::snapshot_verifier::SnapshotVerifier;
-use crate::domain::static_copy::PublicationRecord;
+use crate::domain::static_copy::CopyRecord;
 use crate::signing::keyring::IssuerId;
 use crate::signing::rotation::KeyState;
 use crate::store::StoreError;
@@ -76,7 +76,7 @@ pub async fn not_acknowledged(app: &App, kid: &str, issuer: IssuerId) -> Result<
 /// Who is known to have which keys.
 struct Acknowledgements {
     replicas: Vec<ReplicaRecord>,
-    publications: Vec<PublicationRecord>,
+    publications: Vec<CopyRecord>,
     verifiers: Vec<SnapshotVerifier>,
     /// Key ids with processes and static copies, for as long as caches live.
     served: HashSet<(String, String)>,
@@ -88,7 +88,7 @@ impl Acknowledgements {
         let servings = app.store.servings().await?.into_iter().filter(|(_, _, since)| *since <= latest);
         Ok(Self {
             replicas: app.store.live_replicas().await?,
-            publications: app.store.publications().await?,
+            publications: app.store.copies().await?,
             verifiers: app.store.snapshot_verifiers().await?,
             served: servings.map(|(kid, by, _)| (kid, by)).collect(),
         })

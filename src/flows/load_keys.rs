@@ -1,14 +1,14 @@
 //! Bringing the keys from the database into memory, opened and proven to be ours.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::app::App;
 use crate::domain::signing_key::{KeyWish, SigningKeyRecord, Which};
 use crate::publication::Publication;
-use crate::served::{KeyRef, Served};
+use crate::serving::{KeyRef, Served};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::jwk;
 use crate::signing::key_store::{KeyStoreError, KeyStores, StoredKey};
@@ -54,7 +54,7 @@ pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
     let (revision, records) = app.store.signing_keys(Which::Published).await?;
     let first_of_all = records.iter().all(|record| record.attestation.is_none());
     let wishes = app.store.key_wishes().await?;
-    let before = app.served.load_full();
+    let before = app.serving.served();
     refuse_losses(app, &before, &records).await?;
 
     let mut rings: HashMap<RingId, Vec<RingKey>> = HashMap::new();
@@ -86,7 +86,7 @@ pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
             publication.was_fetched(fetched);
         }
     }
-    app.served.store(Arc::new(Served {
+    app.serving.serve(Served {
         revision,
         publications,
         own_issuers: wishes
@@ -102,7 +102,7 @@ pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
             .collect(),
         keyring,
         lives,
-    }));
+    });
     Ok(())
 }
 
@@ -124,15 +124,14 @@ async fn refuse_losses(
         if !app.store.was_taken_out(&key.kid).await? {
             return Err(LoadKeysError::Vanished(key.kid.clone()));
         }
-        app.taken_out.lock().unwrap_or_else(PoisonError::into_inner).insert(key.kid.clone());
+        app.serving.note_taken_out(&key.kid);
     }
     Ok(())
 }
 
 /// What was revoked or removed never comes back, whatever the database says later.
 fn refuse_return(app: &App, kid: &str) -> Result<(), LoadKeysError> {
-    let taken_out = app.taken_out.lock().unwrap_or_else(PoisonError::into_inner);
-    if taken_out.contains(kid) { Err(LoadKeysError::Returned(kid.to_owned())) } else { Ok(()) }
+    if app.serving.was_taken_out(kid) { Err(LoadKeysError::Returned(kid.to_owned())) } else { Ok(()) }
 }
 
 /// What is published verifies tokens everywhere, so whoever can write to the database must not be able
@@ -240,13 +239,18 @@ fn open_anew(
 }
 
 fn publications(app: &App, wishes: &[KeyWish], keyring: &Keyring) -> HashMap<IssuerId, Arc<Publication>> {
-    let shared = (IssuerId::Shared, app.issuer.clone());
+    let shared = (IssuerId::Shared, app.issuing.issuer.clone());
     let own = wishes.iter().filter(|wish| wish.own_issuer).map(|wish| {
-        (IssuerId::Organization(wish.organization_id), app.base_url.of_organization(&wish.organization))
+        (
+            IssuerId::Organization(wish.organization_id),
+            app.issuing.base_url.of_organization(&wish.organization),
+        )
     });
     std::iter::once(shared)
         .chain(own)
-        .filter_map(|(id, url)| Some((id, Arc::new(Publication::of(url, id, &app.services, keyring)?))))
+        .filter_map(|(id, url)| {
+            Some((id, Arc::new(Publication::of(url, id, &app.issuing.services, keyring)?)))
+        })
         .collect()
 }
 
@@ -254,7 +258,7 @@ fn wanted(app: &App, wishes: &[KeyWish]) -> Vec<RingId> {
     let shared = |algorithm| RingId { issuer: IssuerId::Shared, algorithm };
     let mut wanted = vec![shared(SigningAlgorithm::Rs256)];
     let for_shared = |wish: &KeyWish| !wish.deleted && !wish.own_issuer && wish.wants_es256();
-    if app.algorithms.mentions(SigningAlgorithm::Es256) || wishes.iter().any(for_shared) {
+    if app.issuing.algorithms.mentions(SigningAlgorithm::Es256) || wishes.iter().any(for_shared) {
         wanted.push(shared(SigningAlgorithm::Es256));
     }
     for wish in wishes.iter().filter(|wish| wish.own_issuer && !wish.deleted) {
@@ -269,7 +273,7 @@ fn wanted(app: &App, wishes: &[KeyWish]) -> Vec<RingId> {
 
 /// The rings that an issuer of an organization's own has.
 pub fn rings_of_own_issuer(app: &App, issuer: IssuerId, wants_es256: bool) -> impl Iterator<Item = RingId> {
-    let es256 = wants_es256 || app.algorithms.mentions(SigningAlgorithm::Es256);
+    let es256 = wants_es256 || app.issuing.algorithms.mentions(SigningAlgorithm::Es256);
     let beside = es256.then_some(SigningAlgorithm::Es256);
     std::iter::once(SigningAlgorithm::Rs256).chain(beside).map(move |algorithm| RingId { issuer, algorithm })
 }

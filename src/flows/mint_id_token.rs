@@ -10,14 +10,13 @@ use crate::app::App;
 use crate::config::keys::AlgorithmChoice;
 use crate::domain::run::{Run, RunState};
 use crate::entropy::uuid_at;
-use crate::flows::publish_keys::is_in_copies;
 use crate::flows::refresh_keys::{RefreshError, SPACING, keys_to_sign_with, refresh, refresh_if_older};
 use crate::issuer::audience::{Audience, AudienceError};
 use crate::issuer::claims::{IdTokenClaims, Issuance};
 use crate::issuer::lifetime::{LifetimeError, LifetimePolicy};
 use crate::issuer::profile::{ProfileAlgorithm, Shape, ShapeError};
 use crate::secret::{Secret, SecretKind};
-use crate::served::Served;
+use crate::serving::Served;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{RingId, RingKey};
 use crate::signing::signer::SigningError;
@@ -95,7 +94,7 @@ pub fn tell<'r>(app: &App, run: &'r Run, audience: Option<&'r str>) -> Result<To
     let audience = admit_audience(run, audience)?;
     let shape =
         run.shape(audience).map_err(|source| MintError::Shape { audience: audience.to_owned(), source })?;
-    let lifetime = app.lifetime.within(shape.lifetime);
+    let lifetime = app.issuing.lifetime.within(shape.lifetime);
     Ok(Told { audience, shape, lifetime })
 }
 
@@ -119,7 +118,7 @@ async fn sign_with(
     let ring = served.ring(issuer, algorithm(app, run, audience, shape), now);
     let issuer = served.issuer_url(issuer).ok_or(MintError::NoSigningKey)?;
     let key = served.keyring.signer(ring, &app.rotation, now).ok_or(MintError::NoSigningKey)?;
-    if !is_in_copies(app, key.kid()) {
+    if !app.copies.all_have(key.kid()) {
         return Err(MintError::NotPublished);
     }
     let jti = uuid_at(now, app.entropy.as_ref());
@@ -136,12 +135,11 @@ async fn sign_with(
         expires_at,
         caller: admitted.caller.clone(),
     };
-    match app.mint_log.record(record).await? {
-        Recorded::Recorded if app.refused_key.load().is_none() => {}
-        Recorded::Recorded => app.refused_key.store(None),
+    match app.minting.log.record(record).await? {
+        Recorded::Recorded => app.serving.note_recorded(),
         Recorded::RunEnded(state) => refuse_ended(run, state)?,
         Recorded::KeyDoesNotSign => {
-            app.refused_key.store(Some(Arc::new(key.kid().to_owned())));
+            app.serving.note_refused(key.kid());
             return Err(MintError::KeyReplaced);
         }
     }
@@ -155,7 +153,7 @@ async fn sign_with(
         expires_at,
     };
     let input = key.signing_input(&IdTokenClaims::new(&issuance, &shape.claims))?;
-    let token = app.signers.sign(Arc::clone(key), input).await?;
+    let token = app.minting.signers.sign(Arc::clone(key), input).await?;
     require_still_signs(app, ring, key.kid()).await?;
     Ok(token)
 }
@@ -167,7 +165,7 @@ fn algorithm(app: &App, run: &Run, audience: &str, shape: &Shape<'_>) -> Signing
         _ if AlgorithmChoice::is_of_entra(audience) => SigningAlgorithm::Rs256,
         Some(ProfileAlgorithm::Rs256) => SigningAlgorithm::Rs256,
         Some(ProfileAlgorithm::Es256) => SigningAlgorithm::Es256,
-        None => app.algorithms.choose(audience, run.keys.algorithm),
+        None => app.issuing.algorithms.choose(audience, run.keys.algorithm),
     }
 }
 
@@ -187,12 +185,12 @@ async fn require_still_signs(app: &App, ring: RingId, kid: &str) -> Result<(), M
 pub async fn authenticate_run(app: &App, run_id: &str, request_token: &str) -> Result<Arc<Run>, MintError> {
     let hash = Secret::recognise(SecretKind::RunRequestToken, request_token);
     let hash = hash.ok_or(MintError::Unauthenticated)?;
-    let run = if let Some(run) = app.runs.get(&hash) {
+    let run = if let Some(run) = app.minting.runs.of_request_token(&hash) {
         run
     } else {
         let run = app.store.run_of_request_token(&hash).await?.ok_or(MintError::Unauthenticated)?;
         let run = Arc::new(run);
-        app.runs.insert(hash, Arc::clone(&run));
+        app.minting.runs.keep(hash, Arc::clone(&run));
         run
     };
     if Uuid::parse_str(run_id) == Ok(run.id) { Ok(run) } else { Err(MintError::Unauthenticated) }

@@ -16,7 +16,7 @@ pub mod mint_id_token;
 pub mod organizations;
 pub mod policies;
 pub mod principals;
-pub mod publish_keys;
+pub mod publish_copies;
 pub mod readiness;
 pub mod refresh_keys;
 pub mod reseal_keys;

@@ -14,8 +14,11 @@ use crate::domain::exchange::{Exchange, Exchanged, Outcome};
 use crate::domain::organization::Organization;
 use crate::domain::page::PageRequest;
 use crate::domain::trusted_issuer::{PolicyRecord, TrustedIssuer};
+use crate::issuer::organization_name::OrganizationName;
 use crate::store::StoreError;
-use crate::trust::policy::evaluation::{Asked, CompiledPolicies, Evaluation, Verdict, decide, evaluate};
+use crate::trust::foreign_token::{AuthenticClaims, ForeignTokenError, VerifiedClaims};
+use crate::trust::policy::audience::{PoliciesInForce, audiences_of};
+use crate::trust::policy::evaluation::{Asked, Evaluation, Verdict};
 use crate::trust::policy::saving::{SavingError, check_for_saving};
 use crate::trust::policy::{Grant, PoliciesError, Policy, PolicyDocument, parse_policies};
 use crate::trust::token::MAX_TOKEN_BYTES;
@@ -55,6 +58,20 @@ pub struct Difference {
     pub after: Outcome,
 }
 
+/// What is to be explained.
+pub struct Explaining {
+    pub claims: Map<String, Value>,
+    pub asked: Asked,
+}
+
+pub struct Explained {
+    pub evaluation: Evaluation,
+    /// How many policies do not speak to the token, because it is for another relying party.
+    pub left_out: usize,
+    /// The audiences of tokens that every policy speaks to.
+    pub expected_audiences: [String; 2],
+}
+
 pub struct Replay {
     pub replayed: usize,
     pub differences: Vec<Difference>,
@@ -92,7 +109,7 @@ pub async fn replace_policies(
 /// Policies that may be saved.
 pub fn parse(app: &App, documents: Vec<PolicyDocument>) -> Result<Vec<Policy>, PolicyFlowError> {
     let policies = parse_policies(documents)?;
-    check_for_saving(&policies, |service| Some(app.services.named(service)?.subject_attributes()))?;
+    check_for_saving(&policies, |service| Some(app.issuing.services.named(service)?.subject_attributes()))?;
     for (index, policy) in policies.iter().enumerate() {
         if policy.role().is_some() && role(policy).is_none() {
             return Err(PolicyFlowError::Role { index });
@@ -112,14 +129,9 @@ pub fn role(policy: &Policy) -> Option<Role> {
 }
 
 /// The policies in force: read once for each version of them.
-pub fn in_force(app: &App, issuer: &TrustedIssuer) -> Result<Arc<CompiledPolicies>, PolicyFlowError> {
-    let version = (issuer.id, issuer.policy.version);
-    if let Some(policies) = app.policies.get(&version) {
-        return Ok(policies);
-    }
-    let policies = Arc::new(CompiledPolicies::compile(&saved(issuer)?)?);
-    app.policies.insert(version, Arc::clone(&policies));
-    Ok(policies)
+pub fn in_force(app: &App, issuer: &TrustedIssuer) -> Result<Arc<PoliciesInForce>, PolicyFlowError> {
+    let compile = || Ok(PoliciesInForce::compile(saved(issuer)?)?);
+    app.exchange_limits.compiled(issuer.id, issuer.policy.version, compile)
 }
 
 /// The policies in force, as they were saved.
@@ -128,86 +140,54 @@ pub fn saved(issuer: &TrustedIssuer) -> Result<Vec<Policy>, PolicyFlowError> {
     Ok(parse_policies(documents)?)
 }
 
-/// The audiences that a token for this organization names, unless a policy asks for others.
-pub fn audiences_of(organization: &str) -> [String; 2] {
-    [format!("urn:runmint:org:{organization}"), format!("urn:pulumi:org:{organization}")]
-}
-
-/// Of `policies` those that may speak of a token with these claims: a token that is for nobody here is
-/// let in only by a policy that says for whom it is.
-pub fn for_audience(policies: Vec<Policy>, claims: &Map<String, Value>, organization: &str) -> Vec<Policy> {
-    let is_ours = is_for(organization, claims);
-    policies.into_iter().filter(|policy| is_ours || speaks_to_others(policy)).collect()
-}
-
-/// Whether a policy decides about tokens that are not for the organization, too.
-pub fn speaks_to_others(policy: &Policy) -> bool {
-    !policy.allows() || policy.rule("aud").is_some()
-}
-
-/// Whether a token with these claims is for the organization.
-pub fn is_for(organization: &str, claims: &Map<String, Value>) -> bool {
-    let ours = audiences_of(organization);
-    match claims.get("aud") {
-        Some(Value::String(one)) => ours.contains(one),
-        Some(Value::Array(several)) => {
-            several.iter().filter_map(Value::as_str).any(|one| ours.iter().any(|our| our == one))
-        }
-        _ => false,
-    }
-}
-
-/// Why `policies` decide as they do.
+/// Explains what a draft, or else the policies in force, decide about a token with these claims.
 pub async fn explain(
     app: &App,
-    policies: &[Policy],
-    claims: &Map<String, Value>,
-    asked: &Asked,
-) -> Result<Evaluation, PolicyFlowError> {
-    let compiled = CompiledPolicies::compile(policies)?;
-    let (claims, asked) = (claims.clone(), asked.clone());
-    aside(app, move |_| evaluate(&compiled, &claims, &asked)).await
-}
-
-/// Decides about a token. What would take long does not hold up anybody else's requests.
-pub async fn decide_in_time(
-    app: &App,
-    policies: &Arc<CompiledPolicies>,
-    claims: &Map<String, Value>,
-    asked: &Asked,
-) -> Result<Verdict, PolicyFlowError> {
-    if is_quick(policies) {
-        return Ok(decide(policies, claims, asked));
-    }
-    let (policies, claims, asked) = (Arc::clone(policies), claims.clone(), asked.clone());
-    aside(app, move |_| decide(&policies, &claims, &asked)).await
-}
-
-/// Those of a token's audiences that some policy asks for. The token is not verified yet: its sender may be
-/// anybody, and what would take long holds up nobody else's requests here either.
-pub async fn audiences_asked_for(
-    app: &App,
-    policies: &Arc<CompiledPolicies>,
-    mut named: Vec<String>,
-) -> Result<Vec<String>, PolicyFlowError> {
-    let keep = |policies: &CompiledPolicies, named: &mut Vec<String>| {
-        let rules = policies.policies().iter().filter(|policy| policy.allows());
-        let rules: Vec<_> = rules.filter_map(|policy| policy.rule("aud")).collect();
-        named.retain(|one| rules.iter().any(|rule| rule.pattern.matches(one)));
+    organization: &Organization,
+    issuer: &TrustedIssuer,
+    draft: Option<Vec<PolicyDocument>>,
+    explaining: Explaining,
+) -> Result<Explained, PolicyFlowError> {
+    let policies = match draft {
+        Some(draft) => Arc::new(PoliciesInForce::compile(parse(app, draft)?)?),
+        None => in_force(app, issuer)?,
     };
-    if is_quick(policies) {
-        keep(policies, &mut named);
-        return Ok(named);
-    }
-    let policies = Arc::clone(policies);
+    let organization = organization.name.clone();
     aside(app, move |_| {
-        keep(&policies, &mut named);
-        named
+        let Explaining { claims, asked } = explaining;
+        let speaking = policies.speaking_to(&claims, organization.as_str());
+        Explained {
+            evaluation: speaking.evaluate(&asked),
+            left_out: speaking.left_out(),
+            expected_audiences: audiences_of(organization.as_str()),
+        }
     })
     .await
 }
 
-fn is_quick(policies: &CompiledPolicies) -> bool {
+/// Decides about a token, once it is known to be for the organization or for an audience that a policy names.
+/// A decision that would take long does not hold up other requests.
+pub async fn decide_in_time(
+    app: &App,
+    policies: &Arc<PoliciesInForce>,
+    organization: &Organization,
+    claims: AuthenticClaims,
+    asked: &Asked,
+) -> Result<Result<(VerifiedClaims, Verdict), ForeignTokenError>, PolicyFlowError> {
+    let decide = |policies: &PoliciesInForce, claims, organization: &OrganizationName, asked: &Asked| {
+        let claims = policies.admit(claims, organization.as_str())?;
+        let verdict = policies.speaking_to(claims.all(), organization.as_str()).decide(asked);
+        Ok((claims, verdict))
+    };
+    let organization = organization.name.clone();
+    if is_quick(policies) {
+        return Ok(decide(policies, claims, &organization, asked));
+    }
+    let (policies, asked) = (Arc::clone(policies), asked.clone());
+    aside(app, move |_| decide(&policies, claims, &organization, &asked)).await
+}
+
+fn is_quick(policies: &PoliciesInForce) -> bool {
     policies.text_bytes() * MAX_TOKEN_BYTES <= DECIDED_AT_ONCE
 }
 
@@ -217,7 +197,7 @@ async fn aside<T: Send + 'static>(
     app: &App,
     work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
 ) -> Result<T, PolicyFlowError> {
-    let turn = Arc::clone(&app.deciding).acquire_owned().await;
+    let turn = app.exchange_limits.turn_to_decide().await;
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let seen = Arc::clone(&wanted.0);
     let done = tokio::task::spawn_blocking(move || {
@@ -249,8 +229,7 @@ pub async fn replay(
     let draft = parse(app, draft)?;
     let page = PageRequest { limit: last.clamp(1, MAX_REPLAYED), before: None };
     let exchanges = app.store.exchanges(issuer.id, page).await?.items;
-    let ours = CompiledPolicies::compile(&draft)?;
-    let others = CompiledPolicies::compile(&draft.into_iter().filter(speaks_to_others).collect::<Vec<_>>())?;
+    let policies = PoliciesInForce::compile(draft)?;
     let organization = organization.name.clone();
     aside(app, move |wanted| {
         let mut replay = Replay { replayed: 0, differences: Vec::new() };
@@ -260,8 +239,8 @@ pub async fn replay(
             }
             replay.replayed += 1;
             let Ok(asked) = serde_json::from_value::<Asked>(exchange.asked.clone()) else { continue };
-            let policies = if is_for(organization.as_str(), &exchange.claims) { &ours } else { &others };
-            let after = outcome(decide(policies, &exchange.claims, &asked));
+            let speaking = policies.speaking_to(&exchange.claims, organization.as_str());
+            let after = outcome(speaking.decide(&asked));
             if after != exchange.outcome {
                 replay.differences.push(Difference { before: exchange.outcome, after, exchange });
             }

@@ -1,13 +1,10 @@
 //! Whether this process can mint. Anybody may ask, so it tells what kind of thing is wrong and no names:
 //! those are in the log and in `GET /api/keys`.
 
-use std::sync::atomic::Ordering;
-
 use jiff::Timestamp;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::flows::publish_keys::is_in_copies;
 use crate::flows::refresh_keys::{ANSWER_WITHIN, RefreshError, keys_to_sign_with};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
@@ -31,8 +28,7 @@ impl Readiness {
 
 /// When the scheduler last did its work, if that is too long ago.
 pub fn stopped_looking(app: &App, now: Timestamp) -> Option<Timestamp> {
-    let at = Timestamp::from_millisecond(app.looked_after_at.load(Ordering::Relaxed)).ok()?;
-    (at > Timestamp::UNIX_EPOCH && at + app.rotation.timing.alarm_after <= now).then_some(at)
+    app.serving.looked_after_at().filter(|at| *at + app.rotation.timing.alarm_after <= now)
 }
 
 pub async fn readiness(app: &App) -> Readiness {
@@ -48,18 +44,18 @@ pub async fn readiness(app: &App) -> Readiness {
             let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
             match served.keyring.signer(shared, &app.rotation, now) {
                 None => Some("no key signs at the moment".to_owned()),
-                Some(key) if app.refused_key.load().as_deref().is_some_and(|kid| kid == key.kid()) => {
+                Some(key) if app.serving.is_refused(key.kid()) => {
                     Some("the database records no token of the key that signs here".to_owned())
                 }
-                Some(key) if !is_in_copies(app, key.kid()) => {
+                Some(key) if !app.copies.all_have(key.kid()) => {
                     Some("the signing key is not in the static copies yet".to_owned())
                 }
                 Some(_) => None,
             }
         }
     };
-    let standing = app.standing.load();
-    let alarms = app.alarms.load();
+    let standing = app.serving.standing();
+    let alarms = app.serving.notices().alarms();
     let mut troubles: Vec<String> = standing.trouble.iter().map(|_| UNREADABLE.to_owned()).collect();
     let (copies, rings): (Vec<_>, Vec<_>) = alarms.iter().partition(|alarm| alarm.copy.is_some());
     if !copies.is_empty() {

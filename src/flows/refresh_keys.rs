@@ -1,7 +1,6 @@
 //! Keeping up with the database: renewing this process's lease, and reading the keys when they changed.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::flows::load_keys::{LoadKeysError, load_keys};
-use crate::served::{Barred, Served, Standing};
+use crate::serving::{Barred, Served, Standing};
 use crate::store::StoreError;
 
 /// How often strangers can make this process ask the database about keys that it does not know.
@@ -34,14 +33,16 @@ pub enum RefreshError {
 /// The keys, with the right to sign with them now. Asks the database only when the lease ran out: when
 /// this process slept, say.
 pub async fn keys_to_sign_with(app: &App) -> Result<Arc<Served>, RefreshError> {
-    if app.standing.load().bar(&app.rotation, app.clock.now()).is_none() {
-        return Ok(app.served.load_full());
+    if app.serving.standing().bar(&app.rotation, app.clock.now()).is_none() {
+        return Ok(app.serving.served());
     }
     match refresh(app).await {
         // Keys that cannot be read anew leave the ones from before in service, here as at every look: the
         // others wait for this process to acknowledge new ones, and no token is recorded for a key that may not sign.
-        Err(RefreshError::Load(_)) if app.standing.load().bar(&app.rotation, app.clock.now()).is_none() => {
-            Ok(app.served.load_full())
+        Err(RefreshError::Load(_))
+            if app.serving.standing().bar(&app.rotation, app.clock.now()).is_none() =>
+        {
+            Ok(app.serving.served())
         }
         outcome => outcome,
     }
@@ -50,15 +51,9 @@ pub async fn keys_to_sign_with(app: &App) -> Result<Arc<Served>, RefreshError> {
 /// Asks the database, unless somebody else in this process did since this was called: whoever waited for
 /// a look that failed does not wait for another.
 pub async fn refresh(app: &App) -> Result<Arc<Served>, RefreshError> {
-    let before = app.looks.load(Ordering::Acquire);
-    let _one_at_a_time = app.refreshing.lock().await;
-    if app.looks.load(Ordering::Acquire) == before {
-        let looked = look(app).await;
-        app.looks.fetch_add(1, Ordering::Release);
-        looked?;
-    }
-    match app.standing.load().bar(&app.rotation, app.clock.now()) {
-        None => Ok(app.served.load_full()),
+    app.serving.look_once(look(app)).await?;
+    match app.serving.standing().bar(&app.rotation, app.clock.now()) {
+        None => Ok(app.serving.served()),
         Some(barred) => Err(barred.into()),
     }
 }
@@ -66,22 +61,22 @@ pub async fn refresh(app: &App) -> Result<Arc<Served>, RefreshError> {
 /// For what this process may not know yet, at most once in `spacing`: anybody may ask for anything.
 pub async fn refresh_if_older(app: &App, spacing: SignedDuration) -> Arc<Served> {
     let now = app.clock.now();
-    let fresh = app.standing.load().seen_at.is_some_and(|seen| seen <= now && now < seen + spacing);
+    let fresh = app.serving.standing().seen_at.is_some_and(|seen| seen <= now && now < seen + spacing);
     if !fresh {
         // Whoever is asked about things that nobody knows answers soon, whatever the database does.
         let _ = timeout(ANSWER_WITHIN, refresh(app)).await;
     }
-    app.served.load_full()
+    app.serving.served()
 }
 
 async fn look(app: &App) -> Result<(), RefreshError> {
     let timing = app.rotation.timing;
     let asked_at = app.clock.now();
-    let renewed = timeout(LEASE_TIMEOUT, app.store.renew_lease(&app.replica, timing.lease)).await;
+    let renewed = timeout(LEASE_TIMEOUT, app.store.renew_lease(app.serving.replica(), timing.lease)).await;
     let hangs = |_| StoreError::Unavailable(sqlx::Error::PoolTimedOut);
     let heartbeat = renewed.map_err(hangs)??;
     let trip = Trip { asked_at, answered_at: app.clock.now(), database: heartbeat.now };
-    let before = app.standing.load_full();
+    let before = Arc::clone(&app.serving.standing());
     // A slow answer may explain what a quick one found, and does not disprove it.
     let still = before.clock_off_by.filter(|_| !trip.proves_within(timing.clock_bound));
     let clock_off_by = trip.off_by(timing.clock_bound).or(still);
@@ -91,9 +86,10 @@ async fn look(app: &App) -> Result<(), RefreshError> {
 
     if before.bar(&app.rotation, asked_at).is_some() {
         // The others may have forgotten this process.
-        app.acknowledged.lock().await.clear();
+        app.serving.acknowledge_anew().await;
     }
-    let loaded = if app.served.load().revision == heartbeat.revision { Ok(()) } else { load_keys(app).await };
+    let loaded =
+        if app.serving.peek().revision == heartbeat.revision { Ok(()) } else { load_keys(app).await };
     match &loaded {
         Ok(()) => {
             standing.confirmed_at = Some(asked_at);
@@ -107,7 +103,7 @@ async fn look(app: &App) -> Result<(), RefreshError> {
             standing.trouble = Some(trouble);
         }
     }
-    app.standing.store(Arc::new(standing));
+    app.serving.set_standing(standing);
     loaded?;
     acknowledge(app).await?;
     Ok(())
@@ -115,14 +111,10 @@ async fn look(app: &App) -> Result<(), RefreshError> {
 
 /// Tells the others which keys are served here from now on.
 async fn acknowledge(app: &App) -> Result<(), StoreError> {
-    let served = app.served.load_full();
-    let mut told = app.acknowledged.lock().await;
-    let mut new: Vec<String> =
-        served.keyring.all().map(|(_, key)| key.kid.clone()).filter(|kid| !told.contains(kid)).collect();
-    new.sort_unstable();
-    if !new.is_empty() {
-        app.store.record_servings(&app.replica.id.to_string(), &new).await?;
-        told.extend(new);
+    let new = app.serving.unacknowledged().await;
+    if !new.kids().is_empty() {
+        app.store.record_servings(&app.serving.replica().id.to_string(), new.kids()).await?;
+        new.acknowledged();
     }
     Ok(())
 }

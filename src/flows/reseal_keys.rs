@@ -81,7 +81,7 @@ async fn reseal(app: &App, record: &SigningKeyRecord) -> Result<bool, ResealErro
         _ => record.private_key.clone(),
     };
     // By what this process proved, not by what the record says of itself.
-    let proven = app.served.load().keyring.find(&record.kid).is_some_and(|(ring, _)| ring == record.ring);
+    let proven = app.serving.peek().keyring.find(&record.kid).is_some_and(|(ring, _)| ring == record.ring);
     if !proven {
         return Ok(false);
     }

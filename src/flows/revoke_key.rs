@@ -14,7 +14,7 @@ use crate::domain::signing_key::Revocation;
 use crate::domain::signing_key::Which;
 use crate::flows::key_timeline::not_acknowledged;
 use crate::flows::make_key::{MakeKeyError, discard_key, make_key};
-use crate::flows::publish_keys::publish_now;
+use crate::flows::publish_copies::publish_now;
 use crate::flows::refresh_keys::refresh;
 use crate::store::StoreError;
 
@@ -107,7 +107,7 @@ async fn copies_with_the_key(app: &App) -> Vec<String> {
     // Those of other processes' configurations, too. What cannot be asked is not known.
     let known = async {
         let (revision, _) = app.store.signing_keys(Which::Published).await?;
-        let records = app.store.publications().await?;
+        let records = app.store.copies().await?;
         Ok::<_, StoreError>((revision, records))
     };
     match known.await {
@@ -115,7 +115,7 @@ async fn copies_with_the_key(app: &App) -> Vec<String> {
             let older = records.into_iter().filter(|copy| copy.revision.is_none_or(|then| then < now));
             copies.extend(older.map(|copy| copy.target));
         }
-        Err(_) => copies.extend(app.publish_to.iter().map(ToString::to_string)),
+        Err(_) => copies.extend(app.copies.names()),
     }
     copies.into_iter().collect()
 }

@@ -1,18 +1,17 @@
 //! The scheduler: what every process does every few seconds, so that keys follow one another by
 //! themselves, and whoever should know learns when they do not.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::app::{App, CopyTrouble, RingNotice};
+use crate::app::App;
+use crate::copies::known::CopyTrouble;
 use crate::domain::signing_key::Promotion;
 use crate::domain::snapshot_verifier::SnapshotVerifier;
 use crate::flows::make_key::{MakeKeyError, destroy_private_key, discard_key, make_key};
-use crate::flows::publish_keys::publish_now;
+use crate::flows::publish_copies::publish_now;
 use crate::flows::refresh_keys::{RefreshError, refresh};
-use crate::served::{KeyRef, Served};
+use crate::serving::{KeyRef, RingNotice, Served};
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::rotation::{Alarm, Hold, Step, Wish, alarm, next_step, uploads_due};
@@ -48,7 +47,7 @@ pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
         if let Some(error) = &trouble {
             tracing::error!(issuer = %ring.issuer, algorithm = %ring.algorithm, %error, "keys cannot be rotated; trying again");
         }
-        served = app.served.load_full();
+        served = app.serving.served();
         if !served.wanted.contains(&ring) {
             continue;
         }
@@ -61,8 +60,8 @@ pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
         }
     }
     alarms.extend(copy_alarms(app));
-    report(app, alarms);
-    remind(app, reminders);
+    app.serving.notices().replace_alarms(alarms);
+    app.serving.notices().replace_reminders(reminders);
     Ok(())
 }
 
@@ -90,7 +89,7 @@ pub async fn rotate_now(app: &App, ring: RingId) -> Result<(String, Timestamp), 
 
 async fn advance(app: &App, ring: RingId) -> Result<(), RotateError> {
     for _ in 0..STEPS {
-        let served = app.served.load_full();
+        let served = app.serving.served();
         let keys = served.lives.get(&ring).map_or(&[][..], Vec::as_slice);
         let step = next_step(keys, &app.rotation, app.clock.now());
         let wanted = served.wanted.contains(&ring);
@@ -222,7 +221,7 @@ async fn find_alarm(
 /// A copy has the keys of all issuers: it counts with the one that always is.
 fn copy_alarms(app: &App) -> Vec<RingNotice> {
     let ring = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
-    let troubles = app.copy_troubles.load();
+    let troubles = app.copies.troubles();
     let notice = |(target, trouble): (&String, &CopyTrouble)| RingNotice {
         ring,
         copy: Some(target.clone()),
@@ -255,36 +254,4 @@ async fn find_reminder(
         )
     };
     Ok((!names.is_empty()).then(reminder))
-}
-
-/// Says each thing once, when it comes up, and once when it is over; `GET /api/keys` goes on saying it, and
-/// `/readyz` and the metrics that there is something.
-fn report(app: &App, alarms: Vec<RingNotice>) {
-    let before = app.alarms.load_full();
-    let about = |alarm: &RingNotice| (alarm.ring, alarm.copy.clone());
-    for alarm in alarms.iter().filter(|alarm| !before.contains(alarm)) {
-        match &alarm.copy {
-            None => {
-                tracing::error!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys: {} (docs/rotation.md says what to do)", alarm.what);
-            }
-            Some(target) => tracing::error!(target, "{} (docs/rotation.md says what to do)", alarm.what),
-        }
-    }
-    for alarm in before.iter().filter(|alarm| !alarms.iter().any(|now| about(now) == about(alarm))) {
-        match &alarm.copy {
-            None => {
-                tracing::info!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys are in order again");
-            }
-            Some(target) => tracing::info!(target, "the static copy is in order again"),
-        }
-    }
-    app.alarms.store(Arc::new(alarms));
-}
-
-fn remind(app: &App, reminders: Vec<RingNotice>) {
-    let before = app.reminders.load_full();
-    for reminder in reminders.iter().filter(|reminder| !before.contains(reminder)) {
-        tracing::warn!(issuer = %reminder.ring.issuer, algorithm = %reminder.ring.algorithm, "signing keys: {}", reminder.what);
-    }
-    app.reminders.store(Arc::new(reminders));
 }

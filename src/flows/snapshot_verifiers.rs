@@ -67,7 +67,7 @@ pub async fn acknowledge(
     by: Uuid,
 ) -> Result<SnapshotVerifier, SnapshotVerifierError> {
     let mut verifier = find(app, id).await?;
-    let served = app.served.load_full();
+    let served = app.serving.served();
     let published: Vec<String> = served
         .keyring
         .all()

@@ -2,43 +2,44 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::fmt;
+use std::marker::PhantomData;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::Api;
-use super::problem::{Problem, ProblemKind};
+use super::problem::Problem;
+use crate::api::problem::ProblemType;
 use crate::trust::object_of;
 
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// A body that nobody has read yet: who calls and whether they may is settled before it.
-pub struct UnreadBody(Request);
+/// A body that is not read yet: authentication and authorization of the caller come first.
+pub struct UnreadBody<T>(Request, PhantomData<fn() -> T>);
 
-impl<S: Send + Sync> FromRequest<S> for UnreadBody {
+impl<S: Send + Sync, T> FromRequest<S> for UnreadBody<T> {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(request))
+        Ok(Self(request, PhantomData))
     }
 }
 
-impl UnreadBody {
+impl<T: DeserializeOwned> UnreadBody<T> {
     /// Reads it as JSON.
-    pub async fn json<T: DeserializeOwned>(self, api: &Api) -> Result<T, Problem> {
+    pub async fn json(self, api: &Api) -> Result<T, Problem> {
         let (parts, body) = self.0.into_parts();
         require_json(&parts.headers)?;
         let bytes = timeout(api.body_timeout, collect(&parts.headers, body))
             .await
-            .map_err(|_| Problem::new(ProblemKind::RequestTimeout, "The body took too long to arrive."))??;
+            .map_err(|_| Problem::new(ProblemType::RequestTimeout, "The body took too long to arrive."))??;
         parse(&bytes)
     }
 
@@ -52,7 +53,7 @@ impl UnreadBody {
         }
         let bytes = timeout(api.body_timeout, collect(&parts.headers, body))
             .await
-            .map_err(|_| Problem::new(ProblemKind::RequestTimeout, "The body took too long to arrive."))??;
+            .map_err(|_| Problem::new(ProblemType::RequestTimeout, "The body took too long to arrive."))??;
         Ok(if is_form { fields_of_form(&bytes) } else { fields_of_json(&bytes) })
     }
 }
@@ -104,14 +105,14 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(
-        ProblemKind::UnsupportedMediaType,
+        ProblemType::UnsupportedMediaType,
         "Send the body as JSON, with `Content-Type: application/json`.",
     ))
 }
 
 async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let too_large =
-        || Problem::new(ProblemKind::ContentTooLarge, format!("A body has at most {MAX_BODY_BYTES} bytes."));
+        || Problem::new(ProblemType::ContentTooLarge, format!("A body has at most {MAX_BODY_BYTES} bytes."));
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES) {
         return Err(too_large());
@@ -120,31 +121,5 @@ async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Problem::bad_request("The body broke off before its end.")),
-    }
-}
-
-/// A map of strings in which no name stands twice: which of the two would be attested?
-pub fn unique_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    deserializer.deserialize_map(UniqueMap)
-}
-
-struct UniqueMap;
-
-impl<'de> Visitor<'de> for UniqueMap {
-    type Value = BTreeMap<String, String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of strings")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut map = BTreeMap::new();
-        while let Some((name, value)) = access.next_entry::<String, String>()? {
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` stands twice")));
-            }
-            map.insert(name, value);
-        }
-        Ok(map)
     }
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Request, Response, StatusCode};
+use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,6 +22,7 @@ use tower::Service;
 
 use super::patience::Patience;
 use super::peer::Peer;
+use super::problem::bare;
 
 /// A request's head larger than this is refused with 431.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -117,7 +117,7 @@ impl Connection {
             let mut router = self.router.clone();
             async move {
                 if head_bytes(&request) > MAX_HEAD_BYTES {
-                    return Ok(head_too_large());
+                    return Ok(bare::head_too_large());
                 }
                 router.call(request.map(Body::new)).await
             }
@@ -154,14 +154,6 @@ fn head_bytes(request: &Request<Incoming>) -> usize {
     request.method().as_str().len() + target + headers.sum::<usize>()
 }
 
-/// Bare, as hyper's own refusals of what it cannot take in.
-fn head_too_large() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
 /// Past the limit: a word to a client that would understand it, then the door. Where even these are too
 /// many at once, only the door.
 fn refuse(mut stream: TcpStream, tls: bool, doormen: &Arc<Semaphore>) {
@@ -171,9 +163,8 @@ fn refuse(mut stream: TcpStream, tls: bool, doormen: &Arc<Semaphore>) {
         return;
     }
     tokio::spawn(async move {
-        let answer = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
         let farewell = async {
-            stream.write_all(answer.as_bytes()).await?;
+            stream.write_all(bare::TOO_MANY_CONNECTIONS.as_bytes()).await?;
             stream.shutdown().await?;
             // To close with something unread is a reset, which would take the answer away again.
             let mut unread = stream.take(MAX_HEAD_BYTES as u64);

@@ -6,36 +6,54 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use super::Api;
+use super::contract::{Answers, SchemaOf, schema_of};
+use crate::api::health::{Alive, Checks, Health, Readiness, ReadinessStatus, Version};
 use crate::flows::readiness::readiness;
 
 /// The process is alive.
-pub async fn healthz() -> Response {
-    Json(json!({"status": "ok"})).into_response()
+pub async fn healthz() -> Json<Health> {
+    Json(Health { status: Alive::Ok })
 }
 
-/// The process can mint.
-pub async fn readyz(State(api): State<Arc<Api>>) -> Response {
+/// Whether the process can mint: monitors go by the status code, people read the body.
+pub struct Ready(Readiness);
+
+pub async fn readyz(State(api): State<Arc<Api>>) -> Ready {
     let readiness = readiness(&api.app).await;
-    let (status, word) = if readiness.is_ready() {
-        (StatusCode::OK, "ready")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
-    };
-    let body = json!({
-        "status": word,
-        "checks": {
-            "database": readiness.database.unwrap_or("ok"),
-            "signing_key": readiness.signing_key.as_deref().unwrap_or("ok"),
-            "rotation": readiness.rotation.as_deref().unwrap_or("ok"),
+    let status = if readiness.is_ready() { ReadinessStatus::Ready } else { ReadinessStatus::NotReady };
+    let or_ok = |trouble: Option<String>| trouble.unwrap_or_else(|| "ok".to_owned());
+    Ready(Readiness {
+        status,
+        checks: Checks {
+            database: or_ok(readiness.database.map(str::to_owned)),
+            signing_key: or_ok(readiness.signing_key),
+            rotation: or_ok(readiness.rotation),
         },
-        "jwks_age_seconds": readiness.jwks_age_seconds,
-    });
-    (status, Json(body)).into_response()
+        jwks_age_seconds: readiness.jwks_age_seconds,
+    })
 }
 
-pub async fn version() -> Response {
-    Json(json!({"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION")})).into_response()
+impl IntoResponse for Ready {
+    fn into_response(self) -> Response {
+        let status = match self.0.status {
+            ReadinessStatus::Ready => StatusCode::OK,
+            ReadinessStatus::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, Json(self.0)).into_response()
+    }
+}
+
+impl Answers for Ready {
+    fn answers() -> Vec<(StatusCode, Option<SchemaOf>)> {
+        [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE]
+            .map(|status| (status, Some(schema_of::<Readiness> as SchemaOf)))
+            .into()
+    }
+}
+
+pub async fn version() -> Json<Version> {
+    let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    Json(Version { name: name.to_owned(), version: version.to_owned() })
 }

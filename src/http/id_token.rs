@@ -5,8 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
-use axum::http::header::{ALLOW, HeaderName};
-use serde_json::{Value, json};
 
 use super::Api;
 use super::credentials::bearer;
@@ -14,6 +12,7 @@ use super::path::PathSegment;
 use super::peer::CallerAddress;
 use super::problem::Problem;
 use super::query::Query;
+use crate::api::id_token::IdToken;
 use crate::flows::mint_id_token::{MintRequest, authenticate_run, mint_id_token};
 
 /// The only version there is. Part of each request URL, so that the protocol can grow.
@@ -25,7 +24,7 @@ pub async fn mint(
     CallerAddress(caller): CallerAddress,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<IdToken>, Problem> {
     let request_token = bearer(&headers).ok_or_else(Problem::unauthorized)?;
     let run = authenticate_run(&api.app, &run_id, request_token).await?;
     let query = Query::parse(query.as_deref(), &["api-version", "audience", "lifetime_seconds"])?;
@@ -38,10 +37,5 @@ pub async fn mint(
         caller,
     };
     let token = mint_id_token(&api.app, &run, request).await?;
-    Ok(Json(json!({"count": 1, "value": token})))
-}
-
-/// Each GET mints a token, so HEAD must not stand in for one.
-pub async fn refuse_head() -> ([(HeaderName, &'static str); 1], Problem) {
-    ([(ALLOW, "GET")], Problem::method_not_allowed())
+    Ok(Json(IdToken { count: 1, value: token }))
 }

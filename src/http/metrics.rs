@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Api;
+use super::answer::Text;
 use super::problem::Problem;
 use crate::flows::readiness::{readiness, stopped_looking};
 use crate::signing::algorithm::SigningAlgorithm;
@@ -19,10 +18,10 @@ use crate::signing::rotation::KeyState;
 
 type ByAlgorithmAndState = Family<Vec<(&'static str, &'static str)>, Gauge>;
 
-pub async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+pub async fn metrics(State(api): State<Arc<Api>>) -> Result<Text<String>, Problem> {
     let app = &api.app;
     let readiness = readiness(app).await;
-    let (served, now) = (app.served.load_full(), app.clock.now());
+    let (served, now) = (app.serving.served(), app.clock.now());
     let mut registry = Registry::with_prefix("runmint");
     let mut gauge = |name: &str, help: &str, value: i64| {
         let gauge = Gauge::<i64>::default();
@@ -40,16 +39,16 @@ pub async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
     gauge(
         "rotation_alarms",
         "Key rings that need an operator; /readyz and the log say why",
-        i64::try_from(app.alarms.load().len()).unwrap_or(i64::MAX)
-            + i64::from(app.standing.load().trouble.is_some())
+        i64::try_from(app.serving.notices().alarms().len()).unwrap_or(i64::MAX)
+            + i64::from(app.serving.standing().trouble.is_some())
             + i64::from(stopped_looking(app, app.clock.now()).is_some()),
     );
     gauge(
         "rotation_reminders",
         "Key rings whose next key has to be uploaded somewhere soon; `runmint keys list` says where",
-        i64::try_from(app.reminders.load().len()).unwrap_or(i64::MAX),
+        i64::try_from(app.serving.notices().reminders().len()).unwrap_or(i64::MAX),
     );
-    let off = app.standing.load().clock_off_by.is_some();
+    let off = app.serving.standing().clock_off_by.is_some();
     gauge("clock_off", "1 when this machine's clock is too far from the database's", i64::from(off));
     let (keys, ages) = (ByAlgorithmAndState::default(), ByAlgorithmAndState::default());
     for (ring, key) in served.keyring.all() {
@@ -81,5 +80,5 @@ pub async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
     );
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|_| Problem::unavailable())?;
-    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+    Ok(Text("application/openmetrics-text; version=1.0.0; charset=utf-8", text))
 }

@@ -1,10 +1,12 @@
 //! The HTTP face: requests become calls of flows, and their outcomes become answers.
 
 pub mod access_tokens;
+pub mod answer;
 pub mod audience_profiles;
 pub mod body;
 pub mod cloud_settings;
 pub mod connections;
+pub mod contract;
 pub mod credentials;
 pub mod dev_tls;
 pub mod discovery;
@@ -14,6 +16,7 @@ pub mod keys;
 pub mod metrics;
 pub mod oauth;
 pub mod organizations;
+mod panics;
 pub mod path;
 pub mod patience;
 pub mod peer;

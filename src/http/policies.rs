@@ -5,79 +5,58 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::TwoSegments;
 use super::problem::Problem;
-use super::query::Query;
+use super::query::{Query, cursor};
 use super::trusted_issuers::for_owner;
+use crate::api::OrNewer;
+use crate::api::policies::{
+    self as wire, Exchanges, ExplainPolicies, Explanation, IssuerPolicies, NotForAudience, RecordedExchange,
+    ReplacePolicies, ReplayPolicies,
+};
 use crate::domain::access_token::Role;
-use crate::domain::exchange::{Exchange, Exchanged};
+use crate::domain::exchange::{Exchange, Exchanged, Outcome};
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::flows::exchanges::list_exchanges;
-use crate::flows::policies;
+use crate::flows::policies::{self, Difference, Explaining};
 use crate::trust::foreign_token::ForeignToken;
 use crate::trust::lint::lint;
-use crate::trust::policy::PolicyDocument;
-use crate::trust::policy::evaluation::Asked;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Replace {
-    policies: Vec<PolicyDocument>,
-}
-
-/// Either a token, whose signature does not matter here, or claims.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Explain {
-    token: Option<String>,
-    claims: Option<Map<String, Value>>,
-    asked: Asked,
-    /// Others than those in force.
-    policies: Option<Vec<PolicyDocument>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Replay {
-    policies: Vec<PolicyDocument>,
-    last: Option<u32>,
-}
+use crate::trust::policy::evaluation::Evaluation;
 
 pub async fn of_issuer(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<IssuerPolicies>, Problem> {
     let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
-    Ok(Json(render(&issuer)?))
+    Ok(Json(render(issuer)?))
 }
 
 pub async fn replace(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
-    body: UnreadBody,
-) -> Result<Json<Value>, Problem> {
+    body: UnreadBody<ReplacePolicies>,
+) -> Result<Json<IssuerPolicies>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Owner).await?;
     let issuer = policies::find_policy(&api.app, &organization, &id).await?;
-    let Replace { policies } = body.json(&api).await?;
+    let ReplacePolicies { policies } = body.json(&api).await?;
     let issuer = policies::replace_policies(&api.app, issuer, policies, caller.token_id()).await?;
-    Ok(Json(render(&issuer)?))
+    Ok(Json(render(issuer)?))
 }
 
 pub async fn explain(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
-    body: UnreadBody,
-) -> Result<Json<Value>, Problem> {
+    body: UnreadBody<ExplainPolicies>,
+) -> Result<Json<Explanation>, Problem> {
     let (organization, issuer) = for_owner(&api, &caller, &org, &id).await?;
-    let Explain { token, claims, asked, policies: draft } = body.json(&api).await?;
+    let ExplainPolicies { token, claims, asked, policies: draft } = body.json(&api).await?;
     let claims = match (token, claims) {
         (Some(token), None) => {
             let token = ForeignToken::parse(&token)
@@ -87,47 +66,28 @@ pub async fn explain(
         (None, Some(claims)) => claims,
         _ => return Err(Problem::invalid_input("Give either `token` or `claims`.")),
     };
-    let chosen = match draft {
-        Some(draft) => policies::parse(&api.app, draft)?,
-        None => policies::saved(&issuer)?,
-    };
-    let org = organization.name.as_str();
-    let is_ours = policies::is_for(org, &claims);
-    // Numbers are those of the whole list, also where some of it does not speak of this token.
-    let numbers: Vec<usize> =
-        (0..chosen.len()).filter(|&index| is_ours || policies::speaks_to_others(&chosen[index])).collect();
-    let left_out = chosen.len() - numbers.len();
-    let speaking = policies::for_audience(chosen, &claims, org);
-    let mut explained = policies::explain(&api.app, &speaking, &claims, &asked).await?;
-    explained.renumber(&numbers);
-    let mut body = json!(explained);
-    body["not_for_audience"] =
-        json!({"policies": left_out, "expected": policies::audiences_of(org), "found": claims.get("aud")});
-    body["issuer_matches"] = claims.get("iss").is_some_and(|found| *found == issuer.url.as_str()).into();
-    Ok(Json(body))
+    let found = claims.get("aud").cloned().unwrap_or_default();
+    let issuer_matches = claims.get("iss").is_some_and(|found| *found == issuer.url.as_str());
+    let explaining = Explaining { claims, asked };
+    let explained = policies::explain(&api.app, &organization, &issuer, draft, explaining).await?;
+    let Evaluation { decision, explanation } = explained.evaluation;
+    let not_for_audience =
+        NotForAudience { policies: explained.left_out, expected: explained.expected_audiences.into(), found };
+    Ok(Json(Explanation { decision, explanation, not_for_audience, issuer_matches }))
 }
 
 pub async fn replay(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
-    body: UnreadBody,
-) -> Result<Json<Value>, Problem> {
+    body: UnreadBody<ReplayPolicies>,
+) -> Result<Json<wire::Replay>, Problem> {
     let (organization, issuer) = for_owner(&api, &caller, &org, &id).await?;
-    let Replay { policies: draft, last } = body.json(&api).await?;
+    let ReplayPolicies { policies: draft, last } = body.json(&api).await?;
     let last = last.unwrap_or(policies::MAX_REPLAYED);
     let replay = policies::replay(&api.app, &organization, &issuer, draft, last).await?;
-    let differences: Vec<Value> = replay
-        .differences
-        .iter()
-        .map(|one| {
-            let mut shown = render_exchange(&one.exchange);
-            shown["before"] = one.before.as_str().into();
-            shown["after"] = one.after.as_str().into();
-            shown
-        })
-        .collect();
-    Ok(Json(json!({"replayed": replay.replayed, "differences": differences})))
+    let differences = replay.differences.into_iter().map(Into::into).collect();
+    Ok(Json(wire::Replay { replayed: replay.replayed, differences }))
 }
 
 pub async fn exchanges(
@@ -135,40 +95,60 @@ pub async fn exchanges(
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Exchanges>, Problem> {
     let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
     let page = Query::parse(query.as_deref(), &["limit", "cursor"])?.page()?;
     let found = list_exchanges(&api.app, &issuer, page).await?;
-    let render = |one: &Exchanged| {
-        let mut body = render_exchange(&one.exchange);
-        body["access_token_id"] = json!(one.access_token_id);
-        body
-    };
-    let exchanges: Vec<Value> = found.items.iter().map(render).collect();
-    Ok(Json(json!({"exchanges": exchanges, "next_cursor": found.next})))
+    let exchanges = found.items.into_iter().map(Into::into).collect();
+    Ok(Json(Exchanges { exchanges, next_cursor: cursor(found.next) }))
 }
 
-fn render(issuer: &TrustedIssuer) -> Result<Value, Problem> {
-    let policy = &issuer.policy;
-    let findings = lint(&policies::saved(issuer)?, &issuer.url);
-    Ok(json!({
-        "id": policy.id,
-        "version": policy.version,
-        "created": issuer.created_at,
-        "modified": policy.modified_at,
-        "policies": policy.policies,
-        "findings": findings,
-    }))
-}
-
-fn render_exchange(exchange: &Exchange) -> Value {
-    json!({
-        "id": exchange.id,
-        "at": exchange.at,
-        "asked": exchange.asked,
-        "claims": exchange.claims,
-        "outcome": exchange.outcome.as_str(),
-        "policy_version": exchange.policy_version,
-        "caller": exchange.caller,
+fn render(issuer: TrustedIssuer) -> Result<IssuerPolicies, Problem> {
+    let findings = lint(&policies::saved(&issuer)?, &issuer.url).into_iter().map(Into::into).collect();
+    let policy = issuer.policy;
+    Ok(IssuerPolicies {
+        id: policy.id,
+        version: policy.version,
+        created: issuer.created_at,
+        modified: policy.modified_at,
+        policies: Vec::deserialize(policy.policies).map_err(policies::PolicyFlowError::Form)?,
+        findings,
     })
+}
+
+impl From<Exchange> for wire::Exchange {
+    fn from(exchange: Exchange) -> Self {
+        Self {
+            id: exchange.id,
+            at: exchange.at,
+            asked: OrNewer::read(exchange.asked),
+            claims: exchange.claims,
+            outcome: exchange.outcome.into(),
+            policy_version: exchange.policy_version,
+            caller: exchange.caller,
+        }
+    }
+}
+
+impl From<Exchanged> for RecordedExchange {
+    fn from(exchanged: Exchanged) -> Self {
+        Self { exchange: exchanged.exchange.into(), access_token_id: exchanged.access_token_id }
+    }
+}
+
+impl From<Difference> for wire::Difference {
+    fn from(difference: Difference) -> Self {
+        let Difference { exchange, before, after } = difference;
+        Self { exchange: exchange.into(), before: before.into(), after: after.into() }
+    }
+}
+
+impl From<Outcome> for wire::Outcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Allowed => Self::Allowed,
+            Outcome::Denied => Self::Denied,
+            Outcome::NoMatch => Self::NoMatch,
+        }
+    }
 }

@@ -58,6 +58,11 @@ impl Query {
     }
 }
 
+/// A place in a list as `next_cursor` says it.
+pub fn cursor(next: Option<Uuid>) -> Option<String> {
+    next.map(|id| id.to_string())
+}
+
 /// Undecodable bytes would otherwise silently become U+FFFD.
 fn require_utf8(raw: &str) -> Result<(), Problem> {
     match percent_encoding::percent_decode_str(raw).decode_utf8() {

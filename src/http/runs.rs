@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use indexmap::IndexMap;
+use serde_json::Value;
 
 use super::Api;
-use super::body::{UnreadBody, unique_map};
+use super::answer::Created;
+use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::PathSegment;
 use super::problem::Problem;
-use super::query::Query;
+use super::query::{Query, cursor};
+use crate::api::runs::{self as wire, RunEnvironment, RunPage};
 use crate::app::App;
+use crate::clouds::limits::LimitCheck;
 use crate::domain::access_token::Role;
 use crate::domain::principal::Access;
 use crate::domain::run::{Ending, Run, RunFilter, RunState};
@@ -25,42 +25,23 @@ use crate::flows::mint_id_token::MintError;
 use crate::flows::runs::list_runs;
 use crate::flows::start_run::{self, StartRun, StartedRun, Told, preview_run, tell};
 use crate::issuer::audience::Audience;
-use crate::issuer::service::Attributes;
 use crate::issuer::subject::{MAX_SUBJECT_BYTES, is_attribute_name};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StartRunBody {
-    service: String,
-    #[serde(deserialize_with = "unique_map")]
-    attributes: Attributes,
-    ttl_seconds: Option<i64>,
-    audiences: Option<Vec<String>>,
-}
-
-impl From<StartRunBody> for StartRun {
-    fn from(body: StartRunBody) -> Self {
-        let StartRunBody { service, attributes, ttl_seconds, audiences } = body;
-        Self { service, attributes, ttl_seconds, audiences }
-    }
-}
 
 pub async fn start(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     PathSegment(org): PathSegment,
-    body: UnreadBody,
-) -> Result<Response, Problem> {
+    body: UnreadBody<wire::StartRun>,
+) -> Result<Created<wire::StartedRun>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Orchestrator).await?;
-    let body: StartRunBody = body.json(&api).await?;
+    let body = body.json(&api).await?;
     caller.require_right(&body.attributes, Access::Write)?;
     caller.require_own_actor(&body.attributes)?;
     let token = caller.token();
     let started =
         start_run::start_run(&api.app, &organization, body.into(), token.id, token.origin.as_ref()).await?;
-    let location = format!("{}/api/runs/{}", api.app.base_url, started.run.id);
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render_started(&api.app, &started)))
-        .into_response())
+    let location = format!("{}/api/runs/{}", api.app.issuing.base_url, started.run.id);
+    Ok(Created { location: Some(location), body: render_started(&api.app, started) })
 }
 
 pub async fn preview(
@@ -68,36 +49,21 @@ pub async fn preview(
     Authenticated(caller): Authenticated,
     PathSegment(org): PathSegment,
     RawQuery(query): RawQuery,
-    body: UnreadBody,
-) -> Result<Json<Value>, Problem> {
+    body: UnreadBody<wire::StartRun>,
+) -> Result<Json<wire::Preview>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
     let query = Query::parse(query.as_deref(), &["audience"])?;
     let audience = audience(&query)?;
-    let body: StartRunBody = body.json(&api).await?;
+    let body = body.json(&api).await?;
     caller.require_right(&body.attributes, Access::Read)?;
     let origin = caller.token().origin.as_ref();
     let preview = preview_run(&api.app, &organization, body.into(), origin, audience).await?;
-    let limits: Vec<Value> = preview
-        .limits
-        .iter()
-        .map(|check| {
-            json!({
-                "relying_party": check.relying_party,
-                "what": check.what,
-                "limit": check.limit,
-                "actual": check.actual,
-                "ok": check.ok,
-                "advice": (!check.ok).then_some(check.advice),
-            })
-        })
-        .collect();
-    let mut body = json!({
-        "subject_bytes": preview.told.subject.len(),
-        "limits": limits,
-        "cloud": preview.cloud,
-    });
-    say(&mut body, preview.told);
-    Ok(Json(body))
+    Ok(Json(wire::Preview {
+        subject_bytes: preview.told.subject.len() as u64,
+        limits: preview.limits.into_iter().map(Into::into).collect(),
+        cloud: preview.cloud,
+        told: preview.told.into(),
+    }))
 }
 
 pub async fn list(
@@ -105,7 +71,7 @@ pub async fn list(
     Authenticated(caller): Authenticated,
     PathSegment(org): PathSegment,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RunPage>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Viewer).await?;
     let query =
         Query::parse(query.as_deref(), &["state", "service", "subject", "audience", "limit", "cursor"])?;
@@ -129,8 +95,8 @@ pub async fn list(
         subject: subject.map(str::to_owned),
     };
     let found = list_runs(&api.app, &caller, &organization, &filter, page).await?;
-    let runs: Vec<Value> = found.items.iter().map(|run| render(&api.app, run, audience)).collect();
-    Ok(Json(json!({"runs": runs, "next_cursor": found.next})))
+    let runs = found.items.into_iter().map(|run| render(&api.app, run, audience)).collect();
+    Ok(Json(RunPage { runs, next_cursor: cursor(found.next) }))
 }
 
 pub async fn show(
@@ -138,30 +104,30 @@ pub async fn show(
     Authenticated(caller): Authenticated,
     PathSegment(id): PathSegment,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<wire::Run>, Problem> {
     let run = caller.run(&api.app, &id, Role::Viewer).await?;
     let query = Query::parse(query.as_deref(), &["audience"])?;
-    Ok(Json(render(&api.app, &run, audience(&query)?)))
+    Ok(Json(render(&api.app, run, audience(&query)?)))
 }
 
 pub async fn finish(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     PathSegment(id): PathSegment,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<wire::Run>, Problem> {
     let run = caller.run(&api.app, &id, Role::Orchestrator).await?;
     let run = end_run(&api.app, run.id, Ending::Finished, caller.token_id()).await?;
-    Ok(Json(render(&api.app, &run, None)))
+    Ok(Json(render(&api.app, run, None)))
 }
 
 pub async fn cancel(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     PathSegment(id): PathSegment,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<wire::Run>, Problem> {
     let run = caller.run(&api.app, &id, Role::Orchestrator).await?;
     let run = end_run(&api.app, run.id, Ending::Cancelled, caller.token_id()).await?;
-    Ok(Json(render(&api.app, &run, None)))
+    Ok(Json(render(&api.app, run, None)))
 }
 
 fn is_possible_subject(text: &str) -> bool {
@@ -175,59 +141,81 @@ fn audience(query: &Query) -> Result<Option<&str>, Problem> {
     Ok(audience)
 }
 
-fn say(body: &mut Value, told: Told) {
-    let Told { subject, claims, refused } = told;
-    match refused {
-        None => {
-            body["subject"] = subject.into();
-            body["claims"] = claims.into();
-        }
-        Some(why) => {
-            body["subject"] = Value::Null;
-            body["claims"] = Value::Null;
-            body["refused"] = why.into();
-        }
-    }
-}
-
-fn render(app: &App, run: &Run, audience: Option<&str>) -> Value {
+fn render(app: &App, run: Run, audience: Option<&str>) -> wire::Run {
     let state = run.state_at(app.clock.now());
-    let mut body = json!({
-        "id": run.id,
-        "organization": run.organization,
-        "service": run.service,
-        "state": state.as_str(),
-        "attributes": run.attributes,
-        "audiences": run.audiences,
-        "cloud": run.cloud,
-        "origin": run.origin,
-        "created_at": run.created_at,
-        "expires_at": run.expires_at,
-        "ended_at": if state == RunState::Expired { Some(run.expires_at) } else { run.ended_at },
-    });
-    say(&mut body, tell(app, run, audience));
-    body
+    let told = tell(app, &run, audience).into();
+    wire::Run {
+        id: run.id,
+        organization: run.organization,
+        service: run.service,
+        state: state.into(),
+        attributes: run.attributes,
+        audiences: run.audiences,
+        cloud: run.cloud,
+        origin: run.origin.map(Into::into),
+        created_at: run.created_at,
+        expires_at: run.expires_at,
+        ended_at: if state == RunState::Expired { Some(run.expires_at) } else { run.ended_at },
+        told,
+    }
 }
 
 /// The run, and what its runner needs in its environment to ask for tokens. `request_url` holds a `?`
 /// already, since clients of GitHub's protocol append `&audience=`.
-pub(super) fn render_started(app: &App, started: &StartedRun) -> Value {
-    let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.base_url, started.run.id);
-    let request_token = started.request_token.expose();
-    let mut body = render(app, &started.run, None);
-    body["request_url"] = request_url.as_str().into();
-    body["request_token"] = request_token.into();
-    body["environment"] = json!({
-        "ACTIONS_ID_TOKEN_REQUEST_URL": request_url,
-        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": request_token,
-        "RUNMINT_ID_TOKEN_REQUEST_URL": request_url,
-        "RUNMINT_ID_TOKEN_REQUEST_TOKEN": request_token,
-        "RUNMINT_RUN_ID": started.run.id,
-        "RUNMINT_URL": app.base_url.as_str(),
-    });
-    if !started.run.cloud.is_empty() {
-        let settings = Value::Object(started.run.cloud.clone()).to_string();
-        body["environment"]["RUNMINT_CLOUD_SETTINGS"] = settings.into();
+pub(super) fn render_started(app: &App, started: StartedRun) -> wire::StartedRun {
+    let StartedRun { run, request_token } = started;
+    let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.issuing.base_url, run.id);
+    let request_token = request_token.expose().to_owned();
+    let environment = RunEnvironment {
+        actions_id_token_request_url: request_url.clone(),
+        actions_id_token_request_token: request_token.clone(),
+        runmint_id_token_request_url: request_url.clone(),
+        runmint_id_token_request_token: request_token.clone(),
+        runmint_run_id: run.id,
+        runmint_url: app.issuing.base_url.as_str().to_owned(),
+        runmint_cloud_settings: (!run.cloud.is_empty()).then(|| Value::Object(run.cloud.clone()).to_string()),
+        others: IndexMap::new(),
+    };
+    wire::StartedRun { run: render(app, run, None), request_url, request_token, environment }
+}
+
+impl From<wire::StartRun> for StartRun {
+    fn from(body: wire::StartRun) -> Self {
+        let wire::StartRun { service, attributes, ttl_seconds, audiences } = body;
+        Self { service, attributes, ttl_seconds, audiences }
     }
-    body
+}
+
+impl From<Told> for wire::Told {
+    fn from(told: Told) -> Self {
+        let Told { subject, claims, refused } = told;
+        match refused {
+            None => Self { subject: Some(subject), claims: Some(claims), refused: None },
+            Some(why) => Self { subject: None, claims: None, refused: Some(why) },
+        }
+    }
+}
+
+impl From<RunState> for wire::RunState {
+    fn from(state: RunState) -> Self {
+        match state {
+            RunState::Active => Self::Active,
+            RunState::Finished => Self::Finished,
+            RunState::Cancelled => Self::Cancelled,
+            RunState::Expired => Self::Expired,
+        }
+    }
+}
+
+impl From<LimitCheck> for wire::Limit {
+    fn from(check: LimitCheck) -> Self {
+        Self {
+            relying_party: check.relying_party.to_owned(),
+            what: check.what.to_owned(),
+            limit: check.limit.map(|limit| limit as u64),
+            actual: check.actual.map(|actual| actual as u64),
+            ok: check.ok,
+            advice: (!check.ok).then(|| check.advice.to_owned()),
+        }
+    }
 }

@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
 
 use super::Api;
+use super::answer::{Created, NoContent};
 use super::body::UnreadBody;
 use super::credentials::Authenticated;
 use super::path::{PathSegment, TwoSegments};
 use super::problem::Problem;
+use crate::api::trusted_issuers::{self as wire, RegisterIssuer, TrustedIssuers, UpdateIssuer};
 use crate::domain::access_token::Role;
 use crate::domain::organization::Organization;
 use crate::domain::trusted_issuer::TrustedIssuer;
@@ -24,77 +21,50 @@ use crate::flows::trusted_issuers::{
     update_issuer,
 };
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Register {
-    name: String,
-    url: String,
-    thumbprints: Option<Vec<String>>,
-    /// Seconds. Clients with a field for it say 0 where nothing is said.
-    max_expiration: Option<i64>,
-    jwks: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Update {
-    name: String,
-    thumbprints: Option<Vec<String>>,
-    max_expiration: Option<i64>,
-    /// `null` has the key set fetched again; absent leaves it as it is.
-    #[serde(default, deserialize_with = "member")]
-    jwks: Option<Value>,
-}
-
-/// A member as it stands there, also if that is `null`.
-fn member<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
 pub async fn register(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     PathSegment(org): PathSegment,
-    body: UnreadBody,
-) -> Result<Response, Problem> {
+    body: UnreadBody<RegisterIssuer>,
+) -> Result<Created<wire::TrustedIssuer>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Owner).await?;
-    let Register { name, url, thumbprints, max_expiration, jwks } = body.json(&api).await?;
+    let RegisterIssuer { name, url, thumbprints, max_expiration, jwks } = body.json(&api).await?;
     let thumbprints = thumbprints.unwrap_or_default();
     let max_expiration_seconds = max_expiration.filter(|seconds| *seconds != 0);
     let details = IssuerDetails { name, thumbprints, max_expiration_seconds, jwks };
     let issuer = register_issuer(&api.app, &organization, url, details, caller.token_id()).await?;
-    let (base, org) = (&api.app.base_url, &organization.name);
+    let (base, org) = (&api.app.issuing.base_url, &organization.name);
     let location = format!("{base}/api/orgs/{org}/oidc/issuers/{}", issuer.id);
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(render(&issuer))).into_response())
+    Ok(Created { location: Some(location), body: issuer.into() })
 }
 
 pub async fn list(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     PathSegment(org): PathSegment,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<TrustedIssuers>, Problem> {
     let organization = caller.organization(&api.app, &org, Role::Owner).await?;
     let all = list_issuers(&api.app, &organization).await?;
-    Ok(Json(json!({"oidcIssuers": all.iter().map(render).collect::<Vec<_>>()})))
+    Ok(Json(TrustedIssuers { oidc_issuers: all.into_iter().map(Into::into).collect() }))
 }
 
 pub async fn show(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<wire::TrustedIssuer>, Problem> {
     let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
-    Ok(Json(render(&issuer)))
+    Ok(Json(issuer.into()))
 }
 
 pub async fn update(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
-    body: UnreadBody,
-) -> Result<Json<Value>, Problem> {
+    body: UnreadBody<UpdateIssuer>,
+) -> Result<Json<wire::TrustedIssuer>, Problem> {
     let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
-    let Update { name, thumbprints, max_expiration, jwks } = body.json(&api).await?;
+    let UpdateIssuer { name, thumbprints, max_expiration, jwks } = body.json(&api).await?;
     let details = IssuerDetails {
         name,
         thumbprints: thumbprints.unwrap_or_else(|| issuer.thumbprints.clone()),
@@ -104,26 +74,26 @@ pub async fn update(
             Some(given) => (!given.is_null()).then_some(given),
         },
     };
-    Ok(Json(render(&update_issuer(&api.app, issuer, details, caller.token_id()).await?)))
+    Ok(Json(update_issuer(&api.app, issuer, details, caller.token_id()).await?.into()))
 }
 
 pub async fn delete(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
     delete_issuer(&api.app, &issuer, caller.token_id()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 pub async fn regenerate(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
     TwoSegments(org, id): TwoSegments,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<wire::TrustedIssuer>, Problem> {
     let (_, issuer) = for_owner(&api, &caller, &org, &id).await?;
-    Ok(Json(render(&regenerate_thumbprints(&api.app, issuer, caller.token_id()).await?)))
+    Ok(Json(regenerate_thumbprints(&api.app, issuer, caller.token_id()).await?.into()))
 }
 
 /// The issuer of this id, for an owner of the organization.
@@ -138,17 +108,19 @@ pub(super) async fn for_owner(
     Ok((organization, issuer))
 }
 
-fn render(issuer: &TrustedIssuer) -> Value {
-    json!({
-        "id": issuer.id,
-        "name": issuer.name,
-        "url": issuer.url,
-        "issuer": issuer.url,
-        "thumbprints": issuer.thumbprints,
-        "jwks": issuer.jwks,
-        "maxExpiration": issuer.max_expiration_seconds,
-        "created": issuer.created_at,
-        "modified": issuer.modified_at,
-        "lastUsed": issuer.last_used_at,
-    })
+impl From<TrustedIssuer> for wire::TrustedIssuer {
+    fn from(issuer: TrustedIssuer) -> Self {
+        Self {
+            id: issuer.id,
+            name: issuer.name,
+            url: issuer.url.clone(),
+            issuer: issuer.url,
+            thumbprints: issuer.thumbprints,
+            jwks: issuer.jwks,
+            max_expiration: issuer.max_expiration_seconds,
+            created: issuer.created_at,
+            modified: issuer.modified_at,
+            last_used: issuer.last_used_at,
+        }
+    }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
 
 use super::Api;
 use super::credentials::Authenticated;
+use super::principals::shown;
 use super::problem::Problem;
-use crate::domain::access_token::{Holder, Role};
+use crate::api::user::{TokenInfo, User, UserOrganization, UserRole};
+use crate::domain::access_token::{AccessToken, Holder, Role};
+use crate::domain::organization::Organization;
 use crate::domain::page::{MAX_PAGE, PageRequest};
 use crate::domain::principal::PrincipalKind;
 use crate::flows::organizations::list_organizations;
@@ -18,45 +20,62 @@ use crate::flows::organizations::list_organizations;
 pub async fn show(
     State(api): State<Arc<Api>>,
     Authenticated(caller): Authenticated,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<User>, Problem> {
     let token = caller.token();
     let page = PageRequest { limit: MAX_PAGE, before: None };
     let found = list_organizations(&api.app, &caller, page).await?;
-    let role = if token.role >= Role::Owner { "admin" } else { "member" };
-    let organizations: Vec<Value> = found
-        .items
-        .iter()
-        .map(|one| json!({"githubLogin": one.name, "name": one.name, "avatarUrl": "", "role": role}))
-        .collect();
+    let role = if token.role >= Role::Owner { UserRole::Admin } else { UserRole::Member };
+    let organizations = found.items.iter().map(|one| organization_of(one, role)).collect();
     let organization = token.organization.as_ref().map(|(_, name)| name.as_str());
     // Several act as a team, so that its name is nobody's login.
     let login = match &token.holder {
         Holder::Principal { kind: PrincipalKind::User, name, .. } | Holder::Runner(name) => name.as_str(),
         Holder::Principal { kind: PrincipalKind::Team, .. } | Holder::Role => organization.unwrap_or("admin"),
     };
-    let mut body = json!({
-        "id": token.id,
-        "githubLogin": login,
-        "name": login,
-        "email": "",
-        "avatarUrl": "",
-        "organizations": organizations,
-        "identities": [],
-        // Nobody logs in here with a password.
-        "hasMFA": false,
-        "isOrgManaged": false,
-        "isManagedByMultiOrg": false,
-        // Pulumi's clients want `team` also where there is none.
-        "tokenInfo": {"name": token.name, "organization": organization.unwrap_or_default(), "team": ""},
-        "role": token.role.as_str(),
-        "expires_at": token.expires_at,
-        "origin": token.origin,
-    });
-    if let Some((kind, name)) = token.holder.named() {
-        body["tokenInfo"][kind] = name.into();
+    let rights = match &token.holder {
+        Holder::Principal { rights, .. } => Some(shown(rights.clone())),
+        Holder::Runner(_) | Holder::Role => None,
+    };
+    Ok(Json(User {
+        id: token.id,
+        github_login: login.to_owned(),
+        name: login.to_owned(),
+        email: String::new(),
+        avatar_url: String::new(),
+        organizations,
+        identities: Vec::new(),
+        // There are no passwords, and so no second factor beside them.
+        has_mfa: false,
+        is_org_managed: false,
+        is_managed_by_multi_org: false,
+        token_info: token_info(token),
+        role: token.role.into(),
+        expires_at: token.expires_at,
+        origin: token.origin.clone().map(Into::into),
+        rights,
+    }))
+}
+
+fn organization_of(organization: &Organization, role: UserRole) -> UserOrganization {
+    let name = organization.name.to_string();
+    UserOrganization { github_login: name.clone(), name, avatar_url: String::new(), role }
+}
+
+fn token_info(token: &AccessToken) -> TokenInfo {
+    let organization = token.organization.as_ref().map(|(_, name)| name.to_string());
+    let mut info = TokenInfo {
+        name: token.name.clone(),
+        organization: organization.unwrap_or_default(),
+        // Pulumi's clients need this member in every answer.
+        team: String::new(),
+        user: None,
+        runner: None,
+    };
+    match &token.holder {
+        Holder::Role => {}
+        Holder::Principal { kind: PrincipalKind::Team, name, .. } => info.team.clone_from(name),
+        Holder::Principal { kind: PrincipalKind::User, name, .. } => info.user = Some(name.clone()),
+        Holder::Runner(name) => info.runner = Some(name.clone()),
     }
-    if let Holder::Principal { rights, .. } = &token.holder {
-        body["rights"] = json!(rights);
-    }
-    Ok(Json(body))
+    info
 }

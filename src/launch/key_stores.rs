@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
@@ -44,7 +45,7 @@ pub(super) fn sealing_keys_without_the_first(
 
 fn sealing_key(source: &SealingKeySource, create: Option<&dyn Entropy>) -> Result<SealingKey, SealingError> {
     match (source, create) {
-        (SealingKeySource::Inline(text), _) => SealingKey::parse(text),
+        (SealingKeySource::Inline(text), _) => SealingKey::parse(text.expose_secret()),
         (SealingKeySource::File(path), None) => SealingKey::from_file(path),
         (SealingKeySource::File(path), Some(entropy)) => SealingKey::from_file_or_new(path, entropy),
     }
@@ -81,7 +82,7 @@ async fn pkcs11(source: &Pkcs11Source, rsa_bits: RsaBits) -> Result<Arc<dyn KeyS
             let why = |error| format!("pkcs11_pin_file {}: {error}", path.display());
             let text = secret_file::read(path)
                 .map_err(|error| KeyStoreError::Refused { store: "pkcs11", why: why(error) })?;
-            Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
+            text.trim_end_matches(['\r', '\n']).into()
         }
     };
     let (module, token_label) = (source.module.clone(), source.token_label.clone());

@@ -5,8 +5,8 @@ use std::fmt;
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::jwk::KeyAlgorithm;
 
-/// RS256 is what every relying party takes. EdDSA is left out on purpose: one such key in a key set
-/// breaks verifiers that refuse what they do not know.
+/// Every relying party accepts RS256. EdDSA is left out on purpose: one such key in a key set breaks
+/// verifiers that refuse unknown key types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SigningAlgorithm {
     #[default]
@@ -15,6 +15,7 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
+    /// Every algorithm, in the order of the key set.
     pub const ALL: [Self; 2] = [Self::Rs256, Self::Es256];
 
     /// The JOSE name (RFC 7518 §3.1).
@@ -25,6 +26,7 @@ impl SigningAlgorithm {
         }
     }
 
+    /// The algorithm of this JOSE name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
     }

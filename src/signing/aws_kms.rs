@@ -1,5 +1,5 @@
-//! Private keys in AWS KMS. Credentials and what else is not in the settings come from where AWS's own
-//! tools look for it: the environment, a profile, a web identity, or the role of the machine.
+//! Private keys in AWS KMS. Credentials, and all that the settings do not say, come from where AWS's own
+//! tools look: the environment, a profile, a web identity, or the role of the machine.
 //!
 //! It needs `kms:CreateKey`, `kms:TagResource`, `kms:GetPublicKey`, `kms:DescribeKey`, `kms:Sign` and
 //! `kms:ScheduleKeyDeletion`.
@@ -29,26 +29,28 @@ const STORE: &str = "aws-kms";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
 const ATTEMPTS: u32 = 2;
-/// Somebody is waiting for the token: the library's own first pause of a second is too long.
+/// A runner is waiting for the token: the library's default first pause of a second is too long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The shortest that KMS allows. Until then an administrator can cancel the deletion.
+/// The shortest that KMS allows. Meanwhile an administrator can cancel the deletion.
 const DAYS_UNTIL_DELETION: i32 = 7;
 
+/// Where KMS is, and how long its RSA keys are.
 pub struct AwsKmsSettings {
-    /// Where KMS is, if not where AWS has it for the region.
+    /// The URL of KMS, if not the region's own.
     pub endpoint: Option<String>,
     pub region: Option<String>,
     pub rsa_bits: RsaBits,
 }
 
+/// Keys in AWS KMS.
 pub struct AwsKmsKeys {
     kms: Kms,
     rsa_bits: RsaBits,
 }
 
 impl AwsKmsKeys {
-    /// Finds out where KMS is and how to get credentials. Nothing is sent to KMS yet. Requests run on
-    /// `runtime`; the methods of this store and its signers wait for them on the threads that call.
+    /// Resolves the region, endpoint and credentials. Sends nothing to KMS yet. Requests run on `runtime`;
+    /// the methods of this store and its signers block the calling threads until they finish.
     pub async fn connect(settings: AwsKmsSettings, runtime: Handle) -> Result<Self, KeyStoreError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -65,7 +67,7 @@ impl AwsKmsKeys {
         }
         let config = loader.load().await;
         if config.region().is_none() {
-            let why = "no region is known: set it in the configuration or in AWS_REGION".to_owned();
+            let why = "no region is set: set aws_kms_region or AWS_REGION".to_owned();
             return Err(KeyStoreError::Refused { store: STORE, why });
         }
         Ok(Self { kms: Kms { client: Client::new(&config), runtime }, rsa_bits: settings.rsa_bits })
@@ -138,7 +140,7 @@ impl Signer for KmsSigner {
     }
 }
 
-/// The operations that are used, each waited for.
+/// The operations in use, each blocking.
 #[derive(Clone)]
 struct Kms {
     client: Client,
@@ -146,7 +148,7 @@ struct Kms {
 }
 
 impl Kms {
-    /// The ARN of a new key. A repeated attempt may leave a second one, which nothing refers to.
+    /// The ARN of a new key. A retry may leave a second, unreferenced key.
     fn create_key(&self, spec: KeySpec) -> Result<String, KeyStoreError> {
         let tag = Tag::builder().tag_key("application").tag_value("runmint").build();
         let created = self.runtime.block_on(
@@ -168,7 +170,7 @@ impl Kms {
         Ok(key.ok_or_else(|| incomplete("GetPublicKey"))?.into_inner())
     }
 
-    /// `None` if there is no such key.
+    /// `None` if the key does not exist.
     fn state(&self, arn: &str) -> Result<Option<KeyState>, KeyStoreError> {
         match self.runtime.block_on(self.client.describe_key().key_id(arn).send()) {
             Ok(answer) => {
@@ -187,7 +189,7 @@ impl Kms {
             SigningAlgorithm::Rs256 => SigningAlgorithmSpec::RsassaPkcs1V15Sha256,
             SigningAlgorithm::Es256 => SigningAlgorithmSpec::EcdsaSha256,
         };
-        // KMS would hash for us, but takes no message of more than 4096 bytes.
+        // KMS could hash, but accepts at most 4096 bytes.
         let request = self.client.sign().key_id(arn).signing_algorithm(scheme);
         let request = request.message_type(MessageType::Digest).message(Blob::new(encodings::sha256(input)));
         let answer = self.runtime.block_on(request.send());
@@ -229,7 +231,7 @@ fn incomplete(operation: &str) -> KeyStoreError {
     KeyStoreError::Refused { store: STORE, why: format!("the answer to {operation} is incomplete") }
 }
 
-/// What went wrong, with its causes. The library's errors name no credential.
+/// The error with its causes. The library's errors contain no credentials.
 fn failure<E>(operation: &str, error: &SdkError<E>) -> KeyStoreError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -239,7 +241,7 @@ where
         let code = refusal.code().unwrap_or("no error code");
         let why =
             format!("{operation}: {code}: {} (status {status})", refusal.message().unwrap_or("no message"));
-        // Trouble of theirs is no decision about us.
+        // A server error is not a refusal.
         return if status.is_server_error() {
             KeyStoreError::Unreachable { store: STORE, why }
         } else {

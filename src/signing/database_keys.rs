@@ -1,4 +1,4 @@
-//! Keys that rest sealed in our own database and sign in this process's memory.
+//! Keys that are kept sealed in our database and sign in this process's memory.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::signing::sealing::{Purpose, SealingKeys};
 use crate::signing::signer::{Signer, SigningError};
 use crate::signing::software::SoftwareSigner;
 
+/// Keys that the database keeps, sealed.
 pub struct DatabaseKeys {
     sealing: Arc<SealingKeys>,
     entropy: Arc<dyn Entropy>,
@@ -17,13 +18,15 @@ pub struct DatabaseKeys {
 }
 
 impl DatabaseKeys {
+    /// The name of this store in settings and records.
     pub const NAME: &'static str = "database";
 
+    /// Seals with the primary key of `sealing`; new RSA keys have `rsa_bits`.
     pub fn new(sealing: Arc<SealingKeys>, entropy: Arc<dyn Entropy>, rsa_bits: RsaBits) -> Self {
         Self { sealing, entropy, rsa_bits }
     }
 
-    /// The record's text for a private key that exists already.
+    /// The record's text for an existing private key.
     pub fn seal(&self, der: &PrivateKeyDer, algorithm: SigningAlgorithm) -> Result<NewKey, KeyStoreError> {
         let unusable = |source| KeyStoreError::Unusable { kid: "of a new key".into(), source };
         let public_jwk = SoftwareSigner::from_der(der, algorithm).map_err(unusable)?.public_jwk();
@@ -48,7 +51,7 @@ impl KeyStore for DatabaseKeys {
         let der = PrivateKeyDer::from_bytes(self.sealing.open(stored.private_key, &of)?);
         let unusable = |source| KeyStoreError::Unusable { kid: stored.kid.to_owned(), source };
         let signer = SoftwareSigner::from_der(&der, stored.algorithm).map_err(unusable)?;
-        // Sealed as if it belonged: the seal alone does not make it the right key.
+        // The seal alone does not prove that it is the right key.
         if signer.public_jwk().common.key_id.as_deref() != Some(stored.kid) {
             let source = SigningError::Unusable(stored.algorithm);
             return Err(unusable(source));
@@ -56,7 +59,7 @@ impl KeyStore for DatabaseKeys {
         Ok(Box::new(signer))
     }
 
-    /// Forgetting the record's text destroys it: that is where it was.
+    /// The caller deletes the record's text, which destroys the key.
     fn destroy(&self, _: &StoredKey<'_>) -> Result<(), KeyStoreError> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! How modules encode public keys and signatures, and what JOSE wants instead.
+//! From the encodings of modules to those of JOSE.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use jsonwebtoken::jwk::Jwk;
@@ -12,20 +12,20 @@ use rsa::traits::PublicKeyParts;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::jwk;
 
-/// The named curve as `CKA_EC_PARAMS` has it: the DER of object identifier `prime256v1` (RFC 5480 §2.1.1.1).
+/// The named curve as in `CKA_EC_PARAMS`: the DER of object identifier `prime256v1` (RFC 5480 §2.1.1.1).
 pub(super) const P_256_DER: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 /// 0x04 and two coordinates.
 const POINT_BYTES: usize = 65;
 
-/// A key from two big-endian numbers, with leading zeros or without.
+/// A key from two big-endian numbers, with or without leading zeros.
 pub(super) fn rs256_jwk(modulus: &[u8], exponent: &[u8]) -> Jwk {
     jwk::rs256(without_leading_zeros(modulus), without_leading_zeros(exponent))
 }
 
-/// A key from a point of P-256, uncompressed (SEC 1 §2.3.3): in the OCTET STRING that PKCS #11 asks for,
-/// or bare, as some modules have it.
+/// A key from an uncompressed point of P-256 (SEC 1 §2.3.3): in the OCTET STRING that PKCS #11 requires, or
+/// bare, as some modules return it.
 pub(super) fn es256_jwk(point: &[u8]) -> Option<Jwk> {
     let point = match point.len() {
         POINT_BYTES => point,
@@ -52,8 +52,8 @@ pub(super) fn jwk_of_spki(der: &[u8], algorithm: SigningAlgorithm) -> Option<Jwk
     }
 }
 
-/// R ‖ S, each 32 bytes (RFC 7518 §3.4), from the DER of an Ecdsa-Sig-Value (RFC 3279 §2.2.3). There a
-/// number is as short as it can be, and one byte longer where its first bit would look like a sign.
+/// R ‖ S, each 32 bytes (RFC 7518 §3.4), from the DER of an Ecdsa-Sig-Value (RFC 3279 §2.2.3), where a number
+/// is as short as possible, and one byte longer if its first bit would read as a sign.
 pub(super) fn r_and_s(der: &[u8]) -> Option<[u8; 64]> {
     let mut reader = SliceReader::new(der).ok()?;
     let (r, s): (UintRef<'_>, UintRef<'_>) =
@@ -67,7 +67,7 @@ pub(super) fn r_and_s(der: &[u8]) -> Option<[u8; 64]> {
     Some(fixed)
 }
 
-/// What PKCS #1 v1.5 signs: a DigestInfo with the SHA-256 of `input` (RFC 8017 §9.2, note 1).
+/// The input of PKCS #1 v1.5 signatures: a DigestInfo with the SHA-256 of `input` (RFC 8017 §9.2, note 1).
 pub(super) fn digest_info(input: &[u8]) -> Vec<u8> {
     const PREFIX: [u8; 19] = [
         0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
@@ -96,12 +96,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leading_zeros_of_a_number_are_no_part_of_a_key() {
+    fn leading_zeros_of_a_number_are_dropped() {
         assert_eq!(rs256_jwk(&[0, 0, 0xc0, 0, 1], &[0, 1, 0, 1]), jwk::rs256(&[0xc0, 0, 1], &[1, 0, 1]));
     }
 
     #[test]
-    fn a_point_is_read_bare_and_wrapped_and_only_uncompressed() {
+    fn accepts_an_uncompressed_point_bare_or_wrapped() {
         let bare = [&[4][..], &[1; 32], &[2; 32]].concat();
         let wrapped = [&[0x04, 65][..], &bare].concat();
         let expected = Some(jwk::es256(&[1; 32], &[2; 32]));
@@ -145,7 +145,7 @@ mod tests {
 
     /// Enough of them that some begin with a zero, which DER leaves out, and some with a set bit.
     #[test]
-    fn signatures_verify_in_the_form_that_jose_wants() {
+    fn signatures_verify_in_the_form_of_jose() {
         let random = SystemRandom::new();
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref());

@@ -1,5 +1,5 @@
-//! New private keys. RSA keys come from the `rsa` crate, which does no private operation here: its
-//! signing is not constant-time (RUSTSEC-2023-0071), so keys are used by aws-lc-rs alone.
+//! New private keys. The `rsa` crate generates RSA keys but performs no private operation: its signing is not
+//! constant-time (RUSTSEC-2023-0071), so only aws-lc-rs uses the keys.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 use crate::entropy::Entropy;
 use crate::signing::algorithm::SigningAlgorithm;
 
-/// How long an RSA modulus is. Longer ones sign several times slower, and AWS STS takes at most 4096.
+/// The length of an RSA modulus. Longer ones sign several times slower, and AWS STS accepts at most 4096
+/// bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RsaBits {
     #[default]
@@ -22,8 +23,10 @@ pub enum RsaBits {
 }
 
 impl RsaBits {
+    /// Every length, shortest first.
     pub const ALL: [Self; 3] = [Self::Bits2048, Self::Bits3072, Self::Bits4096];
 
+    /// The length of the modulus in bits.
     pub fn bits(self) -> u32 {
         match self {
             Self::Bits2048 => 2048,
@@ -36,28 +39,31 @@ impl RsaBits {
 /// A private key as PKCS #8 DER (RFC 5208), wiped when dropped.
 pub struct PrivateKeyDer(Zeroizing<Vec<u8>>);
 
+/// A key could not be generated.
 #[derive(Debug, ThisError)]
 pub enum GenerateError {
-    #[error("the key could not be generated")]
+    #[error("could not generate the key")]
     Rsa(#[from] rsa::Error),
-    #[error("the key could not be encoded")]
+    #[error("could not encode the key")]
     Encode(#[from] rsa::pkcs8::Error),
-    #[error("the key could not be generated")]
+    #[error("could not generate the key")]
     Ec,
 }
 
 impl PrivateKeyDer {
+    /// Wraps PKCS #8 DER. Does not check it.
     pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)
     }
 
+    /// The PKCS #8 DER, in the clear.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// A fresh key. For RSA this takes from a tenth of a second to many seconds of one core: never call it
-/// on a thread that serves requests.
+/// A new key. An RSA key takes between a tenth of a second and many seconds of one core: never call this on a
+/// thread that serves requests.
 pub fn private_key(
     algorithm: SigningAlgorithm,
     rsa_bits: RsaBits,
@@ -70,7 +76,7 @@ pub fn private_key(
             Ok(PrivateKeyDer(Zeroizing::new(document.as_bytes().to_vec())))
         }
         SigningAlgorithm::Es256 => {
-            // The library takes randomness from the operating system alone.
+            // The library takes randomness only from the operating system.
             let document =
                 EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
                     .map_err(|_| GenerateError::Ec)?;

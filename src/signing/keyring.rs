@@ -1,4 +1,4 @@
-//! The keys of every issuer as one process knows them: a snapshot, replaced whole.
+//! The keys of every issuer, as one process knows them: a snapshot that is replaced as a whole.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,16 +12,17 @@ use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::rotation::{KeyLife, RotationPolicy};
 use crate::signing::signing_key::SigningKey;
 
-/// Whose keys.
+/// The issuer that keys belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IssuerId {
-    /// The issuer of every organization that has none of its own.
+    /// The issuer of every organization without an issuer of its own.
     Shared,
-    /// An organization's own.
+    /// The issuer of one organization.
     Organization(Uuid),
 }
 
 impl IssuerId {
+    /// Reads the form that `Display` writes: `shared`, or an organization's UUID.
     pub fn parse(text: &str) -> Option<Self> {
         if text == "shared" { Some(Self::Shared) } else { Uuid::parse_str(text).ok().map(Self::Organization) }
     }
@@ -36,29 +37,31 @@ impl fmt::Display for IssuerId {
     }
 }
 
-/// One issuer's keys of one algorithm follow one another; others do so beside them.
+/// One issuer and algorithm. Keys rotate within a ring, independently of other rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RingId {
     pub issuer: IssuerId,
     pub algorithm: SigningAlgorithm,
 }
 
-/// A key of the published set.
+/// A published key.
 #[derive(Clone)]
 pub struct RingKey {
     pub kid: String,
     pub life: KeyLife,
     pub jwk: Jwk,
-    /// `None` for a key that signs no more.
+    /// `None` once the key no longer signs.
     pub signing_key: Option<Arc<SigningKey>>,
 }
 
+/// The published keys of every ring.
 #[derive(Default)]
 pub struct Keyring {
     rings: HashMap<RingId, Vec<RingKey>>,
 }
 
 impl Keyring {
+    /// The rings, each with its keys oldest first.
     pub fn new(rings: HashMap<RingId, Vec<RingKey>>) -> Self {
         Self { rings }
     }
@@ -69,7 +72,7 @@ impl Keyring {
         key.signing_key.as_ref()
     }
 
-    /// Whether a key of this ring signs now or did: from then on it is what its verifiers expect.
+    /// Whether a key of this ring signs or has signed: verifiers expect this algorithm from then on.
     pub fn has_begun(&self, ring: RingId, now: Timestamp) -> bool {
         self.keys(ring).iter().any(|key| key.life.signs_from.is_some_and(|from| from <= now))
     }
@@ -79,15 +82,17 @@ impl Keyring {
         self.rings.get(&ring).map_or(&[], Vec::as_slice)
     }
 
+    /// Every published key.
     pub fn all(&self) -> impl Iterator<Item = (RingId, &RingKey)> {
         self.rings.iter().flat_map(|(ring, keys)| keys.iter().map(|key| (*ring, key)))
     }
 
+    /// The published key with this `kid`.
     pub fn find(&self, kid: &str) -> Option<(RingId, &RingKey)> {
         self.all().find(|(_, key)| key.kid == kid)
     }
 
-    /// Everything of `issuer` that verifiers may need.
+    /// The key set of `issuer` (RFC 7517 §5).
     pub fn jwks(&self, issuer: IssuerId) -> JwkSet {
         let of_algorithm = |algorithm| self.keys(RingId { issuer, algorithm }).iter();
         JwkSet {
@@ -99,9 +104,9 @@ impl Keyring {
         }
     }
 
-    /// The algorithms that really sign: those with a key that does, or will from a moment that is decided.
-    /// Where none does, after an emergency or at the end of an issuer, those of the published keys: the list
-    /// may not be empty (`OpenID` Connect Discovery 1.0 §3).
+    /// The algorithms with a key that signs, now or from a decided moment on. If no key does, after a
+    /// revocation or at the end of an issuer, the algorithms of the published keys: the list must not be
+    /// empty (OpenID Connect Discovery 1.0 §3).
     pub fn algorithms(&self, issuer: IssuerId) -> Vec<SigningAlgorithm> {
         let keys = |algorithm| self.keys(RingId { issuer, algorithm });
         let signs =

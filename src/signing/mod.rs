@@ -1,5 +1,4 @@
-//! Who signs: the keys, how they are made, kept, used and follow one another. Nothing here knows of runs
-//! or HTTP.
+//! The signing keys: how they are created, stored, used and rotated. Nothing here knows about runs or HTTP.
 
 pub mod algorithm;
 pub mod aws_kms;

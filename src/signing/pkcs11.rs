@@ -1,5 +1,6 @@
 //! Private keys on a PKCS #11 token: a hardware security module, or software that behaves like one.
 
+mod failure;
 mod sessions;
 
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jsonwebtoken::jwk::Jwk;
-use zeroize::Zeroizing;
+use secrecy::SecretString;
 
 use crate::entropy::{Entropy, SystemEntropy};
 
@@ -17,13 +18,13 @@ use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::encodings;
 use crate::signing::generate::RsaBits;
 use crate::signing::key_store::{KeyStore, KeyStoreError, NewKey, StoredKey};
+use crate::signing::pkcs11::failure::STORE;
 use crate::signing::pkcs11::sessions::Sessions;
 use crate::signing::signer::{Pace, Signer, SigningError};
 
-const STORE: &str = "pkcs11";
-/// As other tools list the keys.
+/// The label under which other tools list the keys.
 const LABEL: &[u8] = b"runmint";
-/// A reference is this and `CKA_ID` in hexadecimal.
+/// A reference is this prefix and `CKA_ID` in hexadecimal.
 const REFERENCE: &str = "pkcs11:id=";
 const ID_BYTES: usize = 16;
 /// 65537.
@@ -31,20 +32,21 @@ const PUBLIC_EXPONENT: [u8; 3] = [1, 0, 1];
 
 /// No `Debug`: it holds a secret.
 pub struct Pkcs11Settings {
-    /// The shared library that the maker of the token provides.
+    /// The shared library from the vendor of the token.
     pub module: PathBuf,
     pub token_label: String,
-    pub pin: Zeroizing<String>,
+    pub pin: SecretString,
     pub rsa_bits: RsaBits,
 }
 
+/// Keys on one PKCS #11 token.
 pub struct Pkcs11Keys {
     sessions: Arc<Sessions>,
     rsa_hashing: Option<RsaHashing>,
     rsa_bits: RsaBits,
 }
 
-/// Who hashes what an RSA key signs.
+/// Which side hashes the input of an RSA signature.
 #[derive(Clone, Copy)]
 enum RsaHashing {
     Token,
@@ -56,7 +58,7 @@ impl Pkcs11Keys {
     /// Loads the module, finds the token and logs in.
     pub fn open(settings: Pkcs11Settings) -> Result<Self, KeyStoreError> {
         let Pkcs11Settings { module, token_label, pin, rsa_bits } = settings;
-        let sessions = Sessions::start(&module, token_label, &pin)?;
+        let sessions = Sessions::start(&module, token_label, pin)?;
         let mechanisms = sessions.mechanisms()?;
         let rsa_hashing = [
             (MechanismType::SHA256_RSA_PKCS, RsaHashing::Token),
@@ -95,7 +97,7 @@ impl KeyStore for Pkcs11Keys {
             let (public, private) = generate_pair(session, algorithm, self.rsa_bits, &id)?;
             let jwk = public_jwk(session, public, algorithm);
             if !matches!(jwk, Ok(Some(_))) {
-                // Best effort: what is left refers to nothing and does no harm.
+                // Best effort: a leftover key is unreferenced and does no harm.
                 let _ = (session.destroy_object(private), session.destroy_object(public));
             }
             jwk
@@ -120,10 +122,10 @@ impl KeyStore for Pkcs11Keys {
     }
 
     fn destroy(&self, stored: &StoredKey<'_>) -> Result<(), KeyStoreError> {
-        // No key was ever made with a reference of another form.
+        // No key was ever created with another form of reference.
         let Some(id) = id_of(stored) else { return Ok(()) };
         self.sessions.with(|open| {
-            // The private half first: what is left if we are interrupted signs nothing.
+            // The private half first: if interrupted, the rest cannot sign.
             for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
                 for object in open.find(class, &id)? {
                     open.session.destroy_object(object)?;
@@ -153,7 +155,7 @@ impl Signer for Pkcs11Signer {
         let (mechanism, data) = match self.scheme {
             Scheme::Rsa(RsaHashing::Token) => (Mechanism::Sha256RsaPkcs, input.to_vec()),
             Scheme::Rsa(RsaHashing::Ourselves) => (Mechanism::RsaPkcs, encodings::digest_info(input)),
-            // The token answers with R ‖ S, as JOSE wants it (PKCS #11 v3.1 §6.3.1).
+            // The token returns R ‖ S, as JOSE requires (PKCS #11 v3.1 §6.3.1).
             Scheme::P256 => (Mechanism::Ecdsa, encodings::sha256(input)),
         };
         let signature = self.sessions.with(|open| {
@@ -206,7 +208,7 @@ fn generate_pair(
     session.generate_key_pair(&mechanism, &public, &[&named[..], &secret].concat())
 }
 
-/// `None` if the token shows something else than a key for `algorithm`.
+/// `None` if the token returns anything other than a key for `algorithm`.
 fn public_jwk(
     session: &Session,
     public: ObjectHandle,
@@ -228,6 +230,6 @@ fn public_jwk(
 /// `CKA_ID`.
 fn id_of(stored: &StoredKey<'_>) -> Option<Vec<u8>> {
     let id = hex::decode(stored.private_key.strip_prefix(REFERENCE)?).ok()?;
-    // Looking for an empty or a foreign identifier must not find the keys of others.
+    // An empty or foreign identifier must not match keys of other applications.
     (id.len() == ID_BYTES).then_some(id)
 }

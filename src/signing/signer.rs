@@ -1,4 +1,4 @@
-//! What signs, wherever its private key is.
+//! Signing, wherever the private key is.
 
 use thiserror::Error;
 
@@ -10,18 +10,20 @@ pub trait Signer: Send + Sync {
     /// modulus, for ES256 64 bytes R ‖ S.
     fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SigningError>;
 
-    /// What a signature costs.
+    /// What a signature costs: computing time, or waiting.
     fn pace(&self) -> Pace;
 }
 
+/// What a signature costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// Time of this machine's cores.
+    /// Time on this machine's cores.
     Computes,
     /// Mostly waiting for something outside this process.
     Waits,
 }
 
+/// A signature could not be made.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SigningError {
     #[error("the private key cannot sign {0}")]

@@ -1,5 +1,5 @@
-//! Threads that sign, so that a burst of signatures never holds up the threads that serve requests, and
-//! a module that is slow to answer never holds up the keys in memory.
+//! Threads that sign, so that a burst of signatures never delays the threads that serve requests, and a slow
+//! module never delays the keys in memory.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,15 +12,16 @@ use tokio::sync::oneshot;
 use crate::signing::signer::{Pace, SigningError};
 use crate::signing::signing_key::SigningKey;
 
-/// Enough for every connection that may be open by default, so that only an overload is refused.
+/// Enough for every connection that may be open by default, so that only overload is refused.
 const QUEUE: usize = 16_384;
 /// Signatures that keep one thread busy for some milliseconds.
 const LONG_BACKLOG: usize = 10;
-/// Threads for keys in modules. They wait and do not compute, so their number has nothing to do with cores.
+/// Threads for keys in modules. They wait rather than compute, so their number does not depend on the cores.
 const WAITING_THREADS: usize = 16;
-/// Requests that may wait for a module. At some ten milliseconds each it is seconds' worth.
+/// Requests that may wait for a module. At about ten milliseconds each, this is seconds' worth.
 const WAITING_QUEUE: usize = 2_048;
 
+/// The threads that sign.
 pub struct SignerPool {
     computing: Threads,
     /// Started when the first key of a module signs.
@@ -32,7 +33,7 @@ struct Threads {
     backlog: Backlog,
 }
 
-/// The signatures that were asked for and are not begun.
+/// The number of requested signatures that no thread has started.
 #[derive(Clone)]
 pub struct Backlog {
     waiting: Arc<AtomicUsize>,
@@ -46,17 +47,19 @@ struct Job {
 }
 
 impl SignerPool {
-    /// One thread for each core, and later some that wait for modules. They end when the pool is dropped.
+    /// Starts one thread for each core; threads that wait for modules start later. All end when the pool is
+    /// dropped.
     pub fn start() -> Self {
         let cores = thread::available_parallelism().map_or(2, NonZero::get);
         Self { computing: Threads::start("signer", cores, QUEUE), waiting: OnceLock::new() }
     }
 
-    /// Of the threads that compute.
+    /// The backlog of the threads that compute.
     pub fn backlog(&self) -> Backlog {
         self.computing.backlog.clone()
     }
 
+    /// Appends the signature of `key` to the JWS signing input. Refuses with `Busy` if the queue is full.
     pub async fn sign(&self, key: Arc<SigningKey>, input: String) -> Result<String, SigningError> {
         match key.pace() {
             Pace::Computes => self.computing.sign(key, input).await,
@@ -86,7 +89,7 @@ impl Threads {
     async fn sign(&self, key: Arc<SigningKey>, input: String) -> Result<String, SigningError> {
         let ended = || SigningError::Failed("the signing thread ended".into());
         let (answer, signed) = oneshot::channel();
-        // Counted before a thread can take it and count it off.
+        // Counted before a thread can take the job and count it off.
         self.backlog.waiting.fetch_add(1, Ordering::Relaxed);
         self.jobs.try_send(Job { key, input, answer }).map_err(|error| {
             self.backlog.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -100,7 +103,7 @@ impl Threads {
 }
 
 impl Backlog {
-    /// Whether the threads would not run out of work if nothing came for some milliseconds.
+    /// Whether the threads have work for some milliseconds.
     pub fn is_long(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= LONG_BACKLOG * self.threads
     }

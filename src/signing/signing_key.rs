@@ -1,5 +1,5 @@
-//! A key that signs tokens, opened once and kept: opening it at each signature would more than halve
-//! the rate.
+//! A key that signs tokens, opened once and kept: opening it for each signature would more than halve the
+//! rate.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,9 +18,9 @@ pub struct SigningKey {
     algorithm: SigningAlgorithm,
     jwk: Jwk,
     kid: String,
-    /// The encoded header and its dot, the same for every token of this key.
+    /// The encoded JOSE header and its dot, the same for every token of this key.
     header: String,
-    /// Not yet added to the key's record.
+    /// Signatures not yet added to the key's record.
     signatures: AtomicU64,
 }
 
@@ -35,18 +35,22 @@ impl SigningKey {
         Ok(Self { signer, algorithm, jwk, kid, header, signatures: AtomicU64::new(0) })
     }
 
+    /// The key id: the thumbprint of the JWK (RFC 7638).
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
+    /// The algorithm of its signatures.
     pub fn algorithm(&self) -> SigningAlgorithm {
         self.algorithm
     }
 
+    /// The public half (RFC 7517).
     pub fn public_jwk(&self) -> &Jwk {
         &self.jwk
     }
 
+    /// What a signature costs.
     pub fn pace(&self) -> Pace {
         self.signer.pace()
     }
@@ -69,8 +73,8 @@ impl SigningKey {
         Ok(input)
     }
 
-    /// Signs something and verifies it with the public half: a key that does not do both must never be
-    /// published. Blocks.
+    /// Signs a probe and verifies it with the public half: a key that fails either must never be published.
+    /// Blocks.
     pub fn probe(&self) -> Result<(), SigningError> {
         const PROBE: &[u8] = b"runmint/probe";
         let signature = self.signer.sign(PROBE)?;
@@ -84,12 +88,12 @@ impl SigningKey {
         }
     }
 
-    /// How many signatures were made since this was asked last.
+    /// The number of signatures since the last call.
     pub fn take_signatures(&self) -> u64 {
         self.signatures.swap(0, Ordering::Relaxed)
     }
 
-    /// Puts back what could not be recorded.
+    /// Adds back a count that could not be recorded.
     pub fn return_signatures(&self, count: u64) {
         self.signatures.fetch_add(count, Ordering::Relaxed);
     }

@@ -4,6 +4,7 @@
 //! migrations, how many connections may write) is in this file.
 
 pub mod access_tokens;
+pub mod copies;
 pub mod documents;
 pub mod exchanges;
 pub mod id_tokens;
@@ -11,7 +12,6 @@ pub mod key_changes;
 pub mod mint_log;
 pub mod organizations;
 pub mod principals;
-pub mod publications;
 pub mod replicas;
 pub mod row;
 pub mod runs;

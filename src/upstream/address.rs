@@ -1,17 +1,18 @@
-//! Which addresses may be connected to: those of the public Internet, and what the operator allows.
+//! The addresses to which the server may connect: those of the public Internet, and those that the operator
+//! allows.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Ranges beside the public ones that the operator allows.
+/// The ranges that the operator allows in addition to the public Internet.
 #[derive(Clone, Debug, Default)]
 pub struct AddressRules {
     allowed: Vec<IpNet>,
 }
 
-/// What kind of address it is that nobody may be sent to.
+/// The kind of a forbidden address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forbidden(&'static str);
 
@@ -26,8 +27,9 @@ impl AddressRules {
         Self { allowed }
     }
 
+    /// Refuses an address outside the public Internet and the allowed ranges.
     pub fn check(&self, address: IpAddr) -> Result<(), Forbidden> {
-        // An IPv4 range says nothing about addresses that only embed one of its own.
+        // An allowed IPv4 range does not allow IPv6 addresses that embed one of its addresses.
         if self.allowed.iter().any(|range| range.contains(&address)) {
             return Ok(());
         }
@@ -39,42 +41,45 @@ impl AddressRules {
     }
 }
 
-/// What is not global in the IANA registry of special-purpose IPv4 addresses (RFC 6890), multicast, and one
-/// public address that serves virtual machines on Azure alone.
+/// The IPv4 addresses that are not global in the IANA registry of special-purpose addresses (RFC 6890),
+/// multicast, and one public address that only virtual machines on Azure can reach.
 const FORBIDDEN_V4: &[(Ipv4Net, &str)] = &[
-    (v4([0, 0, 0, 0], 8), "unspecified, this network"),
+    (v4([0, 0, 0, 0], 8), "unspecified, of this network"),
     (v4([10, 0, 0, 0], 8), "private"),
-    (v4([100, 64, 0, 0], 10), "shared by a carrier"),
+    (v4([100, 64, 0, 0], 10), "a carrier's shared address"),
     (v4([127, 0, 0, 0], 8), "loopback"),
-    (v4([168, 63, 129, 16], 32), "of Azure's metadata"),
-    (v4([169, 254, 0, 0], 16), "link-local, where clouds have their metadata"),
+    (v4([168, 63, 129, 16], 32), "Azure's metadata address"),
+    (v4([169, 254, 0, 0], 16), "link-local, where clouds serve metadata"),
     (v4([172, 16, 0, 0], 12), "private"),
-    (v4([192, 0, 0, 0], 24), "for protocols"),
-    (v4([192, 0, 2, 0], 24), "for documentation"),
+    (v4([192, 0, 0, 0], 24), "reserved for protocols"),
+    (v4([192, 0, 2, 0], 24), "reserved for documentation"),
     (v4([192, 88, 99, 0], 24), "a 6to4 relay"),
     (v4([192, 168, 0, 0], 16), "private"),
-    (v4([198, 18, 0, 0], 15), "for benchmarks"),
-    (v4([198, 51, 100, 0], 24), "for documentation"),
-    (v4([203, 0, 113, 0], 24), "for documentation"),
+    (v4([198, 18, 0, 0], 15), "reserved for benchmarks"),
+    (v4([198, 51, 100, 0], 24), "reserved for documentation"),
+    (v4([203, 0, 113, 0], 24), "reserved for documentation"),
     (v4([224, 0, 0, 0], 4), "multicast"),
     (v4([240, 0, 0, 0], 4), "reserved or broadcast"),
 ];
 
-/// What within global unicast is not global, or leads to an IPv4 address of somebody's choice.
+/// The addresses within global unicast that are not global, or that embed an arbitrary IPv4 address.
 const FORBIDDEN_V6: &[(Ipv6Net, &str)] = &[
     // Teredo, benchmarks, ORCHID and more (RFC 2928).
-    (v6([0x2001, 0, 0], 23), "for protocols, such as Teredo"),
-    (v6([0x2001, 0xdb8, 0], 32), "for documentation"),
+    (v6([0x2001, 0, 0], 23), "reserved for protocols, such as Teredo"),
+    (v6([0x2001, 0xdb8, 0], 32), "reserved for documentation"),
     (v6([0x2002, 0, 0], 16), "6to4, which embeds an IPv4 address"),
-    (v6([0x3fff, 0, 0], 20), "for documentation"),
+    (v6([0x3fff, 0, 0], 20), "reserved for documentation"),
 ];
 
-/// Outside global unicast, for the sake of a better reason than that.
+/// Outside global unicast, where a better reason than that can be given.
 const NAMED_V6: &[(Ipv6Net, &str)] = &[
     (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128), "unspecified"),
     (Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128), "loopback"),
-    (Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96), "an IPv4 address in disguise"),
-    (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 96), "an IPv4 address in disguise"),
+    (
+        Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96),
+        "an IPv4 address inside an IPv6 address",
+    ),
+    (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 96), "an IPv4 address inside an IPv6 address"),
     (v6([0x64, 0xff9b, 0], 96), "NAT64, which embeds an IPv4 address"),
     (v6([0x64, 0xff9b, 1], 48), "NAT64, which embeds an IPv4 address"),
     (v6([0xfc00, 0, 0], 7), "private"),
@@ -82,7 +87,7 @@ const NAMED_V6: &[(Ipv6Net, &str)] = &[
     (v6([0xff00, 0, 0], 8), "multicast"),
 ];
 
-/// The only IPv6 addresses that are anybody's on the public Internet (RFC 4291 §2.4, IANA).
+/// The only IPv6 addresses in use on the public Internet (RFC 4291 §2.4, IANA).
 const GLOBAL_UNICAST: Ipv6Net = v6([0x2000, 0, 0], 3);
 
 fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
@@ -96,7 +101,7 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
     if GLOBAL_UNICAST.contains(&address) {
         kind(FORBIDDEN_V6)
     } else {
-        Some(kind(NAMED_V6).unwrap_or("not of the public Internet"))
+        Some(kind(NAMED_V6).unwrap_or("outside the public Internet"))
     }
 }
 
@@ -146,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_may_be_connected_to() {
+    fn no_other_address_may_be_connected_to() {
         for address in [
             "0.0.0.0",
             "0.1.2.3",
@@ -208,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_range_allows_itself_and_no_disguise_of_it() {
+    fn an_allowed_range_allows_no_address_that_embeds_it() {
         let ranges = ["10.1.0.0/16", "fd00:1::/32"].map(|range| range.parse().unwrap());
         let rules = AddressRules::allowing(ranges.to_vec());
         for address in ["10.1.0.0", "10.1.255.255", "fd00:1::7", "1.1.1.1"] {

@@ -1,4 +1,4 @@
-//! From an issuer's URL to its keys (OpenID Connect Discovery 1.0 §4).
+//! Fetches an issuer's keys through its discovery document (OpenID Connect Discovery 1.0 §4).
 
 use std::error::Error;
 use std::time::Duration;
@@ -13,27 +13,27 @@ use super::thumbprint::Thumbprint;
 use crate::trust::key_set::{KeySet, KeySetError};
 use crate::trust::object_of;
 
-/// Why there are no keys of an issuer.
+/// The keys of an issuer could not be fetched or read.
 #[derive(Debug, Error)]
 pub enum DiscoveryError {
-    #[error("its discovery document cannot be fetched")]
+    #[error("could not fetch its discovery document")]
     Document(#[source] FetchError),
-    #[error("its discovery document is no JSON object: {0}")]
+    #[error("its discovery document is not a JSON object: {0}")]
     NotAnObject(#[source] serde_json::Error),
-    #[error("its discovery document is of `{found}`, registered is `{registered}`")]
+    #[error("its discovery document names issuer `{found}`, but `{registered}` is registered")]
     Issuer { registered: String, found: String },
-    #[error("its discovery document has no `{0}`, or not as a string")]
+    #[error("its discovery document has no string `{0}`")]
     Member(&'static str),
-    #[error("its key set cannot be fetched")]
+    #[error("could not fetch its key set")]
     Keys(#[source] FetchError),
     #[error(transparent)]
     KeySet(#[from] KeySetError),
-    #[error("asking it was cut short")]
+    #[error("fetching its keys was interrupted")]
     CutShort,
 }
 
 impl DiscoveryError {
-    /// In one line, for a log or for whoever registered the issuer.
+    /// The error and its causes in one line, for the log or the caller who registered the issuer.
     pub fn with_causes(&self) -> String {
         let mut text = self.to_string();
         let mut cause = self.source();
@@ -51,7 +51,7 @@ pub struct DiscoveredKeys {
     pub fresh_for: Duration,
 }
 
-/// The keys of `issuer`, as it publishes them now. Static keys are read as they are, and stay.
+/// The keys of `issuer`, as it publishes them now. An uploaded key set never needs to be refreshed.
 pub async fn discover(
     fetcher: &Fetcher,
     issuer: &RegisteredIssuer,
@@ -72,8 +72,9 @@ pub async fn discover(
     Ok(DiscoveredKeys { keys: KeySet::parse(&keys.body)?, fresh_for: keys.fresh_for })
 }
 
-/// The certificates that pins for the issuer at `url` would be of: its own server's, and that of its keys. This
-/// trusts the servers that are there now; whoever registers an issuer must know that these are the right ones.
+/// The certificates to pin for the issuer at `url`: of its own server, and of the server with its keys. This
+/// trusts the servers that answer now; the caller who registers the issuer must know that they are the right
+/// ones.
 pub async fn presented_thumbprints(fetcher: &Fetcher, url: &str) -> Result<Vec<Thumbprint>, DiscoveryError> {
     let plain_http = fetcher.settings().plain_http;
     let discovery =
@@ -86,7 +87,7 @@ pub async fn presented_thumbprints(fetcher: &Fetcher, url: &str) -> Result<Vec<T
     Ok(if other == leaf { vec![leaf] } else { vec![leaf, other] })
 }
 
-/// Where the keys are, in a document that is the issuer's own, byte for byte (§4.3).
+/// The `jwks_uri` of a document whose `issuer` is the registered one, byte for byte (§4.3).
 fn jwks_uri(document: &[u8], registered: &str) -> Result<String, DiscoveryError> {
     let document = object_of(document).map_err(DiscoveryError::NotAnObject)?;
     let found = member(&document, "issuer")?;

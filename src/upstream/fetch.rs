@@ -1,8 +1,8 @@
-//! The one way out: one document of a source that nobody vouches for.
+//! The one way out: fetches one document from an untrusted source.
 //!
-//! The host is resolved first, every address is checked after that, and the connection goes to these addresses:
-//! a name that leads elsewhere a moment later leads nowhere (DNS rebinding). Redirects are not followed and
-//! proxies not asked, time and size are bounded, and only JSON with status 200 is an answer.
+//! The host is resolved first, then every address is checked, and the connection goes only to these
+//! addresses: a name that resolves differently a moment later has no effect (DNS rebinding). Redirects are
+//! not followed, proxies are not used, time and size are bounded, and only JSON with status 200 is accepted.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -28,17 +28,17 @@ use super::source_url::{PlainHttp, SourceUrl, SourceUrlError};
 use super::thumbprint::Thumbprint;
 use super::tls::{self, Accepted, LeafVerifier};
 
-/// What the operator decides about fetching.
+/// The operator's decisions about fetching.
 #[derive(Clone, Debug)]
 pub struct FetchSettings {
-    /// Ranges beside the public ones that may be connected to.
+    /// Allowed ranges in addition to the public Internet.
     pub allowed_ranges: Vec<IpNet>,
     pub plain_http: PlainHttp,
-    /// Authorities beside those of this machine.
+    /// Certificate authorities in addition to those of this machine.
     pub authorities: Vec<CertificateDer<'static>>,
-    /// For everything that one refresh of an issuer's keys needs, from the first name to the last byte.
+    /// For one whole refresh of an issuer's keys, from the first name lookup to the last byte.
     pub time: Duration,
-    /// For one document.
+    /// The largest document.
     pub max_bytes: usize,
 }
 
@@ -56,21 +56,23 @@ impl Default for FetchSettings {
 
 #[derive(Debug, Error)]
 pub enum FetchError {
-    #[error("the URL cannot be used")]
+    #[error("the URL is not acceptable")]
     Url(#[from] SourceUrlError),
-    #[error("the name `{host}` cannot be resolved")]
+    #[error("could not resolve `{host}`")]
     Resolve { host: String, source: io::Error },
-    #[error("the name `{0}` has no address")]
+    #[error("`{0}` has no address")]
     NoAddress(String),
-    #[error("`{host}` leads to {address}, which is {kind}; the operator can allow the range")]
+    #[error(
+        "`{host}` resolves to {address}, which is {kind}; the operator can allow its range in trust_allowed_ranges"
+    )]
     Forbidden { host: String, address: IpAddr, kind: Forbidden },
-    #[error("http is for loopback, and `{host}` leads to {address}")]
+    #[error("http is allowed on loopback only, and `{host}` resolves to {address}")]
     PlainHttp { host: String, address: IpAddr },
-    #[error("there was no whole answer within {} ms", .0.as_millis())]
+    #[error("no complete answer arrived within {} ms", .0.as_millis())]
     TooSlow(Duration),
     #[error("the server presents the certificate {0}, which is not pinned")]
     NotPinned(Thumbprint),
-    #[error("TLS cannot be set up")]
+    #[error("could not set up TLS")]
     Tls(#[source] rustls::Error),
     #[error("the connection failed")]
     Connection(#[source] io::Error),
@@ -84,13 +86,13 @@ pub enum FetchError {
     NotJson(String),
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
-    #[error("the host cannot be named in TLS")]
+    #[error("the host is not a valid TLS server name")]
     ServerName,
-    #[error("http has no certificate")]
+    #[error("an http URL has no certificate")]
     NoCertificate,
 }
 
-/// A document as it came.
+/// A document as received.
 #[derive(Debug)]
 pub struct Document {
     pub body: Vec<u8>,
@@ -102,7 +104,7 @@ pub struct Fetcher {
     settings: FetchSettings,
     rules: AddressRules,
     resolver: Arc<dyn Resolver>,
-    /// Read from the disk at first need: a machine without authorities can run, and fetch what is pinned.
+    /// Read from disk when first needed: a machine without authorities can still fetch with pins.
     authorities: OnceLock<Arc<dyn ServerCertVerifier>>,
 }
 
@@ -116,12 +118,13 @@ impl Fetcher {
         &self.settings
     }
 
-    /// When what begins now must have ended.
+    /// The deadline of a refresh that starts now.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.settings.time
     }
 
-    /// The document at `url`. With `pins`, the server must present one of them, and no authority counts.
+    /// The document at `url`. With `pins`, the server must present one of these certificates, and authorities
+    /// are ignored.
     pub async fn fetch(
         &self,
         url: &SourceUrl,
@@ -132,8 +135,8 @@ impl Fetcher {
         fetched.unwrap_or(Err(FetchError::TooSlow(self.settings.time)))
     }
 
-    /// The certificate that the server at `url` presents, whoever signed it: for registering it. Nothing is
-    /// asked of the server, and nothing is believed.
+    /// The certificate that the server at `url` presents, whoever signed it, for registering it. Sends no
+    /// request and trusts nothing.
     pub async fn leaf_thumbprint(&self, url: &SourceUrl) -> Result<Thumbprint, FetchError> {
         let found = timeout_at(self.deadline(), self.shake_hands(url)).await;
         found.unwrap_or(Err(FetchError::TooSlow(self.settings.time)))
@@ -145,7 +148,7 @@ impl Fetcher {
         let client = match &pinned {
             Some(pinned) => client(addresses, Arc::clone(pinned) as _)?,
             None if url.is_https() => client(addresses, self.authorities()?)?,
-            // No certificate comes up, and none would do.
+            // Plain http: no certificate is presented, and none would be accepted.
             None => client(addresses, LeafVerifier::new(Accepted::OneOf(Vec::new())))?,
         };
         let request = client.get(url.url().clone()).header(ACCEPT, "application/json");
@@ -158,8 +161,7 @@ impl Fetcher {
         self.read(answered).await
     }
 
-    /// The addresses of the host, all of which may be connected to. One that may not be spoils the others:
-    /// no honest name mixes them.
+    /// The addresses of the host. One forbidden address refuses them all: no honest name mixes them.
     async fn checked_addresses(&self, url: &SourceUrl) -> Result<Vec<SocketAddr>, FetchError> {
         let host = url.host().to_string();
         let addresses = match url.host() {
@@ -239,7 +241,7 @@ impl Fetcher {
     }
 }
 
-/// For one request: the next one has addresses of its own.
+/// A client for one request: the next request resolves its own addresses.
 fn client(addresses: Vec<SocketAddr>, verifier: Arc<dyn ServerCertVerifier>) -> Result<Client, FetchError> {
     Client::builder()
         .user_agent(concat!("runmint/", env!("CARGO_PKG_VERSION")))
@@ -247,7 +249,7 @@ fn client(addresses: Vec<SocketAddr>, verifier: Arc<dyn ServerCertVerifier>) -> 
         .dns_resolver(Arc::new(Checked(addresses)))
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        // A proxy would resolve the name once more, and connect to what it likes.
+        // A proxy would resolve the name again and connect anywhere.
         .no_proxy()
         .referer(false)
         .http1_only()
@@ -256,7 +258,7 @@ fn client(addresses: Vec<SocketAddr>, verifier: Arc<dyn ServerCertVerifier>) -> 
         .map_err(FetchError::Request)
 }
 
-/// The addresses that were checked, whatever name is asked for.
+/// Resolves every name to the checked addresses.
 struct Checked(Vec<SocketAddr>);
 
 impl Resolve for Checked {
@@ -266,7 +268,7 @@ impl Resolve for Checked {
     }
 }
 
-/// `application/json` or one of its kind, such as `application/jwk-set+json` (RFC 7517 §8.5.2).
+/// Accepts `application/json` and `application/*+json`, such as `application/jwk-set+json` (RFC 7517 §8.5.2).
 fn check_type(headers: &HeaderMap) -> Result<(), FetchError> {
     let named = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let essence = named.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();

@@ -1,4 +1,4 @@
-//! How long an answer may be used (RFC 9111 §4.2), within bounds that no issuer moves.
+//! How long a response may be used (RFC 9111 §4.2), within bounds that no issuer can change.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use reqwest::header::{AGE, CACHE_CONTROL, HeaderMap};
 
 const SHORTEST: Duration = Duration::from_mins(1);
 const LONGEST: Duration = Duration::from_hours(24);
-/// Where the issuer says nothing.
+/// If the issuer sets no lifetime.
 const USUAL: Duration = Duration::from_mins(10);
 
 pub(super) fn of(headers: &HeaderMap) -> Duration {
@@ -27,7 +27,7 @@ pub(super) fn of(headers: &HeaderMap) -> Duration {
     }
 }
 
-/// How long the answer has lain in caches on its way.
+/// How long the response has been in caches on its way (RFC 9111 §5.1).
 fn age(headers: &HeaderMap) -> Duration {
     let age = headers.get(AGE).and_then(|value| value.to_str().ok());
     Duration::from_secs(age.and_then(|seconds| seconds.trim().parse().ok()).unwrap_or(0))
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_issuer_says_how_long_within_bounds() {
+    fn the_issuer_sets_the_lifetime_within_bounds() {
         for (cache_control, age, seconds) in [
             (&[][..], None, 600),
             (&["max-age=300"], None, 300),

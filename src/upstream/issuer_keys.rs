@@ -1,7 +1,7 @@
-//! The keys of registered issuers, fetched when they are needed and kept for as long as they may be.
+//! The keys of trusted issuers, fetched when needed and cached for as long as allowed.
 //!
-//! Every registration has a slot of its own: keys are found by issuer, never by `kid` alone, and whoever waits,
-//! waits for the one issuer that made the token.
+//! Every registration has its own slot: keys are found by issuer, never by `kid` alone, and a caller waits
+//! only for the issuer of its token.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,17 +14,17 @@ use super::discovery::{DiscoveredKeys, DiscoveryError, discover};
 use super::fetch::Fetcher;
 use super::registered_issuer::RegisteredIssuer;
 use crate::clock::Clock;
-use crate::trust::foreign_token::{Expectations, ForeignToken, ForeignTokenError, VerifiedClaims};
+use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken, ForeignTokenError};
 use crate::trust::key_set::KeySet;
 
-/// An issuer is asked at most once in this time, whatever the reason: it failed, or a token names a key that
-/// it does not have.
+/// An issuer is asked at most once in this time, whether it failed or a token names a key that it does not
+/// have.
 pub const REST: SignedDuration = SignedDuration::from_secs(30);
 
-/// Keys of an issuer that cannot be asked are used for so long after they should have been fetched again.
+/// How long the keys of an unreachable issuer are used after they should have been refreshed.
 pub const STALE_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// How many issuers have a slot; of more, those that were not needed for the longest time are fetched again.
+/// How many issuers have a slot. Beyond that, the least recently used ones are fetched again.
 const MAX_ISSUERS: usize = 1_000;
 
 pub struct IssuerKeys {
@@ -33,12 +33,12 @@ pub struct IssuerKeys {
     slots: Cache<SlotKey, Arc<Slot>>,
 }
 
-/// Why a token was not accepted: it is wrong, or its issuer's keys are not to be had.
+/// A token was not accepted: it is invalid, or its issuer's keys could not be fetched.
 #[derive(Debug, Error)]
 pub enum NotVerified {
     #[error(transparent)]
     Token(#[from] ForeignTokenError),
-    #[error("the issuer's keys cannot be had: {0}")]
+    #[error("could not fetch the issuer's keys: {0}")]
     Keys(Arc<DiscoveryError>),
 }
 
@@ -51,7 +51,7 @@ struct SlotKey {
 #[derive(Default)]
 struct Slot {
     known: Mutex<Known>,
-    /// Held by whoever asks the issuer. The others wait, and use what came of it.
+    /// Held by the task that asks the issuer. Other callers wait and use its result.
     turns: Arc<Turns<()>>,
 }
 
@@ -78,14 +78,14 @@ impl IssuerKeys {
         Self { fetcher: Arc::new(fetcher), clock, slots: Cache::new(issuers) }
     }
 
-    /// Verifies `token` by the keys of `issuer`. Of a token that another issuer made by its own account,
-    /// nobody is asked. `expected.issuer` does not matter here: it is the registered URL.
+    /// Verifies `token` with the keys of `issuer`. Fetches nothing for a token that claims another issuer.
+    /// Ignores `expected.issuer` and uses the registered URL.
     pub async fn verify(
         &self,
         token: &ForeignToken<'_>,
         issuer: &RegisteredIssuer,
         expected: &Expectations<'_>,
-    ) -> Result<VerifiedClaims, NotVerified> {
+    ) -> Result<AuthenticClaims, NotVerified> {
         if token.claimed_issuer() != issuer.url {
             let (expected, found) = (issuer.url.clone(), token.claimed_issuer().to_owned());
             return Err(ForeignTokenError::Issuer { expected, found }.into());
@@ -101,7 +101,7 @@ impl IssuerKeys {
         }
     }
 
-    /// The keys of `issuer`, fetched if those at hand are too old.
+    /// The keys of `issuer`, fetched if the cached ones are too old.
     pub async fn keys(&self, issuer: &RegisteredIssuer) -> Answer {
         let slot = self.slot(issuer);
         if let Some(answer) = slot.answer(self.clock.now()) {
@@ -114,12 +114,12 @@ impl IssuerKeys {
         }
     }
 
-    /// Forgets what is known of this registration. Whoever needs its keys next, fetches them.
+    /// Drops the cached keys of this registration; the next caller fetches them.
     pub fn forget(&self, id: &str) {
         self.slots.retain(|key, _| key.id != id);
     }
 
-    /// How many issuers something is known of.
+    /// The number of cached issuers.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
@@ -132,7 +132,7 @@ impl IssuerKeys {
         &self.fetcher
     }
 
-    /// Other keys than `seen`, in which a token's key was not found: just fetched by somebody else, or by us.
+    /// Newer keys than `seen`, which lacked a token's key: fetched by another caller meanwhile, or now.
     async fn newer_keys(&self, issuer: &RegisteredIssuer, seen: &Arc<KeySet>) -> Option<Arc<KeySet>> {
         let slot = self.slot(issuer);
         let turn = Arc::clone(&slot.turns).lock_owned().await;
@@ -150,8 +150,8 @@ impl IssuerKeys {
         self.ask(issuer, slot, turn).await.ok()
     }
 
-    /// Asks the issuer, and lets the next one take its turn when that has ended. It ends even if nobody is
-    /// waiting for it any more: else a client that hangs up again and again would have it asked without rest.
+    /// Asks the issuer, then passes the turn on. The request finishes even if its caller is gone: otherwise a
+    /// client that disconnects repeatedly could make the server ask the issuer without pause.
     async fn ask(&self, issuer: &RegisteredIssuer, slot: Arc<Slot>, turn: OwnedMutexGuard<()>) -> Answer {
         let (fetcher, clock, issuer) = (Arc::clone(&self.fetcher), Arc::clone(&self.clock), issuer.clone());
         let asking = tokio::spawn(async move {
@@ -161,7 +161,7 @@ impl IssuerKeys {
                 tracing::warn!(
                     issuer = issuer.id,
                     error = error.with_causes(),
-                    "an issuer has no keys for us"
+                    "could not fetch the keys of a trusted issuer"
                 );
             }
             let answer = slot.learn(outcome, asked_at, clock.now());
@@ -181,12 +181,12 @@ impl IssuerKeys {
 }
 
 impl Slot {
-    /// Never held while anything is waited for.
+    /// Never held across an await.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What can be said without asking the issuer. Nothing, if it is time to ask.
+    /// The answer from the cache; `None` if it is time to ask the issuer.
     fn answer(&self, now: Timestamp) -> Option<Answer> {
         let known = self.known();
         match &known.held {
@@ -203,7 +203,7 @@ impl Slot {
         now: Timestamp,
     ) -> Answer {
         let mut known = self.known();
-        // Not before there is an outcome: those who come in the meantime wait for it.
+        // Set only with the outcome: callers that come meanwhile wait for it.
         known.asked_at = Some(asked_at);
         match outcome {
             Ok(DiscoveredKeys { keys, fresh_for }) => {
@@ -222,12 +222,12 @@ impl Slot {
 }
 
 impl Known {
-    /// Whether the issuer was asked a moment ago. A clock that was set back does not make it rest for longer.
+    /// Whether the issuer was asked less than `REST` ago. A clock that was set back does not extend the rest.
     fn rests(&self, now: Timestamp) -> bool {
         self.asked_at.is_some_and(|asked_at| now.duration_since(asked_at).abs() < REST)
     }
 
-    /// Keys that should have been fetched again, within bounds, or why they could not be.
+    /// Keys past their lifetime but within `STALE_FOR`, or the reason why they could not be refreshed.
     fn stale(&self, now: Timestamp) -> Answer {
         match (&self.held, &self.failure) {
             (Some(held), _) if now.duration_since(held.fresh_until) < STALE_FOR => Ok(Arc::clone(&held.keys)),

@@ -1,4 +1,4 @@
-//! An issuer that somebody registered, as far as its keys are concerned.
+//! A trusted issuer, as far as its keys are concerned.
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -6,24 +6,24 @@ use super::thumbprint::Thumbprint;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisteredIssuer {
-    /// Of the registration: two organizations may register one URL, and share nothing.
+    /// The id of the registration: two organizations may register the same URL, and share nothing.
     pub id: String,
-    /// What `iss` must be, byte for byte.
+    /// The required `iss`, compared byte for byte.
     pub url: String,
     pub keys: KeySource,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// By the discovery document. With `pins`, only a server with one of these certificates is believed.
+    /// Through the discovery document. With `pins`, only a server with one of these certificates is trusted.
     Discovered { pins: Vec<Thumbprint> },
-    /// This key set, and nobody is asked.
+    /// This uploaded key set; nothing is fetched.
     Static { jwks: String },
 }
 
 impl RegisteredIssuer {
-    /// Of everything that decides which keys these are: once it is changed, on whichever replica, keys that
-    /// were fetched before are no longer used.
+    /// A digest of everything that decides which keys these are: once it changes, on whichever replica, keys
+    /// fetched earlier are no longer used.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut digest = Context::new(&SHA256);
         let mut part = |bytes: &[u8]| {

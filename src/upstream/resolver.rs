@@ -1,4 +1,4 @@
-//! From a host name to its addresses. A trait, so that tests have names that change their addresses.
+//! Resolves host names. A trait, so that tests can use names whose addresses change.
 
 use std::future::Future;
 use std::io;
@@ -11,7 +11,7 @@ pub trait Resolver: Send + Sync + 'static {
     fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a>;
 }
 
-/// As the machine resolves names.
+/// The resolver of this machine.
 pub struct SystemResolver;
 
 impl Resolver for SystemResolver {

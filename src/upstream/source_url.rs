@@ -1,4 +1,4 @@
-//! A URL that a document may be fetched from.
+//! A URL from which a document may be fetched.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use url::{Host, Url};
 
 const MAX_URL_BYTES: usize = 2048;
 
-/// https with a host, and without anything that hides where it leads. Whether its addresses are allowed is
-/// only known once they are resolved.
+/// An https URL with a host and without anything that hides its destination. Whether its addresses are
+/// allowed is known only once they are resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceUrl(Url);
 
@@ -26,7 +26,7 @@ pub enum SourceUrlError {
     Query,
 }
 
-/// Whether http will do. It is for tests and for trying things out: on loopback nobody listens in.
+/// Whether http is accepted. It is for tests and trials on loopback, where no attacker can listen in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlainHttp {
     #[default]
@@ -50,8 +50,8 @@ impl SourceUrl {
         Ok(Self(url))
     }
 
-    /// Where the issuer of this URL has its discovery document (OpenID Connect Discovery 1.0 §4). An issuer
-    /// has no query (§3).
+    /// The URL of an issuer's discovery document (OpenID Connect Discovery 1.0 §4). An issuer has no query
+    /// (§3).
     pub fn of_discovery(issuer: &str, plain_http: PlainHttp) -> Result<Self, SourceUrlError> {
         if Self::parse(issuer, plain_http)?.0.query().is_some() {
             return Err(SourceUrlError::Query);

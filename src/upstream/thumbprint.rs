@@ -1,4 +1,4 @@
-//! A certificate by its SHA-256.
+//! The SHA-256 thumbprint of a certificate.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use aws_lc_rs::digest::{SHA256, digest};
 use thiserror::Error;
 
-/// Of the DER of a server's own certificate, written in hexadecimal without colons.
+/// The SHA-256 of the DER of a server's leaf certificate; written in hexadecimal without colons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Thumbprint([u8; 32]);
 

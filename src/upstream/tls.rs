@@ -1,4 +1,4 @@
-//! Whose certificate is accepted: one of an authority, or one that was pinned.
+//! Which certificates are accepted: those of an authority, or pinned ones.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +10,7 @@ use rustls_platform_verifier::Verifier;
 
 use super::thumbprint::Thumbprint;
 
-/// The authorities of this machine, and `extra` ones.
+/// Accepts certificates of this machine's authorities and of `extra` ones.
 pub(super) fn authorities(extra: &[CertificateDer<'static>]) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     Ok(Arc::new(Verifier::new_with_extra_roots(extra.iter().cloned(), provider())?))
 }
@@ -26,8 +26,8 @@ pub(super) fn client(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConf
     Ok(config)
 }
 
-/// Accepts a certificate for what it is, not for who signed it: authorities, names and dates are not looked
-/// at. That the server has the certificate's key is verified as ever.
+/// Accepts a certificate by its thumbprint: authorities, names and dates are not checked. The handshake still
+/// verifies that the server has the certificate's private key.
 #[derive(Debug)]
 pub(super) struct LeafVerifier {
     accepted: Accepted,
@@ -38,7 +38,7 @@ pub(super) struct LeafVerifier {
 #[derive(Debug)]
 pub(super) enum Accepted {
     OneOf(Vec<Thumbprint>),
-    /// For finding out which certificate there is; nothing is sent to such a server.
+    /// To find out which certificate the server has; nothing is sent to such a server.
     Any,
 }
 
@@ -47,12 +47,12 @@ impl LeafVerifier {
         Arc::new(Self { accepted, presented: OnceLock::new(), provider: provider() })
     }
 
-    /// What the server presented.
+    /// The certificate that the server presented.
     pub(super) fn presented(&self) -> Option<Thumbprint> {
         self.presented.get().copied()
     }
 
-    /// What the server presented, if it was refused.
+    /// The certificate that the server presented, if it was refused.
     pub(super) fn refused(&self) -> Option<Thumbprint> {
         self.presented().filter(|presented| !self.accepts(presented))
     }

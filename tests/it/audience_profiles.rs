@@ -211,7 +211,7 @@ async fn refuses_a_token_that_its_audience_could_not_accept(app: TestApp) {
     save(&app, 0, profiles).await;
     for (project, audience, why) in [
         ("p".repeat(60).as_str(), "google", "takes 64 at most"),
-        ("a*b", "aws", "cannot be the AWS session tag `Project`"),
+        ("a*b", "aws", "is not valid as AWS session tag `Project`"),
     ] {
         let mut body = of_project(project);
         body["service"] = "deploy".into();

@@ -166,7 +166,7 @@ async fn a_sealing_key_of_the_wrong_size_is_refused_without_quoting_it() {
             &[("RUNMINT_SEALING_KEY".into(), wrong.into())],
         );
         let exited = process.wait();
-        assert!(exited.refusal(4).contains("32 random bytes"), "{exited:?}");
+        assert!(exited.refusal(4).contains("not 32 bytes in base64"), "{exited:?}");
         assert!(wrong.is_empty() || !exited.stderr.contains(wrong), "{exited:?}");
     }
 }
@@ -186,19 +186,19 @@ async fn only_its_owner_can_read_the_database_file() {
 #[tokio::test]
 async fn refuses_to_start_with_a_setting_that_would_break_a_verifier_and_names_it() {
     for (lines, setting, verifiers) in [
-        ("serve_stale = '19s'", "serve_stale: is at least 20s", "every verifier"),
+        ("serve_stale = '19s'", "serve_stale: must be at least 20s", "every verifier"),
         (
             "serve_stale = '1m'\npublish_ahead = '899s'",
-            "publish_ahead: is at least 15m",
+            "publish_ahead: must be at least 15m",
             "AWS, Azure and Google",
         ),
-        ("publish_ahead = '43530s'", "publish_ahead: is at least 43531s", "Envoy"),
-        ("keep_published = '4499s'", "keep_published: is at least 75m", "Microsoft.IdentityModel"),
-        ("token_lifetime_max = '2h'\nkeep_published = '75m'", "keep_published: is at least 135m", "AWS"),
-        ("rotate_every = '48h'", "rotate_every: is at least 172825s", "Oracle"),
-        ("max_key_age = '30d'", "max_key_age: is at least 31d", "verifier"),
-        ("[algorithms]\n'api://AzureADTokenExchange' = 'ES256'", "is RS256", "Microsoft Entra"),
-        ("[algorithms]\n'api://AzureADTokenExchangeChina' = 'ES256'", "is RS256", "Microsoft Entra"),
+        ("publish_ahead = '43530s'", "publish_ahead: must be at least 43531s", "Envoy"),
+        ("keep_published = '4499s'", "keep_published: must be at least 75m", "Microsoft.IdentityModel"),
+        ("token_lifetime_max = '2h'\nkeep_published = '75m'", "keep_published: must be at least 135m", "AWS"),
+        ("rotate_every = '48h'", "rotate_every: must be at least 172825s", "Oracle"),
+        ("max_key_age = '30d'", "max_key_age: must be at least 31d", "verifier"),
+        ("[algorithms]\n'api://AzureADTokenExchange' = 'ES256'", "must be RS256", "Microsoft Entra"),
+        ("[algorithms]\n'api://AzureADTokenExchangeChina' = 'ES256'", "must be RS256", "Microsoft Entra"),
         ("[algorithms]\n'sts.amazonaws.com' = 'EdDSA'", "algorithms.sts.amazonaws.com", "RS256 or ES256"),
         ("rsa_bits = 1024", "rsa_bits", "2048, 3072 or 4096"),
     ] {
@@ -220,9 +220,9 @@ async fn refuses_to_start_with_an_invalid_setting_in_one_line() {
     for (lines, expected) in [
         ("lisen = 'x'", "runmint.toml: lisen: unknown setting; did you mean listen?"),
         ("[services.x]\nsubjekt = 'x'", "unknown field `subjekt`"),
-        ("token_lifetime = 'soon'", "`soon` is no duration"),
-        ("max_connections = 0", "max_connections: is between 1 and 1000000, not 0"),
-        ("behind_tls_proxy = true\ndev_tls = true", "exclude each other"),
+        ("token_lifetime = 'soon'", "`soon` is not a valid duration"),
+        ("max_connections = 0", "max_connections: must be between 1 and 1000000, not 0"),
+        ("behind_tls_proxy = true\ndev_tls = true", "set only one"),
         ("log_level = 'loud'", "unknown variant `loud`"),
         ("scope = ", "runmint.toml:"),
     ] {
@@ -250,7 +250,7 @@ async fn refuses_to_start_with_an_invalid_setting_in_one_line() {
         ("--listen", "here", "listen: must be ADDRESS:PORT"),
         ("--listen", "0.0.0.0:0", "listen: is not loopback"),
         ("--issuer", "https://id.example.com/oidc/", "issuer: "),
-        ("--shutdown-timeout", "0s", "shutdown_timeout: is between"),
+        ("--shutdown-timeout", "0s", "shutdown_timeout: must be between"),
         ("--database-url", "postgres://u:hunter2@h/d", "--database-url: a password on the command line"),
     ] {
         let exited = installation.run(&["serve", flag, value]);

@@ -25,6 +25,7 @@ mod exchange;
 mod exchange_attacks;
 mod exec;
 mod foreign_tokens;
+mod guide;
 mod init_and_serve;
 mod keys_commands;
 mod minting;

@@ -108,7 +108,7 @@ async fn rotate(app: &TestApp) -> crate::harness::Answer {
 /// Another process on the same database, with its own clock; its keys come after the first one's.
 async fn another_process(app: &TestApp, clock: Arc<ManualClock>) -> App {
     let settings = app.settings();
-    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
     App::new(&settings, store, stores, Vec::new(), clock, app.entropy.clone())
 }
@@ -175,10 +175,10 @@ async fn promotion_waits_for_every_live_process(app: TestApp) {
     let other = another_process(&app, same_clock(&app)).await;
     refresh(&other).await.unwrap();
     let detail = rotate(&app).await.problem(409, "conflict");
-    assert!(detail.contains(&other.replica.name), "{detail}");
+    assert!(detail.contains(&other.serving.replica().name), "{detail}");
     let waiting = keys(&app).await;
     let next = waiting.as_array().unwrap().iter().find(|key| key["state"] == "next").unwrap();
-    assert_eq!(next["not_acknowledged"], json!([other.replica.name]));
+    assert_eq!(next["not_acknowledged"], json!([other.serving.replica().name]));
     // Both look often enough to keep their leases, as in production.
     let five_minutes = async |app: &TestApp, until: i64| {
         for _ in 0..until {
@@ -221,7 +221,7 @@ async fn a_process_with_a_wrong_clock_neither_signs_nor_is_ready(app: TestApp) {
         let readiness = runmint::flows::readiness::readiness(&other).await;
         assert_eq!(readiness.is_ready(), allowed, "{offset}");
         // It keeps serving the keys, which are correct.
-        assert!(other.standing.load().may_serve(&other.rotation, clock.now()));
+        assert!(other.serving.standing().may_serve(&other.rotation, clock.now()));
     }
     // Setting a clock back does not extend a lease.
     clock.set(app.clock.now() - seconds(3_600));
@@ -272,7 +272,7 @@ async fn minting_stops_rather_than_sign_with_a_cold_key(app: TestApp) {
     let (bad, next) = (kid_in_state(&app, "active").await, kid_in_state(&app, "next").await);
     let revoked =
         app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
-    let this = &app.inner().replica.name;
+    let this = &app.inner().serving.replica().name;
     assert_eq!(
         revoked["successor"],
         json!({"kid": next, "signs_from": "2026-01-03T03:04:05Z", "not_acknowledged": [this]})
@@ -284,7 +284,7 @@ async fn minting_stops_rather_than_sign_with_a_cold_key(app: TestApp) {
     assert_eq!(ready.status, 503);
     assert_eq!(
         ready.json()["checks"]["rotation"],
-        "RS256: no key signs before 2026-01-03T03:04:05Z (GET /api/keys and the log say more)"
+        "RS256: no key can sign until 2026-01-03T03:04:05Z (GET /api/keys and the log say more)"
     );
     live(&app, DAY - ALMOST).await;
     app.ask(&run, "").await.problem(503, "unavailable");
@@ -319,8 +319,8 @@ async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
     live(&app, DAY).await;
     let other = another_process(&app, same_clock(&app)).await;
     refresh(&other).await.unwrap();
-    let stale = other.served.load_full();
-    let lease = other.standing.load_full();
+    let stale = other.serving.served();
+    let lease = other.serving.standing().clone();
     let bad = kid_in_state(&app, "active").await;
     let revoked =
         app.post(&app.admin, &format!("/api/keys/{bad}/revoke"), &json!({"compromised": true})).await.ok();
@@ -330,8 +330,8 @@ async fn a_sleeping_process_cannot_sign_with_a_replaced_key(app: TestApp) {
     let token = run["request_token"].as_str().unwrap();
     let run = runmint::flows::mint_id_token::authenticate_run(&other, id, token).await.unwrap();
     // As if the lease were valid and nothing had been read.
-    other.served.store(stale);
-    other.standing.store(lease);
+    other.serving.serve(stale);
+    other.serving.set_standing(lease);
     let request = runmint::flows::mint_id_token::MintRequest {
         audience: None,
         lifetime_seconds: None,
@@ -357,7 +357,7 @@ async fn a_process_that_sleeps_after_the_record_sends_no_token_of_a_revoked_key(
         by,
     });
     let settings = app.settings();
-    let store = Store::open(&settings.database_url, 2).await.unwrap();
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap();
     let store = store.with_clock(app.clock.clone()).with_weather(sleep.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
     let other = App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone());
@@ -507,7 +507,7 @@ async fn tokens_stay_valid_when_settings_are_shortened(app: TestApp) {
     live(&app, seconds(30)).await;
     // The next start uses 75 minutes instead of a day.
     let settings = app.settings_with("keep_published = '75m'");
-    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
     let other = App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone());
     app.clock.advance(SignedDuration::from_hours(2));
@@ -521,7 +521,7 @@ async fn tokens_stay_valid_when_settings_are_shortened(app: TestApp) {
 async fn a_stopped_scheduler_raises_an_alarm(app: TestApp) {
     live(&app, DAY).await;
     // As `serve` records it after each look.
-    app.inner().looked_after_at.store(app.clock.now().as_millisecond(), Ordering::Relaxed);
+    app.inner().serving.note_looked_after(app.clock.now());
     app.clock.advance(seconds(60) - ALMOST);
     assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
     app.clock.advance(ALMOST);
@@ -563,7 +563,7 @@ async fn processes_that_rotate_concurrently_make_one_key(app: TestApp) {
     let sets: Vec<Vec<u8>> = all(&app)
         .iter()
         .map(|one| {
-            let served = one.served.load();
+            let served = one.serving.peek();
             served.publication_of(runmint::signing::keyring::IssuerId::Shared).unwrap().jwks.body.clone()
         })
         .collect();
@@ -638,7 +638,7 @@ async fn a_deleted_organizations_issuer_retires_after_its_last_token(app: TestAp
 async fn an_audience_may_use_es256(app: TestApp) {
     let config = "[algorithms]\n'sts.amazonaws.com' = 'ES256'";
     let settings = app.settings_with(config);
-    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
     let other = App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone());
     look_after_keys(&other).await.unwrap();
@@ -716,7 +716,7 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
     let settings = app.settings();
     let process = async |primary: &str, others: &[String], accesses: u32| {
         let weather = Arc::new(AccessesLeft(AtomicU32::new(accesses)));
-        let store = Store::open(&settings.database_url, 2).await.unwrap();
+        let store = Store::open(settings.exposed_database_url(), 2).await.unwrap();
         let store = store.with_clock(app.clock.clone()).with_weather(weather);
         let stores = SharedKeys::stores_from(primary, others, 6);
         App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone())
@@ -728,7 +728,7 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
     let new_id = other.key_stores.sealing().primary().id().to_owned();
     // The first process could not start again: it has only the old sealing key.
     let error = reseal_keys(&other).await.err().unwrap().to_string();
-    assert!(error.contains(&app.inner().replica.name) && error.contains(&new_id), "{error}");
+    assert!(error.contains(&app.inner().serving.replica().name) && error.contains(&new_id), "{error}");
     assert_eq!(app.database.number(&under(&new_id)).await, 0);
     app.clock.advance(seconds(21));
 

@@ -115,7 +115,7 @@ async fn load_afresh(app: &TestApp, sealing_key: &str, others: &[String]) -> Res
 
 async fn another_process(app: &TestApp, sealing_key: &str, others: &[String]) -> App {
     let settings = app.settings();
-    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores(sealing_key, others);
     App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone())
 }

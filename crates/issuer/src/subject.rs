@@ -1,8 +1,8 @@
-//! The subject, `sub`: a template whose rendering is injective and parses back.
+//! The subject, `sub` (RFC 7519 §4.1.2): a template whose rendering is injective and can be parsed back.
 //!
-//! Cloud policies match subjects as text, often with wildcards, so no attribute's value may look
-//! like another component or like a wildcard: `:`, `%`, `*`, `?`, controls and non-ASCII are
-//! percent-encoded in values, and `/` too where the template itself uses one.
+//! Cloud policies match subjects as text, often with wildcards, so no attribute's value may look like another
+//! component or a wildcard: `:`, `%`, `*`, `?`, control characters and non-ASCII are percent-encoded in
+//! values, and `/` too if the template itself contains one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +18,7 @@ const MAX_PREFIX_BYTES: usize = 63;
 const VALUE: &AsciiSet = &CONTROLS.add(b':').add(b'%').add(b'*').add(b'?');
 const VALUE_BESIDE_SLASHES: &AsciiSet = &VALUE.add(b'/');
 
+/// Literal text with `{name}` where a value goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectTemplate {
     parts: Vec<Part>,
@@ -30,11 +31,12 @@ enum Part {
     Value(String),
 }
 
+/// The text is not a valid template. Each message continues a sentence that begins with the template's place.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum TemplateError {
     #[error("has an unmatched brace")]
     Brace,
-    #[error("has `{{{0}}}`, which is no name")]
+    #[error("has `{{{0}}}`, which is not a valid name")]
     Name(String),
     #[error("has `{{{0}}}` twice")]
     Twice(String),
@@ -46,11 +48,13 @@ pub enum TemplateError {
     Character(char),
 }
 
+/// The text is not a valid prefix of subjects.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("is 1 to {MAX_PREFIX_BYTES} letters, digits, `-`, `.` and `_`")]
+#[error("must be 1 to {MAX_PREFIX_BYTES} letters, digits, `-`, `.` and `_`")]
 pub struct PrefixError;
 
-/// What all subjects of an issuer begin with: one component, of characters that no policy gives a meaning.
+/// Checks the first component of all subjects of an issuer: it has no characters with a meaning in cloud
+/// policies.
 pub fn check_prefix(prefix: &str) -> Result<(), PrefixError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     let fits = (1..=MAX_PREFIX_BYTES).contains(&prefix.len()) && prefix.bytes().all(plain);
@@ -58,7 +62,7 @@ pub fn check_prefix(prefix: &str) -> Result<(), PrefixError> {
 }
 
 impl SubjectTemplate {
-    /// Parses text with `{name}` where a value goes.
+    /// Parses text with `{name}` where a value goes. Refuses a template that could render two runs alike.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -89,7 +93,7 @@ impl SubjectTemplate {
         })
     }
 
-    /// The subject with each name's value in its place; `None` when a value is missing.
+    /// The subject with each name's value in its place; `None` if a value is missing.
     pub fn render<'v>(&self, value_of: impl Fn(&str) -> Option<&'v str>) -> Option<String> {
         let mut subject = String::new();
         for part in &self.parts {
@@ -101,8 +105,8 @@ impl SubjectTemplate {
         Some(subject)
     }
 
-    /// The subject in pieces, each as it stands in every subject that has these values; `None` stands for a value
-    /// that is left open.
+    /// The subject in pieces, each as in every subject with these values; `None` marks a value that is left
+    /// open.
     pub fn render_open<'v>(&self, value_of: impl Fn(&str) -> Option<&'v str>) -> Vec<Option<String>> {
         let piece = |part: &Part| match part {
             Part::Literal(text) => Some(text.clone()),
@@ -113,7 +117,7 @@ impl SubjectTemplate {
         self.parts.iter().map(piece).collect()
     }
 
-    /// The values that `subject` was rendered from; `None` when this template never renders it.
+    /// The values from which `subject` was rendered; `None` if this template never renders it.
     pub fn parse_subject(&self, subject: &str) -> Option<BTreeMap<String, String>> {
         let mut values = BTreeMap::new();
         let mut rest = subject;
@@ -121,7 +125,7 @@ impl SubjectTemplate {
             match part {
                 Part::Literal(text) => rest = rest.strip_prefix(text.as_str())?,
                 Part::Value(name) => {
-                    // Values hold no separator, so the next one ends the value.
+                    // Encoded values contain no separator, so the next one ends the value.
                     let separators: &[char] =
                         if self.encoded == VALUE_BESIDE_SLASHES { &[':', '/'] } else { &[':'] };
                     let end = rest.find(separators).unwrap_or(rest.len());
@@ -147,14 +151,14 @@ impl SubjectTemplate {
         }
     }
 
-    /// Whether it begins with the parts of `other` up to and with the value `name`. What they render then begins
-    /// alike only where those values are alike.
+    /// Whether it begins with the parts of `other` up to and including the value `name`. Their subjects then
+    /// begin alike only if those values are equal.
     pub fn begins_like(&self, other: &Self, name: &str) -> bool {
         let head = other.through(name);
         !head.is_empty() && self.parts.starts_with(head)
     }
 
-    /// The template's text up to and with the value `name`.
+    /// The template's text up to and including the value `name`.
     pub fn text_through(&self, name: &str) -> String {
         self.through(name).iter().map(Part::to_string).collect()
     }
@@ -174,7 +178,7 @@ impl SubjectTemplate {
     }
 }
 
-/// As it was written.
+/// The template as written.
 impl fmt::Display for SubjectTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts.iter().try_for_each(|part| part.fmt(f))
@@ -190,7 +194,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// A value as subjects without slashes have it.
+/// A value as encoded in subjects without slashes.
 pub fn encoded(value: &str) -> String {
     utf8_percent_encode(value, VALUE).to_string()
 }
@@ -216,114 +220,11 @@ fn parse_part(text: &str) -> Result<(Part, &str), TemplateError> {
     Ok((Part::Literal(literal.to_owned()), after))
 }
 
-/// `[a-z][a-z0-9_]{0,62}`.
+/// Whether `name` is `[a-z][a-z0-9_]{0,62}`.
 pub fn is_attribute_name(name: &str) -> bool {
     let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     (1..=63).contains(&name.len()) && name.as_bytes()[0].is_ascii_lowercase() && name.bytes().all(rest)
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const DEPLOY: &str =
-        "{prefix}:deploy:org:{org}:project:{project}:stack:{stack}:operation:{operation}:scope:{scope}";
-    const ENVIRONMENT: &str = "{prefix}:environments:org:{org}:env:{project}/{environment}";
-
-    fn render(template: &str, values: &BTreeMap<String, String>) -> String {
-        SubjectTemplate::parse(template).unwrap().render(|name| values.get(name).map(String::as_str)).unwrap()
-    }
-
-    fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    #[test]
-    fn no_value_forges_a_component_or_a_wildcard() {
-        let forged = values(&[
-            ("prefix", "p"),
-            ("org", "o"),
-            ("project", "x:stack:prod"),
-            ("stack", "*"),
-            ("operation", "u?%2A"),
-            ("scope", "é\u{0}\u{7f}"),
-        ]);
-        assert_eq!(
-            render(DEPLOY, &forged),
-            "p:deploy:org:o:project:x%3Astack%3Aprod:stack:%2A:operation:u%3F%252A:scope:%C3%A9%00%7F"
-        );
-        let slashes = values(&[("prefix", "p"), ("org", "o"), ("project", "a/b"), ("environment", "c")]);
-        assert_eq!(render(ENVIRONMENT, &slashes), "p:environments:org:o:env:a%2Fb/c");
-    }
-
-    #[test]
-    fn a_slash_stays_where_the_template_has_none() {
-        let with_slash = values(&[("a", "x/y")]);
-        assert_eq!(render("s:{a}", &with_slash), "s:x/y");
-    }
-
-    #[test]
-    fn refuses_templates_that_are_ambiguous_or_broken() {
-        use TemplateError::*;
-        for (text, why) in [
-            ("{a}{b}", Ambiguous("a".into())),
-            ("{a}-{b}", Ambiguous("a".into())),
-            ("{a}x", Ambiguous("a".into())),
-            ("{a}:{a}", Twice("a".into())),
-            ("{a", Brace),
-            ("a}", Brace),
-            ("{}", Name(String::new())),
-            ("{A}", Name("A".into())),
-            ("x*:{a}", Character('*')),
-            ("x é", Character(' ')),
-        ] {
-            assert_eq!(SubjectTemplate::parse(text), Err(why), "{text}");
-        }
-    }
-
-    #[test]
-    fn parses_back_only_the_canonical_form() {
-        let template = SubjectTemplate::parse("p:{a}:q:{b}").unwrap();
-        assert!(template.parse_subject("p:x:q:y").is_some());
-        for foreign in ["p:x:q:y:z", "p:x:y", "p:%78:q:y", "p:%3a:q:y", "p:%ff:q:y", "p:x*:q:y", "P:x:q:y"] {
-            assert_eq!(template.parse_subject(foreign), None, "{foreign}");
-        }
-    }
-
-    /// Mostly short texts over the characters that could confuse, so that collisions would show.
-    fn tricky() -> impl Strategy<Value = String> {
-        prop_oneof![
-            "[ab:/%*?2AF3]{1,6}",
-            "(:|%3A|/|%2F|stack|org|\\*|\u{0}|é|e\u{301}){1,4}",
-            any::<String>().prop_filter("not empty", |text| !text.is_empty()),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4_096))]
-
-        #[test]
-        fn rendering_parses_back(project in tricky(), stack in tricky(), operation in tricky(), scope in tricky()) {
-            let given = values(&[
-                ("prefix", "p"), ("org", "o"), ("project", &project),
-                ("stack", &stack), ("operation", &operation), ("scope", &scope),
-            ]);
-            let subject = render(DEPLOY, &given);
-            prop_assert!(subject.is_ascii() && !subject.contains(['*', '?']));
-            let template = SubjectTemplate::parse(DEPLOY).unwrap();
-            prop_assert_eq!(template.parse_subject(&subject), Some(given));
-        }
-
-        #[test]
-        fn different_values_render_differently(
-            a in (tricky(), tricky()), b in (tricky(), tricky()), template in prop_oneof![Just("{x}:{y}"), Just("{x}/{y}"), Just("{x}:b:{y}")],
-        ) {
-            prop_assume!(a != b);
-            let one = render(template, &values(&[("x", &a.0), ("y", &a.1)]));
-            let other = render(template, &values(&[("x", &b.0), ("y", &b.1)]));
-            prop_assert_ne!(one, other);
-        }
-    }
-}
+mod tests;

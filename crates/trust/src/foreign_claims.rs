@@ -17,67 +17,103 @@ const MAX_TOKEN_ID_BYTES: usize = 1024;
 pub struct Expectations<'a> {
     /// The registered URL, byte for byte.
     pub issuer: &'a str,
-    /// Any of these. Of none, no token is for us.
-    pub audiences: &'a [String],
     /// From `iat`, or from now, to `exp`.
     pub max_lifetime: SignedDuration,
     pub now: Timestamp,
 }
 
-/// The claims of a token whose issuer, signature, times and audience were checked.
+/// The claims of a token that its issuer signed and whose times hold. It may be for another relying party:
+/// [`AuthenticClaims::for_one_of`] comes next.
 #[derive(Clone, Debug)]
-pub struct VerifiedClaims {
+pub struct AuthenticClaims {
     claims: Map<String, Value>,
     subject: String,
-    audience: String,
+    audiences: Vec<String>,
     expires_at: Timestamp,
     issued_at: Option<Timestamp>,
     token_id: Option<String>,
     digest: [u8; 32],
 }
 
+/// The claims of a token whose issuer, signature, times and audience were checked.
+#[derive(Clone, Debug)]
+pub struct VerifiedClaims {
+    token: AuthenticClaims,
+    audience: String,
+}
+
+impl AuthenticClaims {
+    /// `aud`, as a list. Empty strings stay in it, and are never accepted.
+    pub fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+
+    /// Requires `aud` to name one of `expected`; with none expected, no token is accepted.
+    ///
+    /// Fails with [`ForeignTokenError::Audience`].
+    pub fn for_one_of(self, expected: &[String]) -> Result<VerifiedClaims, ForeignTokenError> {
+        self.for_one_of_or(expected, |_| false)
+    }
+
+    /// Like [`AuthenticClaims::for_one_of`], where `or` may accept another audience.
+    pub(crate) fn for_one_of_or(
+        self,
+        expected: &[String],
+        or: impl Fn(&str) -> bool,
+    ) -> Result<VerifiedClaims, ForeignTokenError> {
+        let expected_one =
+            expected.iter().find(|wanted| !wanted.is_empty() && self.audiences.contains(wanted));
+        let accepted =
+            expected_one.or_else(|| self.audiences.iter().find(|found| !found.is_empty() && or(found)));
+        match accepted.cloned() {
+            Some(audience) => Ok(VerifiedClaims { token: self, audience }),
+            None => Err(ForeignTokenError::Audience { expected: expected.to_vec(), found: self.audiences }),
+        }
+    }
+}
+
 impl VerifiedClaims {
     pub fn all(&self) -> &Map<String, Value> {
-        &self.claims
+        &self.token.claims
     }
 
     pub fn subject(&self) -> &str {
-        &self.subject
+        &self.token.subject
     }
 
-    /// The one of the expected audiences that the token names.
+    /// The audience by which the token was accepted.
     pub fn audience(&self) -> &str {
         &self.audience
     }
 
     pub fn expires_at(&self) -> Timestamp {
-        self.expires_at
+        self.token.expires_at
     }
 
     pub fn issued_at(&self) -> Option<Timestamp> {
-        self.issued_at
+        self.token.issued_at
     }
 
     /// `jti`, by which the issuer tells its tokens apart (RFC 7519 §4.1.7). Not all have it.
     pub fn token_id(&self) -> Option<&str> {
-        self.token_id.as_deref()
+        self.token.token_id.as_deref()
     }
 
     /// SHA-256 of header and payload as they were signed: equal for every copy of the token, however its
     /// signature is spelled.
     pub fn digest(&self) -> &[u8; 32] {
-        &self.digest
+        &self.token.digest
     }
 }
 
 /// The claims when they are as `expected`. The signature was checked before.
-pub(super) fn verified(
+pub(super) fn authentic(
     claims: &Map<String, Value>,
     digest: [u8; 32],
     expected: &Expectations<'_>,
-) -> Result<VerifiedClaims, ForeignTokenError> {
+) -> Result<AuthenticClaims, ForeignTokenError> {
     let (expires_at, issued_at) = check_times(claims, expected)?;
-    let audience = audience(claims, expected.audiences)?;
+    let audiences = audiences(claims)?;
     let subject = text(claims, "sub")?;
     if subject.len() > MAX_SUBJECT_BYTES {
         return Err(ForeignTokenError::Claim { name: "sub", wanted: "at most 1024 bytes long" });
@@ -86,11 +122,11 @@ pub(super) fn verified(
     if token_id.is_some_and(|id| id.len() > MAX_TOKEN_ID_BYTES) {
         return Err(ForeignTokenError::Claim { name: "jti", wanted: "at most 1024 bytes long" });
     }
-    Ok(VerifiedClaims {
+    Ok(AuthenticClaims {
         subject: subject.to_owned(),
         token_id: token_id.map(str::to_owned),
         claims: claims.clone(),
-        audience,
+        audiences,
         expires_at,
         issued_at,
         digest,
@@ -159,21 +195,37 @@ fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Timest
     at.map(Some).ok_or(ForeignTokenError::Claim { name, wanted: "a number of seconds since 1970" })
 }
 
-/// The first of `expected` that `aud` names. It is a string or an array of strings, and nothing else counts as
-/// one: a list with one wrong element is not a list of audiences.
-fn audience(claims: &Map<String, Value>, expected: &[String]) -> Result<String, ForeignTokenError> {
+/// `aud` is a string or an array of strings (RFC 7519 §4.1.3). A list with one wrong element is not a list of
+/// audiences.
+fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, ForeignTokenError> {
     let wrong = ForeignTokenError::Claim { name: "aud", wanted: "a string, or an array of strings" };
-    let found: Vec<String> = match claims.get("aud") {
-        None => return Err(ForeignTokenError::MissingClaim("aud")),
-        Some(Value::String(one)) => vec![one.clone()],
+    match claims.get("aud") {
+        None => Err(ForeignTokenError::MissingClaim("aud")),
+        Some(Value::String(one)) => Ok(vec![one.clone()]),
         Some(Value::Array(several)) => {
             let texts = several.iter().map(|one| one.as_str().map(str::to_owned));
-            texts.collect::<Option<_>>().ok_or(wrong)?
+            texts.collect::<Option<_>>().ok_or(wrong)
         }
-        Some(_) => return Err(wrong),
-    };
-    match expected.iter().find(|wanted| !wanted.is_empty() && found.contains(wanted)) {
-        Some(audience) => Ok(audience.clone()),
-        None => Err(ForeignTokenError::Audience { expected: expected.to_vec(), found }),
+        Some(_) => Err(wrong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl AuthenticClaims {
+        /// Of claims that nobody signed, without times.
+        pub(crate) fn of(claims: &Map<String, Value>) -> Self {
+            Self {
+                subject: String::new(),
+                audiences: audiences(claims).unwrap(),
+                claims: claims.clone(),
+                expires_at: Timestamp::MAX,
+                issued_at: None,
+                token_id: None,
+                digest: [0; 32],
+            }
+        }
     }
 }

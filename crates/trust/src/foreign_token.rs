@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-pub use crate::foreign_claims::{Expectations, VerifiedClaims};
+pub use crate::foreign_claims::{AuthenticClaims, Expectations, VerifiedClaims};
 pub use crate::foreign_refusal::{ForeignTokenError, RefusalClass};
 
 use crate::algorithm::Algorithm;
@@ -54,13 +54,6 @@ impl<'t> ForeignToken<'t> {
         &self.claims
     }
 
-    /// For whom it is, by its own account: strings of `aud`, if it has any.
-    pub fn claimed_audiences(&self) -> impl Iterator<Item = &str> {
-        let audience = self.claims.get("aud");
-        let several = audience.and_then(Value::as_array).into_iter().flatten();
-        audience.into_iter().filter(|one| one.is_string()).chain(several).filter_map(Value::as_str)
-    }
-
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
@@ -69,13 +62,13 @@ impl<'t> ForeignToken<'t> {
         self.algorithm
     }
 
-    /// Checks issuer, signature, times, lifetime, audience and subject, in this order. `keys` must be those
-    /// of `expected.issuer` and of nobody else.
+    /// Checks issuer, signature, times, lifetime and the form of the other claims, in this order. `keys` must be
+    /// those of `expected.issuer` and no other's. The audience comes after all of this.
     pub fn verify(
         &self,
         keys: &KeySet,
         expected: &Expectations<'_>,
-    ) -> Result<VerifiedClaims, ForeignTokenError> {
+    ) -> Result<AuthenticClaims, ForeignTokenError> {
         if self.issuer != expected.issuer {
             let (expected, found) = (expected.issuer.to_owned(), self.issuer.clone());
             return Err(ForeignTokenError::Issuer { expected, found });
@@ -84,7 +77,7 @@ impl<'t> ForeignToken<'t> {
         if !key.verifies(self.algorithm, self.signing_input.as_bytes(), &self.signature) {
             return Err(ForeignTokenError::Signature);
         }
-        foreign_claims::verified(&self.claims, self.digest(), expected)
+        foreign_claims::authentic(&self.claims, self.digest(), expected)
     }
 
     /// Of what was signed, and not of the signature: of an ECDSA signature anybody can make a second one.

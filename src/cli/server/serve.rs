@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use clap::Args;
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -16,8 +18,8 @@ use crate::launch::{self, FirstKeys, Server};
 
 /// Serve until SIGTERM or Ctrl-C
 ///
-/// Run `runmint init` once before. On SIGTERM no more connections are taken, requests in flight finish
-/// within shutdown_timeout, and the exit code is 0.
+/// Run `runmint init` once before. On SIGTERM the server accepts no more connections, finishes requests in
+/// flight within shutdown_timeout and exits with 0.
 #[derive(Args)]
 #[command(after_help = "Example:  runmint serve --config runmint.toml")]
 pub(in crate::cli) struct Serve {
@@ -44,11 +46,13 @@ impl Serve {
 pub(in crate::cli) async fn bind(settings: &Settings) -> Result<TcpListener, Failure> {
     let listen = settings.listen;
     TcpListener::bind(listen).await.map_err(|error| {
-        Failure::failed(format!("cannot listen on {listen}: {error}; choose another with --listen"))
+        Failure::failed(format!(
+            "could not listen on {listen}: {error}; choose another address with --listen"
+        ))
     })
 }
 
-/// What asks a server to end. Made before it serves: without a handler a signal ends the process at once.
+/// The signals that stop a server. Made before it serves: without a handler a signal kills the process at once.
 pub(in crate::cli) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -56,7 +60,9 @@ pub(in crate::cli) struct Signals {
 
 impl Signals {
     pub(in crate::cli) fn listen() -> Result<Self, Failure> {
-        let handler = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals: {error}")));
+        let handler = |kind| {
+            signal(kind).map_err(|error| Failure::failed(format!("could not handle signals: {error}")))
+        };
         Ok(Self {
             terminate: handler(SignalKind::terminate())?,
             interrupt: handler(SignalKind::interrupt())?,
@@ -64,7 +70,7 @@ impl Signals {
     }
 }
 
-/// Waits for SIGTERM or SIGINT, then ends the server gently.
+/// Waits for SIGTERM or SIGINT, then stops the server gracefully.
 pub(in crate::cli) async fn until_signal(server: Server, mut signals: Signals) -> Result<(), Failure> {
     tokio::select! {
         _ = signals.terminate.recv() => {}
@@ -81,13 +87,25 @@ pub(in crate::cli) async fn until_signal(server: Server, mut signals: Signals) -
 /// A connection is a file descriptor, and the usual soft limit of 1,024 is lower than max_connections.
 fn raise_descriptor_limit(settings: &Settings) {
     let wanted = u64::from(settings.limits.max_connections) + 256;
-    match rlimit::increase_nofile_limit(wanted) {
+    match raise_soft_limit(wanted) {
         Ok(limit) if limit < wanted => tracing::warn!(
             limit,
             max_connections = settings.limits.max_connections,
             "the limit of open files is below max_connections; raise it (ulimit -n)"
         ),
         Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "the limit of open files cannot be read"),
+        Err(error) => tracing::warn!(%error, "could not raise the limit of open files"),
     }
+}
+
+/// The soft limit of open files afterwards: `wanted`, or as much of it as the hard limit leaves.
+fn raise_soft_limit(wanted: u64) -> Result<u64, Errno> {
+    let limit = getrlimit(Resource::Nofile);
+    let soft = limit.current.unwrap_or(u64::MAX);
+    if soft >= wanted {
+        return Ok(soft);
+    }
+    let raised = limit.maximum.map_or(wanted, |hard| hard.min(wanted));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit })?;
+    Ok(raised)
 }

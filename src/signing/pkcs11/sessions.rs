@@ -1,4 +1,4 @@
-//! Sessions with one token, logged in. A session does one thing at a time, so each thread that signs has
+//! Logged-in sessions with one token. A session runs one operation at a time, so each signing thread takes
 //! one for as long as it needs it.
 
 use std::collections::HashMap;
@@ -12,36 +12,41 @@ use cryptoki::mechanism::MechanismType;
 use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
-use cryptoki::types::AuthPin;
+use secrecy::SecretString;
 
 use crate::signing::key_store::KeyStoreError;
-use crate::signing::pkcs11::STORE;
+use crate::signing::pkcs11::failure::{failure, is_about_the_pin, is_lost, name_of, refused, unreachable};
 
 /// No `Debug`: it holds a secret.
 pub(super) struct Sessions {
     module: Pkcs11,
     token_label: String,
-    pin: AuthPin,
+    pin: SecretString,
     idle: Mutex<Vec<OpenSession>>,
-    /// Why the token did not take the PIN. It is not shown to it again: some tries more lock the token.
+    /// Why the token refused the PIN, which is then never sent again: a few more attempts would lock the
+    /// token.
     refused_pin: Mutex<Option<String>>,
 }
 
 pub(super) struct OpenSession {
     pub(super) session: Session,
-    /// It has logged in for the work that it is used for now.
+    /// It logged in for its current work.
     fresh: bool,
-    /// By `CKA_ID`. They mean nothing after this session.
+    /// By `CKA_ID`. The handles are valid in this session only.
     private_keys: HashMap<Vec<u8>, ObjectHandle>,
 }
 
 impl Sessions {
-    /// Opens the first, so that a wrong setting shows here.
-    pub(super) fn start(module: &Path, token_label: String, pin: &str) -> Result<Self, KeyStoreError> {
+    /// Opens the first session, so that a wrong setting fails here.
+    pub(super) fn start(
+        module: &Path,
+        token_label: String,
+        pin: SecretString,
+    ) -> Result<Self, KeyStoreError> {
         let sessions = Self {
             module: load(module)?,
             token_label,
-            pin: pin.into(),
+            pin,
             idle: Mutex::default(),
             refused_pin: Mutex::default(),
         };
@@ -54,8 +59,8 @@ impl Sessions {
         self.module.get_mechanism_list(self.slot()?).map_err(|error| failure(&error))
     }
 
-    /// Does `work` in a session that nobody else uses. If the session turns out to be lost, because the
-    /// token was away or its login has ended, it is done once more in a new one.
+    /// Runs `work` in a session of its own. If the session turns out to be lost, because the token was
+    /// removed or its login ended, `work` runs once more in a new session.
     pub(super) fn with<T>(
         &self,
         work: impl Fn(&mut OpenSession) -> Result<T, Error>,
@@ -64,8 +69,8 @@ impl Sessions {
         let session = idle.map_or_else(|| self.open(), Ok)?;
         match self.work_in(session, &work) {
             Err(error) if is_lost(&error) => {
-                // The others were lost with it. They are closed before the new one opens: the token may
-                // give it a number that one of them had, and would close it in their place.
+                // The other sessions were lost with it. Close them before the new one opens: the token may
+                // reuse one of their numbers, and closing them later would close the new session.
                 drop(mem::take(&mut *lock(&self.idle)));
                 self.work_in(self.open()?, &work).map_err(|error| failure(&error))
             }
@@ -73,14 +78,14 @@ impl Sessions {
         }
     }
 
-    /// Handles of a destroyed key: the token may give their numbers to another key.
+    /// Drops the handles of a destroyed key: the token may reuse their numbers for another key.
     pub(super) fn forget(&self, id: &[u8]) {
         for session in &mut *lock(&self.idle) {
             session.private_keys.remove(id);
         }
     }
 
-    /// A session in which something failed is closed: an operation may be left open in it.
+    /// A session in which an operation failed is closed: the operation may still be open in it.
     fn work_in<T>(
         &self,
         mut session: OpenSession,
@@ -101,12 +106,12 @@ impl Sessions {
         Ok(OpenSession { session, fresh: true, private_keys: HashMap::new() })
     }
 
-    /// Looked for each time: a token that was away may be in another slot when it comes back.
+    /// Searched each time: a token that was removed may come back in another slot.
     fn slot(&self) -> Result<Slot, KeyStoreError> {
         let mut labels = Vec::new();
         let mut found = Vec::new();
         for slot in self.module.get_slots_with_token().map_err(|error| failure(&error))? {
-            // A broken token beside ours is not our business.
+            // Ignore a broken token beside ours.
             let Ok(token) = self.module.get_token_info(slot) else { continue };
             if token.token_initialized() {
                 if token.label() == self.token_label {
@@ -119,18 +124,18 @@ impl Sessions {
         match found[..] {
             [slot] => Ok(slot),
             [] if labels.is_empty() => Err(unreachable(format!(
-                "there is no token `{label}`, nor any other: attach or initialise it, and see that the \
-                 module finds its own configuration"
+                "token `{label}` was not found, and the module shows no other: attach or initialize \
+                 it, and check that the module finds its own configuration"
             ))),
             [] => Err(unreachable(format!(
-                "there is no token `{label}`; those that are there: {}",
+                "token `{label}` was not found; the module shows {}",
                 labels.join(", ")
             ))),
-            _ => Err(refused(format!("{} tokens are labelled `{label}`; only one may be", found.len()))),
+            _ => Err(refused(format!("{} tokens have the label `{label}`; it must be unique", found.len()))),
         }
     }
 
-    /// One session's login is that of all sessions of this process.
+    /// A login applies to all sessions of this process.
     fn log_in(&self, session: &Session) -> Result<(), KeyStoreError> {
         let mut refused_pin = lock(&self.refused_pin);
         if let Some(why) = &*refused_pin {
@@ -142,14 +147,14 @@ impl Sessions {
                 let label = &self.token_label;
                 let why = match error {
                     RvError::PinLocked => format!(
-                        "the PIN of token `{label}` is locked after too many wrong ones: the token's \
+                        "the PIN of token `{label}` is locked after too many wrong attempts: the token's \
                          security officer can set a new one"
                     ),
                     RvError::PinExpired => format!("the PIN of token `{label}` has expired: set a new one"),
                     RvError::UserPinNotInitialized => format!("token `{label}` has no user PIN yet: set one"),
                     _ => format!(
-                        "the PIN of token `{label}` is wrong: correct it and start again (it was tried \
-                         once and is not tried any more)"
+                        "the PIN of token `{label}` is wrong: correct it and restart (it was tried once; \
+                         more attempts could lock the token)"
                     ),
                 };
                 *refused_pin = Some(why.clone());
@@ -168,7 +173,7 @@ impl OpenSession {
         }
     }
 
-    /// Asks the token even if a handle is known: the key may be gone.
+    /// Asks the token even if a handle is known: the key may have been destroyed.
     pub(super) fn find_private_key(&mut self, id: &[u8]) -> Result<Option<ObjectHandle>, Error> {
         let found = self.find(ObjectClass::PRIVATE_KEY, id)?.first().copied();
         if let Some(key) = found {
@@ -177,8 +182,8 @@ impl OpenSession {
         Ok(found)
     }
 
-    /// Without a login a token shows no private key, and calls that no error. So that there is none is
-    /// believed only in a session that has just logged in.
+    /// Without a login a token shows no private key and reports no error. So an empty result is trusted only
+    /// in a session that has just logged in.
     pub(super) fn find(&self, class: ObjectClass, id: &[u8]) -> Result<Vec<ObjectHandle>, Error> {
         let found = self.session.find_objects(&[Attribute::Class(class), Attribute::Id(id.to_vec())])?;
         if found.is_empty() && !self.fresh {
@@ -188,8 +193,8 @@ impl OpenSession {
     }
 }
 
-/// The module, loaded and initialised once in this process. It is never unloaded: threads of its own may
-/// run to the end.
+/// The module, loaded and initialized once in this process. It is never unloaded: its own threads may run
+/// until the process ends.
 fn load(path: &Path) -> Result<Pkcs11, KeyStoreError> {
     static LOADED: Mutex<Vec<(PathBuf, Pkcs11)>> = Mutex::new(Vec::new());
     let mut loaded = lock(&LOADED);
@@ -198,60 +203,19 @@ fn load(path: &Path) -> Result<Pkcs11, KeyStoreError> {
     }
     let shown = path.display();
     let module = Pkcs11::new(path).map_err(|error| match error {
-        Error::LibraryLoading(cause) => refused(format!("the module {shown} cannot be loaded: {cause}")),
-        Error::MissingSymbol(_) => refused(format!("{shown} is no PKCS #11 module")),
+        Error::LibraryLoading(cause) => refused(format!("could not load module {shown}: {cause}")),
+        Error::MissingSymbol(_) => refused(format!("{shown} is not a PKCS #11 module")),
         error => failure(&error),
     })?;
     match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         // Another path may lead to the same module.
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
         Err(error) => {
-            return Err(refused(format!("the module {shown} does not start: {}", name_of(&error))));
+            return Err(refused(format!("could not initialize module {shown}: {}", name_of(&error))));
         }
     }
     loaded.push((path.to_owned(), module.clone()));
     Ok(module)
-}
-
-/// Whether another session may succeed. The handles are here because they die with a login.
-fn is_lost(error: &Error) -> bool {
-    use RvError::{
-        DeviceError, DeviceRemoved, FunctionCanceled, FunctionFailed, GeneralError, KeyHandleInvalid,
-        ObjectHandleInvalid, OperationActive, OperationNotInitialized, SessionClosed, SessionHandleInvalid,
-        SlotIdInvalid, TokenNotPresent, TokenNotRecognized, UnknownErrorCode, UserNotLoggedIn, VendorDefined,
-    };
-    let Error::Pkcs11(error, _) = error else { return false };
-    matches!(error, SessionHandleInvalid | SessionClosed | UserNotLoggedIn)
-        || matches!(error, DeviceError | DeviceRemoved | TokenNotPresent | TokenNotRecognized | SlotIdInvalid)
-        || matches!(error, KeyHandleInvalid | ObjectHandleInvalid | OperationActive | OperationNotInitialized)
-        || matches!(error, GeneralError | FunctionFailed | FunctionCanceled)
-        || matches!(error, VendorDefined(_) | UnknownErrorCode(_))
-}
-
-fn is_about_the_pin(error: RvError) -> bool {
-    use RvError::{PinExpired, PinIncorrect, PinInvalid, PinLenRange, PinLocked, UserPinNotInitialized};
-    matches!(error, PinExpired | PinIncorrect | PinInvalid | PinLenRange | PinLocked | UserPinNotInitialized)
-}
-
-fn failure(error: &Error) -> KeyStoreError {
-    let why = name_of(error);
-    if is_lost(error) { unreachable(why) } else { refused(why) }
-}
-
-/// The name alone: the library's texts are paragraphs of the standard.
-fn name_of(error: &Error) -> String {
-    match error {
-        Error::Pkcs11(error, function) => format!("C_{function:?}: {error:?}"),
-        error => error.to_string(),
-    }
-}
-
-fn unreachable(why: String) -> KeyStoreError {
-    KeyStoreError::Unreachable { store: STORE, why }
-}
-
-fn refused(why: String) -> KeyStoreError {
-    KeyStoreError::Refused { store: STORE, why }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -24,13 +24,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["issuer", "signing"]),
     ("publication", &["issuer", "signing"]),
     ("publishing", &[]),
-    ("store", &["clock", "issuer", "secret", "signing"]),
+    ("domain", &["issuer", "signing"]),
+    ("api", &["clouds", "domain", "issuer", "trust"]),
+    ("store", &["clock", "domain", "issuer", "secret", "signing"]),
     ("served", &["issuer", "publication", "signing"]),
     (
         "app",
         &[
             "clock",
             "config",
+            "domain",
             "entropy",
             "issuer",
             "publishing",
@@ -48,6 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "app",
             "clouds",
             "config",
+            "domain",
             "entropy",
             "issuer",
             "publication",
@@ -60,13 +64,17 @@ const ROOMS: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("http", &["app", "flows", "issuer", "publication", "served", "signing", "store", "trust"]),
+    (
+        "http",
+        &["api", "app", "clouds", "domain", "flows", "issuer", "publication", "served", "signing", "trust"],
+    ),
     (
         "launch",
         &[
             "app",
             "clock",
             "config",
+            "domain",
             "entropy",
             "flows",
             "http",
@@ -76,8 +84,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("cli/terminal", &["clock", "clouds", "config", "entropy", "issuer"]),
-    ("cli/api", &["cli/terminal", "clock", "config", "entropy", "issuer", "secret_file", "trust"]),
+    ("cli/terminal", &["api", "clock", "clouds", "config", "issuer"]),
+    ("cli/api", &["api", "cli/terminal", "clock", "config", "entropy", "issuer", "secret_file", "trust"]),
     (
         "cli/server",
         &[
@@ -86,6 +94,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "cli/terminal",
             "clock",
             "config",
+            "domain",
             "entropy",
             "flows",
             "issuer",
@@ -100,14 +109,14 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli/admin",
         &[
             "cli/api",
-            "cli/clouds",
             "cli/terminal",
             "clock",
+            "api",
             "clouds",
             "config",
+            "domain",
             "issuer",
             "publishing",
-            "store",
             "trust",
         ],
     ),
@@ -117,6 +126,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "cli/admin",
             "cli/api",
             "cli/terminal",
+            "api",
             "clock",
             "clouds",
             "config",
@@ -126,7 +136,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "trust",
         ],
     ),
-    ("cli", &["cli/admin", "cli/api", "cli/clouds", "cli/server", "cli/terminal", "store"]),
+    ("cli", &["cli/admin", "cli/api", "cli/clouds", "cli/server", "cli/terminal", "domain"]),
 ];
 
 #[test]

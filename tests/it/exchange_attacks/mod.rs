@@ -1,6 +1,7 @@
 //! Every way to request more than is allowed: the requested token, the subject token and the policies vary.
 //! Only one combination is granted; every other is refused for its own reason.
 
+mod agreement;
 mod identity;
 mod memory;
 
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use url::form_urlencoded;
 
+use self::agreement::*;
 use self::identity::*;
 use self::memory::*;
 use crate::foreign_issuer::{ForeignIssuer, ForeignKey};
@@ -32,6 +34,7 @@ on_both_engines![
     refuses_a_form_with_a_missing_repeated_or_unknown_field,
     a_deleted_organization_answers_like_an_unknown_one,
     a_policy_applies_to_other_audiences_only_if_it_names_them,
+    exchanges_explanations_and_replays_cannot_differ,
     a_token_is_remembered_for_as_long_as_it_is_accepted,
     the_issuer_bounds_the_requested_lifetime,
     a_change_after_the_decision_undoes_it,

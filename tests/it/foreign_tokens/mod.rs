@@ -111,6 +111,6 @@ fn verify(token: &str, keys: &KeySet) -> Result<VerifiedClaims, ForeignTokenErro
 fn verify_at(token: &str, keys: &KeySet, now: Timestamp) -> Result<VerifiedClaims, ForeignTokenError> {
     let audiences = ["urn:pulumi:org:acme".to_owned(), AUDIENCE.to_owned(), String::new()];
     let max_lifetime = SignedDuration::from_hours(1);
-    let expected = Expectations { issuer: ISSUER, audiences: &audiences, max_lifetime, now };
-    ForeignToken::parse(token)?.verify(keys, &expected)
+    let expected = Expectations { issuer: ISSUER, max_lifetime, now };
+    ForeignToken::parse(token)?.verify(keys, &expected)?.for_one_of(&audiences)
 }

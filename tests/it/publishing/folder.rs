@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 
+use secrecy::SecretString;
 use tempfile::TempDir;
 
 use runmint_testing::places::{Fetched, KEYS, Place, publish, written};
@@ -25,7 +26,7 @@ impl Place for Folder {
         format!("file://{}/our%20site/", self.0.path().display())
     }
 
-    fn environment(&self) -> Vec<(String, String)> {
+    fn environment(&self) -> Vec<(String, SecretString)> {
         Vec::new()
     }
 

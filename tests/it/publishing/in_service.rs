@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 use runmint::app::App;
 use runmint::clock::Clock;
-use runmint::flows::publish_keys::publish_keys;
+use runmint::copies::Target;
+use runmint::flows::publish_copies::publish_copies;
 use runmint::flows::readiness::readiness;
 use runmint::flows::rotate_keys::{RotateError, look_after_keys, rotate_now};
-use runmint::publishing::Target;
 use runmint::signing::algorithm::SigningAlgorithm;
 use runmint::signing::keyring::{IssuerId, RingId};
 use runmint::signing::rotation::Hold;
@@ -131,30 +131,30 @@ async fn another_process_writes_what_one_cannot(app: TestApp) {
 
 async fn an_expired_claim_gives_no_right_to_write(app: TestApp) {
     let (store, slow, quick) = (&app.inner().store, Uuid::from_u128(1), Uuid::from_u128(2));
-    store.want_publication("a copy", DAY).await.unwrap();
-    let claim = async |by| store.claim_publication("a copy", by, CLAIM).await.unwrap().is_some();
+    store.want_copy("a copy", DAY).await.unwrap();
+    let claim = async |by| store.claim_copy("a copy", by, CLAIM).await.unwrap().is_some();
     let renew = async |by| store.renew_claim("a copy", by, CLAIM).await.unwrap();
     assert!(claim(slow).await);
     assert!(!claim(quick).await);
     assert!(renew(slow).await);
     app.clock.advance(CLAIM);
     assert!(!renew(slow).await, "it was paused");
-    assert!(!store.record_publication("a copy", slow, 1).await.unwrap());
+    assert!(!store.record_copy("a copy", slow, 1).await.unwrap());
     assert!(claim(quick).await);
     assert!(!renew(slow).await);
-    assert!(!store.record_publication("a copy", slow, 1).await.unwrap());
-    store.distrust_publication("a copy", slow).await.unwrap();
-    assert!(store.record_publication("a copy", quick, 2).await.unwrap());
-    store.distrust_publication("a copy", slow).await.unwrap();
-    assert_eq!(store.publications().await.unwrap()[0].revision, Some(2));
+    assert!(!store.record_copy("a copy", slow, 1).await.unwrap());
+    store.distrust_copy("a copy", slow).await.unwrap();
+    assert!(store.record_copy("a copy", quick, 2).await.unwrap());
+    store.distrust_copy("a copy", slow).await.unwrap();
+    assert_eq!(store.copies().await.unwrap()[0].revision, Some(2));
 }
 
 async fn a_process_that_stops_leaves_its_turn_to_the_others(app: TestApp) {
     let (store, ending, other) = (&app.inner().store, Uuid::from_u128(1), Uuid::from_u128(2));
-    store.want_publication("a copy", DAY).await.unwrap();
-    assert!(store.claim_publication("a copy", ending, CLAIM).await.unwrap().is_some());
+    store.want_copy("a copy", DAY).await.unwrap();
+    assert!(store.claim_copy("a copy", ending, CLAIM).await.unwrap().is_some());
     store.end_lease(ending).await.unwrap();
-    assert!(store.claim_publication("a copy", other, CLAIM).await.unwrap().is_some());
+    assert!(store.claim_copy("a copy", other, CLAIM).await.unwrap().is_some());
 }
 
 async fn no_key_takes_over_on_request_while_a_copy_is_broken(app: TestApp) {
@@ -271,7 +271,7 @@ impl Site {
 /// Another process on the app's database and clock that has looked once.
 async fn process(app: &TestApp, target: Target) -> App {
     let settings = app.settings();
-    let store = Store::open(&settings.database_url, 2).await.unwrap().with_clock(app.clock.clone());
+    let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
     let process = App::new(&settings, store, stores, vec![target], app.clock.clone(), app.entropy.clone());
     look_after_keys(&process).await.unwrap();
@@ -280,7 +280,7 @@ async fn process(app: &TestApp, target: Target) -> App {
 
 /// The work that a process does every five seconds, in the least favourable order.
 async fn look(process: &App) {
-    publish_keys(process).await.unwrap();
+    publish_copies(process).await.unwrap();
     look_after_keys(process).await.unwrap();
 }
 
@@ -293,12 +293,12 @@ async fn live(app: &TestApp, process: &App, time: SignedDuration) {
 }
 
 fn signer(app: &TestApp, process: &App) -> String {
-    let served = process.served.load();
+    let served = process.serving.peek();
     served.keyring.signer(SHARED, &process.rotation, app.clock.now()).unwrap().kid().to_owned()
 }
 
 fn alarms(process: &App) -> Vec<String> {
-    process.alarms.load().iter().map(|alarm| alarm.what.clone()).collect()
+    process.serving.notices().alarms().iter().map(|alarm| alarm.what.clone()).collect()
 }
 
 async fn refused(process: &App, site: &Site) {

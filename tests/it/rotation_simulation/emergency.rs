@@ -44,7 +44,7 @@ impl Alarm {
     pub(super) async fn raise(self) {
         let app = &self.replica.app;
         let ring = RingId { issuer: IssuerId::Shared, algorithm: self.algorithm };
-        let stolen = app.served.load().keyring.find(&self.kid).and_then(|(_, key)| key.signing_key.clone());
+        let stolen = app.serving.peek().keyring.find(&self.kid).and_then(|(_, key)| key.signing_key.clone());
         let fresh = make_key(app, ring).await.ok();
         let outcome = app.store.revoke_key(self.kid.clone(), app.rotation, self.operator, fresh).await;
         self.journal.note(format_args!("{} is revoked: {}", self.journal.name(&self.kid), outcome.is_ok()));

@@ -63,7 +63,7 @@ impl World {
 
     pub(super) async fn notice_changes(&mut self, replica: &Replica) {
         let now = self.now();
-        if replica.app.served.load().revision != self.records.revision() {
+        if replica.app.serving.peek().revision != self.records.revision() {
             self.records.check(now).await;
         } else if replica.heard_at().is_some_and(|at| at >= now) {
             self.records.are_known_at(now);
@@ -100,7 +100,7 @@ impl World {
             (machine.looked_at, machine.next_look) = (Some(now), soon);
             let replica = machine.running.as_ref().expect("one that is late runs");
             replica.keep_up();
-            leases.push(replica.app.replica.id);
+            leases.push(replica.app.serving.replica().id);
             self.totals.looks_left_out += 1;
         }
         self.records.renew_leases(&leases, now).await;
@@ -124,6 +124,6 @@ impl World {
             && !machine.stepped
             && self.is_within_bound(number)
             && replica.line.is_calm()
-            && replica.app.served.load().revision == self.records.revision()
+            && replica.app.serving.peek().revision == self.records.revision()
     }
 }

@@ -11,7 +11,7 @@ use runmint::entropy::SystemEntropy;
 use runmint::flows::refresh_keys::{RefreshError, SPACING, refresh, refresh_if_older};
 use runmint::flows::rotate_keys::look_after_keys;
 use runmint::publication::Publication;
-use runmint::served::Standing;
+use runmint::serving::Standing;
 use runmint::signing::keyring::IssuerId;
 use runmint::signing::rotation::RotationPolicy;
 use runmint::store::Store;
@@ -64,7 +64,7 @@ impl Site {
 
     /// Connections of one machine; they outlive its processes, to save opening them again.
     pub(super) async fn connect(&self) -> Store {
-        let store = Store::open(&self.settings.database_url, 1).await.unwrap();
+        let store = Store::open(self.settings.exposed_database_url(), 1).await.unwrap();
         store.with_clock(self.truth.clone())
     }
 
@@ -123,9 +123,9 @@ impl Replica {
     /// Sets the state as if it had looked a moment ago and found nothing new.
     pub(super) fn keep_up(&self) {
         let now = Some(self.clock.now());
-        let before = self.app.standing.load_full();
+        let before = self.app.serving.standing().clone();
         let standing = Standing { seen_at: now, confirmed_at: now, ..Standing::clone(&before) };
-        self.app.standing.store(Arc::new(standing));
+        self.app.serving.set_standing(standing);
         self.listen();
     }
 
@@ -137,12 +137,12 @@ impl Replica {
     /// The answer to a request for the key set; the conditions are those of `http::discovery`.
     pub(super) async fn key_set(&self) -> Option<Arc<Publication>> {
         let app = &self.app;
-        let fresh = || app.standing.load().may_serve(&app.rotation, app.clock.now());
+        let fresh = || app.serving.standing().may_serve(&app.rotation, app.clock.now());
         if !fresh() {
             refresh_if_older(app, SPACING).await;
             self.listen();
         }
-        if fresh() { app.served.load().publication_of(IssuerId::Shared).cloned() } else { None }
+        if fresh() { app.serving.peek().publication_of(IssuerId::Shared).cloned() } else { None }
     }
 
     /// The true time at which the served state last matched the database.
@@ -152,7 +152,7 @@ impl Replica {
 
     /// Runs after every possible access to the database: this clock has the same offset now as then.
     pub(super) fn listen(&self) {
-        let Some(confirmed_at) = self.app.standing.load().confirmed_at else { return };
+        let Some(confirmed_at) = self.app.serving.standing().confirmed_at else { return };
         let mut heard = self.heard.lock().unwrap();
         if heard.is_none_or(|(by_its_clock, _)| by_its_clock != confirmed_at) {
             *heard = Some((confirmed_at, confirmed_at - self.clock.off_by()));

@@ -60,7 +60,8 @@ impl World {
         let now = self.now();
         let certain = self.records.certain_signer(algorithm, now).is_some();
         // A process that lost the answer when it read the keys pauses before it asks again.
-        let reads = replica.app.standing.load().trouble.is_none() && !replica.is_blind.load(Ordering::SeqCst);
+        let reads =
+            replica.app.serving.standing().trouble.is_none() && !replica.is_blind.load(Ordering::SeqCst);
         let calm = reads && replica.line.is_calm() && self.is_within_bound(number);
         let must_refuse = self.machines[number].must_refuse;
         let request =

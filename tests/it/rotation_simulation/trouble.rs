@@ -216,7 +216,7 @@ impl World {
         let machine = &mut self.machines[number];
         machine.gone = true;
         let Some(replica) = machine.running.take() else { return };
-        let _ = replica.app.store.end_lease(replica.app.replica.id).await;
+        let _ = replica.app.store.end_lease(replica.app.serving.replica().id).await;
         self.totals.leaves += 1;
     }
 
@@ -369,7 +369,7 @@ impl World {
                 .must(refuses, || format!("{} would sign with its clock", self.machines[number].name));
             self.count_barred(number);
         }
-        let served = replica.app.served.load();
+        let served = replica.app.serving.peek();
         let publication = served.publication_of(IssuerId::Shared).expect("it serves");
         let (revision, etag) = (served.revision, publication.jwks.etag.clone());
         let same = self.etags.entry(revision).or_insert_with(|| etag.clone());

@@ -302,7 +302,7 @@ impl World {
         let now = self.now();
         for machine in &self.machines {
             let Some(replica) = &machine.running else { continue };
-            let served = replica.app.served.load();
+            let served = replica.app.serving.peek();
             self.journal.must(served.revision == self.records.revision(), || {
                 format!("{} does not know the newest keys", machine.name)
             });

@@ -94,10 +94,7 @@ fn a_missing_region_stops_the_start() {
     let runtime = Runtime::new().unwrap();
     let settings = AwsKmsSettings { endpoint: None, region: None, rsa_bits: RsaBits::Bits2048 };
     let error = runtime.block_on(AwsKmsKeys::connect(settings, runtime.handle().clone())).err().unwrap();
-    assert_eq!(
-        error.to_string(),
-        "aws-kms refused: no region is known: set it in the configuration or in AWS_REGION"
-    );
+    assert_eq!(error.to_string(), "aws-kms refused: no region is set: set aws_kms_region or AWS_REGION");
 }
 
 fn without_credentials_no_request_is_sent() {

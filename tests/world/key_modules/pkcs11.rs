@@ -13,7 +13,6 @@ use runmint::signing::generate::RsaBits;
 use runmint::signing::key_store::{KeyStore, KeyStoreError, StoredKey};
 use runmint::signing::pkcs11::{Pkcs11Keys, Pkcs11Settings};
 use tempfile::TempDir;
-use zeroize::Zeroizing;
 
 use crate::key_modules::lives;
 use crate::key_modules::own_process::{Variables, each_in_its_own_process, given};
@@ -169,11 +168,11 @@ fn the_store_recovers_from_a_restart_of_the_module() {
 }
 
 fn a_wrong_pin_is_tried_once() {
-    let error = failure_of(Pkcs11Settings { pin: Zeroizing::new(WRONG_PIN.to_owned()), ..settings() });
+    let error = failure_of(Pkcs11Settings { pin: WRONG_PIN.into(), ..settings() });
     assert_eq!(
         error,
-        "pkcs11 refused: the PIN of token `signing keys` is wrong: correct it and start again (it was tried \
-         once and is not tried any more)"
+        "pkcs11 refused: the PIN of token `signing keys` is wrong: correct it and restart (it was tried \
+         once; more attempts could lock the token)"
     );
 
     // The PIN changes while in use: many threads must not exhaust the tries that the token allows.
@@ -195,8 +194,8 @@ fn a_wrong_pin_is_tried_once() {
 
 fn an_unknown_token_is_reported_with_the_available_ones() {
     let error = failure_of(Pkcs11Settings { token_label: "siging keys".to_owned(), ..settings() });
-    let (start, labels) = error.split_once("; those that are there: ").unwrap();
-    assert_eq!(start, "pkcs11 does not answer: there is no token `siging keys`");
+    let (start, labels) = error.split_once("; the module shows ").unwrap();
+    assert_eq!(start, "pkcs11 does not answer: token `siging keys` was not found");
     let mut labels: Vec<&str> = labels.split(", ").collect();
     labels.sort_unstable();
     assert_eq!(labels, ["`signing keys`", "`somebody else's`"]);
@@ -204,10 +203,7 @@ fn an_unknown_token_is_reported_with_the_available_ones() {
 
 fn refuses_a_file_that_is_not_a_module() {
     let error = failure_of(Pkcs11Settings { module: "/nonexistent/module.so".into(), ..settings() });
-    assert!(
-        error.starts_with("pkcs11 refused: the module /nonexistent/module.so cannot be loaded: "),
-        "{error}"
-    );
+    assert!(error.starts_with("pkcs11 refused: could not load module /nonexistent/module.so: "), "{error}");
 }
 
 /// They cannot be used to destroy a key either.
@@ -227,7 +223,7 @@ fn settings() -> Pkcs11Settings {
     Pkcs11Settings {
         module: given(MODULE).into(),
         token_label: LABEL.to_owned(),
-        pin: Zeroizing::new(PIN.to_owned()),
+        pin: PIN.into(),
         rsa_bits: RsaBits::Bits2048,
     }
 }

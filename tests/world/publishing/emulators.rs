@@ -12,6 +12,7 @@ use object_store::{Attribute, Attributes, ObjectStore, PutOptions};
 use reqwest::Client;
 use runmint::clock::{Clock, SystemClock};
 use runmint_testing::places::{AZURITE_ACCOUNT, AZURITE_KEY, Fetched, Place, variables};
+use secrecy::SecretString;
 
 use crate::harness::Process;
 
@@ -59,7 +60,7 @@ impl Place for Moto {
         "s3://documents/site".to_owned()
     }
 
-    fn environment(&self) -> Vec<(String, String)> {
+    fn environment(&self) -> Vec<(String, SecretString)> {
         variables(&[
             ("AWS_ENDPOINT_URL", &self.address),
             ("AWS_ALLOW_HTTP", "true"),
@@ -139,7 +140,7 @@ impl Place for Azurite {
         format!("az://{}/site", self.container)
     }
 
-    fn environment(&self) -> Vec<(String, String)> {
+    fn environment(&self) -> Vec<(String, SecretString)> {
         variables(&[
             ("AZURE_STORAGE_ENDPOINT", &format!("{}/{AZURITE_ACCOUNT}", self.address)),
             ("AZURE_ALLOW_HTTP", "true"),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use runmint_issuer::duration::parse_seconds;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
@@ -44,23 +45,9 @@ impl<const MIN: u32, const MAX: u32> FromStr for CloudDuration<MIN, MAX> {
     }
 }
 
-/// Digits alone are seconds. With units, the larger comes first and each at most once.
+/// Digits alone are seconds, as clouds' own tools write them.
 fn seconds_of(text: &str) -> Option<u64> {
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        return text.parse().ok();
-    }
-    let mut units = [('h', 3_600), ('m', 60), ('s', 1)].into_iter();
-    let mut total = 0_u64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, after) = rest.split_at(end);
-        let unit = after.chars().next()?;
-        let (_, seconds) = units.find(|(name, _)| *name == unit)?;
-        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(seconds)?)?;
-        rest = &after[unit.len_utf8()..];
-    }
-    Some(total)
+    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { parse_seconds(text) }
 }
 
 impl<const MIN: u32, const MAX: u32> fmt::Display for CloudDuration<MIN, MAX> {

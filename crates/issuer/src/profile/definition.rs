@@ -1,41 +1,77 @@
-//! A profile as an owner writes it, and what can be wrong with that.
+//! A profile as an owner writes it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use indexmap::IndexMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::{MAX_PROFILES, MAX_TAGS, MAX_TEMPLATE_BYTES, MIN_SUBJECT_LIMIT};
-use crate::audience::AudienceError;
-use crate::lifetime::MIN_LIFETIME;
-use crate::subject::{MAX_SUBJECT_BYTES, TemplateError};
+/// All profiles of an organization as written: audience, or a prefix and `*` → profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileDefinitions(pub IndexMap<String, ProfileDefinition>);
 
-/// How tokens for some audiences differ from what they would be by default.
+impl ProfileDefinitions {
+    /// Whether a profile asks for ES256.
+    pub fn mention_es256(&self) -> bool {
+        self.0.values().any(|profile| profile.algorithm == Some(ProfileAlgorithm::Es256))
+    }
+}
+
+impl Serialize for ProfileDefinitions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ProfileDefinitions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        unique(deserializer).map(Self)
+    }
+}
+
+impl JsonSchema for ProfileDefinitions {
+    fn inline_schema() -> bool {
+        IndexMap::<String, ProfileDefinition>::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        IndexMap::<String, ProfileDefinition>::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        IndexMap::<String, ProfileDefinition>::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        IndexMap::<String, ProfileDefinition>::json_schema(generator)
+    }
+}
+
+/// How tokens for an audience differ from the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProfileDefinition {
-    /// Service → template. A service that is not here keeps its own subject.
+    /// Service → template. A service that is missing here keeps its own subject.
     #[serde(deserialize_with = "unique", skip_serializing_if = "IndexMap::is_empty")]
     pub subject: IndexMap<String, String>,
-    /// Of the names in a service's own subject, those in which runs may differ and have the same subject.
+    /// Names in a service's own subject in which runs may differ and still share a subject.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub subject_omits: Vec<String>,
-    /// The subjects from before, for those who have not changed yet.
+    /// The previous subjects, for projects that have not migrated yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_subject: Option<PreviousDefinition>,
-    /// The longest subject that the audience takes.
+    /// The longest subject that the audience accepts, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_subject_bytes: Option<usize>,
-    /// The only claims, beside the registered ones.
+    /// The only claims, in addition to the registered ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub include_claims: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leave_out_claims: Option<Vec<String>>,
-    /// When nobody asks for less; nobody gets more.
+    /// The default and longest lifetime, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime_seconds: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,17 +83,18 @@ pub struct ProfileDefinition {
     pub source_identity: Option<String>,
 }
 
+/// The subjects before a migration, and the runs that keep them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviousDefinition {
-    /// Service → template. A service that is not here had its own subject.
+    /// Service → template. A service that is missing here had its own subject.
     #[serde(default, deserialize_with = "unique", skip_serializing_if = "IndexMap::is_empty")]
     pub subject: IndexMap<String, String>,
     #[serde(rename = "for")]
     pub whom: PreviousFor,
 }
 
-/// Whose runs keep the subjects from before.
+/// The runs that keep the previous subjects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`for` is \"all\" or an array of projects")]
 pub enum PreviousFor {
@@ -65,13 +102,14 @@ pub enum PreviousFor {
     Projects(Vec<String>),
 }
 
+/// The word `all`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum All {
     All,
 }
 
-/// Those that relying parties agree on.
+/// The algorithms that relying parties have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ProfileAlgorithm {
     #[serde(rename = "RS256")]
@@ -80,99 +118,19 @@ pub enum ProfileAlgorithm {
     Es256,
 }
 
+/// AWS session tags (IAM User Guide, "Passing session tags in AWS STS").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionTagsDefinition {
     /// Tag → the claim with its value.
     #[serde(deserialize_with = "unique")]
     pub tags: IndexMap<String, String>,
-    /// Tags that go with the session into the next role.
+    /// Tags that pass on to the next role of a session (role chaining).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transitive: Vec<String>,
 }
 
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum ProfileError {
-    #[error("an organization has at most {MAX_PROFILES} profiles")]
-    TooMany,
-    #[error("audience `{audience}`: {source}")]
-    Audience { audience: String, source: AudienceError },
-    #[error("audience `{0}`: `*` stands at the end, or not at all")]
-    Star(String),
-    #[error("profile of `{audience}`: {source}")]
-    Profile { audience: String, source: DefinitionError },
-}
-
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum DefinitionError {
-    #[error("subject of {service}: {source}")]
-    Template { service: String, source: TemplateError },
-    #[error("subject of {0}: a template has at most {MAX_TEMPLATE_BYTES} bytes")]
-    TemplateTooLong(String),
-    #[error("subject of {service}: {source}")]
-    Subject { service: String, source: SubjectRefusal },
-    #[error("there is no service `{0}`")]
-    UnknownService(String),
-    #[error("subject_omits: `{0}` is left out of none of these subjects")]
-    OmitsNothing(String),
-    #[error("previous_subject: it is for no project; leave it out")]
-    PreviousForNobody,
-    #[error("previous_subject: it is the same as the present one for every service")]
-    PreviousIsPresent,
-    #[error("max_subject_bytes is {MIN_SUBJECT_LIMIT} to {MAX_SUBJECT_BYTES}")]
-    MaxSubjectBytes,
-    #[error("include_claims and leave_out_claims exclude each other")]
-    IncludeAndLeaveOut,
-    #[error("claim `{0}` is in every token: it is neither included nor left out")]
-    RegisteredClaim(String),
-    #[error("no service has a claim `{0}`")]
-    UnknownClaim(String),
-    #[error("`{0}` is given twice")]
-    Twice(String),
-    #[error("lifetime_seconds is {min} to {max}", min = MIN_LIFETIME.as_secs())]
-    Lifetime { max: i64 },
-    #[error("aws_session_tags: AWS takes 1 to {MAX_TAGS} tags")]
-    TagCount,
-    #[error(
-        "aws_session_tags: `{0}` is no tag's name: 1 to 128 of letters, digits, spaces and `_.:/=+-@`, not beginning with `aws:`"
-    )]
-    TagName(String),
-    #[error("aws_session_tags: `{0}` stands there in another case: AWS does not tell them apart")]
-    TagCase(String),
-    #[error("aws_session_tags: `{0}` is transitive and no tag")]
-    Transitive(String),
-    #[error("`{0}` is no text, which a tag and a source identity are")]
-    NotText(String),
-    #[error("Microsoft Entra verifies RS256 alone")]
-    EntraAlgorithm,
-}
-
-/// Why a template would make subjects that say too little, or that somebody else could have.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum SubjectRefusal {
-    #[error("`{{{0}}}` is nothing that this service's own subjects depend on")]
-    Unknown(String),
-    #[error(
-        "must begin with `{head}`, as this service's own subjects do: otherwise another organization or service could speak of the same subject"
-    )]
-    Head { head: String },
-    #[error(
-        "must begin with `{{prefix}}:{word}:`, as this service's own subjects do: otherwise another service could speak of the same subject"
-    )]
-    Word { word: String },
-    #[error("`:org:` stands only right before `{{org}}`, or runs could pass for another organization's")]
-    OrganizationTwice,
-    #[error(
-        "leaves out {{{0}}}: runs that differ in nothing else would have the same subject. Where that is meant, name it in subject_omits"
-    )]
-    LeavesOut(String),
-    #[error(
-        "could be taken for `{other}`, which other runs have or had: put a word of its own where it begins to differ, as `:v2:` before the next value"
-    )]
-    Ambiguous { other: String },
-}
-
-/// A map in which no name stands twice: which of the two would count?
+/// A map in which every name is unique: which of two values would count?
 pub(super) fn unique<'de, D, V>(deserializer: D) -> Result<IndexMap<String, V>, D::Error>
 where
     D: Deserializer<'de>,
@@ -194,7 +152,7 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueMap<V> {
         let mut map = IndexMap::new();
         while let Some((name, value)) = access.next_entry::<String, V>()? {
             if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` stands twice")));
+                return Err(A::Error::custom(format_args!("`{name}` appears twice")));
             }
             map.insert(name, value);
         }

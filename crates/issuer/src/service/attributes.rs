@@ -1,4 +1,4 @@
-//! What the orchestrator attests, checked against what the service declares.
+//! The attributes that an orchestrator attests, checked against the service's declaration.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use super::definition::AttributeDefinition;
 
 pub(super) const MAX_ATTRIBUTE_BYTES: usize = 255;
 
-/// What the orchestrator attested, checked against its service.
+/// Attribute → value.
 pub type Attributes = BTreeMap<String, String>;
 
-/// Why a run's attributes were refused. Every one names the attribute and what would do.
+/// Why a run's attributes were refused. Each error names the attribute and what would be accepted.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum AttributeError {
     #[error("attribute `{0}` is missing")]
     Missing(String),
-    #[error("attribute `{name}` is not one of this service's: {known}")]
+    #[error("attribute `{name}` is not one of this service's attributes: {known}")]
     Unknown { name: String, known: String },
     #[error("attribute `{0}` is empty")]
     Empty(String),
@@ -24,7 +24,7 @@ pub enum AttributeError {
     TooLong { name: String, bytes: usize },
     #[error("attribute `{0}` has white space at its beginning or end")]
     WhiteSpace(String),
-    #[error("attribute `{name}` is one of {allowed}, not `{found}`")]
+    #[error("attribute `{name}` must be one of {allowed}, not `{found}`")]
     NotAllowed { name: String, allowed: String, found: String },
 }
 

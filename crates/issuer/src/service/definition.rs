@@ -1,4 +1,4 @@
-//! A service as an operator writes it, and what can be wrong with that.
+//! A service as an operator writes it, and its errors.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,12 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::MAX_ATTRIBUTES;
 use crate::subject::TemplateError;
 
-/// A service as it stands in a configuration file.
+/// The largest number of attributes and derived values of a service.
+pub const MAX_ATTRIBUTES: usize = 32;
+
+/// A service in a configuration file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceDefinition {
@@ -18,7 +20,7 @@ pub struct ServiceDefinition {
     pub(super) attributes: IndexMap<String, AttributeDefinition>,
     #[serde(default)]
     pub(super) derived: IndexMap<String, DerivedDefinition>,
-    /// Claim → template. When absent, every attribute and derived value is a claim of its own name.
+    /// Claim → template. If missing, every attribute and derived value is a claim of its own name.
     pub(super) claims: Option<IndexMap<String, String>>,
 }
 
@@ -28,11 +30,11 @@ pub(super) struct AttributeDefinition {
     pub(super) required: Option<bool>,
     /// The only values accepted.
     pub(super) values: Option<Vec<String>>,
-    /// Template over the other attributes, taken when the orchestrator gives no value.
+    /// Template over the other attributes, used if the orchestrator gives no value.
     pub(super) default: Option<String>,
 }
 
-/// A value that follows from an attribute.
+/// A value that is derived from an attribute.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DerivedDefinition {
@@ -42,40 +44,43 @@ pub(super) struct DerivedDefinition {
     pub(super) otherwise: String,
 }
 
+/// The definition of a service is invalid.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ServiceError {
-    #[error("service names are lower-case letters, digits and underscores: `{0}`")]
+    #[error("`{0}` is not a valid service name: use lower-case letters, digits and underscores")]
     Name(String),
     #[error("`{0}` is built in; choose another name")]
     BuiltIn(String),
     #[error("subject: {0}")]
     Subject(TemplateError),
     #[error(
-        "subject: must begin with `{{prefix}}:<word>:`, where no other service uses <word>, or two services could speak of the same subject"
+        "subject: must begin with `{{prefix}}:<word>:`, with a <word> that no other service uses, or two services could have the same subject"
     )]
     SubjectStart,
-    #[error("subject: begins with `{{prefix}}:{word}:` like service `{other}`")]
+    #[error("subject: begins with `{{prefix}}:{word}:` as service `{other}` does")]
     SubjectTaken { word: String, other: String },
     #[error("subject: must contain `{{org}}`, or one organization could take the identity of another's runs")]
     SubjectWithoutOrganization,
-    #[error("`{{{0}}}` is neither an attribute nor derived")]
+    #[error("`{{{0}}}` is neither an attribute nor a derived value")]
     Unknown(String),
     #[error("`{{{0}}}` is in the subject and must therefore be required, or have a default")]
     Optional(String),
-    #[error("`{0}` is no attribute name: lower-case letters, digits and underscores")]
+    #[error("`{0}` is not a valid attribute name: use lower-case letters, digits and underscores")]
     AttributeName(String),
     #[error("`{0}` is set by the issuer itself")]
     Reserved(String),
-    #[error("claim `{0}`: a name is lower-case letters, digits and underscores, or an https URL of your own")]
+    #[error(
+        "`{0}` is not a valid claim name: use lower-case letters, digits and underscores, or an https URL of your own"
+    )]
     ClaimName(String),
     #[error("claim or default `{0}`: {1}")]
     Template(String, TemplateError),
-    #[error("attribute `{0}`: `required` and `default` exclude each other")]
+    #[error("attribute `{0}`: set `required` or `default`, not both")]
     RequiredAndDefault(String),
-    #[error("`{0}` is an attribute and derived too: one of the two needs another name")]
-    Twofold(String),
+    #[error("`{0}` is both an attribute and a derived value: rename one of them")]
+    AttributeAndDerived(String),
     #[error(
-        "subject: `:org:` stands only right before `{{org}}`, or one organization's runs could pass for another's"
+        "subject: `:org:` may appear only right before `{{org}}`, or one organization's runs could pass for another's"
     )]
     OrganizationTwice,
     #[error("a service has at most {MAX_ATTRIBUTES} attributes")]

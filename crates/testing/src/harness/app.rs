@@ -132,7 +132,8 @@ impl TestApp {
         let scheme = if config.contains("dev_tls = true") { "https" } else { "http" };
         let issuer = format!("{scheme}://{address}/oidc");
         let settings = settings(config, &issuer, &database.url, folder.path());
-        let store = Store::open(&settings.database_url, settings.database_connections).await.unwrap();
+        let store =
+            Store::open(settings.exposed_database_url(), settings.database_connections).await.unwrap();
         // The database's clock is the test's, too.
         let store = store.with_clock(clock.clone());
         let stores = SharedKeys::stores(&keys::sealing_key_text(), &[]);
@@ -171,7 +172,7 @@ impl TestApp {
     /// The RS256 key that signs for the shared issuer.
     pub fn signing_key(&self) -> Arc<SigningKey> {
         let ring = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
-        let served = self.inner().served.load();
+        let served = self.inner().serving.peek();
         Arc::clone(served.keyring.signer(ring, &self.inner().rotation, self.clock.now()).unwrap())
     }
 

@@ -3,7 +3,8 @@
 mod shelf;
 
 use reqwest::RequestBuilder;
-use runmint::publishing::{Object, Outcome, PublishError, Published, Target};
+use runmint::copies::{Object, Outcome, PublishError, Published, Target};
+use secrecy::SecretString;
 
 pub use shelf::{BEARER_TOKEN, Fault, Shelf};
 
@@ -29,7 +30,7 @@ pub const SECRETS: [&str; 5] = [
 #[expect(async_fn_in_trait, reason = "only tests of this workspace call it, and none from another thread")]
 pub trait Place {
     fn target(&self) -> String;
-    fn environment(&self) -> Vec<(String, String)>;
+    fn environment(&self) -> Vec<(String, SecretString)>;
     /// As a browser would.
     async fn fetch(&self, path: &str) -> Fetched;
     /// Overwrites it as an outsider would.
@@ -74,7 +75,7 @@ pub async fn puts_headers_right(place: &impl Place) {
     assert_eq!(place.fetch(KEYS).await, Fetched::json("{}"));
 }
 
-pub async fn fails(target: &str, environment: &[(String, String)], why: &str) {
+pub async fn fails(target: &str, environment: &[(String, SecretString)], why: &str) {
     let error = publish_to(target, environment, &OBJECTS).await.unwrap_err();
     assert!(error.to_string().contains(why), "{error}");
     assert!(error.to_string().contains(KEYS), "{error}");
@@ -89,7 +90,7 @@ pub async fn publish(place: &impl Place, objects: &[(&str, &str)]) -> Result<Vec
 
 pub async fn publish_to(
     target: &str,
-    environment: &[(String, String)],
+    environment: &[(String, SecretString)],
     objects: &[(&str, &str)],
 ) -> Result<Vec<Published>, PublishError> {
     let object = |&(path, body): &(&str, &str)| Object { path: path.to_owned(), body: body.into() };
@@ -109,8 +110,8 @@ fn published(paths: &[&str], outcome: Outcome) -> Vec<Published> {
     paths.iter().map(|&path| Published { path: path.to_owned(), outcome }).collect()
 }
 
-pub fn variables(variables: &[(&str, &str)]) -> Vec<(String, String)> {
-    variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+pub fn variables(variables: &[(&str, &str)]) -> Vec<(String, SecretString)> {
+    variables.iter().map(|&(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 impl Fetched {

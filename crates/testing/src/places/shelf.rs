@@ -14,6 +14,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use reqwest::Client;
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -80,7 +81,7 @@ impl Shelf {
         self.state.written.lock().unwrap().clone()
     }
 
-    pub fn as_s3(&self) -> Vec<(String, String)> {
+    pub fn as_s3(&self) -> Vec<(String, SecretString)> {
         variables(&[
             ("AWS_ENDPOINT_URL", &self.address),
             ("AWS_ALLOW_HTTP", "true"),
@@ -97,7 +98,7 @@ impl Place for Shelf {
         "gs://documents/site".to_owned()
     }
 
-    fn environment(&self) -> Vec<(String, String)> {
+    fn environment(&self) -> Vec<(String, SecretString)> {
         variables(&[
             ("GOOGLE_BASE_URL", &self.address),
             ("GOOGLE_ALLOW_HTTP", "true"),

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::audience::SpeakingPolicies;
 use super::explanation::{PolicyExplanation, RuleExplanation};
 use super::run::{RunMismatch, RunRequest};
-use super::{Decision, Grant, PoliciesError, Policy, Rule, check_bounds};
+use super::{Decision, Grant, Policy, Rule};
 use crate::pattern::Pattern;
 
 /// What the caller wants the token to become.
@@ -23,12 +24,6 @@ pub enum Asked {
     Personal { name: String },
     Runner { name: String },
     Run(RunRequest),
-}
-
-/// The policies of one issuer, with every pattern compiled.
-#[derive(Clone, Debug)]
-pub struct CompiledPolicies {
-    policies: Vec<Policy>,
 }
 
 /// What the policies say. Policies are counted from 0.
@@ -50,7 +45,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Evaluation {
     pub decision: Verdict,
-    /// One for each policy, in their order.
+    /// One for each policy that speaks to the token, in their order.
     pub explanation: Vec<PolicyExplanation>,
 }
 
@@ -69,57 +64,23 @@ pub enum Inapplicable {
     Run(#[from] RunMismatch),
 }
 
-impl CompiledPolicies {
-    /// Patterns are compiled when a policy is read; this checks the bounds of all together.
-    pub fn compile(policies: &[Policy]) -> Result<Self, PoliciesError> {
-        check_bounds(policies)?;
-        Ok(Self { policies: policies.to_vec() })
+impl SpeakingPolicies<'_> {
+    /// Decides, and tells why.
+    pub fn evaluate(&self, asked: &Asked) -> Evaluation {
+        let explanation: Vec<_> =
+            self.iter().map(|(index, policy)| explain(index, policy, self.claims(), asked)).collect();
+        let matching = explanation.iter().filter(|policy| policy.matches);
+        Evaluation { decision: verdict(matching.map(|policy| (policy.policy, policy.decision))), explanation }
     }
 
-    /// The policy that a verdict counts.
-    pub fn policy(&self, index: usize) -> Option<&Policy> {
-        self.policies.get(index)
+    /// Decides as [`SpeakingPolicies::evaluate`] does, without telling why.
+    pub fn decide(&self, asked: &Asked) -> Verdict {
+        let claims = self.claims();
+        let matching = self.iter().filter(|(_, policy)| {
+            policy.applies_to(asked, claims).is_ok() && policy.rules().iter().all(|rule| rule.matches(claims))
+        });
+        verdict(matching.map(|(index, policy)| (index, policy.decision())))
     }
-
-    /// How much there is to match against.
-    pub fn text_bytes(&self) -> usize {
-        self.policies.iter().map(Policy::text_bytes).sum()
-    }
-
-    pub fn policies(&self) -> &[Policy] {
-        &self.policies
-    }
-}
-
-impl Evaluation {
-    /// Counts policies as in the list that these were taken from: `numbers` says where each was.
-    pub fn renumber(&mut self, numbers: &[usize]) {
-        let number = |policy: &mut usize| *policy = numbers.get(*policy).copied().unwrap_or(*policy);
-        if let Verdict::Allowed { policy } | Verdict::DeniedByPolicy { policy } = &mut self.decision {
-            number(policy);
-        }
-        self.explanation.iter_mut().for_each(|one| number(&mut one.policy));
-    }
-}
-
-/// Decides, and tells why.
-pub fn evaluate(policies: &CompiledPolicies, claims: &Map<String, Value>, asked: &Asked) -> Evaluation {
-    let explanation: Vec<_> = policies
-        .policies
-        .iter()
-        .enumerate()
-        .map(|(index, policy)| explain(index, policy, claims, asked))
-        .collect();
-    let matching = explanation.iter().filter(|policy| policy.matches);
-    Evaluation { decision: verdict(matching.map(|policy| (policy.policy, policy.decision))), explanation }
-}
-
-/// Decides as [`evaluate`] does, without telling why.
-pub fn decide(policies: &CompiledPolicies, claims: &Map<String, Value>, asked: &Asked) -> Verdict {
-    let matching = policies.policies.iter().enumerate().filter(|(_, policy)| {
-        policy.applies_to(asked, claims).is_ok() && policy.rules().iter().all(|rule| rule.matches(claims))
-    });
-    verdict(matching.map(|(index, policy)| (index, policy.decision())))
 }
 
 fn verdict(matching: impl Iterator<Item = (usize, Decision)>) -> Verdict {

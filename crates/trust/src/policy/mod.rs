@@ -4,6 +4,7 @@
 //! `syntax` and `run`. A [`Policy`] is only ever one that makes sense by itself; [`saving`] refuses more, and
 //! [`evaluation`] decides.
 
+pub mod audience;
 mod document;
 mod entries;
 pub mod evaluation;

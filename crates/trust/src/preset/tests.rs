@@ -2,7 +2,8 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::lint::{Code, Severity, lint};
-use crate::policy::evaluation::{Asked, CompiledPolicies, Verdict, decide};
+use crate::policy::audience::PoliciesInForce;
+use crate::policy::evaluation::{Asked, Verdict};
 use crate::policy::saving::check_for_saving;
 
 fn inputs(values: &[(&str, &str)]) -> PresetInputs {
@@ -24,9 +25,10 @@ fn filled(preset: &str, values: &[(&str, &str)]) -> FilledPreset {
 }
 
 fn is_allowed(filled: &FilledPreset, claims: &Value) -> bool {
-    let compiled = CompiledPolicies::compile(&filled.policies).unwrap();
+    let compiled = PoliciesInForce::compile(filled.policies.clone()).unwrap();
     let claims: &Map<String, Value> = claims.as_object().unwrap();
-    matches!(decide(&compiled, claims, &Asked::Organization { admin: false }), Verdict::Allowed { .. })
+    let verdict = compiled.speaking_to(claims, "acme").decide(&Asked::Organization { admin: false });
+    matches!(verdict, Verdict::Allowed { .. })
 }
 
 /// `claims` are allowed, and no longer with any one of `others` in place of what they have.

@@ -151,8 +151,7 @@ fn a_run_gets_its_attributes_from_claims_the_policy_and_the_caller() {
 #[test]
 fn a_run_that_the_policy_does_not_describe_is_not_granted() {
     let why = |policy: &Value, asked: RunRequest, claims: &Map<String, Value>| {
-        let policies = CompiledPolicies::compile(&policies([policy.clone()])).unwrap();
-        let evaluation = evaluate(&policies, claims, &Asked::Run(asked));
+        let evaluation = evaluate(&policies([policy.clone()]), claims, &Asked::Run(asked));
         assert_eq!(evaluation.decision, Verdict::NoMatch);
         evaluation.explanation[0].why_not_applicable.clone().unwrap()
     };
@@ -209,7 +208,7 @@ fn the_explanation_says_what_was_asked_and_what_was_found() {
         allow(json!({"sub": "repo:acme/other:*", "aud": "*acme", "groups": "j", "no.such": "x"})),
         json!({"decision": "deny", "tokenType": "team", "teamName": "ops", "rules": {"repository": "acme/website"}}),
     ]);
-    let evaluation = evaluate(&CompiledPolicies::compile(&all).unwrap(), &claims, &ORGANIZATION);
+    let evaluation = evaluate(&all, &claims, &ORGANIZATION);
     let shown = format!("{}…", "é".repeat(128));
     assert_eq!(
         serde_json::to_value(&evaluation).unwrap(),

@@ -7,7 +7,8 @@ mod saving;
 
 use serde_json::{Map, Value};
 
-use super::evaluation::{Asked, CompiledPolicies, Verdict, decide, evaluate};
+use super::audience::PoliciesInForce;
+use super::evaluation::{Asked, Evaluation, Verdict};
 use super::*;
 
 fn policy(json: Value) -> Policy {
@@ -27,9 +28,14 @@ fn claims(json: Value) -> Map<String, Value> {
 
 /// Both ways of asking give the same verdict.
 fn verdict(policies: &[Policy], claims: &Map<String, Value>, asked: &Asked) -> Verdict {
-    let compiled = CompiledPolicies::compile(policies).unwrap();
-    let evaluation = evaluate(&compiled, claims, asked);
-    assert_eq!(evaluation.decision, decide(&compiled, claims, asked));
+    let evaluation = evaluate(policies, claims, asked);
+    let compiled = PoliciesInForce::compile(policies.to_vec()).unwrap();
+    assert_eq!(evaluation.decision, compiled.all_about(claims).decide(asked));
     assert_eq!(evaluation.explanation.len(), policies.len());
     evaluation.decision
+}
+
+/// By every policy, whomever the token is for.
+fn evaluate(policies: &[Policy], claims: &Map<String, Value>, asked: &Asked) -> Evaluation {
+    PoliciesInForce::compile(policies.to_vec()).unwrap().all_about(claims).evaluate(asked)
 }

@@ -187,7 +187,7 @@ fn bounds_hold_for_all_policies_together() {
     let large = document(64, 500);
     assert!(matches!(parse_policies(documents(3, &large)), Err(PoliciesError::TooMuchText(_))));
     let large: Vec<_> = (0..3).map(|_| policy(large.clone())).collect();
-    assert!(matches!(CompiledPolicies::compile(&large), Err(PoliciesError::TooMuchText(_))));
+    assert!(matches!(PoliciesInForce::compile(large), Err(PoliciesError::TooMuchText(_))));
     let one_is_none = documents(1, &small)
         .into_iter()
         .chain(documents(1, &json!({"decision": "allow", "tokenType": "team", "rules": {}})));

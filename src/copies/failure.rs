@@ -1,5 +1,5 @@
-//! What can go wrong, in words of our own. The store's errors are never shown whole: they repeat what a
-//! server answered and which address was asked, and either can hold a credential.
+//! Errors in our own words. The store's errors are never shown whole: they repeat the server's answer and the
+//! requested address, and either can contain a credential.
 
 use std::error::Error as StdError;
 use std::iter;
@@ -17,50 +17,50 @@ pub enum PublishError {
     #[error("{variable} {why}")]
     Variable { variable: String, why: &'static str },
     #[error(
-        "{target} cannot be opened: {problem}; its settings are the variables AWS_*, GOOGLE_* or AZURE_* \
-         of the environment"
+        "could not open {target}: {problem}; its settings are the environment variables AWS_*, GOOGLE_* or \
+         AZURE_*"
     )]
     Settings { target: String, problem: String },
-    #[error("`{path}` cannot be the path of an object: it needs plain parts with one slash between each two")]
+    #[error("`{path}` is not a valid object path: use plain parts, separated by single slashes")]
     Path { path: String },
-    #[error("{value:?} cannot be a Cache-Control header")]
+    #[error("{value:?} is not a valid Cache-Control header")]
     CacheControl { value: String },
     #[error(
-        "there are no credentials for {path} at {target}: {what}; see whether the files and addresses in the \
-         environment are right"
+        "could not get credentials for {path} at {target}: {what}; check the files and addresses in the \
+         environment"
     )]
     Credentials { path: String, target: String, what: String },
     #[error("{doing} {path} at {target} failed: {what}; {advice}")]
     Failed { doing: &'static str, path: String, target: String, what: String, advice: &'static str },
     #[error(
-        "{path} was written to {target} and came back with {difference}; see whether something else writes \
-         there or the store changes what it is given, and publish again"
+        "{path} was written to {target} and came back with {difference}; check whether something else \
+         writes there or the store changes what it is given, and publish again"
     )]
     Altered { path: String, target: String, difference: &'static str },
     #[error(
-        "{path} was not published at {target} within {seconds} seconds; see whether the store can be \
+        "{path} was not published at {target} within {seconds} seconds; check whether the store can be \
          reached, and publish again"
     )]
     TooLate { path: String, target: String, seconds: u64 },
 }
 
-/// How the store's own name for an error starts and ends, in the XML of all three clouds.
+/// What surrounds the store's error code, in the XML of all three clouds.
 const CODE: (&str, &str) = ("<Code>", "</Code>");
 const MAX_CODE_CHARS: usize = 64;
-/// What the store's client puts before the status of an answer.
+/// What the store's client writes before the status of an answer.
 const STATUS: &str = "Server returned non-2xx status code: ";
 
 const BARE_REDIRECT: &str = "Received redirect without LOCATION";
 
-/// Why a request failed, and what to do about it.
+/// Why a request failed, and what the operator can do.
 pub(super) struct Reason {
     pub(super) what: String,
     pub(super) advice: &'static str,
 }
 
-const UNWELL: &str = "see whether the store is well, and publish again";
-const ELSEWHERE: &str = "see whether the region and the endpoint are right";
-const UNREACHED: &str = "see whether the endpoint is right and can be reached from here";
+const UNWELL: &str = "check that the store is available, and publish again";
+const ELSEWHERE: &str = "check the region and the endpoint";
+const UNREACHED: &str = "check that the endpoint is right and reachable from here";
 
 pub(super) fn reason(error: &object_store::Error) -> Reason {
     for cause in causes(error) {
@@ -68,7 +68,7 @@ pub(super) fn reason(error: &object_store::Error) -> Reason {
             return connection(broken);
         }
         if let Some(failure) = cause.downcast_ref::<std::io::Error>() {
-            let advice = "see whether the folder can be written to";
+            let advice = "check that the folder is writable";
             return Reason { what: failure.to_string(), advice };
         }
         if let Some(answer) = cause.to_string().strip_prefix(STATUS) {
@@ -79,11 +79,12 @@ pub(super) fn reason(error: &object_store::Error) -> Reason {
             return Reason { what, advice: ELSEWHERE };
         }
     }
-    let what = "the answer is none that such a store gives".to_owned();
-    Reason { what, advice: "see whether the endpoint is right" }
+    let what = "the answer is not one that such a store gives".to_owned();
+    Reason { what, advice: "check the endpoint" }
 }
 
-/// Why a store cannot be opened. The innermost cause does not quote settings; it may miss the name of a file.
+/// Why a store could not be opened. The innermost cause does not quote settings, but may lack the name of a
+/// file.
 pub(super) fn settings_problem(error: &object_store::Error) -> String {
     let causes: Vec<_> = causes(error).collect();
     let [.., outer, inner] = &causes[..] else { return error.to_string() };
@@ -106,7 +107,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 }
 
 fn connection(broken: &HttpError) -> Reason {
-    // The innermost cause knows nothing of the request.
+    // The innermost cause contains nothing from the request.
     let innermost = causes(broken).last().map(ToString::to_string).unwrap_or_default();
     match broken.kind() {
         HttpErrorKind::Connect => Reason { what: format!("no connection: {innermost}"), advice: UNREACHED },
@@ -115,8 +116,8 @@ fn connection(broken: &HttpError) -> Reason {
     }
 }
 
-/// From `403 Forbidden: <Error><Code>AccessDenied</Code>…`: the status and the code, of which nothing but
-/// letters can be a code.
+/// The status and the code from `403 Forbidden: <Error><Code>AccessDenied</Code>…`. A code consists of
+/// letters only.
 fn refusal(answer: &str) -> Reason {
     let (status, body) = answer.split_once(": ").unwrap_or((answer, ""));
     let plain = |text: &str| text.len() <= MAX_CODE_CHARS && text.chars().all(|c| c.is_ascii_alphabetic());
@@ -130,9 +131,9 @@ fn refusal(answer: &str) -> Reason {
 
 fn advice(status: &str) -> &'static str {
     match status.get(..3) {
-        Some("401" | "403") => "see whether the credentials are right and may read and write there",
-        Some("404") => "see whether the bucket or container exists",
-        Some("400") => "see whether the credentials, the region and the endpoint are right",
+        Some("401" | "403") => "check that the credentials are right and allow reading and writing there",
+        Some("404") => "check that the bucket or container exists",
+        Some("400") => "check the credentials, the region and the endpoint",
         Some("301" | "302" | "307" | "308") => ELSEWHERE,
         _ => UNWELL,
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::row::Columns;
 use super::{Store, StoreError};
-use crate::domain::static_copy::PublicationRecord;
+use crate::domain::static_copy::CopyRecord;
 
 /// The right to write a copy.
 pub struct Claimed {
@@ -16,7 +16,7 @@ pub struct Claimed {
 
 impl Store {
     /// Promotions wait for this target, until nobody has wanted it for `keep`.
-    pub async fn want_publication(&self, target: &str, keep: SignedDuration) -> Result<(), StoreError> {
+    pub async fn want_copy(&self, target: &str, keep: SignedDuration) -> Result<(), StoreError> {
         let sql = format!(
             "INSERT INTO publications (target, wanted_until) VALUES ($1, {} + $2)
              ON CONFLICT (target) DO UPDATE SET wanted_until = excluded.wanted_until",
@@ -31,7 +31,7 @@ impl Store {
     }
 
     /// The targets that promotions wait for.
-    pub async fn publications(&self) -> Result<Vec<PublicationRecord>, StoreError> {
+    pub async fn copies(&self) -> Result<Vec<CopyRecord>, StoreError> {
         let sql = format!(
             "SELECT target, revision, written_at FROM publications WHERE wanted_until > {} ORDER BY target",
             self.now_sql()
@@ -39,7 +39,7 @@ impl Store {
         let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&self.read).await?;
         rows.iter()
             .map(|row| {
-                Ok(PublicationRecord {
+                Ok(CopyRecord {
                     target: row.text("target")?,
                     revision: row.optional_integer("revision")?,
                     written_at: row.optional_time("written_at")?,
@@ -50,7 +50,7 @@ impl Store {
 
     /// Lets one process write for a while: two at once could leave the older documents. `None` when it is
     /// another's turn.
-    pub async fn claim_publication(
+    pub async fn claim_copy(
         &self,
         target: &str,
         by: Uuid,
@@ -100,12 +100,7 @@ impl Store {
 
     /// Records that the documents of `revision` were written and read back, and lets others write. `false` when
     /// the claim ended before: then nobody knows what another wrote.
-    pub async fn record_publication(
-        &self,
-        target: &str,
-        by: Uuid,
-        revision: i64,
-    ) -> Result<bool, StoreError> {
+    pub async fn record_copy(&self, target: &str, by: Uuid, revision: i64) -> Result<bool, StoreError> {
         let now = self.now_sql();
         let sql = format!(
             "UPDATE publications SET revision = $1, written_at = {now}, claimed_until = 0
@@ -123,7 +118,7 @@ impl Store {
     /// Records that nobody knows what is in this copy: no key that waits counts as served there any more.
     /// Those that were chosen to sign do: they were there for long enough, and an outage of a bucket must not
     /// end all tokens.
-    pub async fn distrust_publication(&self, target: &str, by: Uuid) -> Result<(), StoreError> {
+    pub async fn distrust_copy(&self, target: &str, by: Uuid) -> Result<(), StoreError> {
         let sql = format!(
             "UPDATE publications SET revision = NULL
              WHERE target = $1 AND claimed_by = $2 AND claimed_until > {}",

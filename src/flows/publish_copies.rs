@@ -1,19 +1,19 @@
 //! Static copies of discovery and key sets, for issuers that an object store or a CDN answers for.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
-use crate::app::{App, CopyTrouble};
-use crate::domain::static_copy::PublicationRecord;
+use crate::app::App;
+use crate::copies::known::CopyTrouble;
+use crate::copies::{Object, Outcome, PublishError, Target};
+use crate::domain::static_copy::CopyRecord;
 use crate::flows::refresh_keys::{RefreshError, refresh};
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
-use crate::publishing::{Object, Outcome, PublishError, Target};
-use crate::served::Served;
+use crate::serving::Served;
 use crate::store::StoreError;
 
 /// What nobody has asked for in this time is not waited for any more: it left the configuration.
@@ -37,7 +37,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 const TURN_AGAIN: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Error)]
-enum PublishKeysError {
+enum PublishCopiesError {
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
@@ -64,15 +64,15 @@ enum Found {
 
 /// Writes what changed to every target, in turn with the other processes. Trouble with one target leaves
 /// the others alone.
-pub async fn publish_keys(app: &App) -> Result<(), StoreError> {
-    let _one_at_a_time = app.publishing.lock().await;
-    for target in &app.publish_to {
+pub async fn publish_copies(app: &App) -> Result<(), StoreError> {
+    let _one_at_a_time = app.copies.lock().await;
+    for target in app.copies.targets() {
         let name = target.to_string();
-        app.store.want_publication(&name, KEEP).await?;
-        let records = app.store.publications().await?;
+        app.store.want_copy(&name, KEEP).await?;
+        let records = app.store.copies().await?;
         let record = records.iter().find(|record| record.target == name);
         if !is_outdated(app, record) {
-            forget_trouble(app, &name);
+            app.copies.forget_trouble(&name, app.clock.now());
         } else if !leaves_to_others(app, &name) {
             take_turn(app, target, &name).await?;
         }
@@ -83,9 +83,9 @@ pub async fn publish_keys(app: &App) -> Result<(), StoreError> {
 /// Compares and writes every copy now, for somebody who waits. Returns those that cannot be said to be right.
 pub async fn publish_now(app: &App) -> Vec<String> {
     let each = async {
-        let _one_at_a_time = app.publishing.lock().await;
+        let _one_at_a_time = app.copies.lock().await;
         let mut doubtful = Vec::new();
-        for target in &app.publish_to {
+        for target in app.copies.targets() {
             let name = target.to_string();
             if !matches!(take_next_turn(app, target, &name).await, Ok(Turn::Done)) {
                 doubtful.push(name);
@@ -96,13 +96,8 @@ pub async fn publish_now(app: &App) -> Vec<String> {
         }
         doubtful
     };
-    let all = || app.publish_to.iter().map(ToString::to_string).collect();
+    let all = || app.copies.names().collect();
     timeout(AT_ONCE, each).await.unwrap_or_else(|_| all())
-}
-
-/// Whether this key may sign as far as static copies go.
-pub fn is_in_copies(app: &App, kid: &str) -> bool {
-    app.publish_to.is_empty() || app.published.load().contains(kid)
 }
 
 /// What is written where, key sets before the documents that refer to them.
@@ -125,9 +120,9 @@ pub fn documents(served: &Served) -> Vec<Object> {
         .collect()
 }
 
-fn is_outdated(app: &App, record: Option<&PublicationRecord>) -> bool {
+fn is_outdated(app: &App, record: Option<&CopyRecord>) -> bool {
     let (timing, now) = (app.rotation.timing, app.clock.now());
-    let served = app.served.load();
+    let served = app.serving.peek();
     let again = timing.scaled(if promotion_is_near(app, &served) { LOOK_AGAIN_NEAR } else { LOOK_AGAIN });
     record.is_none_or(|record| {
         record.revision != Some(served.revision) || record.written_at.is_none_or(|at| at + again <= now)
@@ -141,7 +136,7 @@ fn promotion_is_near(app: &App, served: &Served) -> bool {
 }
 
 async fn take_next_turn(app: &App, target: &Target, name: &str) -> Result<Turn, StoreError> {
-    app.store.want_publication(name, KEEP).await?;
+    app.store.want_copy(name, KEEP).await?;
     loop {
         match take_turn(app, target, name).await? {
             Turn::Others => sleep(TURN_AGAIN).await,
@@ -160,19 +155,19 @@ async fn take_turn(app: &App, target: &Target, name: &str) -> Result<Turn, Store
         Err(error) => error,
     };
     let what = format!("the static copy cannot be written, so no other key takes over: {error}");
-    note_trouble(app, name, CopyTrouble { what, pause: PAUSE, until: None });
-    if matches!(error, PublishKeysError::Publish(_)) {
-        app.store.distrust_publication(name, app.replica.id).await?;
+    app.copies.note_trouble(name, CopyTrouble { what, pause: PAUSE, until: None });
+    if matches!(error, PublishCopiesError::Publish(_)) {
+        app.store.distrust_copy(name, app.serving.replica().id).await?;
     }
-    app.store.release_claims(app.replica.id).await?;
+    app.store.release_claims(app.serving.replica().id).await?;
     Ok(Turn::Failed)
 }
 
 /// `None` while another process writes.
-async fn publish_to(app: &App, target: &Target, name: &str) -> Result<Option<Found>, PublishKeysError> {
-    let (store, by) = (&app.store, app.replica.id);
+async fn publish_to(app: &App, target: &Target, name: &str) -> Result<Option<Found>, PublishCopiesError> {
+    let (store, by) = (&app.store, app.serving.replica().id);
     let claim = app.rotation.timing.scaled(CLAIM).max(CLAIM_AT_LEAST);
-    let Some(claimed) = store.claim_publication(name, by, claim).await? else { return Ok(None) };
+    let Some(claimed) = store.claim_copy(name, by, claim).await? else { return Ok(None) };
     // What another process wrote meanwhile must not be overwritten with something older.
     let served = refresh(app).await?;
     let seconds = app.rotation.timing.jwks_max_age.as_secs().max(1);
@@ -195,11 +190,11 @@ async fn publish_to(app: &App, target: &Target, name: &str) -> Result<Option<Fou
     let changed = key_set_written && claimed.revision == Some(served.revision);
     if changed {
         // Nobody knows for how long verifiers were given something else.
-        store.distrust_publication(name, by).await?;
+        store.distrust_copy(name, by).await?;
     }
     let kids: Vec<String> = served.keyring.all().map(|(_, key)| key.kid.clone()).collect();
     store.record_servings(name, &kids).await?;
-    if !store.record_publication(name, by, served.revision).await? {
+    if !store.record_copy(name, by, served.revision).await? {
         return Ok(None);
     }
     if written > 0 {
@@ -228,58 +223,34 @@ async fn write(
 
 /// After a failure others go first: what one process cannot write another may.
 fn leaves_to_others(app: &App, name: &str) -> bool {
-    let Some(trouble) = app.copy_troubles.load().get(name).cloned() else { return false };
+    let Some(trouble) = app.copies.troubles().get(name).cloned() else { return false };
     let Some(pause) = trouble.pause.checked_sub(1) else { return false };
-    note_trouble(app, name, CopyTrouble { pause, ..trouble });
+    app.copies.note_trouble(name, CopyTrouble { pause, ..trouble });
     true
 }
 
 fn note_found(app: &App, name: &str, found: Found) {
     match found {
-        Found::AsExpected => forget_trouble(app, name),
+        Found::AsExpected => app.copies.forget_trouble(name, app.clock.now()),
         Found::Changed => {
             let what = "the static copy was lost or changed by somebody else and was written anew; the next key waits until verifiers can have seen it: find out who else writes there".to_owned();
             let until = app.clock.now() + app.rotation.timing.scaled(SAY_CHANGED);
-            note_trouble(app, name, CopyTrouble { what, pause: 0, until: Some(until) });
+            app.copies.note_trouble(name, CopyTrouble { what, pause: 0, until: Some(until) });
         }
     }
 }
 
-fn note_trouble(app: &App, name: &str, trouble: CopyTrouble) {
-    change_troubles(app, |troubles| {
-        troubles.insert(name.to_owned(), trouble);
-    });
-}
-
-/// The copy is in order, whoever wrote it.
-fn forget_trouble(app: &App, name: &str) {
-    let now = app.clock.now();
-    let is_over = |trouble: &CopyTrouble| trouble.until.is_none_or(|until| until <= now);
-    if app.copy_troubles.load().get(name).is_some_and(is_over) {
-        change_troubles(app, |troubles| {
-            troubles.remove(name);
-        });
-    }
-}
-
-/// Only whoever holds `publishing` does.
-fn change_troubles(app: &App, change: impl FnOnce(&mut BTreeMap<String, CopyTrouble>)) {
-    let mut troubles = BTreeMap::clone(&app.copy_troubles.load());
-    change(&mut troubles);
-    app.copy_troubles.store(Arc::new(troubles));
-}
-
 /// Remembers which keys are in every copy: no other may sign.
 async fn know_published(app: &App) -> Result<(), StoreError> {
-    if app.publish_to.is_empty() {
+    if app.copies.targets().is_empty() {
         return Ok(());
     }
     let servings = app.store.servings().await?;
     let in_copy = |target: &str| -> HashSet<String> {
         servings.iter().filter(|(_, by, _)| by == target).map(|(kid, ..)| kid.clone()).collect()
     };
-    let copies = app.publish_to.iter().map(|target| in_copy(&target.to_string()));
+    let copies = app.copies.names().map(|target| in_copy(&target));
     let in_all = copies.reduce(|all, copy| all.intersection(&copy).cloned().collect());
-    app.published.store(Arc::new(in_all.unwrap_or_default()));
+    app.copies.know(in_all.unwrap_or_default());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Stores, opened with the settings that the `object_store` crate documents.
+//! Opens stores with the settings that the `object_store` crate documents.
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::{BackoffConfig, ClientOptions, Error, HeaderMap, HeaderValue, RetryConfig};
 use reqwest::header::CACHE_CONTROL;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::publishing::failure::{PublishError, settings_problem};
-use crate::publishing::store::{Kind, Store};
-use crate::publishing::target_url::{Place, TargetUrl};
-use crate::publishing::variables::Variables;
+use crate::copies::failure::{PublishError, settings_problem};
+use crate::copies::store::{Kind, Store};
+use crate::copies::target_url::{Place, TargetUrl};
+use crate::copies::variables::Variables;
 
 const MAX_RETRIES: usize = 3;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,10 +21,10 @@ const MAX_BACKOFF: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Where the managed identities of App Service and Container Apps are found.
+/// The endpoint of managed identities in App Service and Container Apps.
 const AZURE_IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 
-pub(super) fn open(url: &TargetUrl, environment: &[(String, String)]) -> Result<Store, PublishError> {
+pub(super) fn open(url: &TargetUrl, environment: &[(String, SecretString)]) -> Result<Store, PublishError> {
     let variables = |prefix| Variables::parse(prefix, environment);
     let opened = match &url.place {
         Place::Folder => Ok(folder()),
@@ -31,7 +32,7 @@ pub(super) fn open(url: &TargetUrl, environment: &[(String, String)]) -> Result<
         Place::Gcs { bucket } => gcs(bucket, &variables("GOOGLE_")?),
         Place::Azure { container } => {
             let identity_endpoint = environment.iter().find(|(name, _)| name == AZURE_IDENTITY_ENDPOINT);
-            azure(container, &variables("AZURE_")?, identity_endpoint.map(|(_, value)| value.as_str()))
+            azure(container, &variables("AZURE_")?, identity_endpoint.map(|(_, value)| value.expose_secret()))
         }
     };
     opened.map_err(|error| PublishError::Settings {
@@ -40,7 +41,7 @@ pub(super) fn open(url: &TargetUrl, environment: &[(String, String)]) -> Result<
     })
 }
 
-/// What was written is still there after a loss of power.
+/// Written files survive a loss of power.
 fn folder() -> Store {
     Store { kind: Kind::Folder(LocalFileSystem::new().with_fsync(true)), signs: false }
 }
@@ -56,7 +57,7 @@ fn s3(bucket: &str, variables: &Variables<'_>) -> Result<Store, Error> {
 }
 
 fn gcs(bucket: &str, variables: &Variables<'_>) -> Result<Store, Error> {
-    // Google answers for public objects from a cache, if it may.
+    // Without this Google may answer for public objects from a cache.
     let headers = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("no-cache"))]);
     let builder = GoogleCloudStorageBuilder::new()
         .with_client_options(client().with_default_headers(headers))

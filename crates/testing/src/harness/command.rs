@@ -86,36 +86,42 @@ pub fn shown_text(text: &str) -> String {
     without_moments(&with_one_address(text))
 }
 
-/// The text with each time and each UUID shown as such.
+/// The text with another value for each time and UUID, of the same width, so that tables keep their form.
 fn without_moments(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
-        if let Some((name, length)) = moment(rest) {
-            shown.push_str(name);
-            rest = &rest[length..];
-        } else {
-            shown.push(next);
-            rest = &rest[next.len_utf8()..];
+        let moment = MOMENTS.iter().find(|(form, _)| has_form(rest, form));
+        let (part, length) =
+            moment.map_or((&rest[..next.len_utf8()], next.len_utf8()), |(form, part)| (*part, form.len()));
+        shown.push_str(part);
+        rest = &rest[length..];
+        if let Some((distance, after)) =
+            moment.and(rest.strip_prefix(" (")).and_then(|rest| rest.split_once(')'))
+        {
+            if distance.ends_with(" ago") {
+                shown.push_str(" (… ago)");
+                rest = after;
+            } else if distance.starts_with("in ") {
+                shown.push_str(" (in …)");
+                rest = after;
+            }
         }
     }
     shown
 }
 
-/// What `text` begins with, and how long that is.
-fn moment(text: &str) -> Option<(&'static str, usize)> {
-    let bytes = text.as_bytes();
-    let has = |form: &str| {
-        let begins = bytes.get(..form.len())?;
-        let fits = |(byte, kind): (&u8, u8)| match kind {
-            b'0' => byte.is_ascii_digit(),
-            b'x' => byte.is_ascii_hexdigit(),
-            other => *byte == other,
-        };
-        begins.iter().zip(form.bytes()).all(fits).then_some(form.len())
+/// 0 is any digit and x any digit of base 16.
+const MOMENTS: [(&str, &str); 2] = [
+    ("0000-00-00T00:00:00Z", "YYYY-MM-DDTHH:MM:SSZ"),
+    ("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", "UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID"),
+];
+
+fn has_form(text: &str, form: &str) -> bool {
+    let fits = |(found, form)| match form {
+        b'0' => u8::is_ascii_digit(&found),
+        b'x' => u8::is_ascii_hexdigit(&found),
+        other => found == other,
     };
-    has("0000-00-00T00:00:00Z")
-        .map(|length| ("[time]", length))
-        .or_else(|| has("0000-00-00T00:00:00.000Z").map(|length| ("[time]", length)))
-        .or_else(|| has("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx").map(|length| ("[uuid]", length)))
+    text.len() >= form.len() && text.bytes().zip(form.bytes()).all(fits)
 }

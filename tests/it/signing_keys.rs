@@ -116,14 +116,7 @@ async fn another_process(app: &TestApp, sealing_key: &str, others: &[String]) ->
     let settings = app.settings();
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores(sealing_key, others);
-    App::new(
-        &settings,
-        store,
-        stores,
-        Vec::new(),
-        app.clock.clone(),
-        std::sync::Arc::new(SystemEntropy::new()),
-    )
+    App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone())
 }
 
 /// Asserts that loading fails in a starting process and names `kid`; a running process keeps its state, and

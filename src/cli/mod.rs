@@ -25,9 +25,9 @@ use crate::domain::principal::PrincipalKind;
 const AFTER_HELP: &str = "\
 First time here?  runmint dev
 
-Talking to a server: RUNMINT_URL says where it is and RUNMINT_ACCESS_TOKEN who you are (or
-RUNMINT_ACCESS_TOKEN_FILE names a file with it); without them, `runmint login` does. RUNMINT_CA_FILE
-names an extra certificate authority to trust.
+To use a server, set RUNMINT_URL to its base URL and RUNMINT_ACCESS_TOKEN to an access token (or
+RUNMINT_ACCESS_TOKEN_FILE to a file with one), or run `runmint login`. RUNMINT_CA_FILE names an
+additional certificate authority to trust.
 
 Exit codes:
   0  done                             4  the sealing key is wrong or cannot be read
@@ -40,14 +40,14 @@ Exit codes:
 #[derive(Parser)]
 #[command(name = "runmint", version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
-    /// How results are printed
+    /// Output format
     #[arg(long, global = true, value_enum, default_value_t, env = "RUNMINT_OUTPUT")]
     output: Format,
     #[command(subcommand)]
     command: Command,
 }
 
-/// A command without words here has them, and more, at its own type.
+/// Commands without help here have it at their own type.
 #[derive(Subcommand)]
 enum Command {
     Dev(dev::Dev),
@@ -59,13 +59,13 @@ enum Command {
     /// Organizations
     #[command(subcommand)]
     Org(organization::Command),
-    /// Access tokens for this API
+    /// Access tokens for the API
     #[command(subcommand)]
     AccessToken(access_token::Command),
-    /// Issuers whose tokens an organization takes in exchange for its own
+    /// Trusted issuers, whose tokens an organization exchanges for its own
     #[command(subcommand)]
     Issuer(trusted_issuer::Command),
-    /// What the tokens of trusted issuers may become
+    /// Trust policies: what tokens of trusted issuers may be exchanged for
     #[command(subcommand)]
     Policy(policy::Command),
     /// Teams: names with rights to projects and stacks
@@ -74,10 +74,10 @@ enum Command {
     /// Users: names with rights to projects and stacks
     #[command(subcommand)]
     User(principal::Command),
-    /// Which roles and accounts runs use in each cloud
+    /// Cloud settings: which role or account runs use in each cloud
     #[command(subcommand)]
     CloudSettings(cloud_settings::Command),
-    /// How tokens differ from audience to audience
+    /// Audience profiles: how tokens differ by audience
     #[command(subcommand)]
     AudienceProfile(audience_profile::Command),
     /// Runs: start, follow and end them
@@ -85,30 +85,30 @@ enum Command {
     Run(run::Command),
     IdToken(id_token::IdToken),
     Exec(Box<exec::Exec>),
-    /// Credentials of AWS, Azure and Google Cloud for the run around, printed
+    /// Inside a run: print credentials of AWS, Azure or Google Cloud
     #[command(subcommand)]
     Credentials(Box<cloud_credentials::Command>),
-    /// Signing keys: look at them, rotate, revoke, publish (needs an admin token)
+    /// Signing keys: list, rotate, revoke and publish them (needs an admin token)
     #[command(subcommand)]
     Keys(keys::Command),
     Inspect(inspect::Inspect),
     Diagnose(diagnose::Diagnose),
     Doctor(doctor::Doctor),
-    /// What makes clouds trust runs: write it, test it
+    /// Trust documents, with which clouds trust runs: write and test them
     #[command(subcommand)]
     Trust(trust_documents::Command),
     Health(health::Health),
-    /// Print the HTTP API's contract (openapi.yaml)
+    /// Print the contract of the HTTP API (openapi.yaml)
     Openapi,
     Completions(completions::Completions),
 }
 
-/// Runs the command that the process was started with.
+/// Runs the command of this process.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return Failure::failed(format!("the runtime does not start: {error}")).report(),
+        Err(error) => return Failure::failed(format!("could not start the runtime: {error}")).report(),
     };
     match runtime.block_on(execute(cli)) {
         Ok(code) => code,
@@ -119,7 +119,7 @@ pub fn run() -> ExitCode {
 async fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let output = cli.output;
     let done = match cli.command {
-        // The command's own.
+        // It ends with the exit code of the command that it runs.
         Command::Exec(exec) => return exec.execute().await,
         Command::Dev(dev) => dev.execute(output).await,
         Command::Init(init) => init.execute(output).await,

@@ -109,7 +109,7 @@ pub async fn replace_policies(
 /// Policies that may be saved.
 pub fn parse(app: &App, documents: Vec<PolicyDocument>) -> Result<Vec<Policy>, PolicyFlowError> {
     let policies = parse_policies(documents)?;
-    check_for_saving(&policies, |service| Some(app.services.named(service)?.subject_attributes()))?;
+    check_for_saving(&policies, |service| Some(app.issuing.services.named(service)?.subject_attributes()))?;
     for (index, policy) in policies.iter().enumerate() {
         if policy.role().is_some() && role(policy).is_none() {
             return Err(PolicyFlowError::Role { index });

@@ -96,7 +96,7 @@ pub async fn revoke(
         ));
     }
     let revoked = revoke_key(&api.app, &kid, caller.token_id()).await?;
-    let url = format!("{}/api/keys/{}/id-tokens", api.app.base_url, revoked.kid);
+    let url = format!("{}/api/keys/{}/id-tokens", api.app.issuing.base_url, revoked.kid);
     Ok(Json(revoked_key(revoked, url)))
 }
 

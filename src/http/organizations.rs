@@ -29,7 +29,7 @@ pub async fn create(
     let body = body.json(&api).await?;
     let keys = key_choice(&body)?;
     let organization = create_organization(&api.app, &body.name, keys).await?;
-    let location = format!("{}/api/orgs/{}", api.app.base_url, organization.name);
+    let location = format!("{}/api/orgs/{}", api.app.issuing.base_url, organization.name);
     Ok(Created { location: Some(location), body: render(&api, organization) })
 }
 

@@ -131,8 +131,8 @@ pub fn router(api: Arc<Api>, request_timeout: Duration) -> Router {
     for Route { path, handler, .. } in routes() {
         under_base = under_base.route(path, handler);
     }
-    let base = api.app.base_url.path().to_owned();
-    let issuer = api.app.issuer.path();
+    let base = api.app.issuing.base_url.path().to_owned();
+    let issuer = api.app.issuing.issuer.path();
     let nested = if base.is_empty() { under_base } else { Router::new().nest(&base, under_base) };
     let with_issuer = issuer_routes().into_iter().fold(nested, |router, Route { path, handler, .. }| {
         router.route(&format!("{issuer}{path}"), handler)

@@ -40,7 +40,7 @@ pub async fn start(
     let token = caller.token();
     let started =
         start_run::start_run(&api.app, &organization, body.into(), token.id, token.origin.as_ref()).await?;
-    let location = format!("{}/api/runs/{}", api.app.base_url, started.run.id);
+    let location = format!("{}/api/runs/{}", api.app.issuing.base_url, started.run.id);
     Ok(Created { location: Some(location), body: render_started(&api.app, started) })
 }
 
@@ -164,7 +164,7 @@ fn render(app: &App, run: Run, audience: Option<&str>) -> wire::Run {
 /// already, since clients of GitHub's protocol append `&audience=`.
 pub(super) fn render_started(app: &App, started: StartedRun) -> wire::StartedRun {
     let StartedRun { run, request_token } = started;
-    let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.base_url, run.id);
+    let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.issuing.base_url, run.id);
     let request_token = request_token.expose().to_owned();
     let environment = RunEnvironment {
         actions_id_token_request_url: request_url.clone(),
@@ -172,7 +172,7 @@ pub(super) fn render_started(app: &App, started: StartedRun) -> wire::StartedRun
         runmint_id_token_request_url: request_url.clone(),
         runmint_id_token_request_token: request_token.clone(),
         runmint_run_id: run.id,
-        runmint_url: app.base_url.as_str().to_owned(),
+        runmint_url: app.issuing.base_url.as_str().to_owned(),
         runmint_cloud_settings: (!run.cloud.is_empty()).then(|| Value::Object(run.cloud.clone()).to_string()),
         others: IndexMap::new(),
     };

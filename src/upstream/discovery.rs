@@ -72,8 +72,9 @@ pub async fn discover(
     Ok(DiscoveredKeys { keys: KeySet::parse(&keys.body)?, fresh_for: keys.fresh_for })
 }
 
-/// The certificates to pin for the issuer at `url`: of its own server, and of the server with its keys. This trusts the
-/// servers that answer now; the caller who registers the issuer must know that they are the right ones.
+/// The certificates to pin for the issuer at `url`: of its own server, and of the server with its keys. This
+/// trusts the servers that answer now; the caller who registers the issuer must know that they are the right
+/// ones.
 pub async fn presented_thumbprints(fetcher: &Fetcher, url: &str) -> Result<Vec<Thumbprint>, DiscoveryError> {
     let plain_http = fetcher.settings().plain_http;
     let discovery =

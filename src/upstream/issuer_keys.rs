@@ -1,7 +1,7 @@
 //! The keys of trusted issuers, fetched when needed and cached for as long as allowed.
 //!
-//! Every registration has its own slot: keys are found by issuer, never by `kid` alone, and a caller waits only for the
-//! issuer of its token.
+//! Every registration has its own slot: keys are found by issuer, never by `kid` alone, and a caller waits
+//! only for the issuer of its token.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,8 @@ use crate::clock::Clock;
 use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken, ForeignTokenError};
 use crate::trust::key_set::KeySet;
 
-/// An issuer is asked at most once in this time, whether it failed or a token names a key that it does not have.
+/// An issuer is asked at most once in this time, whether it failed or a token names a key that it does not
+/// have.
 pub const REST: SignedDuration = SignedDuration::from_secs(30);
 
 /// How long the keys of an unreachable issuer are used after they should have been refreshed.
@@ -77,8 +78,8 @@ impl IssuerKeys {
         Self { fetcher: Arc::new(fetcher), clock, slots: Cache::new(issuers) }
     }
 
-    /// Verifies `token` with the keys of `issuer`. Fetches nothing for a token that claims another issuer. Ignores
-    /// `expected.issuer` and uses the registered URL.
+    /// Verifies `token` with the keys of `issuer`. Fetches nothing for a token that claims another issuer.
+    /// Ignores `expected.issuer` and uses the registered URL.
     pub async fn verify(
         &self,
         token: &ForeignToken<'_>,
@@ -149,8 +150,8 @@ impl IssuerKeys {
         self.ask(issuer, slot, turn).await.ok()
     }
 
-    /// Asks the issuer, then passes the turn on. The request finishes even if its caller is gone: otherwise a client
-    /// that disconnects repeatedly could make the server ask the issuer without pause.
+    /// Asks the issuer, then passes the turn on. The request finishes even if its caller is gone: otherwise a
+    /// client that disconnects repeatedly could make the server ask the issuer without pause.
     async fn ask(&self, issuer: &RegisteredIssuer, slot: Arc<Slot>, turn: OwnedMutexGuard<()>) -> Answer {
         let (fetcher, clock, issuer) = (Arc::clone(&self.fetcher), Arc::clone(&self.clock), issuer.clone());
         let asking = tokio::spawn(async move {

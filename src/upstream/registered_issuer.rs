@@ -22,8 +22,8 @@ pub enum KeySource {
 }
 
 impl RegisteredIssuer {
-    /// A digest of everything that decides which keys these are: once it changes, on whichever replica, keys fetched
-    /// earlier are no longer used.
+    /// A digest of everything that decides which keys these are: once it changes, on whichever replica, keys
+    /// fetched earlier are no longer used.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut digest = Context::new(&SHA256);
         let mut part = |bytes: &[u8]| {

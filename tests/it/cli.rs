@@ -88,7 +88,7 @@ async fn an_access_token_is_the_whole_standard_output_and_works_until_it_is_revo
     let secret = created.ok();
     let secret = secret.trim_end();
     assert!(secret.starts_with("rmat_") && secret.len() == 54, "{secret}");
-    assert!(told.contains("shown this once") && !told.contains(secret), "{told}");
+    assert!(told.contains("shown only once") && !told.contains(secret), "{told}");
     assert!(run_as(&app, secret, &["org", "list"]).await.ok().contains("acme"));
 
     let listed =
@@ -175,10 +175,10 @@ async fn the_exit_code_identifies_the_kind_of_failure() {
         ("RUNMINT_URL".to_owned(), "http://id.example.com".to_owned()),
         ("RUNMINT_ACCESS_TOKEN".to_owned(), app.viewer.clone()),
     ];
-    run(in_the_clear, &["org", "list"], "").await.fails(2, "not https");
+    run(in_the_clear, &["org", "list"], "").await.fails(2, "use https");
 
     app.stop().await;
-    run_as(&app, &app.viewer, &["org", "list"]).await.fails(5, "cannot be reached");
+    run_as(&app, &app.viewer, &["org", "list"]).await.fails(5, "could not reach the server");
     run(Vec::new(), &["inspect", "-"], &token).await.fails(5, "could not be verified");
     let offline = run(Vec::new(), &["inspect", "-", "--offline", "--output", "json"], &token).await.json();
     assert_eq!(offline["valid"], Value::Null);
@@ -209,7 +209,9 @@ async fn the_access_token_may_be_in_a_file() {
     };
     let shown = run(with(path.to_str().unwrap()), &["org", "show", "acme", "--output", "json"], "").await;
     assert_eq!(shown.json()["name"], "acme");
-    run(with("/nowhere"), &["org", "list"], "").await.fails(2, "RUNMINT_ACCESS_TOKEN_FILE /nowhere");
+    run(with("/nowhere"), &["org", "list"], "")
+        .await
+        .fails(2, "could not read RUNMINT_ACCESS_TOKEN_FILE /nowhere");
     run(vec![with("")[0].clone()], &["org", "list"], "").await.fails(2, "RUNMINT_ACCESS_TOKEN is not set");
 }
 
@@ -250,7 +252,9 @@ async fn cloud_settings_are_shown_changed_and_passed_to_runs() {
     let shown = as_owner(&["show", "--output", "json"], "").await.ok();
     as_owner(&["set", "--file", "-"], &shown).await.ok();
     as_owner(&["set", "--file", "-"], &shown).await.fails(1, "not at version 1");
-    as_owner(&["set", "--file", "-"], r#"{"setings": []}"#).await.fails(2, "no JSON object with `settings`");
+    as_owner(&["set", "--file", "-"], r#"{"setings": []}"#)
+        .await
+        .fails(2, "not a JSON object with `settings`");
     as_owner(&["set", "--file", "-"], r#"{"settings": [{"aws": {}}]}"#).await.fails(1, "missing field");
     let exports = start_run(&app, &[]).await.ok();
     let expected =
@@ -270,7 +274,7 @@ async fn audience_profiles_start_from_a_preset_and_can_be_previewed() {
         assert!(list.lines().any(|line| line == name), "{list}");
         profile(&["preset", name], "").await.ok();
     }
-    profile(&["preset", "oracle"], "").await.fails(2, "no preset oracle");
+    profile(&["preset", "oracle"], "").await.fails(2, "`oracle` is not a preset");
     let preset = profile(&["preset", "google", "--audience", "google"], "").await.ok();
     profile(&["set", "--org", "acme", "--file", "-"], &preset).await.ok();
     assert!(profile(&["show", "--org", "acme"], "").await.ok().contains("max_subject_bytes"));

@@ -7,11 +7,13 @@ use crate::claims::COMMON_CLAIMS;
 use crate::service::Services;
 use crate::url::IssuerUrl;
 
+/// The path of the discovery document below the issuer (OpenID Connect Discovery 1.0 §4).
 pub const CONFIGURATION_PATH: &str = "/.well-known/openid-configuration";
+/// The path of the key set below the issuer.
 pub const JWKS_PATH: &str = "/.well-known/jwks";
 
-/// The part of the discovery document that verifiers need. Logins do not exist here, so neither does an authorization
-/// endpoint.
+/// The part of the discovery document that verifiers need. Logins do not exist here, so neither does an
+/// authorization endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Discovery {
     pub issuer: String,
@@ -24,7 +26,7 @@ pub struct Discovery {
     pub claims_supported: Vec<String>,
 }
 
-/// The document for `issuer`, whose keys sign with exactly `algorithms`.
+/// The document for `issuer`, whose keys sign with exactly `algorithms` (JOSE names).
 pub fn document(issuer: &IssuerUrl, algorithms: &[&str], services: &Services) -> Discovery {
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let mut claims = COMMON_CLAIMS.to_vec();

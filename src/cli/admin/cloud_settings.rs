@@ -3,21 +3,23 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use serde_json::Value;
 
+use crate::api::OrNewer;
+use crate::api::cloud_settings::CloudDocument;
 use crate::cli::api::client::Client;
 use crate::cli::api::versioned::Versioned;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::input::json_of;
-use crate::cli::terminal::output::{self, Format, remark};
+use crate::cli::terminal::output::{Format, remark};
 use crate::cli::terminal::span::moment;
 use crate::cli::terminal::table::{cell, table};
 use crate::clock::{Clock, SystemClock};
+use crate::clouds::settings::document::CloudEntry;
 use crate::issuer::organization_name::OrganizationName;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Show which roles and accounts the runs of an organization use
+    /// Show which role or account an organization's runs use in each cloud
     #[command(after_help = "Examples:
   runmint cloud-settings show --org acme
   runmint cloud-settings show --org acme --output json > clouds.json")]
@@ -26,10 +28,10 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_parser = OrganizationName::parse)]
         org: OrganizationName,
     },
-    /// Put settings in the place of all that an organization has
+    /// Replace all cloud settings of an organization
     ///
-    /// The file is what `show --output json` prints: with its version, nobody else's change is lost. Runs that
-    /// have started keep the settings that they have.
+    /// The file has the form that `show --output json` prints. Its version prevents overwriting another change.
+    /// Runs that have started keep their settings.
     #[command(after_help = "Examples:
   runmint cloud-settings set --org acme --file clouds.json
   echo '{\"settings\": [{\"project\": \"website\", \"aws\": {\"roleArn\": \"arn:aws:iam::123456789012:role/website\"}}]}' |
@@ -44,20 +46,15 @@ pub(in crate::cli) enum Command {
     },
 }
 
-const CLOUDS: [&str; 3] = ["aws", "azure", "gcp"];
-
 impl Command {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
         match self {
-            Self::Show { org } => {
-                let found = Client::from_environment()?.get(&path(&org)).await?;
-                output::print(output, &found, describe)
-            }
+            Self::Show { org } => Client::from_environment()?.get(&path(&org)).await?.print(output, describe),
             Self::Set { org, file } => {
                 let document = Versioned { path: &path(&org), member: "settings" };
                 let saved = document.replace(&Client::from_environment()?, json_of(&file)?).await?;
-                output::print(output, &saved, describe)?;
-                remark(output, "\nRuns that start from now on get them.");
+                saved.print(output, describe)?;
+                remark(output, "\nNew runs get them.");
                 Ok(())
             }
         }
@@ -68,27 +65,34 @@ fn path(org: &OrganizationName) -> String {
     format!("/api/orgs/{org}/cloud-settings")
 }
 
-fn describe(document: &Value) -> String {
-    let settings = document["settings"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if settings.is_empty() {
+fn describe(document: &CloudDocument) -> String {
+    if document.settings.is_empty() {
         return "No cloud settings.\n".to_owned();
     }
-    let mut rows = Vec::new();
-    for entry in settings {
-        for cloud in CLOUDS.into_iter().filter(|cloud| entry[cloud].is_object()) {
-            let about = |name: &str| entry[name].as_str().unwrap_or("any").to_owned();
-            let who = ["roleArn", "clientId", "serviceAccount", "workloadPoolId"];
-            let who = who.into_iter().find_map(|name| entry[cloud].get(name));
-            let who = who.map_or_else(|| "-".to_owned(), cell);
-            rows.push(vec![about("project"), about("stack"), about("operation"), cloud.to_owned(), who]);
-        }
-    }
-    let modified = moment(&document["modified_at"], SystemClock.now(), "-");
-    format!(
-        "version {}, {modified}\n\n{}",
-        document["version"],
-        table(&["PROJECT", "STACK", "OPERATION", "CLOUD", "AS"], rows)
-    )
+    let rows = document.settings.iter().flat_map(rows).collect();
+    let modified = moment(document.modified_at, SystemClock.now(), "-");
+    let heading = ["PROJECT", "STACK", "OPERATION", "CLOUD", "AS"];
+    format!("version {}, {modified}\n\n{}", document.version, table(&heading, rows))
+}
+
+/// One row for each cloud of an entry.
+fn rows(entry: &OrNewer<CloudEntry>) -> Vec<Vec<String>> {
+    let CloudEntry { project, stack, operation, aws, azure, gcp } = match entry {
+        OrNewer::Known(entry) => entry,
+        OrNewer::Newer(entry) => return vec![vec![entry.to_string()]],
+    };
+    let gcp = gcp.as_ref().map(|gcp| match &gcp.service_account {
+        Some(account) => cell(account),
+        None => cell(&gcp.workload_pool_id),
+    });
+    let identities = [
+        ("aws", aws.as_ref().map(|aws| cell(&aws.role_arn))),
+        ("azure", azure.as_ref().map(|azure| cell(&azure.client_id))),
+        ("gcp", gcp),
+    ];
+    let about = [project, stack, operation].map(|name| name.clone().unwrap_or_else(|| "any".to_owned()));
+    let row = |cloud: &str, identity| about.iter().cloned().chain([cloud.to_owned(), identity]).collect();
+    identities.into_iter().filter_map(|(cloud, identity)| Some(row(cloud, identity?))).collect()
 }
 
 #[cfg(test)]
@@ -100,17 +104,23 @@ mod tests {
     #[test]
     fn each_cloud_of_an_entry_is_a_line() {
         let document = json!({"version": 2, "modified_at": null, "settings": [
-            {"project": "web", "aws": {"roleArn": "arn:x"}, "gcp": {"projectId": "1", "workloadPoolId": "pool"}},
-            {"azure": {"clientId": "c"}},
+            {
+                "project": "web", "aws": {"roleArn": "arn:x"},
+                "gcp": {"projectId": "1", "workloadPoolId": "pool", "providerId": "runmint"},
+            },
+            {"azure": {"clientId": "c", "tenantId": "t", "subscriptionId": "s"}},
+            {"oracle": {}},
         ]});
         assert_eq!(
-            describe(&document),
+            describe(&serde_json::from_value(document).unwrap()),
             "version 2, -\n\n\
-             PROJECT  STACK  OPERATION  CLOUD  AS\n\
-             web      any    any        aws    arn:x\n\
-             web      any    any        gcp    pool\n\
-             any      any    any        azure  c\n"
+             PROJECT          STACK  OPERATION  CLOUD  AS\n\
+             web              any    any        aws    arn:x\n\
+             web              any    any        gcp    pool\n\
+             any              any    any        azure  c\n\
+             {\"oracle\":{}}\n"
         );
-        assert_eq!(describe(&json!({"settings": []})), "No cloud settings.\n");
+        let none = CloudDocument { version: 0, settings: Vec::new(), modified_at: None };
+        assert_eq!(describe(&none), "No cloud settings.\n");
     }
 }

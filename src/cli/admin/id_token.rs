@@ -5,7 +5,9 @@ use std::io::{IsTerminal, stdout};
 use clap::Args;
 use reqwest::Url;
 use serde_json::json;
+use zeroize::Zeroizing;
 
+use crate::api;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::arguments::duration;
 use crate::cli::terminal::environment::variable;
@@ -15,18 +17,18 @@ use crate::config::duration::TextDuration;
 
 /// Inside a run: get its ID token
 ///
-/// Asks with RUNMINT_ID_TOKEN_REQUEST_URL and RUNMINT_ID_TOKEN_REQUEST_TOKEN, which `runmint run start`
-/// prints; where they are not set, with ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN.
-/// Each call gets a new token. Nothing but the token is printed, on a terminal with a line break.
+/// Uses RUNMINT_ID_TOKEN_REQUEST_URL and RUNMINT_ID_TOKEN_REQUEST_TOKEN, which `runmint run start` prints, or
+/// else ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN. Each call gets a new token. Only the
+/// token is printed, on a terminal followed by a line break.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint id-token --audience sts.amazonaws.com > token.jwt
   runmint id-token --audience api://AzureADTokenExchange --lifetime 10m | runmint inspect -")]
 pub(in crate::cli) struct IdToken {
-    /// Whom the token is for [default: the organization's name]
+    /// The token's audience [default: the organization's name]
     #[arg(long)]
     audience: Option<String>,
-    /// How long it shall be valid, e.g. 10m [default: as the server is configured]
+    /// The token's lifetime, e.g. 10m [default: the server's setting]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     lifetime: Option<TextDuration>,
 }
@@ -35,20 +37,18 @@ impl IdToken {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
         let (url, request_token) = request_of_the_run()?;
         let url = self.request(&url)?;
-        let answer = Client::at(&url, Some(request_token))?.get(&url).await?;
-        let token = answer["value"].as_str();
-        let token =
-            token.ok_or_else(|| Failure::failed("the answer holds no token: is this the right URL?"))?;
+        let answer = Client::at(&url, Some(request_token))?.get::<api::id_token::IdToken>(&url).await?;
+        let token = answer.parsed.value;
         output::print(output, &json!({"id_token": token}), |_| {
             let end = if stdout().is_terminal() { "\n" } else { "" };
-            format!("{}{end}", safe(token))
+            format!("{}{end}", safe(&token))
         })
     }
 
-    /// The URL that the run got, with what is asked for appended.
+    /// The run's request URL with these flags appended.
     fn request(&self, url: &str) -> Result<String, Failure> {
-        let mut url =
-            Url::parse(url).map_err(|error| Failure::usage(format!("the request URL is no URL: {error}")))?;
+        let mut url = Url::parse(url)
+            .map_err(|error| Failure::usage(format!("the request URL is not valid: {error}")))?;
         let lifetime = self.lifetime.map(|TextDuration(lifetime)| lifetime.as_secs().to_string());
         let asked = [("audience", self.audience.as_deref()), ("lifetime_seconds", lifetime.as_deref())];
         for (name, value) in asked {
@@ -60,25 +60,25 @@ impl IdToken {
     }
 }
 
-/// URL and token with which the run around us asks for its tokens.
-pub(in crate::cli) fn request_of_the_run() -> Result<(String, String), Failure> {
+/// URL and token with which the surrounding run asks for its tokens.
+pub(in crate::cli) fn request_of_the_run() -> Result<(String, Zeroizing<String>), Failure> {
     if let Some(pair) = pair("RUNMINT")? {
         return Ok(pair);
     }
     pair("ACTIONS")?.ok_or_else(|| {
         Failure::usage(
-            "this is not inside a run: neither RUNMINT_ID_TOKEN_REQUEST_URL nor ACTIONS_ID_TOKEN_REQUEST_URL \
-             is set. `runmint run start` prints what the runner needs",
+            "could not ask for a token: this is not inside a run. Neither RUNMINT_ID_TOKEN_REQUEST_URL nor \
+             ACTIONS_ID_TOKEN_REQUEST_URL is set; `runmint run start` prints the runner's environment",
         )
     })
 }
 
-/// URL and token of one family of variables. One without the other is a mistake, not an absence.
-fn pair(family: &str) -> Result<Option<(String, String)>, Failure> {
+/// URL and token of one family of variables. One without the other is a mistake.
+fn pair(family: &str) -> Result<Option<(String, Zeroizing<String>)>, Failure> {
     let names = [format!("{family}_ID_TOKEN_REQUEST_URL"), format!("{family}_ID_TOKEN_REQUEST_TOKEN")];
-    let missing = |name: &str| Failure::usage(format!("{name} is not set, though its companion is"));
+    let missing = |name: &str| Failure::usage(format!("{name} is not set, but its companion is; set both"));
     match (variable(&names[0]), variable(&names[1])) {
-        (Some(url), Some(token)) => Ok(Some((url, token))),
+        (Some(url), Some(token)) => Ok(Some((url, Zeroizing::new(token)))),
         (Some(_), None) => Err(missing(&names[1])),
         (None, Some(_)) => Err(missing(&names[0])),
         (None, None) => Ok(None),
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_is_appended_encoded() {
+    fn flags_are_appended_encoded() {
         let ask = IdToken { audience: Some("api://a b&c".into()), lifetime: TextDuration::parse("10m") };
         assert_eq!(
             ask.request("https://id.example.com/api/runs/1/id-token?api-version=1").unwrap(),

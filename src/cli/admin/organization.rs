@@ -3,10 +3,14 @@
 use std::io::{IsTerminal, stdin};
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::api::Word;
+use crate::api::keys::Algorithm;
+use crate::api::organizations::{CreateOrganization, IssuerChoice, Organization, OrganizationPage};
 use crate::cli::api::client::Client;
 use crate::cli::api::pages::List;
+use crate::cli::terminal::arguments::algorithm;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, remark};
 use crate::cli::terminal::span::time;
@@ -18,17 +22,17 @@ pub(in crate::cli) enum Command {
     /// Create an organization (needs an admin token)
     #[command(after_help = "Examples:
   runmint org create acme
-  runmint org create acme --own-issuer      its tokens come from {base_url}/orgs/acme/oidc, with keys of its own")]
+  runmint org create acme --own-issuer      its issuer is {base_url}/orgs/acme/oidc, with its own keys")]
     Create {
-        /// Lower-case letters, digits and hyphens, at most 63
+        /// At most 63 lower-case letters, digits and hyphens
         #[arg(value_parser = OrganizationName::parse)]
         name: OrganizationName,
-        /// Give it an issuer with keys of its own, for good
+        /// Give it an issuer with its own keys; this cannot be changed later
         #[arg(long)]
         own_issuer: bool,
-        /// What its tokens are signed with where the audience does not decide: RS256 or ES256
-        #[arg(long, default_value = "RS256", value_parser = ["RS256", "ES256"])]
-        algorithm: String,
+        /// Signing algorithm where no audience profile sets one: RS256 or ES256
+        #[arg(long, default_value = "RS256", value_parser = algorithm())]
+        algorithm: Word<Algorithm>,
     },
     /// List the organizations that you may see
     #[command(after_help = "Examples:
@@ -42,10 +46,10 @@ pub(in crate::cli) enum Command {
         #[arg(value_parser = OrganizationName::parse)]
         name: OrganizationName,
     },
-    /// Delete an organization for ever (needs an admin token)
+    /// Delete an organization for good (needs an admin token)
     ///
-    /// Cancels its active runs and revokes its access tokens. This cannot be undone, and the name is never
-    /// handed out again: cloud policies that trust it must not meet somebody else under it.
+    /// Cancels its active runs and revokes its access tokens. This cannot be undone, and the name can never be
+    /// used again: cloud policies that trust it must not admit another organization.
     #[command(after_help = "Examples:
   runmint org delete acme           asks first
   runmint org delete acme --yes     for scripts")]
@@ -53,7 +57,7 @@ pub(in crate::cli) enum Command {
         /// Its name
         #[arg(value_parser = OrganizationName::parse)]
         name: OrganizationName,
-        /// Do not ask
+        /// Delete without asking
         #[arg(long)]
         yes: bool,
     },
@@ -63,8 +67,8 @@ impl Command {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
         match self {
             Self::Create { name, own_issuer, algorithm } => {
-                let issuer = if own_issuer { "own" } else { "shared" };
-                create(&name, issuer, &algorithm, output).await
+                let issuer = if own_issuer { IssuerChoice::Own } else { IssuerChoice::Shared };
+                create(&name, issuer, algorithm, output).await
             }
             Self::List => list(output).await,
             Self::Show { name } => show(&name, output).await,
@@ -75,15 +79,14 @@ impl Command {
 
 async fn create(
     name: &OrganizationName,
-    issuer: &str,
-    algorithm: &str,
+    issuer: IssuerChoice,
+    algorithm: Word<Algorithm>,
     output: Format,
 ) -> Result<(), Failure> {
-    let client = Client::from_environment()?;
-    let organization = client
-        .post("/api/orgs", Some(&json!({"name": name, "issuer": issuer, "algorithm": algorithm})))
-        .await?;
-    output::print(output, &organization, describe)?;
+    let name_text = name.as_str().to_owned();
+    let body =
+        CreateOrganization { name: name_text, issuer: Some(issuer.into()), algorithm: Some(algorithm) };
+    Client::from_environment()?.post("/api/orgs", &body).await?.print(output, describe)?;
     remark(
         output,
         &format!("\nNext:  runmint access-token create --name ci --org {name} --role orchestrator"),
@@ -92,20 +95,19 @@ async fn create(
 }
 
 async fn list(output: Format) -> Result<(), Failure> {
-    let list = List { path: "/api/orgs", member: "organizations", filters: &[] };
-    let found = list.fetch(&Client::from_environment()?, None).await?;
-    output::print(output, &found, |found| match found["organizations"].as_array() {
-        Some(organizations) if !organizations.is_empty() => {
-            let row = |one: &Value| vec![cell(&one["name"]), cell(&one["id"]), time(&one["created_at"])];
-            table(&["NAME", "ID", "CREATED"], organizations.iter().map(row).collect())
+    let list = List { path: "/api/orgs", filters: &[] };
+    let found = list.fetch::<OrganizationPage>(&Client::from_environment()?, None).await?;
+    found.print(output, |found| {
+        if found.organizations.is_empty() {
+            return "No organizations.\n".to_owned();
         }
-        _ => "No organizations.\n".to_owned(),
+        let row = |one: &Organization| vec![one.name.clone(), one.id.to_string(), time(one.created_at)];
+        table(&["NAME", "ID", "CREATED"], found.organizations.iter().map(row).collect())
     })
 }
 
 async fn show(name: &OrganizationName, output: Format) -> Result<(), Failure> {
-    let organization = Client::from_environment()?.get(&format!("/api/orgs/{name}")).await?;
-    output::print(output, &organization, describe)
+    Client::from_environment()?.get(&format!("/api/orgs/{name}")).await?.print(output, describe)
 }
 
 async fn delete(name: &OrganizationName, yes: bool, output: Format) -> Result<(), Failure> {
@@ -116,7 +118,7 @@ async fn delete(name: &OrganizationName, yes: bool, output: Format) -> Result<()
     client.delete(&format!("/api/orgs/{name}")).await?;
     output::print(output, &json!({"name": name, "deleted": true}), |_| {
         format!(
-            "Organization {name} is deleted: its runs are cancelled, its access tokens revoked, its name gone.\n"
+            "Organization {name} is deleted: its runs are cancelled, its access tokens are revoked and its name cannot be used again.\n"
         )
     })
 }
@@ -124,24 +126,28 @@ async fn delete(name: &OrganizationName, yes: bool, output: Format) -> Result<()
 fn confirm(name: &OrganizationName) -> Result<(), Failure> {
     if !stdin().is_terminal() {
         return Err(Failure::usage(format!(
-            "deleting {name} cannot be undone and its name is never handed out again; add --yes to do it"
+            "could not delete {name}: it cannot be undone, and the name can never be used again; add --yes to confirm"
         )));
     }
     eprint!(
-        "This deletes organization {name} for ever: its active runs are cancelled, its access tokens revoked,\n\
-         and its name is never handed out again. Type the name to go on: "
+        "This deletes organization {name} for good, cancels its active runs and revokes its access tokens.\n\
+         Its name can never be used again. Type the name to confirm: "
     );
     let mut answer = String::new();
     stdin().read_line(&mut answer).map_err(Failure::failed)?;
-    if answer.trim() == name.as_str() { Ok(()) } else { Err(Failure::failed("nothing was deleted")) }
+    if answer.trim() == name.as_str() {
+        Ok(())
+    } else {
+        Err(Failure::failed("nothing was deleted: the name was not confirmed"))
+    }
 }
 
-fn describe(organization: &Value) -> String {
+fn describe(organization: &Organization) -> String {
     fields(&[
-        ("name", cell(&organization["name"])),
-        ("id", cell(&organization["id"])),
-        ("created", time(&organization["created_at"])),
-        ("issuer", cell(&organization["issuer"])),
-        ("algorithm", cell(&organization["algorithm"])),
+        ("name", organization.name.clone()),
+        ("id", organization.id.to_string()),
+        ("created", time(organization.created_at)),
+        ("issuer", organization.issuer.clone()),
+        ("algorithm", cell(&organization.algorithm)),
     ])
 }

@@ -11,26 +11,26 @@ mod test;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use serde_json::Value;
 
 use self::described::{findings_text, policies_text};
 use self::saved::{of_issuer, put};
+use crate::api::policies::IssuerPolicies;
 use crate::cli::admin::trusted_issuer::chosen::Chosen;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, remark};
+use crate::cli::terminal::output::{Format, remark};
 use crate::cli::terminal::span::moment;
-use crate::cli::terminal::table::{cell, fields};
+use crate::cli::terminal::table::fields;
 use crate::clock::{Clock, SystemClock};
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Show what the tokens of an issuer may become, and what is risky about it
+    /// Show an issuer's policies and their risks
     #[command(after_help = "Examples:
   runmint policy show github --org acme
   runmint policy show github --org acme --output json > policies.json")]
     Show(Chosen),
-    /// Put policies in the place of all that an issuer has
+    /// Replace all policies of an issuer
     #[command(after_help = "Examples:
   runmint policy set github --org acme --file policies.json
   runmint policy show github --org acme --output json | jq '.policies[0].teamName = \"web\"' |
@@ -53,10 +53,10 @@ impl Command {
         match self {
             Self::Show(chosen) => {
                 let client = Client::from_environment()?;
-                let issuer = chosen.find(&client).await?;
-                let found = client.get(&of_issuer(chosen.org(), &issuer)).await?;
-                output::print(output, &found, |found| {
-                    format!("{}\n{}", describe(found), findings_text(&found["findings"]))
+                let issuer = chosen.find(&client).await?.parsed;
+                let found = client.get(&of_issuer(chosen.org(), issuer.id)).await?;
+                found.print(output, |found: &IssuerPolicies| {
+                    format!("{}\n{}", describe(found), findings_text(&found.findings))
                 })
             }
             Self::Set { chosen, file } => set(&chosen, &file, output).await,
@@ -71,20 +71,20 @@ impl Command {
 async fn set(chosen: &Chosen, file: &std::path::Path, output: Format) -> Result<(), Failure> {
     let policies = file::policies_of(file)?;
     let client = Client::from_environment()?;
-    let issuer = chosen.find(&client).await?;
-    let saved = put(&client, chosen.org(), &issuer, &policies).await?;
-    output::print(output, &saved, describe)?;
-    let findings = findings_text(&saved["findings"]);
+    let issuer = chosen.find(&client).await?.parsed;
+    let saved = put(&client, chosen.org(), issuer.id, &policies).await?;
+    saved.print(output, describe)?;
+    let findings = findings_text(&saved.parsed.findings);
     if !findings.is_empty() {
         remark(output, &format!("\n{findings}"));
     }
     Ok(())
 }
 
-fn describe(saved: &Value) -> String {
+fn describe(saved: &IssuerPolicies) -> String {
     let facts = fields(&[
-        ("version", cell(&saved["version"])),
-        ("modified", moment(&saved["modified"], SystemClock.now(), "-")),
+        ("version", saved.version.to_string()),
+        ("modified", moment(saved.modified, SystemClock.now(), "-")),
     ]);
-    format!("{facts}\n{}", policies_text(&saved["policies"]))
+    format!("{facts}\n{}", policies_text(&saved.policies))
 }

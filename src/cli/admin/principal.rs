@@ -1,16 +1,17 @@
 //! `runmint team` and `runmint user`
 
 use clap::{ArgGroup, Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::api::principals::{Access, ChangeRights, CreatePrincipal, Principal, Right, Teams, Users};
 use crate::cli::api::client::Client;
 use crate::cli::api::whoami::right_text;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, remark};
 use crate::cli::terminal::span::{moment, time};
-use crate::cli::terminal::table::{cell, fields, table};
+use crate::cli::terminal::table::{fields, table};
 use crate::clock::{Clock, SystemClock};
-use crate::domain::principal::{Access, PrincipalKind, Right};
+use crate::domain::principal::PrincipalKind;
 use crate::issuer::organization_name::OrganizationName;
 
 #[derive(Subcommand)]
@@ -24,10 +25,10 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_parser = OrganizationName::parse)]
         org: OrganizationName,
     },
-    /// Show one, with its rights
+    /// Show one and its rights
     #[command(after_help = "Example:  runmint team show web --org acme")]
     Show(Named),
-    /// Create one: a name with rights, which policies then hand out
+    /// Create one: a name with rights that policies can grant
     #[command(after_help = "Examples:
   runmint team create web --org acme --right website/staging:write --right 'website/*:read'
   runmint user create ada --org acme --right '*/*:read'")]
@@ -39,7 +40,7 @@ pub(in crate::cli) enum Command {
         rights: Vec<Right>,
     },
     Update(Update),
-    /// Delete one; its access tokens are revoked with it
+    /// Delete one and revoke its access tokens
     #[command(after_help = "Example:  runmint team delete web --org acme")]
     Delete(Named),
 }
@@ -54,11 +55,11 @@ pub(in crate::cli) struct Named {
     org: OrganizationName,
 }
 
-/// Give one other rights; they are in force at the next request of each of its tokens
+/// Replace the rights of one, from the next request of each of its tokens
 #[derive(Args)]
 #[command(group = ArgGroup::new("which").args(["rights", "no_rights"]).required(true))]
 #[command(after_help = "Examples:
-  runmint team update web --org acme --right 'website/*:write'      these, and no others any more
+  runmint team update web --org acme --right 'website/*:write'      these rights and no others
   runmint user update ada --org acme --no-rights")]
 pub(in crate::cli) struct Update {
     #[command(flatten)]
@@ -66,7 +67,7 @@ pub(in crate::cli) struct Update {
     /// A right, as PROJECT/STACK:read or PROJECT/STACK:write, with * for all; may be repeated
     #[arg(long = "right", value_name = "RIGHT", value_parser = right)]
     rights: Vec<Right>,
-    /// Take all of its rights away
+    /// Remove all of its rights
     #[arg(long)]
     no_rights: bool,
 }
@@ -76,14 +77,12 @@ impl Command {
         match self {
             Self::List { org } => list(kind, &org, output).await,
             Self::Show(named) => {
-                let found = Client::from_environment()?.get(&named.path(kind)).await?;
-                output::print(output, &found, describe)
+                Client::from_environment()?.get(&named.path(kind)).await?.print(output, describe)
             }
-            Self::Create { named, rights } => create(kind, &named, &rights, output).await,
+            Self::Create { named, rights } => create(kind, &named, rights, output).await,
             Self::Update(Update { named, rights, .. }) => {
-                let body = json!({"rights": rights});
-                let changed = Client::from_environment()?.patch(&named.path(kind), &body).await?;
-                output::print(output, &changed, describe)
+                let body = ChangeRights { rights };
+                Client::from_environment()?.patch(&named.path(kind), &body).await?.print(output, describe)
             }
             Self::Delete(named) => delete(kind, &named, output).await,
         }
@@ -97,20 +96,35 @@ impl Named {
 }
 
 async fn list(kind: PrincipalKind, org: &OrganizationName, output: Format) -> Result<(), Failure> {
-    let found = Client::from_environment()?.get(&collection(kind, org)).await?;
-    output::print(output, &found, |found| match found[plural(kind)].as_array() {
-        Some(all) if !all.is_empty() => {
-            let row = |one: &Value| vec![cell(&one["name"]), time(&one["modified_at"]), rights_text(one)];
-            table(&["NAME", "MODIFIED", "RIGHTS"], all.iter().map(row).collect())
+    let client = Client::from_environment()?;
+    let path = collection(kind, org);
+    match kind {
+        PrincipalKind::Team => {
+            client.get::<Teams>(&path).await?.print(output, |found| listed(kind, &found.teams))
         }
-        _ => format!("No {}.\n", plural(kind)),
-    })
+        PrincipalKind::User => {
+            client.get::<Users>(&path).await?.print(output, |found| listed(kind, &found.users))
+        }
+    }
 }
 
-async fn create(kind: PrincipalKind, named: &Named, rights: &[Right], output: Format) -> Result<(), Failure> {
-    let body = json!({"name": named.name, "rights": rights});
-    let made = Client::from_environment()?.post(&collection(kind, &named.org), Some(&body)).await?;
-    output::print(output, &made, describe)?;
+fn listed(kind: PrincipalKind, all: &[Principal]) -> String {
+    if all.is_empty() {
+        return format!("No {}.\n", plural(kind));
+    }
+    let row = |one: &Principal| vec![one.name.clone(), time(one.modified_at), rights_text(one)];
+    table(&["NAME", "MODIFIED", "RIGHTS"], all.iter().map(row).collect())
+}
+
+async fn create(
+    kind: PrincipalKind,
+    named: &Named,
+    rights: Vec<Right>,
+    output: Format,
+) -> Result<(), Failure> {
+    let body = CreatePrincipal { name: named.name.clone(), rights };
+    let made = Client::from_environment()?.post(&collection(kind, &named.org), &body).await?;
+    made.print(output, describe)?;
     let (token_type, member) = match kind {
         PrincipalKind::Team => ("team", "teamName"),
         PrincipalKind::User => ("personal", "userLogin"),
@@ -118,7 +132,7 @@ async fn create(kind: PrincipalKind, named: &Named, rights: &[Right], output: Fo
     remark(
         output,
         &format!(
-            "\nNext: a policy with \"tokenType\": \"{token_type}\", \"{member}\": \"{}\"; see runmint policy set",
+            "\nNext: add a policy with \"tokenType\": \"{token_type}\", \"{member}\": \"{}\"; see runmint policy set",
             named.name
         ),
     );
@@ -130,7 +144,7 @@ async fn delete(kind: PrincipalKind, named: &Named, output: Format) -> Result<()
     let name = &named.name;
     output::print(output, &json!({"name": name, "deleted": true}), |_| {
         let kind = if kind == PrincipalKind::Team { "Team" } else { "User" };
-        format!("{kind} {name} is deleted, its access tokens are revoked.\n")
+        format!("{kind} {name} is deleted and its access tokens are revoked.\n")
     })
 }
 
@@ -145,13 +159,13 @@ fn plural(kind: PrincipalKind) -> &'static str {
     }
 }
 
-/// A name that is one segment of a path, and stays one.
+/// A name that is one segment of a path.
 fn name(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) && !matches!(text, "." | "..") {
         return Ok(text.to_owned());
     }
-    Err("a name is letters, digits, `-`, `_`, `.` and `@`".to_owned())
+    Err("not a valid name: use letters, digits, `-`, `_`, `.` and `@`".to_owned())
 }
 
 fn right(text: &str) -> Result<Right, String> {
@@ -167,26 +181,26 @@ fn right(text: &str) -> Result<Right, String> {
     parsed.ok_or_else(|| "write PROJECT/STACK:read or PROJECT/STACK:write, e.g. website/*:read".to_owned())
 }
 
-fn describe(principal: &Value) -> String {
+fn describe(principal: &Principal) -> String {
     let now = SystemClock.now();
     let mut rows = vec![
-        ("name", cell(&principal["name"])),
-        ("id", cell(&principal["id"])),
-        ("created", moment(&principal["created_at"], now, "-")),
-        ("modified", moment(&principal["modified_at"], now, "-")),
+        ("name", principal.name.clone()),
+        ("id", principal.id.to_string()),
+        ("created", moment(principal.created_at, now, "-")),
+        ("modified", moment(principal.modified_at, now, "-")),
     ];
-    let rights = principal["rights"].as_array().map(Vec::as_slice).unwrap_or_default();
-    rows.extend(rights.iter().map(|right| ("right", right_text(right))));
-    if rights.is_empty() {
+    rows.extend(principal.rights.iter().map(|right| ("right", right_text(right))));
+    if principal.rights.is_empty() {
         rows.push(("right", "none".to_owned()));
     }
     fields(&rows)
 }
 
-fn rights_text(principal: &Value) -> String {
-    let rights = principal["rights"].as_array().into_iter().flatten().map(right_text);
-    let text = rights.collect::<Vec<_>>().join(" ");
-    if text.is_empty() { "none".to_owned() } else { text }
+fn rights_text(principal: &Principal) -> String {
+    if principal.rights.is_empty() {
+        return "none".to_owned();
+    }
+    principal.rights.iter().map(right_text).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -194,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_right_names_a_project_a_stack_and_how_far_it_goes() {
+    fn a_right_names_project_stack_and_access() {
         let parsed = |text: &str| right(text).map(|right| json!(right));
         assert_eq!(
             parsed("website/*:write"),
@@ -208,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_has_nothing_that_a_path_could_trip_over() {
+    fn a_name_cannot_change_a_path() {
         assert!(name("ada.l@example.com").is_ok());
         for bad in ["", ".", "..", "a/b", "a?b", "%2e", "a b"] {
             assert!(name(bad).is_err(), "{bad}");

@@ -5,12 +5,12 @@ pub(in crate::cli) mod start;
 
 use clap::Subcommand;
 use jiff::Timestamp;
-use serde_json::Value;
 
+use crate::api::runs::Run;
 use crate::cli::api::client::{Client, with_query};
 use crate::cli::terminal::arguments::id;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, pretty, safe};
+use crate::cli::terminal::output::{Format, pretty};
 use crate::cli::terminal::span::moment;
 use crate::cli::terminal::table::{cell, fields};
 use crate::clock::{Clock, SystemClock};
@@ -23,12 +23,12 @@ pub(in crate::cli) enum Command {
     Show {
         /// The run's id
         id: String,
-        /// Show subject and claims as tokens for this audience have them
+        /// Show subject and claims of tokens for this audience
         #[arg(long)]
         audience: Option<String>,
     },
     List(list::List),
-    /// End a run that did its work; it gets no more tokens
+    /// End a run that completed its work; it gets no more tokens
     #[command(after_help = "Example:  runmint run finish \"$RUNMINT_RUN_ID\"")]
     Finish {
         /// The run's id
@@ -60,39 +60,34 @@ async fn show(id_text: &str, audience: Option<&str>, output: Format) -> Result<(
     let id = id(id_text)?;
     let asked: Vec<_> = audience.map(|audience| ("audience", audience)).into_iter().collect();
     let run = Client::from_environment()?.get(&with_query(&format!("/api/runs/{id}"), &asked)).await?;
-    output::print(output, &run, |run| describe(run, SystemClock.now()))
+    run.print(output, |run| describe(run, SystemClock.now()))
 }
 
 async fn end(id_text: &str, how: &str, output: Format) -> Result<(), Failure> {
     let id = id(id_text)?;
-    let run = Client::from_environment()?.post(&format!("/api/runs/{id}/{how}"), None).await?;
-    output::print(output, &run, |run| {
-        let state = safe(&cell(&run["state"]));
-        format!("Run {id} is {state}: it gets no more tokens. Those it has work until they expire.\n")
+    let run = Client::from_environment()?.post_empty(&format!("/api/runs/{id}/{how}")).await?;
+    run.print(output, |run: &Run| {
+        let state = cell(&run.state);
+        format!("Run {id} is {state}: it gets no more tokens. Tokens that it has work until they expire.\n")
     })
 }
 
-fn describe(run: &Value, now: Timestamp) -> String {
-    let audiences = match run["audiences"].as_array() {
-        Some(audiences) => audiences.iter().map(cell).collect::<Vec<_>>().join(", "),
-        None => "any".to_owned(),
-    };
-    let subject = if run["refused"].is_null() { &run["subject"] } else { &run["refused"] };
+fn describe(run: &Run, now: Timestamp) -> String {
+    let audiences = run.audiences.as_ref().map_or_else(|| "any".to_owned(), |list| list.join(", "));
+    let subject = run.told.refused.as_ref().or(run.told.subject.as_ref());
     let facts = fields(&[
-        ("id", cell(&run["id"])),
-        ("organization", cell(&run["organization"])),
-        ("service", cell(&run["service"])),
-        ("state", cell(&run["state"])),
-        ("created", moment(&run["created_at"], now, "-")),
-        ("expires", moment(&run["expires_at"], now, "-")),
-        ("ended", moment(&run["ended_at"], now, "not yet")),
+        ("id", run.id.to_string()),
+        ("organization", run.organization.clone()),
+        ("service", run.service.clone()),
+        ("state", cell(&run.state)),
+        ("created", moment(run.created_at, now, "-")),
+        ("expires", moment(run.expires_at, now, "-")),
+        ("ended", moment(run.ended_at, now, "not yet")),
         ("audiences", audiences),
-        ("subject", cell(subject)),
+        ("subject", cell(&subject)),
     ]);
-    let (attributes, claims) = (pretty(&run["attributes"]), pretty(&run["claims"]));
-    let clouds = match run["cloud"].as_object() {
-        Some(clouds) if !clouds.is_empty() => format!("\ncloud\n{}\n", pretty(&run["cloud"])),
-        _ => String::new(),
-    };
+    let (attributes, claims) = (pretty(&run.attributes), pretty(&run.told.claims));
+    let clouds =
+        if run.cloud.is_empty() { String::new() } else { format!("\ncloud\n{}\n", pretty(&run.cloud)) };
     format!("{facts}\nattributes\n{attributes}\n\nclaims\n{claims}\n{clouds}")
 }

@@ -6,15 +6,16 @@ mod presets;
 mod register;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::chosen::{Chosen, path};
 use self::details::{Details, describe};
+use crate::api::trusted_issuers::{TrustedIssuer, TrustedIssuers, UpdateIssuer};
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format};
+use crate::cli::terminal::output::{self, Format, safe};
 use crate::cli::terminal::span::time;
-use crate::cli::terminal::table::{cell, table};
+use crate::cli::terminal::table::table;
 use crate::issuer::organization_name::OrganizationName;
 
 #[derive(Subcommand)]
@@ -31,17 +32,17 @@ pub(in crate::cli) enum Command {
     Show(Chosen),
     Register(Box<register::Register>),
     Update(Update),
-    /// Trust an issuer no more
+    /// Stop trusting an issuer
     ///
-    /// Its policies go with it, and every access token that was exchanged for one of its tokens is revoked.
+    /// Deletes its policies and revokes every access token that was exchanged for one of its tokens.
     #[command(after_help = "Example:  runmint issuer delete github --org acme")]
     Delete(Chosen),
-    /// Pin the certificates that the issuer's servers present now, and no others any more
+    /// Pin the certificates that the issuer's servers present now, and only those
     #[command(after_help = "Example:  runmint issuer regenerate-thumbprints cluster --org acme")]
     RegenerateThumbprints(Chosen),
 }
 
-/// Change a trusted issuer; what is left out stays as it is. Its URL is for good
+/// Change a trusted issuer; what is left out stays as it is. Its URL cannot be changed
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint issuer update github --org acme --max-expiration 1h
@@ -49,12 +50,12 @@ pub(in crate::cli) enum Command {
 pub(in crate::cli) struct Update {
     #[command(flatten)]
     chosen: Chosen,
-    /// What people shall know it by from now on
+    /// A new name for people
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
     details: Details,
-    /// Let public authorities decide about its certificates again
+    /// Trust public certificate authorities for its servers again
     #[arg(long, conflicts_with = "thumbprints")]
     no_thumbprints: bool,
 }
@@ -63,18 +64,15 @@ impl Command {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
         match self {
             Self::List { org } => list(&org, output).await,
-            Self::Show(chosen) => {
-                let issuer = chosen.find(&Client::from_environment()?).await?;
-                output::print(output, &issuer, describe)
-            }
+            Self::Show(chosen) => chosen.find(&Client::from_environment()?).await?.print(output, describe),
             Self::Register(register) => register.execute(output).await,
             Self::Update(update) => update.execute(output).await,
             Self::Delete(chosen) => delete(&chosen, output).await,
             Self::RegenerateThumbprints(chosen) => {
                 let client = Client::from_environment()?;
-                let issuer = chosen.find(&client).await?;
+                let issuer = chosen.find(&client).await?.parsed;
                 let path = format!("{}/regenerate-thumbprints", path(chosen.org(), &issuer));
-                output::print(output, &client.post(&path, None).await?, describe)
+                client.post_empty(&path).await?.print(output, describe)
             }
         }
     }
@@ -83,42 +81,45 @@ impl Command {
 impl Update {
     async fn execute(self, output: Format) -> Result<(), Failure> {
         let client = Client::from_environment()?;
-        let issuer = self.chosen.find(&client).await?;
-        let mut body = self.details.body()?;
-        if self.no_thumbprints {
-            body["thumbprints"] = json!([]);
-        }
-        body["name"] = self.name.map_or_else(|| issuer["name"].clone(), Value::from);
-        let changed = client.patch(&path(self.chosen.org(), &issuer), &body).await?;
-        output::print(output, &changed, describe)
+        let issuer = self.chosen.find(&client).await?.parsed;
+        let none = self.no_thumbprints.then(Vec::new);
+        let body = UpdateIssuer {
+            name: self.name.unwrap_or_else(|| issuer.name.clone()),
+            thumbprints: none.or_else(|| self.details.thumbprints()),
+            max_expiration: self.details.max_expiration(),
+            jwks: self.details.jwks()?,
+        };
+        client.patch(&path(self.chosen.org(), &issuer), &body).await?.print(output, describe)
     }
 }
 
 async fn list(org: &OrganizationName, output: Format) -> Result<(), Failure> {
     let found = Client::from_environment()?.get(&format!("/api/orgs/{org}/oidc/issuers")).await?;
-    output::print(output, &found, |found| match found["oidcIssuers"].as_array() {
-        Some(issuers) if !issuers.is_empty() => {
-            let row = |issuer: &Value| {
-                vec![
-                    cell(&issuer["name"]),
-                    cell(&issuer["id"]),
-                    time(&issuer["created"]),
-                    time(&issuer["lastUsed"]),
-                    cell(&issuer["url"]),
-                ]
-            };
-            table(&["NAME", "ID", "CREATED", "LAST USED", "URL"], issuers.iter().map(row).collect())
+    found.print(output, |found: &TrustedIssuers| {
+        if found.oidc_issuers.is_empty() {
+            return "No trusted issuers.\n".to_owned();
         }
-        _ => "No trusted issuers.\n".to_owned(),
+        let row = |issuer: &TrustedIssuer| {
+            vec![
+                issuer.name.clone(),
+                issuer.id.to_string(),
+                time(issuer.created),
+                time(issuer.last_used),
+                issuer.url.clone(),
+            ]
+        };
+        table(&["NAME", "ID", "CREATED", "LAST USED", "URL"], found.oidc_issuers.iter().map(row).collect())
     })
 }
 
 async fn delete(chosen: &Chosen, output: Format) -> Result<(), Failure> {
     let client = Client::from_environment()?;
-    let issuer = chosen.find(&client).await?;
+    let issuer = chosen.find(&client).await?.parsed;
     client.delete(&path(chosen.org(), &issuer)).await?;
-    output::print(output, &json!({"id": issuer["id"], "deleted": true}), |_| {
-        let name = crate::cli::terminal::output::safe(&cell(&issuer["name"]));
-        format!("{name} is trusted no more; what was exchanged for its tokens is revoked.\n")
+    output::print(output, &json!({"id": issuer.id, "deleted": true}), |_| {
+        format!(
+            "{} is no longer trusted; access tokens exchanged for its tokens are revoked.\n",
+            safe(&issuer.name)
+        )
     })
 }

@@ -1,4 +1,4 @@
-//! Tokens of other issuers, as they are given to commands.
+//! Tokens of other issuers, as commands receive them.
 
 use std::fs::File;
 use std::io::{Read, stdin};
@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 use crate::cli::terminal::failure::Failure;
 use crate::trust::foreign_token::MAX_TOKEN_BYTES;
 
-/// With as much of a too long one as tells that it is too long.
+/// A little above the limit, so that a longer token is noticed.
 const MAX_READ_BYTES: u64 = MAX_TOKEN_BYTES as u64 + 1_024;
 
-/// A token. What an opaque one says is not looked at before it is sent.
+/// A token. The claims of an opaque one are not read before it is sent.
 pub(in crate::cli) struct GivenToken {
     pub(in crate::cli) text: Zeroizing<String>,
     pub(in crate::cli) opaque: bool,
@@ -37,16 +37,17 @@ impl GivenToken {
 /// The token that is alone in a file.
 pub(in crate::cli) fn of_file(path: &str) -> Result<Zeroizing<String>, Failure> {
     let read = File::open(path).and_then(bounded);
-    not_empty(read.map_err(|error| Failure::usage(format!("the token in {path} cannot be read: {error}")))?)
+    not_empty(read.map_err(|error| Failure::usage(format!("could not read the token in {path}: {error}")))?)
 }
 
 /// The text on standard input, without the line break at its end.
 pub(in crate::cli) fn of_standard_input() -> Result<Zeroizing<String>, Failure> {
-    let read = bounded(stdin()).map_err(|error| Failure::failed(format!("standard input: {error}")))?;
+    let read = bounded(stdin())
+        .map_err(|error| Failure::failed(format!("could not read standard input: {error}")))?;
     not_empty(read)
 }
 
-/// One part of a JWT as the object that it should be.
+/// One part of a JWT, if it is a JSON object.
 pub(in crate::cli) fn part(token: &str, index: usize) -> Option<Map<String, Value>> {
     if token.len() > MAX_TOKEN_BYTES {
         return None;
@@ -62,5 +63,5 @@ fn bounded(source: impl Read) -> std::io::Result<Zeroizing<String>> {
 }
 
 fn not_empty(text: Zeroizing<String>) -> Result<Zeroizing<String>, Failure> {
-    if text.is_empty() { Err(Failure::usage("there is no token: it is empty")) } else { Ok(text) }
+    if text.is_empty() { Err(Failure::usage("the token is empty")) } else { Ok(text) }
 }

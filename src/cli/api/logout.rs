@@ -8,10 +8,10 @@ use crate::cli::api::server_url::ServerUrl;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, remark};
 
-/// Forget the login at a server
+/// Delete the login saved for a server
 ///
-/// The file with the access token is removed from this machine. The token itself works until it expires, or
-/// until an owner revokes it.
+/// Removes the file with the access token from this machine. The token itself works until it expires or an
+/// owner revokes it.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint logout                            the last login
@@ -27,7 +27,7 @@ impl Logout {
         let logins = Credentials::required()?;
         let server = match self.url {
             Some(url) => ServerUrl::parse(&url)?,
-            None => logins.current()?.ok_or_else(|| Failure::usage("there is no login"))?,
+            None => logins.current()?.ok_or_else(|| Failure::usage("no login is saved"))?,
         };
         let existed = logins.forget(&server)?;
         output::print(output, &json!({"server": server.as_str(), "logged_out": existed}), |_| {
@@ -36,8 +36,8 @@ impl Logout {
             } else {
                 let current =
                     logins.current().ok().flatten().filter(|other| other.as_str() != server.as_str());
-                let hint = current.map(|other| format!(" There is one at {other}: runmint logout {other}"));
-                format!("There was no login at {server}.{}\n", hint.unwrap_or_default())
+                let hint = current.map(|other| format!(" One is saved for {other}: runmint logout {other}"));
+                format!("No login was saved for {server}.{}\n", hint.unwrap_or_default())
             }
         })?;
         if existed {

@@ -1,4 +1,4 @@
-//! Logins of this person on this machine: a file for each server, for its owner alone.
+//! Logins saved on this machine: a file for each server, which only its owner can read.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::cli::api::server_url::ServerUrl;
@@ -17,17 +17,17 @@ use crate::clock::{Clock, SystemClock};
 use crate::entropy::{SystemEntropy, uuid_at};
 use crate::secret_file::{self, SecretFileError};
 
-/// Names the server of the last login. No server's file is called so: those end in `.json`.
+/// The file that names the server of the last login. The files of servers end in `.json`.
 const CURRENT: &str = "current";
 const PLAIN_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
-/// An access token and its end, where it has one.
+/// An access token and when it expires; `None` for never.
 pub(in crate::cli) struct Credential {
     pub(in crate::cli) access_token: Zeroizing<String>,
     pub(in crate::cli) expires_at: Option<Timestamp>,
 }
 
-/// The folder in which they are.
+/// The folder of logins.
 pub(in crate::cli) struct Credentials {
     folder: PathBuf,
 }
@@ -44,12 +44,10 @@ impl Credentials {
         Some(Self { folder: home.join("credentials") })
     }
 
-    /// The same, where there is no going on without.
+    /// The same, for commands that cannot do without.
     pub(in crate::cli) fn required() -> Result<Self, Failure> {
         Self::from_environment().ok_or_else(|| {
-            Failure::usage(
-                "there is no place for logins: neither RUNMINT_HOME nor XDG_CONFIG_HOME nor HOME is set",
-            )
+            Failure::usage("could not find the folder of logins: set RUNMINT_HOME, XDG_CONFIG_HOME or HOME")
         })
     }
 
@@ -60,31 +58,37 @@ impl Credentials {
             Err(SecretFileError::Unreadable(error)) if error.kind() == ErrorKind::NotFound => {
                 return Ok(None);
             }
-            Err(error) => return Err(Failure::usage(format!("{}: {error}", path.display()))),
+            Err(error) => {
+                return Err(Failure::usage(format!(
+                    "could not read the login in {}: {error}",
+                    path.display()
+                )));
+            }
         };
         let credential = parse(&text).ok_or_else(|| {
-            Failure::usage(format!("{} is damaged: runmint login {server}", path.display()))
+            Failure::usage(format!(
+                "could not read the login in {}: it is damaged; log in again: runmint login {server}",
+                path.display()
+            ))
         })?;
         Ok(Some(credential))
     }
 
-    /// Puts this one in the place of another for the same server, which becomes the current one.
+    /// Saves the login in place of an earlier one for the same server, which becomes the current one.
     pub(in crate::cli) fn keep(&self, server: &ServerUrl, credential: &Credential) -> Result<(), Failure> {
-        let text = Zeroizing::new(
-            json!({
-                "url": server.as_str(),
-                "access_token": credential.access_token.as_str(),
-                "expires_at": credential.expires_at,
-            })
-            .to_string(),
-        );
+        let stored = Stored {
+            url: Some(server.as_str()),
+            access_token: credential.access_token.as_str(),
+            expires_at: credential.expires_at,
+        };
+        let text = Zeroizing::new(serde_json::to_string(&stored).map_err(Failure::failed)?);
         self.make_folder()
             .and_then(|()| self.replace(&self.path(server), &text))
             .and_then(|()| self.replace(&self.folder.join(CURRENT), server.as_str()))
             .map_err(|error| self.fault(&error))
     }
 
-    /// Whether there was one.
+    /// Deletes a login; tells whether there was one.
     pub(in crate::cli) fn forget(&self, server: &ServerUrl) -> Result<bool, Failure> {
         let existed = remove(&self.path(server)).map_err(|error| self.fault(&error))?;
         if self.current()?.as_ref() == Some(server) {
@@ -108,35 +112,41 @@ impl Credentials {
 
     fn make_folder(&self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        // It may be there already, with another mode.
+        // It may exist already, with another mode.
         fs::set_permissions(&self.folder, Permissions::from_mode(0o700))
     }
 
-    /// Under another name first: whoever reads meanwhile finds the old or the new, and nobody half of it.
+    /// Writes under another name, then renames: a concurrent reader finds the old text or the new, never half of it.
     fn replace(&self, path: &Path, text: &str) -> io::Result<()> {
         let name = uuid_at(SystemClock.now(), &SystemEntropy::new());
         let temporary = self.folder.join(format!(".{name}"));
         let written = write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
         if written.is_err() {
-            // The error that led here is the one to tell.
+            // The first error is the one to report.
             let _ = fs::remove_file(&temporary);
         }
         written
     }
 
     fn fault(&self, error: &io::Error) -> Failure {
-        Failure::failed(format!("{}: {error}", self.folder.display()))
+        Failure::failed(format!("could not use the folder of logins {}: {error}", self.folder.display()))
     }
 }
 
+/// The content of a file.
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    /// For people.
+    #[serde(default)]
+    url: Option<T>,
+    access_token: T,
+    #[serde(default)]
+    expires_at: Option<Timestamp>,
+}
+
 fn parse(text: &str) -> Option<Credential> {
-    let stored: Value = serde_json::from_str(text).ok()?;
-    let access_token = Zeroizing::new(stored["access_token"].as_str()?.to_owned());
-    let expires_at = match &stored["expires_at"] {
-        Value::Null => None,
-        time => Some(time.as_str()?.parse().ok()?),
-    };
-    Some(Credential { access_token, expires_at })
+    let Stored { access_token, expires_at, .. } = serde_json::from_str::<Stored<String>>(text).ok()?;
+    Some(Credential { access_token: Zeroizing::new(access_token), expires_at })
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {
@@ -145,7 +155,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Whether there was such a file.
+/// Tells whether there was such a file.
 fn remove(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
@@ -168,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn each_server_has_one_file_for_its_owner_alone() {
+    fn each_server_has_one_file_that_only_its_owner_can_read() {
         let home = tempfile::tempdir().unwrap();
         let credentials = Credentials { folder: home.path().join("a/credentials") };
         let server = ServerUrl::parse("https://id.example.com/base").unwrap();
@@ -188,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_read_or_somebody_damaged_is_not_used() {
+    fn a_readable_or_damaged_file_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let credentials = Credentials { folder: home.path().to_owned() };
         let server = ServerUrl::parse("https://id.example.com").unwrap();

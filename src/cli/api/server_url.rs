@@ -1,32 +1,36 @@
-//! The URL of a server, written in one way only: logins are found again by it.
+//! The URL of a server in one canonical form, by which saved logins are found.
 
 use std::fmt;
 
 use reqwest::Url;
 
-use crate::cli::api::client::is_safe;
+use crate::cli::api::connection::is_safe;
 use crate::cli::terminal::failure::Failure;
 
-/// Without a slash at its end, its host in lower case, without the port that goes without saying.
+/// Without a slash at its end and without the default port; the host is in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct ServerUrl(String);
 
 impl ServerUrl {
-    /// The text is not repeated in a refusal: people paste secrets where URLs belong.
+    /// The error does not repeat the text: people paste secrets where URLs belong.
     pub(in crate::cli) fn parse(text: &str) -> Result<Self, Failure> {
         let url = Url::parse(text.trim()).map_err(|error| {
-            Failure::usage(format!("the server's URL is none: {error}; e.g. https://id.example.com"))
+            Failure::usage(format!(
+                "the server's URL is not valid: {error} (example: https://id.example.com)"
+            ))
         })?;
         let extra = url.query().is_some() || url.fragment().is_some();
         let user = !url.username().is_empty() || url.password().is_some();
         if extra || user || !matches!(url.scheme(), "https" | "http") || !url.has_host() {
             return Err(Failure::usage(
-                "a server's URL is https, a host and perhaps a path, e.g. https://id.example.com",
+                "the server's URL is not valid: only https, a host and an optional path are allowed (example: https://id.example.com)",
             ));
         }
         if !is_safe(&url) {
             let host = url.host_str().unwrap_or("the URL");
-            return Err(Failure::usage(format!("{host} is not https: a token would travel in the clear")));
+            return Err(Failure::usage(format!(
+                "could not use {host}: over http a token would travel unencrypted; use https"
+            )));
         }
         Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
     }
@@ -64,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_of_a_server_is_refused_and_not_repeated() {
+    fn an_invalid_url_is_refused_and_not_repeated() {
         for bad in [
             "id.example.com",
             "ftp://id.example.com",

@@ -1,4 +1,4 @@
-//! Which server is spoken to, and as whom.
+//! Which server commands use, and as whom.
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
@@ -11,13 +11,13 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::span::from_now;
 use crate::clock::{Clock, SystemClock};
 
-/// What sets a session aside from all logins.
+/// Variables that take precedence over every login.
 const VARIABLES: [&str; 2] = ["RUNMINT_ACCESS_TOKEN", "RUNMINT_ACCESS_TOKEN_FILE"];
 
 pub(in crate::cli) struct Session {
     pub(in crate::cli) url: String,
     pub(in crate::cli) access_token: Zeroizing<String>,
-    /// In words for people.
+    /// For people.
     pub(in crate::cli) found_in: &'static str,
 }
 
@@ -39,7 +39,7 @@ impl Session {
         let login = logins.as_ref().map(|logins| logins.of(&server)).transpose()?.flatten();
         let login = login.ok_or_else(|| {
             Failure::usage(format!(
-                "RUNMINT_ACCESS_TOKEN is not set: an access token of that server (or RUNMINT_ACCESS_TOKEN_FILE, a file with one); and there is no login: runmint login {server}"
+                "RUNMINT_ACCESS_TOKEN is not set and no login is saved for {server}: set it (or RUNMINT_ACCESS_TOKEN_FILE to a file with an access token), or run `runmint login {server}`"
             ))
         })?;
         refuse_expired(&server, &login, SystemClock.now())?;
@@ -47,18 +47,18 @@ impl Session {
     }
 
     pub(in crate::cli) fn client(&self) -> Result<Client, Failure> {
-        Client::at(&self.url, Some(self.access_token.to_string()))
+        Client::at(&self.url, Some(self.access_token.clone()))
     }
 }
 
 impl Client {
-    /// The server and the identity that variables or a login say; see [`Session`].
+    /// The server and the identity that variables or a saved login name; see [`Session::find`].
     pub(in crate::cli) fn from_environment() -> Result<Self, Failure> {
         Session::find()?.client()
     }
 }
 
-/// A variable that is set and beats every login.
+/// A variable that is set and takes precedence over every login.
 pub(in crate::cli) fn overriding_variable() -> Option<&'static str> {
     VARIABLES.into_iter().find(|name| variable(name).is_some())
 }
@@ -70,13 +70,13 @@ fn of_variables() -> Result<Option<(Zeroizing<String>, &'static str)>, Failure> 
     }
     let Some(path) = variable(file) else { return Ok(None) };
     let text = std::fs::read_to_string(&path).map(Zeroizing::new);
-    let text = text.map_err(|error| Failure::usage(format!("{file} {path}: {error}")))?;
+    let text = text.map_err(|error| Failure::usage(format!("could not read {file} {path}: {error}")))?;
     Ok(Some((Zeroizing::new(text.trim().to_owned()), file)))
 }
 
 fn no_url() -> Failure {
     Failure::usage(
-        "RUNMINT_URL is not set: the server's base URL, e.g. https://id.example.com; and there is no login (runmint login URL)",
+        "RUNMINT_URL is not set and no login is saved: set it to the server's base URL, such as https://id.example.com, or run `runmint login URL`",
     )
 }
 

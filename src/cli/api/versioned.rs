@@ -1,7 +1,10 @@
-//! Documents that are replaced whole, and only as somebody saw them last.
+//! Documents that are replaced whole, and only in the version that the caller saw.
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::cli::api::answer::Answer;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
 
@@ -11,24 +14,35 @@ pub(in crate::cli) struct Versioned<'a> {
     pub(in crate::cli) member: &'a str,
 }
 
+/// Every such document has a version.
+#[derive(Deserialize)]
+struct Present {
+    version: i64,
+}
+
 impl Versioned<'_> {
-    /// Puts the content of `document` in the place of what there is: of its own version, or without one of the
-    /// present.
-    pub(in crate::cli) async fn replace(&self, client: &Client, document: Value) -> Result<Value, Failure> {
+    /// Replaces the version that `document` names, or else the current one, by its content, which the server checks.
+    pub(in crate::cli) async fn replace<T: DeserializeOwned>(
+        &self,
+        client: &Client,
+        document: Value,
+    ) -> Result<Answer<T>, Failure> {
         let (version, content) = self.read(document)?;
         let version = match version {
             Some(version) => version,
-            None => client.get(self.path).await?["version"].clone(),
+            None => client.get::<Present>(self.path).await?.parsed.version.into(),
         };
         client.put(self.path, &json!({"version": version, self.member: content})).await
     }
 
     fn read(&self, document: Value) -> Result<(Option<Value>, Value), Failure> {
-        let wrong = || Failure::usage(format!("the file is no JSON object with `{}`", self.member));
+        let wrong = || {
+            Failure::usage(format!("could not read the file: it is not a JSON object with `{}`", self.member))
+        };
         let Value::Object(mut members) = document else { return Err(wrong()) };
         let content = members.shift_remove(self.member).ok_or_else(wrong)?;
         let version = members.shift_remove("version");
-        // What `show` prints has this as well.
+        // `show` prints it, too.
         members.shift_remove("modified_at");
         refuse_others(&members)?;
         Ok((version, content))
@@ -37,7 +51,7 @@ impl Versioned<'_> {
 
 fn refuse_others(members: &Map<String, Value>) -> Result<(), Failure> {
     match members.keys().next() {
-        Some(name) => Err(Failure::usage(format!("the file has `{name}`, which means nothing here"))),
+        Some(name) => Err(Failure::usage(format!("could not read the file: `{name}` is not a known member"))),
         None => Ok(()),
     }
 }
@@ -47,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_show_prints_is_taken_and_nothing_unknown() {
+    fn the_document_that_show_prints_is_accepted_and_nothing_unknown() {
         let document = Versioned { path: "/", member: "settings" };
         let shown = json!({"version": 3, "settings": [], "modified_at": "x"});
         assert_eq!(document.read(shown).ok(), Some((Some(json!(3)), json!([]))));

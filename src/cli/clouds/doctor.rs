@@ -12,7 +12,8 @@ use reqwest::Url;
 use serde_json::json;
 
 use self::finding::{Finding, Outcome};
-use crate::cli::api::client::{Client, is_loopback};
+use crate::cli::api::client::Client;
+use crate::cli::api::connection::is_loopback;
 use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Colour, Format, paint, safe};

@@ -6,15 +6,20 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::Timestamp;
 use jsonwebtoken::jwk::JwkSet;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
+use crate::api::discovery::Discovery;
+use crate::api::id_token::IdToken;
+use crate::api::runs::{StartRun, StartedRun};
 use crate::app::App;
 use crate::cli::api::client::Client;
 use crate::cli::server::logging;
 use crate::cli::server::serve::{Signals, bind, until_signal};
 use crate::cli::server::settings::SettingFlags;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format};
+use crate::cli::terminal::output::{self, Format, pretty};
 use crate::clock::SystemClock;
 use crate::config::setting::SETTINGS;
 use crate::config::{Settings, Sources, Transport};
@@ -28,14 +33,14 @@ use crate::launch::{self, FirstKeys, Server};
 use crate::trust::token::UnverifiedToken;
 
 const ORGANIZATION: &str = "acme";
-/// Tokens of a trial are not for ever.
+/// Tokens of a trial expire.
 const TOKEN_SECONDS: i64 = 30 * 24 * 3_600;
 
 /// Try it: serve on this machine with an organization, tokens and a sample run
 ///
-/// Makes a SQLite database in the data folder and a sealed signing key, then plays every part once over
-/// HTTP: starts a run as its orchestrator, asks for a token as its runner, verifies it as a cloud would.
-/// Keeps serving until Ctrl-C. A second start uses what the first one made.
+/// Creates a SQLite database in the data folder and a sealed signing key, then plays each role once over HTTP:
+/// starts a run as the orchestrator, asks for a token as the runner, verifies it as a cloud would. Serves until
+/// Ctrl-C. A second start uses the same database and key.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint dev
@@ -55,7 +60,7 @@ pub(in crate::cli) struct Dev {
 impl Dev {
     pub(in crate::cli) async fn execute(self, output: Format) -> Result<(), Failure> {
         let sources = self.settings.sources()?;
-        // The issuer's URL has the port in it, and the port may be chosen by the system.
+        // The issuer's URL contains the port, which the system may choose.
         let provisional = self.settings(&sources, "http://127.0.0.1")?;
         let listener = bind(&provisional).await?;
         let address = listener.local_addr().map_err(Failure::failed)?;
@@ -71,19 +76,19 @@ impl Dev {
         let signals = Signals::listen()?;
         let server = Server::start(app, &settings, listener)?.keep_keys();
         let ca_file = match &settings.transport {
-            // Whole, for it is pasted into a shell that may be somewhere else.
+            // Absolute: it is pasted into a shell that may have another working directory.
             Transport::DevTls { folder } => {
                 let file = folder.join("ca.pem");
                 Some(std::path::absolute(&file).unwrap_or(file))
             }
             Transport::Plain { .. } | Transport::Tls { .. } => None,
         };
-        let (shown, claims) = demonstrate(server.app(), ca_file.as_deref()).await?;
-        output::print(output, &shown, |shown| tour(shown, &claims, ca_file.as_deref()))?;
+        let shown = demonstrate(server.app(), ca_file.as_deref()).await?;
+        output::print(output, &for_scripts(&shown), |_| tour(&shown, ca_file.as_deref()))?;
         until_signal(server, signals).await
     }
 
-    /// What was set, over what a trial on this machine takes for granted.
+    /// The configured settings, over defaults for a trial on this machine.
     fn settings(&self, sources: &Sources, origin: &str) -> Result<Settings, Failure> {
         let in_data = |name: &str| self.data_dir.join(name).display().to_string();
         let mut all = sources.clone();
@@ -102,40 +107,58 @@ impl Dev {
     }
 }
 
-/// Plays orchestrator, runner and cloud, each over HTTP as they would. Returns what a script may want to
-/// know, and the claims of the verified token.
-async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<(Value, Value), Failure> {
+struct Demonstration {
+    issuer: String,
+    base_url: String,
+    access_token: Zeroizing<String>,
+    admin_token: Zeroizing<String>,
+    run: SampleRun,
+    id_token: Zeroizing<String>,
+    /// Of the verified token.
+    claims: Map<String, Value>,
+}
+
+struct SampleRun {
+    id: Uuid,
+    request_url: String,
+    request_token: Zeroizing<String>,
+}
+
+/// Plays orchestrator, runner and cloud, each over HTTP as they would.
+async fn demonstrate(app: &App, ca_file: Option<&Path>) -> Result<Demonstration, Failure> {
     let organization = ensure_organization(app).await?;
     let owner = Scope::Organization(organization, Role::Owner);
     let access_token = make_token(app, "runmint dev: owner of acme", owner).await?;
     let admin_token = make_token(app, "runmint dev: admin", Scope::Admin).await?;
-    let base_url = app.base_url.as_str();
+    let base_url = app.issuing.base_url.as_str();
 
     let orchestrator = Client::new(base_url, Some(access_token.clone()), ca_file)?;
-    let run = orchestrator
-        .post(
-            &format!("/api/orgs/{ORGANIZATION}/runs"),
-            Some(&json!({
-                "service": "deploy",
-                "attributes": {"project": "website", "stack": "staging", "operation": "update"},
-                "ttl_seconds": app.run_ttl_max.as_secs(),
-            })),
-        )
-        .await?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let runner = Client::new(base_url, Some(text(&run["request_token"])), ca_file)?;
-    let id_token = text(&runner.get(&text(&run["request_url"])).await?["value"]);
+    let attributes = [("project", "website"), ("stack", "staging"), ("operation", "update")];
+    let request = StartRun {
+        service: "deploy".to_owned(),
+        attributes: attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        ttl_seconds: Some(app.issuing.run_ttl_max.as_secs()),
+        audiences: None,
+    };
+    let runs = format!("/api/orgs/{ORGANIZATION}/runs");
+    let started = orchestrator.post::<StartedRun>(&runs, &request).await?.parsed;
+    let run = SampleRun {
+        id: started.run.id,
+        request_url: started.request_url,
+        request_token: Zeroizing::new(started.request_token),
+    };
+    let runner = Client::new(base_url, Some(run.request_token.clone()), ca_file)?;
+    let id_token = Zeroizing::new(runner.get::<IdToken>(&run.request_url).await?.parsed.value);
     let claims = verify(app, &id_token, ca_file).await?;
-    let shown = json!({
-        "issuer": app.issuer.as_str(),
-        "base_url": base_url,
-        "organization": ORGANIZATION,
-        "access_token": access_token,
-        "admin_token": admin_token,
-        "run": {"id": run["id"], "request_url": run["request_url"], "request_token": run["request_token"]},
-        "id_token": id_token,
-    });
-    Ok((shown, claims))
+    Ok(Demonstration {
+        issuer: app.issuing.issuer.to_string(),
+        base_url: base_url.to_owned(),
+        access_token,
+        admin_token,
+        run,
+        id_token,
+        claims,
+    })
 }
 
 async fn ensure_organization(app: &App) -> Result<Organization, Failure> {
@@ -150,12 +173,12 @@ async fn existing(app: &App, name: &OrganizationName) -> Result<Organization, Fa
     let found = app.store.organization_named(name).await.map_err(Failure::failed)?;
     found.ok_or_else(|| {
         Failure::failed(format!(
-            "organization {name} was deleted from this database, and names are not handed out again; use another --data-dir"
+            "could not create organization {name}: it was deleted from this database, and names cannot be used again; pass another --data-dir"
         ))
     })
 }
 
-async fn make_token(app: &App, name: &str, scope: Scope) -> Result<String, Failure> {
+async fn make_token(app: &App, name: &str, scope: Scope) -> Result<Zeroizing<String>, Failure> {
     let new = NewAccessToken {
         name: name.to_owned(),
         scope,
@@ -163,27 +186,38 @@ async fn make_token(app: &App, name: &str, scope: Scope) -> Result<String, Failu
         created_by: None,
     };
     let created = create_access_token(app, new).await.map_err(Failure::failed)?;
-    Ok(created.secret.expose().to_owned())
+    Ok(Zeroizing::new(created.secret.expose().to_owned()))
 }
 
-/// As a cloud does: discovery, key set, signature, issuer, times, audience.
-async fn verify(app: &App, id_token: &str, ca_file: Option<&Path>) -> Result<Value, Failure> {
-    let verifier = Client::new(app.issuer.as_str(), None, ca_file)?;
-    let discovery = verifier.get("/.well-known/openid-configuration").await?;
-    let jwks = verifier.get(discovery["jwks_uri"].as_str().unwrap_or_default()).await?;
-    let jwks: JwkSet = serde_json::from_value(jwks).map_err(Failure::failed)?;
-    let issuer = discovery["issuer"].as_str().unwrap_or_default();
+/// Verifies a token as a cloud does: discovery, key set, signature, issuer, times, audience.
+async fn verify(app: &App, id_token: &str, ca_file: Option<&Path>) -> Result<Map<String, Value>, Failure> {
+    let verifier = Client::new(app.issuing.issuer.as_str(), None, ca_file)?;
+    let discovery = verifier.get::<Discovery>("/.well-known/openid-configuration").await?.parsed;
+    let jwks = verifier.get::<JwkSet>(&discovery.jwks_uri).await?.parsed;
     let now: Timestamp = app.clock.now();
-    let verified = UnverifiedToken::parse(id_token).and_then(|token| token.verify(&jwks, issuer, now));
+    let verified =
+        UnverifiedToken::parse(id_token).and_then(|token| token.verify(&jwks, &discovery.issuer, now));
     let verified = verified.map_err(Failure::failed)?;
     verified.for_audience(ORGANIZATION).map_err(Failure::failed)?;
-    Ok(Value::Object(verified.claims().clone()))
+    Ok(verified.claims().clone())
 }
 
-/// What was done, and what to do next.
-fn tour(shown: &Value, claims: &Value, ca_file: Option<&Path>) -> String {
-    let text = |pointer: &str| shown.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let claims = serde_json::to_string_pretty(claims).unwrap_or_default();
+fn for_scripts(shown: &Demonstration) -> Value {
+    let SampleRun { id, request_url, request_token } = &shown.run;
+    json!({
+        "issuer": shown.issuer,
+        "base_url": shown.base_url,
+        "organization": ORGANIZATION,
+        "access_token": shown.access_token.as_str(),
+        "admin_token": shown.admin_token.as_str(),
+        "run": {"id": id, "request_url": request_url, "request_token": request_token.as_str()},
+        "id_token": shown.id_token.as_str(),
+    })
+}
+
+/// A tour of what was done and what to do next.
+fn tour(shown: &Demonstration, ca_file: Option<&Path>) -> String {
+    let claims = pretty(&shown.claims);
     let (trust, curl) = match ca_file {
         Some(path) => (
             format!("\n  export RUNMINT_CA_FILE={}", path.display()),
@@ -191,10 +225,10 @@ fn tour(shown: &Value, claims: &Value, ca_file: Option<&Path>) -> String {
         ),
         None => (String::new(), "curl".to_owned()),
     };
-    let (base, issuer) = (text("/base_url"), text("/issuer"));
-    let (access_token, admin_token) = (text("/access_token"), text("/admin_token"));
-    let (run_id, request_url, request_token) =
-        (text("/run/id"), text("/run/request_url"), text("/run/request_token"));
+    let Demonstration { issuer, base_url: base, access_token, admin_token, run, .. } = shown;
+    let SampleRun { id: run_id, request_url, request_token } = run;
+    let (access_token, admin_token) = (access_token.as_str(), admin_token.as_str());
+    let request_token = request_token.as_str();
     let separator = if ca_file.is_some() { "https" } else { "http, on this machine only" };
     format!(
         r#"runmint is serving ({separator}).
@@ -202,14 +236,14 @@ fn tour(shown: &Value, claims: &Value, ca_file: Option<&Path>) -> String {
   issuer        {issuer}
   organization  {ORGANIZATION}
 
-A run of service `deploy` was started, asked for a token, and the token was verified through
-{issuer}/.well-known/openid-configuration. It says:
+A run of service `deploy` was started and got a token, which was verified through
+{issuer}/.well-known/openid-configuration. Its claims:
 
 {claims}
 
-(These lines show secrets, which is fine for a trial; elsewhere keep them off command lines.)
+(These lines show secrets. That is fine for a trial; in production keep secrets off command lines.)
 
-As the runner, get a token for some cloud:
+As the runner, get a token for a cloud:
 
   {curl} -H 'Authorization: Bearer {request_token}' \
     '{request_url}&audience=sts.amazonaws.com'
@@ -227,11 +261,11 @@ The same with this program:
   runmint run start --org {ORGANIZATION} --service deploy project=website stack=prod operation=preview
   RUNMINT_ID_TOKEN_REQUEST_URL='{request_url}' RUNMINT_ID_TOKEN_REQUEST_TOKEN={request_token} \
     runmint id-token --audience sts.amazonaws.com | runmint inspect -
-  runmint run finish {run_id}   # from then on it gets no token
+  runmint run finish {run_id}   # it gets no more tokens
 
 Admin access token (organizations and everything in them): {admin_token}
 
-Next: docs/deploying.md shows how to serve for real (runmint init, runmint serve). Ctrl-C stops.
+Next: docs/deploying.md describes production (runmint init, runmint serve). Ctrl-C stops.
 "#
     )
 }

@@ -1,4 +1,4 @@
-//! Exit codes for what keeps a server from starting.
+//! Exit codes of errors that keep a server from starting.
 
 use crate::cli::terminal::failure::Failure;
 use crate::config::ConfigError;

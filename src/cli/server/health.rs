@@ -8,9 +8,9 @@ use crate::cli::server::settings::SettingFlags;
 use crate::cli::terminal::failure::Failure;
 use crate::config::Transport;
 
-/// Ask the server of this configuration, on this machine, whether it is alive
+/// Check that the configured server on this machine is alive
 ///
-/// Exit code 0 when it answers, 5 when it does not: made for container health checks.
+/// Exits with 0 if it answers and with 5 if it does not: for container health checks.
 #[derive(Args)]
 pub(in crate::cli) struct Health {
     #[command(flatten)]
@@ -33,7 +33,7 @@ impl Health {
         };
         let url = format!("{scheme}://{address}{}/healthz", settings.base_url.path());
         let client = reqwest::Client::builder()
-            // The certificate is for the public name, and nothing secret is sent or believed here.
+            // The certificate is for the public name, and the request sends and trusts nothing secret.
             .tls_danger_accept_invalid_certs(true)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()

@@ -17,26 +17,25 @@ use crate::secret::Secret;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 
-/// Prepare for real use
+/// Prepare a server for production
 ///
-/// Makes what is missing: the schema, the sealing key (in sealing_key_file, unless RUNMINT_SEALING_KEY is
-/// set), the first signing key, and the first admin access token, which is printed this once. Running it
-/// again is safe and changes nothing.
+/// Creates what is missing: the schema, the sealing key (in sealing_key_file, unless RUNMINT_SEALING_KEY is
+/// set), the first signing key, and the first admin access token, which is printed only once. Running it again
+/// is safe and changes nothing.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint init --config runmint.toml
-  runmint init --config runmint.toml --new-admin-token     when every admin access token is lost
-  runmint init --config runmint.toml --abandon-lost-keys   what is lost without the sealing key")]
+  runmint init --config runmint.toml --new-admin-token     if every admin access token is lost
+  runmint init --config runmint.toml --abandon-lost-keys   list the keys that are lost")]
 pub(in crate::cli) struct Init {
-    /// Make another admin access token, even though there is one
+    /// Create another admin access token, even if one exists
     #[arg(long)]
     new_admin_token: bool,
-    /// Give up the signing keys that no configured sealing key opens, and make others
+    /// Abandon the signing keys that no configured sealing key opens, and create new ones
     ///
-    /// For when the sealing key is lost for good, or a security module. Stop every process first. Without a
-    /// number it changes nothing and lists them with the number that it takes. The lost keys leave the key
-    /// set, so verifiers refuse what they signed, and they refuse new tokens until they fetch the key set
-    /// again.
+    /// For a sealing key or a security module that is lost for good. Stop every process first. Without a number
+    /// it changes nothing and lists the lost keys and the number to pass. The lost keys leave the key set, so
+    /// verifiers refuse the tokens that they signed, and new tokens until they fetch the key set again.
     #[arg(long, value_name = "HOW_MANY")]
     #[expect(clippy::option_option, reason = "clap's way to say that a flag may come without its value")]
     abandon_lost_keys: Option<Option<usize>>,
@@ -50,7 +49,9 @@ impl Init {
         let entropy = Arc::new(SystemEntropy::new());
         let first_keys = self.abandon_lost_keys.map_or(FirstKeys::Make, FirstKeys::MakeAndAbandonLost);
         let app = launch::open(&settings, first_keys, Arc::new(SystemClock), entropy).await?;
-        let database = |error| Failure::failed(format!("the database failed: {error}"));
+        let database = |error| {
+            Failure::failed(format!("could not read the access tokens: the database failed: {error}"))
+        };
         let page = PageRequest { limit: MAX_PAGE, before: None };
         let existing = app.store.access_tokens(None, page).await.map_err(database)?;
         let usable = existing.items.iter().any(|token| token.is_valid_at(app.clock.now()));
@@ -76,15 +77,17 @@ impl Init {
             "signing_key": kid,
             "admin_token": token.as_ref().map(Secret::expose),
         });
-        output::print(output, &value, |value| {
-            let admin = match value["admin_token"].as_str() {
-                Some(secret) => format!("Admin access token, shown this once:\n\n  {secret}\n\n"),
+        output::print(output, &value, |_| {
+            let admin = match &token {
+                Some(secret) => {
+                    format!("Admin access token, shown only once:\n\n  {}\n\n", secret.expose())
+                }
                 None => {
-                    "There is an admin access token already (--new-admin-token makes another).\n\n".to_owned()
+                    "An admin access token exists already (--new-admin-token creates another).\n\n".to_owned()
                 }
             };
             format!(
-                "Ready: issuer {}, signing key {}.\n\n{admin}Next:  runmint serve with the same configuration; back up the sealing key.\n",
+                "Ready: issuer {}, signing key {}.\n\n{admin}Next:  back up the sealing key, then run `runmint serve` with the same configuration.\n",
                 settings.issuer,
                 kid.as_deref().unwrap_or("none"),
             )

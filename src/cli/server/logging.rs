@@ -10,8 +10,8 @@ use tracing_subscriber::{Layer, fmt};
 
 use crate::config::{LogFormat, LogLevel};
 
-/// Starts logging. Libraries are held to warnings whatever the level: at their finer levels some of
-/// them write request heads, and with them the secrets in them.
+/// Starts logging. Libraries log warnings at most, whatever the level: at finer levels some of them write request
+/// heads and the secrets in them.
 pub(in crate::cli) fn start(format: LogFormat, level: LogLevel) {
     let level = match level {
         LogLevel::Error => Level::ERROR,

@@ -18,8 +18,8 @@ use crate::launch::{self, FirstKeys, Server};
 
 /// Serve until SIGTERM or Ctrl-C
 ///
-/// Run `runmint init` once before. On SIGTERM no more connections are taken, requests in flight finish
-/// within shutdown_timeout, and the exit code is 0.
+/// Run `runmint init` once before. On SIGTERM the server accepts no more connections, finishes requests in
+/// flight within shutdown_timeout and exits with 0.
 #[derive(Args)]
 #[command(after_help = "Example:  runmint serve --config runmint.toml")]
 pub(in crate::cli) struct Serve {
@@ -46,11 +46,13 @@ impl Serve {
 pub(in crate::cli) async fn bind(settings: &Settings) -> Result<TcpListener, Failure> {
     let listen = settings.listen;
     TcpListener::bind(listen).await.map_err(|error| {
-        Failure::failed(format!("cannot listen on {listen}: {error}; choose another with --listen"))
+        Failure::failed(format!(
+            "could not listen on {listen}: {error}; choose another address with --listen"
+        ))
     })
 }
 
-/// What asks a server to end. Made before it serves: without a handler a signal ends the process at once.
+/// The signals that stop a server. Made before it serves: without a handler a signal kills the process at once.
 pub(in crate::cli) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -58,7 +60,9 @@ pub(in crate::cli) struct Signals {
 
 impl Signals {
     pub(in crate::cli) fn listen() -> Result<Self, Failure> {
-        let handler = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals: {error}")));
+        let handler = |kind| {
+            signal(kind).map_err(|error| Failure::failed(format!("could not handle signals: {error}")))
+        };
         Ok(Self {
             terminate: handler(SignalKind::terminate())?,
             interrupt: handler(SignalKind::interrupt())?,
@@ -66,7 +70,7 @@ impl Signals {
     }
 }
 
-/// Waits for SIGTERM or SIGINT, then ends the server gently.
+/// Waits for SIGTERM or SIGINT, then stops the server gracefully.
 pub(in crate::cli) async fn until_signal(server: Server, mut signals: Signals) -> Result<(), Failure> {
     tokio::select! {
         _ = signals.terminate.recv() => {}

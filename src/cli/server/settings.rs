@@ -1,5 +1,5 @@
-//! The server's settings on the command line: a flag for each, from the same table as the file and the
-//! environment.
+//! The server's settings on the command line: a flag for each, from the table that defines file keys and
+//! variables, too.
 
 use std::path::PathBuf;
 
@@ -23,14 +23,18 @@ impl SettingFlags {
         Ok(Settings::load(&self.sources()?)?)
     }
 
-    /// Where they come from, read but not yet looked at.
+    /// Their sources, read but not yet parsed.
     pub(in crate::cli) fn sources(&self) -> Result<Sources, Failure> {
         let environment = environment();
         let file = match &self.config {
             None => None,
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| Failure::configuration(format!("{}: {error}", path.display())))?;
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Failure::configuration(format!(
+                        "could not read the configuration {}: {error}",
+                        path.display()
+                    ))
+                })?;
                 Some((path.display().to_string(), text))
             }
         };

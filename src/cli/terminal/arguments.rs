@@ -1,7 +1,10 @@
 //! Arguments that several commands take, parsed once.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use uuid::Uuid;
 
+use crate::api::Word;
+use crate::api::keys::Algorithm;
 use crate::cli::terminal::failure::Failure;
 use crate::config::duration::TextDuration;
 
@@ -19,13 +22,22 @@ pub(in crate::cli) fn attribute(text: &str) -> Result<(String, String), String> 
     }
 }
 
-/// An id. Not a parser for clap, which repeats what it refuses: people paste secrets where ids belong.
+/// `RS256` or `ES256`.
+pub(in crate::cli) fn algorithm() -> impl TypedValueParser<Value = Word<Algorithm>> {
+    PossibleValuesParser::new(["RS256", "ES256"]).map(|name| match name.as_str() {
+        "RS256" => Algorithm::Rs256.into(),
+        "ES256" => Algorithm::Es256.into(),
+        _ => Word::Other(name),
+    })
+}
+
+/// An id. Not a parser for clap, which repeats refused text: people paste secrets where ids belong.
 pub(in crate::cli) fn id(text: &str) -> Result<Uuid, Failure> {
     Uuid::parse_str(text).map_err(|_| {
         Failure::usage(if text.starts_with("rmat_") || text.starts_with("rmrt_") {
             "this is a secret, not an id; `list` shows the ids"
         } else {
-            "an id is a UUID, e.g. d23f0824-128b-4f33-8c5c-7fd0a6a3a450; `list` shows the ids"
+            "not a valid id: an id is a UUID such as d23f0824-128b-4f33-8c5c-7fd0a6a3a450; `list` shows the ids"
         })
     })
 }
@@ -43,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_has_nothing_that_a_path_could_trip_over() {
+    fn an_id_cannot_change_a_path() {
         assert!(id("d23f0824-128b-4f33-8c5c-7fd0a6a3a450").is_ok());
         for bad in ["", "..", "a/b", "d23f0824-128b-4f33-8c5c-7fd0a6a3a450/finish", "?x", "%2e"] {
             assert!(id(bad).is_err(), "{bad}");

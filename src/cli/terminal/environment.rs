@@ -1,8 +1,8 @@
-//! The variables of the process, read in this one place.
+//! The environment of the process, which only this file reads.
 
 use secrecy::SecretString;
 
-/// Ours, and those that say how to reach the object stores of static copies.
+/// Our own variables, and those that say how to reach the object stores of static copies.
 const PREFIXES: &[&str] = &["RUNMINT_", "AWS_", "GOOGLE_", "AZURE_"];
 
 /// A variable that is set and not empty.
@@ -11,7 +11,7 @@ pub(in crate::cli) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// What says how to reach object stores.
+/// The variables that say how to reach object stores.
 pub(in crate::cli) fn object_store_environment() -> Vec<(String, SecretString)> {
     let of_stores = environment().into_iter().filter(|(name, _)| !name.starts_with("RUNMINT_"));
     of_stores.map(|(name, value)| (name, value.into())).collect()

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::process::ExitCode;
 
-/// What happened, in words for people, and the exit code for scripts.
+/// A message for people and an exit code for scripts.
 #[derive(Debug)]
 pub(in crate::cli) struct Failure {
     code: u8,
@@ -20,12 +20,12 @@ impl Failure {
         Self::new(1, message)
     }
 
-    /// The command was used wrongly in a way that only the environment can tell.
+    /// The command was used wrongly, in a way that clap cannot tell.
     pub(in crate::cli) fn usage(message: impl Display) -> Self {
         Self::new(2, message)
     }
 
-    /// What a monitor must wake somebody for; what is only worth a look is a failed operation.
+    /// For monitors: an operator must act now. `failed` is for what can wait.
     pub(in crate::cli) fn critical(message: impl Display) -> Self {
         Self::new(2, message)
     }
@@ -42,22 +42,22 @@ impl Failure {
         Self::new(5, message)
     }
 
-    /// An inspected token is not valid. What is wrong was printed already.
+    /// An inspected token is not valid. The checks that failed were printed already.
     pub(in crate::cli) fn token_not_valid(message: impl Display) -> Self {
         Self::new(6, message)
     }
 
-    /// A command that was to be run could not be started.
+    /// The command of `exec` could not be started.
     pub(in crate::cli) fn of_command(code: u8, message: impl Display) -> Self {
         Self::new(code, message)
     }
 
-    /// The same, with what it means for the command.
+    /// The same failure, with the action that it stopped in front.
     pub(in crate::cli) fn because(self, what: impl Display) -> Self {
         Self { message: format!("{what}: {self}"), ..self }
     }
 
-    /// Says on standard error what happened.
+    /// Prints the message on standard error.
     pub(in crate::cli) fn report(self) -> ExitCode {
         eprintln!("runmint: {self}");
         ExitCode::from(self.code)

@@ -1,4 +1,4 @@
-//! Files that commands are given; - is standard input.
+//! Files given to commands; `-` is standard input.
 
 use std::fs::File;
 use std::io::{Read, stdin};
@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use crate::cli::terminal::failure::Failure;
 
-/// Far more than the server takes.
+/// Far more than the server accepts.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 pub(in crate::cli) fn json_of(path: &Path) -> Result<Value, Failure> {
-    serde_json::from_str(&text_of(path)?)
-        .map_err(|error| Failure::usage(format!("{} is not JSON: {error}", path.display())))
+    serde_json::from_str(&text_of(path)?).map_err(|error| {
+        Failure::usage(format!("could not read {}: it is not JSON: {error}", path.display()))
+    })
 }
 
 pub(in crate::cli) fn text_of(path: &Path) -> Result<String, Failure> {
@@ -23,6 +24,6 @@ pub(in crate::cli) fn text_of(path: &Path) -> Result<String, Failure> {
     } else {
         File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
     };
-    read.map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    read.map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
     Ok(text)
 }

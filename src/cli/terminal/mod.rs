@@ -1,4 +1,4 @@
-//! What a person types and reads: arguments, tables, colours, failures.
+//! The interface to people: arguments, tables, colours, failures.
 
 pub(super) mod arguments;
 pub(super) mod completions;

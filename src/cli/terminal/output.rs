@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::terminal::environment::variable;
@@ -10,19 +11,19 @@ use crate::cli::terminal::failure::Failure;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Format {
-    /// For people
+    /// Text for people
     #[default]
     Text,
     /// One JSON document, for scripts
     Json,
 }
 
-/// Prints text as it is. A reader that has gone away (`| head`) is no failure.
+/// Prints text as it is. A closed pipe (`| head`) is not a failure.
 pub(in crate::cli) fn print_text(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("the result cannot be printed: {error}")))
+            Err(Failure::failed(format!("could not print the result: {error}")))
         }
         _ => Ok(()),
     }
@@ -35,21 +36,21 @@ pub(in crate::cli) fn print(
     text: impl FnOnce(&Value) -> String,
 ) -> Result<(), Failure> {
     match format {
-        // Escaped, it is the same JSON still.
+        // Escaping keeps it the same JSON.
         Format::Json => print_text(&format!("{}\n", safe(&value.to_string()))),
         Format::Text => print_text(&text(value)),
     }
 }
 
-/// Says something to the person at the terminal, beside a result that a script may take.
+/// Prints a remark for people on standard error, apart from the result.
 pub(in crate::cli) fn remark(format: Format, text: &str) {
     if format == Format::Text {
-        // Whoever closed standard error does not want to read it.
+        // A closed standard error is not a failure.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 }
 
-/// `text` without what could move the cursor, hide words or turn them round, as JSON escapes it.
+/// `text` with characters escaped, as in JSON, that could move the cursor, hide words or reverse them.
 pub(in crate::cli) fn safe(text: &str) -> String {
     let obeyed = |c: char| {
         c.is_control()
@@ -60,14 +61,9 @@ pub(in crate::cli) fn safe(text: &str) -> String {
 }
 
 /// `value` over several lines, for people.
-pub(in crate::cli) fn pretty(value: &Value) -> String {
+pub(in crate::cli) fn pretty(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.lines().map(safe).collect::<Vec<_>>().join("\n")
-}
-
-/// The entries of a list in an answer.
-pub(in crate::cli) fn entries(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
 }
 
 #[derive(Clone, Copy)]
@@ -77,7 +73,7 @@ pub(in crate::cli) enum Colour {
     Yellow = 33,
 }
 
-/// `text` in a colour, where somebody would see it and did not refuse it (no-color.org).
+/// `text` in a colour, if standard output is a terminal and `NO_COLOR` is not set (no-color.org).
 pub(in crate::cli) fn paint(colour: Colour, text: &str) -> String {
     if io::stdout().is_terminal() && variable("NO_COLOR").is_none() {
         format!("\u{1b}[{}m{text}\u{1b}[0m", colour as u8)
@@ -93,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_reaches_the_terminal_that_it_would_obey() {
+    fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(safe("a\u{1b}[31m\u{9b}b\n\u{202e}é"), r"a\u001b[31m\u009bb\u000a\u202eé");
         let value = json!({"name": "a\u{9b}\n\u{202e}\u{7f}é"});
         assert_eq!(pretty(&value), "{\n  \"name\": \"a\\u009b\\n\\u202e\\u007fé\"\n}");

@@ -1,7 +1,6 @@
-//! Times and durations as people say them.
+//! Times and durations, as people read them.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 /// Its two largest units, rounded to the smaller, without a sign: `1 h 5 min`.
 pub(in crate::cli) fn span(duration: SignedDuration) -> String {
@@ -28,25 +27,26 @@ pub(in crate::cli) fn from_now(time: Timestamp, now: Timestamp) -> String {
     if distance.is_negative() { format!("{} ago", span(distance)) } else { format!("in {}", span(distance)) }
 }
 
-/// A time of an answer, to the second, or a dash where there is none.
-pub(in crate::cli) fn time(value: &Value) -> String {
-    parse(value).map_or_else(|| "-".to_owned(), |time| time.to_string())
+/// To the second; `-` for `None`.
+pub(in crate::cli) fn time(time: impl Into<Option<Timestamp>>) -> String {
+    time.into().map_or_else(|| "-".to_owned(), |time| to_the_second(time).to_string())
 }
 
-/// The same with its distance from `now`, or `absent` where there is none.
-pub(in crate::cli) fn moment(value: &Value, now: Timestamp, absent: &str) -> String {
-    parse(value).map_or_else(|| absent.to_owned(), |time| format!("{time} ({})", from_now(time, now)))
+/// To the second, with its distance from `now`; `absent` for `None`.
+pub(in crate::cli) fn moment(time: impl Into<Option<Timestamp>>, now: Timestamp, absent: &str) -> String {
+    let said = |time| {
+        let time = to_the_second(time);
+        format!("{time} ({})", from_now(time, now))
+    };
+    time.into().map_or_else(|| absent.to_owned(), said)
 }
 
-fn parse(value: &Value) -> Option<Timestamp> {
-    let time: Timestamp = value.as_str()?.parse().ok()?;
-    Timestamp::from_second(time.as_second()).ok()
+fn to_the_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -66,15 +66,14 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_a_time_and_how_far_it_is() {
+    fn a_moment_is_a_time_and_its_distance() {
         let now: Timestamp = "2026-11-21T09:00:00Z".parse().unwrap();
-        assert_eq!(
-            moment(&json!("2026-11-21T10:00:00.987654321Z"), now, "-"),
-            "2026-11-21T10:00:00Z (in 1 h)"
-        );
-        assert_eq!(moment(&json!("2026-11-21T08:59:30Z"), now, "-"), "2026-11-21T08:59:30Z (30 s ago)");
-        assert_eq!(moment(&Value::Null, now, "never"), "never");
-        assert_eq!(time(&json!("2026-11-21T10:00:00.5Z")), "2026-11-21T10:00:00Z");
-        assert_eq!(time(&Value::Null), "-");
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let later = at("2026-11-21T10:00:00.987654321Z");
+        assert_eq!(moment(later, now, "-"), "2026-11-21T10:00:00Z (in 1 h)");
+        assert_eq!(moment(at("2026-11-21T08:59:30Z"), now, "-"), "2026-11-21T08:59:30Z (30 s ago)");
+        assert_eq!(moment(None, now, "never"), "never");
+        assert_eq!(time(later), "2026-11-21T10:00:00Z");
+        assert_eq!(time(None), "-");
     }
 }

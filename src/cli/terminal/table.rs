@@ -1,14 +1,15 @@
-//! Text in columns. What is in a cell was written by others and is made safe to show.
+//! Text in columns. Cells hold text from elsewhere, which is made safe to show.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::terminal::output::safe;
 
 const GAP: &str = "  ";
-/// One long name must not push everybody else's columns off the screen.
+/// One long name must not push the other columns off the screen.
 const MAX_CELL_CHARS: usize = 60;
 
-/// Rows under a heading, aligned; the last column may be as long as it likes.
+/// Rows under a heading, aligned; the last column is not cut.
 pub(in crate::cli) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     let heading = heading.iter().map(|&name| name.to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
@@ -22,16 +23,17 @@ pub(in crate::cli) fn fields(fields: &[(&str, String)]) -> String {
     columns(&rows)
 }
 
-/// What stands in a cell for a member of an answer.
-pub(in crate::cli) fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+/// A member of an answer as it is on the wire: an id, a text, a word, a number; `-` for `None`. Times have words of
+/// their own ([`super::span`]).
+pub(in crate::cli) fn cell(value: &(impl Serialize + ?Sized)) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(text)) => text,
+        Ok(Value::Null) | Err(_) => "-".to_owned(),
+        Ok(other) => other.to_string(),
     }
 }
 
-/// The same lines, a step further right.
+/// `lines`, indented by two spaces.
 pub(in crate::cli) fn indented(lines: &str) -> String {
     lines.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }

@@ -159,7 +159,7 @@ impl Exchanging<'_> {
         service: String,
         audiences: Option<&[String]>,
     ) -> Result<Run, ExchangeError> {
-        let most = self.issuer.max_expiration_seconds.min(self.app.run_ttl_max.as_secs());
+        let most = self.issuer.max_expiration_seconds.min(self.app.issuing.run_ttl_max.as_secs());
         let ttl = most.min(DEFAULT_RUN_TTL.as_secs());
         let audiences = audiences.map(<[String]>::to_vec);
         let request = StartRun { service, attributes, ttl_seconds: Some(ttl), audiences };
@@ -169,7 +169,7 @@ impl Exchanging<'_> {
     /// Services and audience profiles may have changed since the policy was saved: what the caller chose must
     /// not have become part of who the run is.
     fn require_verified_identity(&self, grant: &RunGrant, run: &Run) -> Result<(), ExchangeError> {
-        let Some(service) = self.app.services.named(&run.service) else { return Ok(()) };
+        let Some(service) = self.app.issuing.services.named(&run.service) else { return Ok(()) };
         let mut identifying = service.subject_attributes();
         identifying.extend(run.profiles.identifying_attributes(&run.service, service));
         match grant.chosen().find(|name| identifying.contains(*name) || ACTOR.contains(name)) {

@@ -64,7 +64,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("http", &["api", "app", "domain", "flows", "issuer", "publication", "served", "signing", "trust"]),
+    (
+        "http",
+        &["api", "app", "clouds", "domain", "flows", "issuer", "publication", "served", "signing", "trust"],
+    ),
     (
         "launch",
         &[

@@ -76,7 +76,7 @@ async fn the_old_token_stays_during_an_outage_and_is_renewed_afterwards() {
     service.process.pause();
     service.process.signal("KILL");
     let said = exec.log_line("aws.jwt: ");
-    assert!(said.contains("the server cannot be reached") && said.contains("(trying again; "), "{said}");
+    assert!(said.contains("could not reach the server") && said.contains("(trying again; "), "{said}");
     assert!(!said.contains(run["request_token"].as_str().unwrap()));
     exec.signal("TERM");
     assert_eq!(exec.wait().code, Some(143), "it ended nothing");

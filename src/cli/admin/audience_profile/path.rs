@@ -1,4 +1,4 @@
-//! Where profiles are.
+//! The path of an organization's profiles.
 
 use crate::issuer::organization_name::OrganizationName;
 

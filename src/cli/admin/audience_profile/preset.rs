@@ -7,9 +7,9 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{Format, print_text, remark};
 use crate::issuer::profile::presets::presets;
 
-/// Print a profile to begin with, as a document for `set`
+/// Print a profile to start from, as a document for `set`
 ///
-/// Nothing uses one by itself. Without a name, the list.
+/// No preset is in force by itself. Without a name, lists the presets.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint audience-profile preset
@@ -18,7 +18,7 @@ use crate::issuer::profile::presets::presets;
 pub(in crate::cli) struct Preset {
     /// aws, aws-session-tags, azure, google, vault or kubernetes
     name: Option<String>,
-    /// The audience that it is for, if another than usual
+    /// The audience of the profile [default: the preset's]
     #[arg(long)]
     audience: Option<String>,
 }
@@ -33,7 +33,7 @@ impl Preset {
         let Some(preset) = presets.get(&name) else {
             let known: Vec<&str> = presets.keys().map(String::as_str).collect();
             return Err(Failure::usage(format!(
-                "there is no preset {name}; there are: {}",
+                "`{name}` is not a preset; the presets are: {}",
                 known.join(", ")
             )));
         };

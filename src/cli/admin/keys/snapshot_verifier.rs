@@ -4,31 +4,36 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
 
 use super::kid::kid;
+use crate::api::snapshot_verifiers::{
+    AcknowledgeKeys, CreateSnapshotVerifier, SnapshotVerifier, SnapshotVerifiers,
+};
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, entries, remark};
+use crate::cli::terminal::output::{self, Format, remark};
 use crate::cli::terminal::span::time;
 use crate::cli::terminal::table::{cell, table};
 use crate::issuer::organization_name::OrganizationName;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Let rotation wait for a verifier that somebody uploads the key set to
+    /// Register a verifier with an uploaded key set, for which rotation waits
     #[command(after_help = "Example:  runmint keys snapshot-verifier add gcp/prod-pool")]
     Add {
-        /// What people shall know it by, without blanks
+        /// A name for people, without spaces
         name: String,
-        /// The organization with an issuer of its own; without it, the shared issuer
+        /// The organization whose own issuer it trusts [default: the shared issuer]
         #[arg(long, value_parser = OrganizationName::parse)]
         org: Option<OrganizationName>,
     },
-    /// List them, and the keys that each is known to have
+    /// List these verifiers and the keys that each is known to have
     #[command(after_help = "Example:  runmint keys snapshot-verifier list")]
     List,
-    /// Rotation does not wait for it any more
+    /// Remove a verifier; rotation no longer waits for it
     #[command(after_help = "Example:  runmint keys snapshot-verifier remove gcp/prod-pool")]
     Remove {
         /// Its name
@@ -36,9 +41,9 @@ pub(in crate::cli) enum Command {
     },
 }
 
-/// Say which keys a verifier with an uploaded key set has
+/// Record which keys a verifier with an uploaded key set has
 ///
-/// Name the file that was uploaded: a key that was made since is published, and the verifier lacks it.
+/// Name the file that was uploaded: a newer key may be published already, and the verifier lacks it.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint keys export --public > jwks.json      then upload it, then
@@ -47,10 +52,10 @@ pub(in crate::cli) enum Command {
 pub(in crate::cli) struct Acknowledge {
     /// The verifier's name
     name: String,
-    /// The key set that was uploaded there
+    /// The key set file that was uploaded
     #[arg(long, value_name = "FILE", conflicts_with = "kids")]
     jwks: Option<PathBuf>,
-    /// A key that it has; may be given several times
+    /// The id of a key that it has; may be repeated
     #[arg(long = "kid", allow_hyphen_values = true, value_parser = kid)]
     kids: Vec<String>,
 }
@@ -60,29 +65,30 @@ impl Command {
         let client = Client::from_environment()?;
         match self {
             Self::Add { name, org } => {
-                let body = json!({"name": name, "organization": org});
-                let verifier = client.post("/api/snapshot-verifiers", Some(&body)).await?;
-                output::print(output, &verifier, |one| shown(std::slice::from_ref(one)))?;
+                let organization = org.map(|org| org.as_str().to_owned());
+                let body = CreateSnapshotVerifier { name: name.clone(), organization };
+                let verifier = client.post("/api/snapshot-verifiers", &body).await?;
+                verifier.print(output, |one| shown(std::slice::from_ref(one)))?;
                 remark(
                     output,
                     &format!(
-                        "\nNext:  runmint keys export --public > jwks.json, upload it there, runmint keys acknowledge {name} --jwks jwks.json"
+                        "\nNext:  runmint keys export --public > jwks.json, upload it, then runmint keys acknowledge {name} --jwks jwks.json"
                     ),
                 );
                 Ok(())
             }
             Self::List => {
                 let found = client.get("/api/snapshot-verifiers").await?;
-                output::print(output, &found, |found| {
-                    let all: Vec<Value> = entries(&found["snapshot_verifiers"]).cloned().collect();
-                    if all.is_empty() { "No snapshot verifiers.\n".to_owned() } else { shown(&all) }
+                found.print(output, |found: &SnapshotVerifiers| match found.snapshot_verifiers.as_slice() {
+                    [] => "No snapshot verifiers.\n".to_owned(),
+                    all => shown(all),
                 })
             }
             Self::Remove { name } => {
                 let id = id_of(&client, &name).await?;
                 client.delete(&format!("/api/snapshot-verifiers/{id}")).await?;
                 output::print(output, &json!({"name": name, "removed": true}), |_| {
-                    format!("Rotation does not wait for {name} any more.\n")
+                    format!("Rotation no longer waits for {name}.\n")
                 })
             }
         }
@@ -97,48 +103,59 @@ impl Acknowledge {
         };
         if kids.is_empty() {
             return Err(Failure::usage(
-                "say which keys were uploaded: --jwks with the file that was, or --kid (what is published by now may be more)",
+                "could not acknowledge: no key is named; pass the uploaded file with --jwks, or key ids with --kid",
             ));
         }
         let client = Client::from_environment()?;
         let id = id_of(&client, &self.name).await?;
-        let body = json!({"kids": kids});
-        let verifier = client.post(&format!("/api/snapshot-verifiers/{id}/acknowledge"), Some(&body)).await?;
-        output::print(output, &verifier, |one| shown(std::slice::from_ref(one)))
+        let path = format!("/api/snapshot-verifiers/{id}/acknowledge");
+        let verifier = client.post(&path, &AcknowledgeKeys { kids }).await?;
+        verifier.print(output, |one| shown(std::slice::from_ref(one)))
     }
+}
+
+/// A key set (RFC 7517 §5), of which only the ids matter here.
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<PublishedKey>,
+}
+
+#[derive(Deserialize)]
+struct PublishedKey {
+    kid: String,
 }
 
 /// The ids of the keys in a key set (RFC 7517 §5).
 fn kids_of(path: &Path) -> Result<Vec<String>, Failure> {
     let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| Failure::failed(format!("{shown}: {error}")))?;
-    let set: Value = serde_json::from_str(&text)
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::failed(format!("could not read {shown}: {error}")))?;
+    let set: KeySet = serde_json::from_str(&text)
         .map_err(|error| Failure::failed(format!("{shown} is not a key set: {error}")))?;
-    let kids: Option<Vec<String>> =
-        entries(&set["keys"]).map(|key| key["kid"].as_str().map(str::to_owned)).collect();
-    kids.filter(|kids| !kids.is_empty())
-        .ok_or_else(|| Failure::failed(format!("{shown} is not a key set whose keys all have a `kid`")))
+    if set.keys.is_empty() {
+        return Err(Failure::failed(format!("{shown} is not a key set: it has no keys")));
+    }
+    Ok(set.keys.into_iter().map(|key| key.kid).collect())
 }
 
-async fn id_of(client: &Client, name: &str) -> Result<String, Failure> {
-    let found = client.get("/api/snapshot-verifiers").await?;
-    let mut named = entries(&found["snapshot_verifiers"]).filter(|one| one["name"] == name);
+async fn id_of(client: &Client, name: &str) -> Result<Uuid, Failure> {
+    let found = client.get::<SnapshotVerifiers>("/api/snapshot-verifiers").await?.parsed;
+    let mut named = found.snapshot_verifiers.iter().filter(|one| one.name == name);
     match (named.next(), named.next()) {
-        (Some(one), None) => Ok(cell(&one["id"])),
+        (Some(one), None) => Ok(one.id),
         (Some(_), Some(_)) => Err(Failure::failed(format!(
-            "several issuers have a snapshot verifier `{name}`: use the HTTP API with its id"
+            "snapshot verifiers of several issuers are named `{name}`: use the HTTP API with the id"
         ))),
         (None, _) => Err(Failure::failed(format!(
-            "there is no snapshot verifier `{name}`; `runmint keys snapshot-verifier list` shows them"
+            "no snapshot verifier is named `{name}`; `runmint keys snapshot-verifier list` lists them"
         ))),
     }
 }
 
-fn shown(verifiers: &[Value]) -> String {
-    let row = |one: &Value| {
-        let has: Vec<String> = entries(&one["has"]).map(cell).collect();
-        let has = if has.is_empty() { "no key that is known".to_owned() } else { has.join(" ") };
-        vec![cell(&one["name"]), cell(&one["issuer"]), time(&one["created_at"]), has]
+fn shown(verifiers: &[SnapshotVerifier]) -> String {
+    let row = |one: &SnapshotVerifier| {
+        let has = if one.has.is_empty() { "no known key".to_owned() } else { one.has.join(" ") };
+        vec![one.name.clone(), cell(&one.issuer), time(one.created_at), has]
     };
     table(&["NAME", "ISSUER", "CREATED", "HAS"], verifiers.iter().map(row).collect())
 }

@@ -1,56 +1,62 @@
-//! Policies and what is said about them, for people. Counted from 0, as in the server's messages.
+//! Policies and their risks, for people. Policies are counted from 0, as in the server's messages.
 
-use serde_json::Value;
-
+use crate::api::OrNewer;
+use crate::api::policies::Finding;
 use crate::cli::terminal::output::{Colour, paint, safe};
 use crate::cli::terminal::table::{cell, fields, indented};
+use crate::trust::lint::Severity;
+use crate::trust::pattern::Syntax;
+use crate::trust::policy::{PermissionsDocument, PolicyDocument, TokenType};
 
 /// A paragraph for each policy.
-pub(in crate::cli) fn policies_text(policies: &Value) -> String {
-    match policies.as_array() {
-        Some(all) if !all.is_empty() => all.iter().enumerate().map(policy_text).collect(),
-        _ => "No policies: nothing is exchanged.\n".to_owned(),
+pub(in crate::cli) fn policies_text(policies: &[OrNewer<PolicyDocument>]) -> String {
+    if policies.is_empty() {
+        return "No policies: nothing is exchanged.\n".to_owned();
     }
+    policies.iter().enumerate().map(policy_text).collect()
 }
 
 /// A line for each finding, or nothing.
-pub(in crate::cli) fn findings_text(findings: &Value) -> String {
-    findings.as_array().into_iter().flatten().map(finding_text).collect()
+pub(in crate::cli) fn findings_text(findings: &[Finding]) -> String {
+    findings.iter().map(finding_text).collect()
 }
 
-fn policy_text((index, policy): (usize, &Value)) -> String {
-    let head = safe(&format!("policies[{index}]  {}  {}", cell(&policy["decision"]), grant(policy)));
-    let rules = policy["rules"].as_object().into_iter().flatten();
-    let rules: Vec<(&str, String)> = rules.map(|(claim, pattern)| (claim.as_str(), cell(pattern))).collect();
-    format!("{head}\n{}", indented(&fields(&rules)))
-}
-
-fn grant(policy: &Value) -> String {
-    let named = |kind: &str, member: &str| format!("{kind} {}", cell(&policy[member]));
-    let whom = match policy["tokenType"].as_str() {
-        Some("team") => named("team", "teamName"),
-        Some("personal") => named("user", "userLogin"),
-        Some("runner") => named("runner", "runnerID"),
-        Some("run") => named("run", "run"),
-        _ if policy["authorizedPermissions"].as_array().is_some_and(|list| !list.is_empty()) => {
-            "organization, admin too".to_owned()
-        }
-        _ => cell(&policy["tokenType"]),
+fn policy_text((index, policy): (usize, &OrNewer<PolicyDocument>)) -> String {
+    let policy = match policy {
+        OrNewer::Known(policy) => policy,
+        OrNewer::Newer(policy) => return format!("policies[{index}]  {}\n", safe(&policy.to_string())),
     };
-    let role = policy["roleID"].as_str().map(|role| format!(", role {role}"));
-    let syntax = policy["syntax"].as_str().map(|syntax| format!(", {syntax} syntax"));
+    let head = safe(&format!("policies[{index}]  {}  {}", cell(&policy.decision), grant(policy)));
+    let rules = policy.rules.0.iter().map(|(claim, pattern)| (claim.as_str(), pattern.clone()));
+    format!("{head}\n{}", indented(&fields(&rules.collect::<Vec<_>>())))
+}
+
+fn grant(policy: &PolicyDocument) -> String {
+    let named = |kind: &str, name: &Option<String>| format!("{kind} {}", cell(name));
+    let whom = match policy.token_type {
+        TokenType::Team => named("team", &policy.team_name),
+        TokenType::Personal => named("user", &policy.user_login),
+        TokenType::Runner => named("runner", &policy.runner_id),
+        TokenType::Run => format!("run {}", cell(&policy.run)),
+        TokenType::Organization => match &policy.authorized_permissions {
+            PermissionsDocument::List(list) if !list.is_empty() => "organization, including admin".to_owned(),
+            _ => "organization".to_owned(),
+        },
+    };
+    let role = policy.role_id.as_ref().map(|role| format!(", role {role}"));
+    let syntax = Some(policy.syntax).filter(|syntax| *syntax != Syntax::default());
+    let syntax = syntax.map(|syntax| format!(", {} syntax", cell(&syntax)));
     format!("{whom}{}{}", role.unwrap_or_default(), syntax.unwrap_or_default())
 }
 
-fn finding_text(finding: &Value) -> String {
-    let severity = match finding["severity"].as_str() {
-        Some("refuse") => paint(Colour::Red, "refuse"),
-        _ => paint(Colour::Yellow, "warn  "),
+fn finding_text(finding: &Finding) -> String {
+    let severity = match finding.severity {
+        Severity::Refuse => paint(Colour::Red, "refuse"),
+        Severity::Warn => paint(Colour::Yellow, "warn  "),
     };
-    let rule = finding["rule"].as_str().map(|rule| format!(" {rule}")).unwrap_or_default();
-    let place = format!("policies[{}]{rule}", cell(&finding["policy"]));
-    let (code, reason) = (cell(&finding["code"]), cell(&finding["reason"]));
-    format!("{severity}  {}\n", safe(&format!("{place}: {reason} ({code})")))
+    let rule = finding.rule.as_ref().map(|rule| format!(" {rule}")).unwrap_or_default();
+    let text = format!("policies[{}]{rule}: {} ({})", finding.policy, finding.reason, cell(&finding.code));
+    format!("{severity}  {}\n", safe(&text))
 }
 
 #[cfg(test)]
@@ -60,16 +66,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_says_for_whom_it_is_and_what_it_looks_for() {
+    fn a_policy_is_shown_with_its_grant_and_rules() {
         let policies = json!([
             {"decision": "allow", "tokenType": "team", "teamName": "web", "rules": {"aud": "x", "repository": "a/b"}},
             {"decision": "deny", "tokenType": "organization", "authorizedPermissions": ["admin"], "rules": {"\u{1b}": "y"}},
         ]);
         assert_eq!(
-            policies_text(&policies),
+            policies_text(&serde_json::from_value::<Vec<_>>(policies).unwrap()),
             "policies[0]  allow  team web\n  aud         x\n  repository  a/b\n\
-             policies[1]  deny  organization, admin too\n  \\u001b  y\n"
+             policies[1]  deny  organization, including admin\n  \\u001b  y\n"
         );
-        assert_eq!(policies_text(&json!([])), "No policies: nothing is exchanged.\n");
+        assert_eq!(policies_text(&[]), "No policies: nothing is exchanged.\n");
     }
 }

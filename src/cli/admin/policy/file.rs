@@ -8,7 +8,7 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::input::text_of;
 use crate::trust::policy::{Policy, PolicyDocument, parse_policies};
 
-/// What `runmint policy show` prints is taken, too; its other members say nothing here.
+/// The document that `runmint policy show` prints, of which only this member matters.
 #[derive(Deserialize)]
 struct Shown {
     policies: Vec<PolicyDocument>,
@@ -16,7 +16,8 @@ struct Shown {
 
 /// The policies in a file, or on standard input for `-`.
 pub(in crate::cli) fn policies_of(path: &Path) -> Result<Vec<Policy>, Failure> {
-    parse(&text_of(path)?).map_err(|why| Failure::usage(format!("{}: {why}", path.display())))
+    parse(&text_of(path)?)
+        .map_err(|why| Failure::usage(format!("could not read policies from {}: {why}", path.display())))
 }
 
 fn parse(text: &str) -> Result<Vec<Policy>, String> {
@@ -43,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_policy_is_named() {
+    fn an_invalid_policy_is_named() {
         assert!(parse("[").is_err() && parse("{}").is_err() && parse(POLICY).is_err());
         let twice = POLICY.replace(r#""sub": "a""#, r#""sub": "a", "sub": "b""#);
         assert!(parse(&format!("[{twice}]")).unwrap_err().contains("twice"));

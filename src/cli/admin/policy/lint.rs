@@ -4,22 +4,25 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::described::findings_text;
 use super::file::policies_of;
 use super::saved::of_issuer;
+use crate::api::policies::{Finding, IssuerPolicies};
 use crate::cli::admin::trusted_issuer::chosen::find;
+use crate::cli::api::answer::Answer;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format};
+use crate::cli::terminal::output::Format;
 use crate::issuer::organization_name::OrganizationName;
-use crate::trust::lint::lint;
+use crate::trust::lint::{Severity, lint};
 use crate::trust::policy::saving::check_for_saving;
 
-/// Say what is risky about policies: those of an issuer, or those in a file
+/// Report risky policies of an issuer or in a file
 ///
-/// With --file alone no server is asked. Exit code 1 when strangers would get in.
+/// With --file alone no server is needed. Exits with 1 if strangers could get tokens.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint policy lint github --org acme
@@ -35,7 +38,7 @@ pub(in crate::cli) struct Lint {
     /// Policies as `policy set` takes them, instead of the issuer's; - for standard input
     #[arg(long)]
     file: Option<PathBuf>,
-    /// The issuer's URL, by which its claims are known
+    /// The issuer's URL, which tells what its claims mean
     #[arg(long, requires = "file", conflicts_with = "issuer")]
     url: Option<String>,
 }
@@ -43,43 +46,44 @@ pub(in crate::cli) struct Lint {
 impl Lint {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         let findings = self.findings().await?;
-        let refused = findings.as_array().into_iter().flatten().filter(|one| one["severity"] == "refuse");
-        let refused = refused.count();
-        output::print(output, &json!({"findings": findings}), |found| {
-            match findings_text(&found["findings"]).as_str() {
-                "" => "Nothing is risky.\n".to_owned(),
-                text => text.to_owned(),
-            }
+        findings.print(output, |found| match findings_text(&found.findings).as_str() {
+            "" => "No risks found.\n".to_owned(),
+            text => text.to_owned(),
         })?;
-        match refused {
-            0 => Ok(()),
-            _ => Err(Failure::failed("strangers would get in")),
+        if findings.parsed.findings.iter().any(|one| one.severity == Severity::Refuse) {
+            return Err(Failure::failed("strangers could get tokens"));
         }
+        Ok(())
     }
 
-    async fn findings(&self) -> Result<Value, Failure> {
+    async fn findings(&self) -> Result<Answer<Findings>, Failure> {
         let server = match (&self.issuer, &self.org) {
             (Some(issuer), Some(org)) => {
                 let client = Client::from_environment()?;
-                let issuer = find(&client, org, issuer).await?;
+                let issuer = find(&client, org, issuer).await?.parsed;
                 Some((client, org, issuer))
             }
             _ => None,
         };
-        match (&self.file, server) {
+        let raw = match (&self.file, server) {
             (Some(file), server) => {
                 let policies = policies_of(file)?;
-                // Which services there are only a server knows.
+                // Only a server knows the services.
                 check_for_saving(&policies, |_| Some(BTreeSet::new())).map_err(Failure::failed)?;
-                let url = server.and_then(|(_, _, issuer)| issuer["url"].as_str().map(str::to_owned));
-                let url = url.or_else(|| self.url.clone()).unwrap_or_default();
-                Ok(json!(lint(&policies, &url)))
+                let url = server.map(|(_, _, issuer)| issuer.url).or_else(|| self.url.clone());
+                json!(lint(&policies, &url.unwrap_or_default()))
             }
             (None, Some((client, org, issuer))) => {
-                let mut found = client.get(&of_issuer(org, &issuer)).await?;
-                Ok(found["findings"].take())
+                let found = client.get::<IssuerPolicies>(&of_issuer(org, issuer.id)).await?;
+                found.raw.get("findings").cloned().unwrap_or_default()
             }
-            (None, None) => Err(Failure::usage("name an issuer or a --file")),
-        }
+            (None, None) => return Err(Failure::usage("name an issuer, or pass --file")),
+        };
+        Answer::read(json!({"findings": raw})).map_err(Failure::failed)
     }
+}
+
+#[derive(Deserialize)]
+struct Findings {
+    findings: Vec<Finding>,
 }

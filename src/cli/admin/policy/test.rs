@@ -4,25 +4,28 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::file::policies_of;
-use super::saved::of_issuer;
+use super::saved::{documents, of_issuer};
+use crate::api::policies::{ExplainPolicies, Explanation, NotForAudience};
 use crate::cli::admin::trusted_issuer::chosen::Chosen;
 use crate::cli::api::client::Client;
 use crate::cli::api::foreign_token::{self, GivenToken};
 use crate::cli::terminal::arguments::attribute;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::input::json_of;
-use crate::cli::terminal::output::{self, Colour, Format, paint, safe};
+use crate::cli::terminal::output::{Colour, Format, paint, safe};
 use crate::cli::terminal::table::cell;
-use crate::trust::policy::evaluation::Asked;
+use crate::trust::policy::evaluation::{Asked, Verdict};
+use crate::trust::policy::explanation::{PolicyExplanation, RuleExplanation};
 use crate::trust::policy::run::RunRequest;
 
-/// Say how policies decide about a token, and why: per policy and rule what was asked and what was found
+/// Explain how policies decide about a token, rule by rule
 ///
-/// Nothing is exchanged, and the token may be expired: its signature and times are not looked at. Exit code 1
-/// when it would not be allowed.
+/// Exchanges nothing. The token may be expired: its signature and times are not checked. Exits with 1 if the
+/// token would not be allowed.
 #[derive(Args)]
 #[command(group = ArgGroup::new("source").args(["token", "token_file", "claims_file"]).required(true))]
 #[command(after_help = "Examples:
@@ -32,7 +35,7 @@ use crate::trust::policy::run::RunRequest;
 pub(in crate::cli) struct Test {
     #[command(flatten)]
     chosen: Chosen,
-    /// The token; others can read arguments, so rather - for standard input
+    /// The token; other users can read arguments, so prefer - for standard input
     #[arg(long, value_name = "TOKEN|file://PATH|-")]
     token: Option<String>,
     /// A file with the token
@@ -41,13 +44,13 @@ pub(in crate::cli) struct Test {
     /// A file with claims as a JSON object; - for standard input
     #[arg(long, value_name = "FILE")]
     claims_file: Option<PathBuf>,
-    /// What it is to become: organization, admin, team:T, user:U, runner:R, run or run:SERVICE
+    /// What to exchange it for: organization, admin, team:T, user:U, runner:R, run or run:SERVICE
     #[arg(long = "as", value_name = "WHAT", default_value = "organization", value_parser = asked)]
     asked: Asked,
-    /// An attribute that the run is asked for with; may be repeated
+    /// An attribute of the requested run; may be repeated
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
     attributes: Vec<(String, String)>,
-    /// An audience that the run's ID token is asked for with; may be repeated
+    /// An audience of the requested run's ID token; may be repeated
     #[arg(long = "audience", value_name = "AUDIENCE")]
     audiences: Vec<String>,
     /// Policies as `policy set` takes them, instead of those in force
@@ -57,40 +60,37 @@ pub(in crate::cli) struct Test {
 
 impl Test {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
-        let mut body = self.subject()?;
-        if let Some(draft) = &self.draft {
-            body["policies"] = json!(policies_of(draft)?);
-        }
+        let (token, claims) = self.subject()?;
+        let draft = self.draft.as_deref().map(policies_of).transpose()?;
         let (chosen, asked) = self.request()?;
-        body["asked"] = json!(asked);
         let client = Client::from_environment()?;
-        let issuer = chosen.find(&client).await?;
-        let explained =
-            client.post(&format!("{}/explain", of_issuer(chosen.org(), &issuer)), Some(&body)).await?;
-        output::print(output, &explained, described)?;
-        match explained["decision"]["outcome"].as_str() {
-            Some("allowed") => Ok(()),
-            Some("denied_by_policy") => Err(Failure::failed("a policy denies it")),
-            Some("no_match") => Err(Failure::failed("no policy allows it")),
-            _ => Err(Failure::failed("the answer is no decision: is this runmint?")),
+        let issuer = chosen.find(&client).await?.parsed;
+        let token = token.map(|token| token.to_string());
+        let body = ExplainPolicies { token, claims, asked, policies: draft.as_deref().map(documents) };
+        let path = format!("{}/explain", of_issuer(chosen.org(), issuer.id));
+        let explained = client.post::<Explanation>(&path, &body).await?;
+        explained.print(output, described)?;
+        match explained.parsed.decision {
+            Verdict::Allowed { .. } => Ok(()),
+            Verdict::DeniedByPolicy { .. } => Err(Failure::failed("a policy denies the token")),
+            Verdict::NoMatch => Err(Failure::failed("no policy allows the token")),
         }
     }
 
-    /// Whose exchange it is: a token, or claims.
-    fn subject(&self) -> Result<Value, Failure> {
-        let token = match (&self.token, &self.token_file, &self.claims_file) {
-            (Some(argument), _, _) => GivenToken::read(argument)?.text,
-            (_, Some(path), _) => foreign_token::of_file(path)?,
-            (_, _, Some(path)) => {
-                let claims = json_of(path)?;
-                if !claims.is_object() {
-                    return Err(Failure::usage(format!("{} holds no JSON object", path.display())));
-                }
-                return Ok(json!({"claims": claims}));
-            }
-            (None, None, None) => return Err(Failure::usage("give a token or claims")),
-        };
-        Ok(json!({"token": token.as_str()}))
+    /// The token or the claims to decide about.
+    fn subject(&self) -> Result<(Option<Zeroizing<String>>, Option<Map<String, Value>>), Failure> {
+        match (&self.token, &self.token_file, &self.claims_file) {
+            (Some(argument), _, _) => Ok((Some(GivenToken::read(argument)?.text), None)),
+            (_, Some(path), _) => Ok((Some(foreign_token::of_file(path)?), None)),
+            (_, _, Some(path)) => match json_of(path)? {
+                Value::Object(claims) => Ok((None, Some(claims))),
+                _ => Err(Failure::usage(format!(
+                    "could not read claims from {}: it is not a JSON object",
+                    path.display()
+                ))),
+            },
+            (None, None, None) => Err(Failure::usage("pass --token, --token-file or --claims-file")),
+        }
     }
 
     fn request(self) -> Result<(Chosen, Asked), Failure> {
@@ -99,12 +99,12 @@ impl Test {
             if attributes.is_empty() && audiences.is_empty() {
                 return Ok((chosen, asked));
             }
-            return Err(Failure::usage("--attribute and --audience go with --as run"));
+            return Err(Failure::usage("--attribute and --audience need --as run"));
         };
         let mut map = BTreeMap::new();
         for (key, value) in attributes {
             if map.insert(key.clone(), value).is_some() {
-                return Err(Failure::usage(format!("attribute {key} is given twice")));
+                return Err(Failure::usage(format!("the attribute {key} is given twice")));
             }
         }
         Ok((chosen, Asked::Run(RunRequest { attributes: map, audiences, ..run })))
@@ -127,66 +127,57 @@ fn asked(text: &str) -> Result<Asked, String> {
     }
 }
 
-fn described(explained: &Value) -> String {
-    let policy = &explained["decision"]["policy"];
-    let verdict = match explained["decision"]["outcome"].as_str() {
-        Some("allowed") => paint(Colour::Green, &format!("allowed by policies[{}]", cell(policy))),
-        Some("denied_by_policy") => paint(Colour::Red, &format!("denied by policies[{}]", cell(policy))),
-        _ => paint(Colour::Red, "not allowed: no policy matches"),
+fn described(explained: &Explanation) -> String {
+    let verdict = match explained.decision {
+        Verdict::Allowed { policy } => paint(Colour::Green, &format!("allowed by policies[{policy}]")),
+        Verdict::DeniedByPolicy { policy } => paint(Colour::Red, &format!("denied by policies[{policy}]")),
+        Verdict::NoMatch => paint(Colour::Red, "not allowed: no policy matches"),
     };
     let mut text = verdict + "\n";
-    if explained["issuer_matches"] == false {
-        text.push_str("but it is another issuer's token, which this one's policies never see\n");
+    if !explained.issuer_matches {
+        text.push_str("but the token is another issuer's, about which these policies never decide\n");
     }
-    let left_out = &explained["not_for_audience"];
-    if left_out["policies"].as_u64().is_some_and(|count| count > 0) {
-        let expected = left_out["expected"].as_array().into_iter().flatten().map(cell);
-        let expected = expected.collect::<Vec<_>>().join(" or ");
+    let NotForAudience { policies, expected, found } = &explained.not_for_audience;
+    if *policies > 0 {
+        let (expected, found) = (expected.join(" or "), cell(found));
         text.push_str(&safe(&format!(
-            "{} policies say nothing of `aud`, and are left out: it is {}, expected {expected}",
-            cell(&left_out["policies"]),
-            cell(&left_out["found"]),
+            "{policies} policies have no rule for `aud` and are skipped: it is {found}, expected {expected}"
         )));
         text.push('\n');
     }
-    let policies = explained["explanation"].as_array().into_iter().flatten();
-    text.extend(policies.map(policy_text));
+    text.extend(explained.explanation.iter().map(policy_text));
     text
 }
 
-fn policy_text(policy: &Value) -> String {
-    let says = match (policy["matches"] == true, policy["why_not_applicable"].as_str()) {
+fn policy_text(policy: &PolicyExplanation) -> String {
+    let says = match (policy.matches, &policy.why_not_applicable) {
         (true, _) => "matches".to_owned(),
         (false, Some(why)) => format!("does not apply: {why}"),
         (false, None) => "does not match".to_owned(),
     };
-    let head = format!("policies[{}]  {}  {says}", cell(&policy["policy"]), cell(&policy["decision"]));
-    let rules = policy["rules"].as_array().into_iter().flatten();
-    format!("\n{}\n{}", safe(&head), rules.map(rule_text).collect::<String>())
+    let head = format!("policies[{}]  {}  {says}", policy.policy, cell(&policy.decision));
+    format!("\n{}\n{}", safe(&head), policy.rules.iter().map(rule_text).collect::<String>())
 }
 
-fn rule_text(rule: &Value) -> String {
-    let mark = if rule["matched"] == true {
-        paint(Colour::Green, "matches")
-    } else {
-        paint(Colour::Yellow, "differs")
-    };
-    let mut found: Vec<String> =
-        rule["found"].as_array().into_iter().flatten().map(|value| format!("`{}`", cell(value))).collect();
-    if let Some(more) = rule["not_shown"].as_u64() {
-        found.push(format!("and {more} more"));
+fn rule_text(rule: &RuleExplanation) -> String {
+    let mark = if rule.matched { paint(Colour::Green, "matches") } else { paint(Colour::Yellow, "differs") };
+    let mut found: Vec<String> = rule.found.iter().map(|value| format!("`{value}`")).collect();
+    if rule.not_shown > 0 {
+        found.push(format!("and {} more", rule.not_shown));
     }
     let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
-    let text = format!("{}  asked `{}`, found {found}", cell(&rule["claim"]), cell(&rule["pattern"]));
+    let text = format!("{}  expected `{}`, found {found}", rule.claim, rule.pattern);
     format!("  {mark}  {}\n", safe(&text))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn what_a_token_is_to_become_is_a_word_and_perhaps_a_name() {
+    fn the_requested_token_is_a_kind_and_maybe_a_name() {
         assert_eq!(asked("admin"), Ok(Asked::Organization { admin: true }));
         assert_eq!(asked("team:a:b"), Ok(Asked::Team { name: "a:b".into() }));
         assert_eq!(asked("user:ada"), Ok(Asked::Personal { name: "ada".into() }));
@@ -198,8 +189,8 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_says_what_was_asked_and_found() {
-        let text = described(&json!({
+    fn every_rule_shows_the_expected_and_the_found_value() {
+        let explained = json!({
             "decision": {"outcome": "no_match"},
             "explanation": [
                 {"policy": 0, "decision": "allow", "matches": false, "rules": [
@@ -210,11 +201,11 @@ mod tests {
             ],
             "not_for_audience": {"policies": 0, "expected": [], "found": null},
             "issuer_matches": true,
-        }));
+        });
         assert_eq!(
-            text,
+            described(&serde_json::from_value(explained).unwrap()),
             "not allowed: no policy matches\n\npolicies[0]  allow  does not match\n  \
-             matches  sub  asked `a*`, found `abc`\n  differs  ref  asked `x`, found nothing\n\n\
+             matches  sub  expected `a*`, found `abc`\n  differs  ref  expected `x`, found nothing\n\n\
              policies[1]  deny  does not apply: it is for `b`\n"
         );
     }

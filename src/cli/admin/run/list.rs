@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 
 use clap::Args;
-use serde_json::Value;
 
+use crate::api::runs::{Run, RunPage};
 use crate::cli::api::client::Client;
 use crate::cli::api::pages;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::output::{self, Format, remark};
+use crate::cli::terminal::output::{Format, remark};
 use crate::cli::terminal::span::time;
 use crate::cli::terminal::table::{cell, table};
 use crate::issuer::organization_name::OrganizationName;
@@ -31,13 +31,13 @@ pub(in crate::cli) struct List {
     /// Only runs with exactly this subject
     #[arg(long)]
     subject: Option<String>,
-    /// Show subjects and claims as tokens for this audience have them
+    /// Show subjects and claims of tokens for this audience
     #[arg(long)]
     audience: Option<String>,
-    /// How many
+    /// The maximum number of runs
     #[arg(long, value_name = "N", default_value = "50")]
     limit: NonZeroUsize,
-    /// Every one, however many
+    /// List every run
     #[arg(long, conflicts_with = "limit")]
     all: bool,
 }
@@ -53,52 +53,56 @@ impl List {
         ];
         let filters: Vec<(&str, &str)> =
             filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let list = pages::List { path: &path, member: "runs", filters: &filters };
+        let list = pages::List { path: &path, filters: &filters };
         let wanted = if self.all { None } else { Some(self.limit.get()) };
-        let found = list.fetch(&Client::from_environment()?, wanted).await?;
-        output::print(output, &found, runs)?;
-        if !found["next_cursor"].is_null() {
-            remark(output, "There are more: --limit N or --all.");
+        let found = list.fetch::<RunPage>(&Client::from_environment()?, wanted).await?;
+        found.print(output, |found| runs(&found.runs))?;
+        if found.parsed.next_cursor.is_some() {
+            remark(output, "There are more: pass --limit N or --all.");
         }
         Ok(())
     }
 }
 
-fn runs(found: &Value) -> String {
-    let runs = found["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
+fn runs(runs: &[Run]) -> String {
     if runs.is_empty() {
         return "No runs.\n".to_owned();
     }
-    let row = |run: &Value| {
-        let ends = if run["ended_at"].is_null() { &run["expires_at"] } else { &run["ended_at"] };
-        let [id, state, service, subject] =
-            ["id", "state", "service", "subject"].map(|name| cell(&run[name]));
-        vec![id, state, service, time(&run["created_at"]), time(ends), subject]
-    };
     table(&["ID", "STATE", "SERVICE", "STARTED", "ENDS", "SUBJECT"], runs.iter().map(row).collect())
+}
+
+fn row(run: &Run) -> Vec<String> {
+    vec![
+        run.id.to_string(),
+        cell(&run.state),
+        run.service.clone(),
+        time(run.created_at),
+        time(run.ended_at.unwrap_or(run.expires_at)),
+        cell(&run.told.subject),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
-    fn a_run_ends_at_its_deadline_until_it_really_ended() {
-        let run = |id: &str, ended: Value| {
-            json!({
-                "id": id, "state": "s", "service": "deploy", "subject": "sub", "ended_at": ended,
-                "created_at": "2026-11-21T09:00:00Z", "expires_at": "2026-11-21T10:00:00Z",
-            })
+    fn a_run_ends_at_its_deadline_unless_it_ended_before() {
+        let run = |ended: Value| -> Run {
+            let run = json!({
+                "id": "d23f0824-128b-4f33-8c5c-7fd0a6a3a450", "organization": "acme", "service": "deploy",
+                "state": "active", "attributes": {}, "audiences": null, "cloud": {}, "origin": null,
+                "created_at": "2026-11-21T09:00:00Z", "expires_at": "2026-11-21T10:00:00Z", "ended_at": ended,
+                "subject": "sub", "claims": {},
+            });
+            serde_json::from_value(run).unwrap()
         };
-        let found = json!({"runs": [run("1", json!("2026-11-21T09:12:30.125Z")), run("2", Value::Null)]});
-        assert_eq!(
-            runs(&found),
-            "ID  STATE  SERVICE  STARTED               ENDS                  SUBJECT\n\
-             1   s      deploy   2026-11-21T09:00:00Z  2026-11-21T09:12:30Z  sub\n\
-             2   s      deploy   2026-11-21T09:00:00Z  2026-11-21T10:00:00Z  sub\n"
-        );
-        assert_eq!(runs(&json!({"runs": []})), "No runs.\n");
+        let listed = |ended: Value| runs(&[run(ended)]).lines().last().unwrap().to_owned();
+        let begin = "d23f0824-128b-4f33-8c5c-7fd0a6a3a450  active  deploy   2026-11-21T09:00:00Z";
+        assert_eq!(listed(json!("2026-11-21T09:12:30.125Z")), format!("{begin}  2026-11-21T09:12:30Z  sub"));
+        assert_eq!(listed(Value::Null), format!("{begin}  2026-11-21T10:00:00Z  sub"));
+        assert_eq!(runs(&[]), "No runs.\n");
     }
 }

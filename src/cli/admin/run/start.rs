@@ -1,25 +1,27 @@
 //! `runmint run start` and `runmint run preview`
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde::de::DeserializeOwned;
 
+use crate::api::runs::{self as api, Run, RunEnvironment, StartRun, StartedRun};
+use crate::cli::api::answer::Answer;
 use crate::cli::api::client::{Client, with_query};
 use crate::cli::terminal::arguments::{attribute, duration};
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::limits;
-use crate::cli::terminal::output::{self, Format, pretty, remark, safe};
+use crate::cli::terminal::output::{Format, pretty, remark, safe};
 use crate::cli::terminal::span::moment;
 use crate::cli::terminal::table::cell;
 use crate::clock::{Clock, SystemClock};
 use crate::config::duration::TextDuration;
 use crate::issuer::organization_name::OrganizationName;
+use crate::issuer::service::Attributes;
 use crate::issuer::subject::MAX_SUBJECT_BYTES;
 
 /// Start a run and print the environment for its runner
 ///
-/// Standard output gets lines for a shell to evaluate; two of the variables are secrets, which are shown
-/// this once. What people want to know goes to standard error. With --output json the whole answer is
-/// printed.
+/// Prints lines for a shell to evaluate on standard output, and a summary on standard error. Two of the
+/// variables are secrets, which are shown only once. --output json prints the whole answer.
 #[derive(Args)]
 #[command(after_help = "Examples:
   eval \"$(runmint run start --org acme project=website stack=prod operation=update)\"
@@ -31,9 +33,9 @@ pub(in crate::cli) struct Start {
     run: Registration,
 }
 
-/// Show what a run's tokens would say, and which limits they would break
+/// Show what a run's tokens would say and which cloud limits they would exceed
 ///
-/// Nothing is registered. Exit code 1 when a run like this would be refused.
+/// Starts nothing. Exits with 1 if a run like this would be refused.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint run preview --org acme project=website stack=prod operation=update
@@ -51,13 +53,13 @@ pub(in crate::cli) struct Registration {
     /// The organization
     #[arg(long, value_parser = OrganizationName::parse)]
     pub(in crate::cli) org: OrganizationName,
-    /// What kind of run it is
+    /// The kind of run
     #[arg(long, default_value = "deploy")]
     pub(in crate::cli) service: String,
-    /// What you vouch for; `deploy` needs project, stack and operation
+    /// Attributes that you vouch for; `deploy` needs project, stack and operation
     #[arg(value_name = "KEY=VALUE", required = true, value_parser = attribute)]
     pub(in crate::cli) attributes: Vec<(String, String)>,
-    /// When it ends at the latest, e.g. 30m [default: 1h]
+    /// Its deadline from now, e.g. 30m [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(in crate::cli) ttl: Option<TextDuration>,
     /// An audience that it may ask for; may be repeated [default: any]
@@ -67,10 +69,10 @@ pub(in crate::cli) struct Registration {
 
 impl Start {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
-        let started = self.run.post("").await?;
-        let exports = exports(&started["environment"])?;
-        output::print(output, &started, |_| exports)?;
-        remark(output, &summary(&started));
+        let started = self.run.post::<StartedRun>("").await?;
+        let exports = exports(&started.parsed.environment)?;
+        started.print(output, |_| exports)?;
+        remark(output, &summary(&started.parsed.run));
         Ok(())
     }
 }
@@ -78,122 +80,141 @@ impl Start {
 impl Preview {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         let asked: Vec<_> = self.shown_for.iter().map(|audience| ("audience", audience.as_str())).collect();
-        let preview = self.run.post(&with_query("/preview", &asked)).await?;
-        output::print(output, &preview, describe)?;
-        if let Some(why) = preview["refused"].as_str() {
-            return Err(Failure::failed(safe(why)));
+        let preview = self.run.post::<api::Preview>(&with_query("/preview", &asked)).await?;
+        preview.print(output, describe)?;
+        let api::Preview { subject_bytes, told, .. } = preview.parsed;
+        if let Some(why) = told.refused {
+            return Err(Failure::failed(safe(&why)));
         }
-        match preview["subject_bytes"].as_u64() {
-            Some(bytes) if bytes > MAX_SUBJECT_BYTES as u64 => Err(Failure::failed(format!(
-                "a run like this would be refused: its subject has {bytes} bytes, {MAX_SUBJECT_BYTES} at most are allowed"
-            ))),
-            _ => Ok(()),
+        if subject_bytes > MAX_SUBJECT_BYTES as u64 {
+            return Err(Failure::failed(format!(
+                "a run like this would be refused: its subject has {subject_bytes} bytes; at most {MAX_SUBJECT_BYTES} are allowed"
+            )));
         }
+        Ok(())
     }
 }
 
 impl Registration {
-    pub(in crate::cli) async fn post(self, action: &str) -> Result<Value, Failure> {
+    pub(in crate::cli) async fn post<T: DeserializeOwned>(self, action: &str) -> Result<Answer<T>, Failure> {
         let path = format!("/api/orgs/{}/runs{action}", self.org);
-        Client::from_environment()?.post(&path, Some(&self.body()?)).await
+        Client::from_environment()?.post(&path, &self.request()?).await
     }
 
-    fn body(self) -> Result<Value, Failure> {
-        let mut attributes = Map::new();
+    fn request(self) -> Result<StartRun, Failure> {
+        let mut attributes = Attributes::new();
         for (key, value) in self.attributes {
             if attributes.contains_key(&key) {
-                return Err(Failure::usage(format!("attribute {key} is given twice")));
+                return Err(Failure::usage(format!("the attribute {key} is given twice")));
             }
-            attributes.insert(key, value.into());
+            attributes.insert(key, value);
         }
-        let mut body = json!({"service": self.service, "attributes": attributes});
-        if let Some(TextDuration(ttl)) = self.ttl {
-            body["ttl_seconds"] = ttl.as_secs().into();
-        }
-        if !self.audiences.is_empty() {
-            body["audiences"] = self.audiences.into();
-        }
-        Ok(body)
+        Ok(StartRun {
+            service: self.service,
+            attributes,
+            ttl_seconds: self.ttl.map(|TextDuration(ttl)| ttl.as_secs()),
+            audiences: Some(self.audiences).filter(|audiences| !audiences.is_empty()),
+        })
     }
 }
 
-/// What a run's environment consists of. A server that sends more is not obeyed: `PATH` or `LD_PRELOAD`
-/// would make it master of the shell.
-const ENVIRONMENT: [&str; 7] = [
-    "ACTIONS_ID_TOKEN_REQUEST_URL",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    "RUNMINT_ID_TOKEN_REQUEST_URL",
-    "RUNMINT_ID_TOKEN_REQUEST_TOKEN",
-    "RUNMINT_RUN_ID",
-    "RUNMINT_URL",
-    "RUNMINT_CLOUD_SETTINGS",
-];
-
-/// Lines that are safe to evaluate, and to see on a terminal, whatever the server sent.
-fn exports(environment: &Value) -> Result<String, Failure> {
-    let strange = || Failure::failed("the answer's environment is not one: is this runmint?");
-    let variables = environment.as_object().ok_or_else(strange)?;
-    let line = |(name, value): (&String, &Value)| {
-        let known = ENVIRONMENT.contains(&name.as_str());
-        let value = value.as_str().filter(|value| known && !value.chars().any(char::is_control))?;
-        Some(format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
+/// Lines that are safe to evaluate and to print on a terminal, whatever the server sent. Unknown variables are
+/// refused: with `PATH` or `LD_PRELOAD` a server could take over the shell.
+fn exports(environment: &RunEnvironment) -> Result<String, Failure> {
+    let strange = || {
+        Failure::failed(
+            "could not print the run's environment: the server sent an unknown variable or a control character",
+        )
     };
-    variables.iter().map(line).collect::<Option<String>>().ok_or_else(strange)
+    if !environment.others.is_empty() {
+        return Err(strange());
+    }
+    let run_id = environment.runmint_run_id.to_string();
+    let variables = [
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", Some(&environment.actions_id_token_request_url)),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", Some(&environment.actions_id_token_request_token)),
+        ("RUNMINT_ID_TOKEN_REQUEST_URL", Some(&environment.runmint_id_token_request_url)),
+        ("RUNMINT_ID_TOKEN_REQUEST_TOKEN", Some(&environment.runmint_id_token_request_token)),
+        ("RUNMINT_RUN_ID", Some(&run_id)),
+        ("RUNMINT_URL", Some(&environment.runmint_url)),
+        ("RUNMINT_CLOUD_SETTINGS", environment.runmint_cloud_settings.as_ref()),
+    ];
+    let variables = variables.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let line = |(name, value): (&str, &String)| {
+        let plain = !value.chars().any(char::is_control);
+        plain.then(|| format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
+    };
+    variables.map(line).collect::<Option<String>>().ok_or_else(strange)
 }
 
-fn summary(run: &Value) -> String {
-    let text = |name: &str| safe(&cell(&run[name]));
-    let expires = safe(&moment(&run["expires_at"], SystemClock.now(), "-"));
+fn summary(run: &Run) -> String {
     format!(
         "Run {id} is active until {expires}.\n\
          subject  {subject}\n\n\
-         Give the environment above to the runner; it holds the request token, which is shown this once.\n\
-         In the run:  runmint id-token --audience WHOM\n\
+         Give the environment above to the runner. It contains the request token, which is shown only once.\n\
+         In the run:  runmint id-token --audience AUDIENCE\n\
          At its end:  runmint run finish {id}",
-        id = text("id"),
-        subject = text("subject"),
+        id = run.id,
+        expires = moment(run.expires_at, SystemClock.now(), "-"),
+        subject = safe(&cell(&run.told.subject)),
     )
 }
 
-fn describe(preview: &Value) -> String {
-    let limits = preview["limits"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let clouds = match preview["cloud"].as_object() {
-        Some(clouds) if !clouds.is_empty() => format!("\n\ncloud\n{}", pretty(&preview["cloud"])),
-        _ => String::new(),
+fn describe(preview: &api::Preview) -> String {
+    let clouds = if preview.cloud.is_empty() {
+        String::new()
+    } else {
+        format!("\n\ncloud\n{}", pretty(&preview.cloud))
     };
     format!(
         "subject ({} bytes)\n  {}\n\nclaims\n{}{clouds}\n\nlimits\n{}",
-        preview["subject_bytes"],
-        safe(&cell(&preview["subject"])),
-        pretty(&preview["claims"]),
-        limits::lines(limits),
+        preview.subject_bytes,
+        safe(&cell(&preview.told.subject)),
+        pretty(&preview.told.claims),
+        limits::lines(&preview.limits),
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use indexmap::IndexMap;
+    use serde_json::json;
+    use uuid::Uuid;
+
     use super::*;
 
-    #[test]
-    fn a_shell_gets_exactly_the_value() {
-        let sent = json!({"RUNMINT_RUN_ID": "plain", "RUNMINT_URL": "it's $HOME `x` \\ \"q\""});
-        let expected = "export RUNMINT_RUN_ID='plain'\nexport RUNMINT_URL='it'\\''s $HOME `x` \\ \"q\"'\n";
-        assert_eq!(exports(&sent).unwrap(), expected);
+    fn environment(url: &str) -> RunEnvironment {
+        RunEnvironment {
+            actions_id_token_request_url: "u".into(),
+            actions_id_token_request_token: "t".into(),
+            runmint_id_token_request_url: "u".into(),
+            runmint_id_token_request_token: "t".into(),
+            runmint_run_id: Uuid::nil(),
+            runmint_url: url.into(),
+            runmint_cloud_settings: None,
+            others: IndexMap::new(),
+        }
     }
 
     #[test]
-    fn what_is_no_variable_is_not_given_to_a_shell() {
-        for bad in [
-            json!({"RUNMINT_URL;rm": "x"}),
-            json!({"PATH": "x"}),
-            json!({"LD_PRELOAD": "x"}),
-            json!({"": "x"}),
-            json!({"RUNMINT_URL": 1}),
-            json!({"RUNMINT_URL": "\u{1b}[2J"}),
-            json!([]),
-        ] {
-            assert!(exports(&bad).is_err(), "{bad}");
+    fn a_shell_gets_exactly_the_value() {
+        let expected = "export ACTIONS_ID_TOKEN_REQUEST_URL='u'\n\
+                        export ACTIONS_ID_TOKEN_REQUEST_TOKEN='t'\n\
+                        export RUNMINT_ID_TOKEN_REQUEST_URL='u'\n\
+                        export RUNMINT_ID_TOKEN_REQUEST_TOKEN='t'\n\
+                        export RUNMINT_RUN_ID='00000000-0000-0000-0000-000000000000'\n\
+                        export RUNMINT_URL='it'\\''s $HOME `x` \\ \"q\"'\n";
+        assert_eq!(exports(&environment("it's $HOME `x` \\ \"q\"")).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_unknown_variable_is_not_given_to_a_shell() {
+        for bad in ["RUNMINT_URL;rm", "PATH", "LD_PRELOAD", "RUNMINT_NEW", ""] {
+            let mut environment = environment("u");
+            environment.others.insert(bad.into(), "x".into());
+            assert!(exports(&environment).is_err(), "{bad}");
         }
+        assert!(exports(&environment("\u{1b}[2J")).is_err());
     }
 
     fn registration(attributes: &[(&str, &str)]) -> Registration {
@@ -207,9 +228,10 @@ mod tests {
     }
 
     #[test]
-    fn the_body_is_what_was_asked_for() {
+    fn the_request_has_what_was_asked_for() {
+        let request = registration(&[("project", "a=b"), ("stack", "")]).request().unwrap();
         assert_eq!(
-            registration(&[("project", "a=b"), ("stack", "")]).body().unwrap(),
+            json!(request),
             json!({
                 "service": "deploy",
                 "attributes": {"project": "a=b", "stack": ""},
@@ -217,6 +239,6 @@ mod tests {
                 "audiences": ["sts.amazonaws.com"],
             })
         );
-        assert!(registration(&[("project", "a"), ("project", "b")]).body().is_err());
+        assert!(registration(&[("project", "a"), ("project", "b")]).request().is_err());
     }
 }

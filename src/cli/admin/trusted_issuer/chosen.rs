@@ -1,18 +1,19 @@
 //! The issuer that a command is about.
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::Value;
 
+use crate::api::trusted_issuers::TrustedIssuer;
+use crate::cli::api::answer::Answer;
 use crate::cli::api::client::Client;
-use crate::cli::terminal::arguments::id;
 use crate::cli::terminal::failure::Failure;
-use crate::cli::terminal::table::cell;
 use crate::issuer::organization_name::OrganizationName;
 
 /// An issuer that is registered.
 #[derive(Args)]
 pub(in crate::cli) struct Chosen {
-    /// Its name, id or URL
+    /// The issuer's name, id or URL
     issuer: String,
     /// The organization that trusts it
     #[arg(long, value_parser = OrganizationName::parse)]
@@ -20,7 +21,7 @@ pub(in crate::cli) struct Chosen {
 }
 
 impl Chosen {
-    pub(in crate::cli) async fn find(&self, client: &Client) -> Result<Value, Failure> {
+    pub(in crate::cli) async fn find(&self, client: &Client) -> Result<Answer<TrustedIssuer>, Failure> {
         find(client, &self.org, &self.issuer).await
     }
 
@@ -29,27 +30,35 @@ impl Chosen {
     }
 }
 
-/// The issuer that people mean. What they wrote is not repeated: they paste secrets where names belong.
+/// The issuer with this id, name or URL. An error does not repeat the text: people paste secrets where names belong.
 pub(in crate::cli) async fn find(
     client: &Client,
     org: &OrganizationName,
     text: &str,
-) -> Result<Value, Failure> {
-    let mut found = client.get(&format!("/api/orgs/{org}/oidc/issuers")).await?;
-    let Value::Array(all) = found["oidcIssuers"].take() else {
-        return Err(Failure::failed("the answer is not a list: is this runmint?"));
+) -> Result<Answer<TrustedIssuer>, Failure> {
+    let found = client.get::<Listed>(&format!("/api/orgs/{org}/oidc/issuers")).await?.parsed;
+    let all = found.oidc_issuers.into_iter().map(Answer::<TrustedIssuer>::read);
+    let mut all = all.collect::<Result<Vec<_>, _>>().map_err(Failure::failed)?;
+    let by_id = |issuer: &Answer<TrustedIssuer>| issuer.parsed.id.to_string() == text;
+    let meant = |issuer: &Answer<TrustedIssuer>| {
+        [&issuer.parsed.name, &issuer.parsed.url].iter().any(|one| *one == text)
     };
-    let meant = |issuer: &Value| ["id", "name", "url"].iter().any(|member| issuer[*member] == text);
-    // An id beats a name that looks like one.
-    let by_id = all.iter().position(|issuer| issuer["id"] == text);
-    let index = by_id.or_else(|| all.iter().position(meant)).ok_or_else(|| {
-        Failure::failed(format!("there is no such issuer; `runmint issuer list --org {org}` shows them"))
+    // An id takes precedence over a name that looks like one.
+    let index = all.iter().position(by_id).or_else(|| all.iter().position(meant)).ok_or_else(|| {
+        Failure::failed(format!(
+            "no trusted issuer has this name, id or URL; `runmint issuer list --org {org}` lists them"
+        ))
     })?;
-    // It goes into paths.
-    id(&cell(&all[index]["id"]))?;
-    Ok(all[index].clone())
+    Ok(all.swap_remove(index))
 }
 
-pub(super) fn path(org: &OrganizationName, issuer: &Value) -> String {
-    format!("/api/orgs/{org}/oidc/issuers/{}", cell(&issuer["id"]))
+/// The list, with each issuer as it came: `issuer show` passes it on.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    oidc_issuers: Vec<Value>,
+}
+
+pub(super) fn path(org: &OrganizationName, issuer: &TrustedIssuer) -> String {
+    format!("/api/orgs/{org}/oidc/issuers/{}", issuer.id)
 }

@@ -13,10 +13,10 @@ use crate::trust::preset::{FilledPreset, Preset, PresetGrant, PresetInputs};
 
 #[derive(Args)]
 pub(super) struct PresetFlags {
-    /// Take URL and policies from a preset: --list-presets shows them
+    /// Take URL and policies from a preset; --list-presets lists them
     #[arg(long, value_name = "PRESET")]
     pub(super) preset: Option<String>,
-    /// What the preset is filled in with; may be repeated
+    /// A value that the preset needs; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = attribute, requires = "preset")]
     values: Vec<(String, String)>,
     /// The repository, for --preset github: short for --set repo=OWNER/NAME
@@ -25,22 +25,22 @@ pub(super) struct PresetFlags {
     /// The audience of its tokens [default: the preset's]
     #[arg(long, requires = "preset")]
     audience: Option<String>,
-    /// Let its tokens become an owner's [default: an orchestrator's]
+    /// Exchange its tokens for an owner's [default: an orchestrator's]
     #[arg(long, requires = "preset", group = "grant")]
     admin: bool,
-    /// Let its tokens become this team's
+    /// Exchange its tokens for this team's
     #[arg(long, requires = "preset", group = "grant")]
     team: Option<String>,
-    /// Let its tokens become this user's
+    /// Exchange its tokens for this user's
     #[arg(long, requires = "preset", group = "grant")]
     user: Option<String>,
-    /// Let its tokens become this runner's
+    /// Exchange its tokens for this runner's
     #[arg(long, requires = "preset", group = "grant")]
     runner: Option<String>,
 }
 
 impl PresetFlags {
-    /// The preset as these flags fill it in, if there is one.
+    /// The preset, if one is named, filled in with these flags.
     pub(super) fn fill(
         &self,
         org: &OrganizationName,
@@ -87,7 +87,7 @@ pub(super) fn all() -> Value {
     json!({"presets": Preset::all().map(one).collect::<Vec<_>>()})
 }
 
-/// A paragraph for each preset: its inputs, and how to find its URL where it has none of its own.
+/// A paragraph for each preset: its inputs, and how to find the URL if the preset has none.
 pub(super) fn described() -> String {
     let paragraph = |preset: Preset| {
         let hint = preset.url_hint().map(|hint| ("--url", hint.to_owned()));

@@ -3,25 +3,28 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::details::{Details, describe};
 use super::presets::{self, PresetFlags};
+use crate::api::OrNewer;
+use crate::api::policies::Finding;
+use crate::api::trusted_issuers::{RegisterIssuer, TrustedIssuer};
 use crate::cli::admin::policy::described::{findings_text, policies_text};
 use crate::cli::admin::policy::file::policies_of;
-use crate::cli::admin::policy::saved::{put, take_policies};
+use crate::cli::admin::policy::saved::{documents, put};
+use crate::cli::api::answer::Answer;
 use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, remark, safe};
-use crate::cli::terminal::table::cell;
 use crate::issuer::organization_name::OrganizationName;
 use crate::trust::lint::lint;
 use crate::trust::policy::Policy;
 
-/// Trust an issuer: its tokens can be exchanged, as far as policies say
+/// Trust an issuer, so that policies can allow exchanges of its tokens
 ///
-/// Its keys are fetched once to see that they can be had. Until it has policies, nothing is exchanged. With
-/// --preset the URL and policies with the right claims are there already, and what will be trusted is shown.
+/// The server fetches the issuer's keys once as a check. Without policies nothing is exchanged. --preset
+/// supplies the URL and policies with the right claims, and shows what will be trusted.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint issuer register --org acme --preset github --repo acme/website
@@ -32,7 +35,7 @@ use crate::trust::policy::Policy;
   runmint issuer register own --org acme --url https://issuer.example.com --policies policies.json
   runmint issuer register --list-presets")]
 pub(in crate::cli) struct Register {
-    /// What people shall know it by [default: the preset's title]
+    /// A name for people [default: the preset's title]
     #[arg(required_unless_present_any = ["preset", "list_presets"])]
     name: Option<String>,
     /// The organization that trusts it
@@ -51,12 +54,12 @@ pub(in crate::cli) struct Register {
     /// Show what would be trusted, and register nothing
     #[arg(long)]
     dry_run: bool,
-    /// Show the presets and what each is filled in with
+    /// List the presets and the values that each needs
     #[arg(long, conflicts_with_all = ["name", "preset", "url", "policies"])]
     list_presets: bool,
 }
 
-/// Everything that is to be registered, from a preset or from flags.
+/// The issuer to register, from a preset or from flags.
 struct Plan {
     name: String,
     url: String,
@@ -76,16 +79,21 @@ impl Register {
         if self.preset.preset.is_some() {
             remark(output, &plan.text());
         }
-        let mut body = self.details.body()?;
-        body["name"] = plan.name.as_str().into();
-        body["url"] = plan.url.as_str().into();
-        let mut issuer = client.post(&format!("/api/orgs/{org}/oidc/issuers"), Some(&body)).await?;
-        let next = format!("\nNext:  runmint policy set {} --org {org} --file FILE", cell(&issuer["id"]));
-        let afterwards = match &plan.policies {
-            Some(policies) => self.put(&client, org, &mut issuer, policies).await?,
-            None => next,
+        let body = RegisterIssuer {
+            name: plan.name,
+            url: plan.url,
+            thumbprints: self.details.thumbprints(),
+            max_expiration: self.details.max_expiration(),
+            jwks: self.details.jwks()?,
         };
-        output::print(output, &issuer, describe)?;
+        let mut issuer =
+            client.post::<TrustedIssuer>(&format!("/api/orgs/{org}/oidc/issuers"), &body).await?;
+        let id = issuer.parsed.id;
+        let afterwards = match &plan.policies {
+            Some(policies) => put_policies(&client, org, &mut issuer, policies).await?,
+            None => format!("\nNext:  runmint policy set {id} --org {org} --file FILE"),
+        };
+        issuer.print(output, describe)?;
         if !afterwards.is_empty() {
             remark(output, &afterwards);
         }
@@ -101,37 +109,37 @@ impl Register {
         let (name, url) = (self.name.clone().unwrap_or_default(), self.url.clone().unwrap_or_default());
         Ok(Plan { name, url, policies })
     }
+}
 
-    /// The issuer's policies, after which `issuer` shows them, and what is risky about them.
-    async fn put(
-        &self,
-        client: &Client,
-        org: &OrganizationName,
-        issuer: &mut Value,
-        policies: &[Policy],
-    ) -> Result<String, Failure> {
-        let mut saved = put(client, org, issuer, policies).await.map_err(|failure| {
-            let id = safe(&cell(&issuer["id"]));
-            failure.because(format!(
-                "the issuer is registered, but without policies (runmint policy set {id} --org {org} --file FILE)"
-            ))
-        })?;
-        let findings = findings_text(&saved["findings"]);
-        issuer["policies"] = take_policies(&mut saved);
-        Ok(if findings.is_empty() { findings } else { format!("\n{findings}") })
-    }
+/// Saves the issuer's policies, adds them to the answer that scripts read, and says what is risky about them.
+async fn put_policies(
+    client: &Client,
+    org: &OrganizationName,
+    issuer: &mut Answer<TrustedIssuer>,
+    policies: &[Policy],
+) -> Result<String, Failure> {
+    let id = issuer.parsed.id;
+    let mut saved = put(client, org, id, policies).await.map_err(|failure| {
+        failure.because(format!(
+            "the issuer is registered, but its policies were not saved (runmint policy set {id} --org {org} --file FILE)"
+        ))
+    })?;
+    issuer.raw["policies"] = saved.raw["policies"].take();
+    let findings = findings_text(&saved.parsed.findings);
+    Ok(if findings.is_empty() { findings } else { format!("\n{findings}") })
 }
 
 impl Plan {
     fn show(&self, output: Format) -> Result<(), Failure> {
         let policies = self.policies.as_deref().unwrap_or_default();
-        let findings = lint(policies, &self.url);
+        let findings: Vec<Finding> = lint(policies, &self.url).into_iter().map(Finding::from).collect();
         let plan = json!({"name": self.name, "url": self.url, "policies": policies, "findings": findings});
-        output::print(output, &plan, |plan| format!("{}\n{}", self.text(), findings_text(&plan["findings"])))
+        output::print(output, &plan, |_| format!("{}\n{}", self.text(), findings_text(&findings)))
     }
 
     fn text(&self) -> String {
-        let policies = json!(self.policies.as_deref().unwrap_or_default());
+        let policies = documents(self.policies.as_deref().unwrap_or_default());
+        let policies: Vec<_> = policies.into_iter().map(OrNewer::from).collect();
         format!("Tokens of {} ({}):\n{}", safe(&self.name), safe(&self.url), policies_text(&policies))
     }
 }

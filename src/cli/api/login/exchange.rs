@@ -1,9 +1,12 @@
 //! A token of another issuer for an access token (RFC 8693).
 
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::api::OrNewer;
+use crate::api::oauth::{GrantType, SubjectTokenType, TokenAnswer, TokenRequest};
 use crate::cli::api::client::Client;
 use crate::cli::api::foreign_token::GivenToken;
 use crate::cli::api::foreign_token::part;
@@ -28,8 +31,8 @@ pub(super) fn no_organization() -> Failure {
 }
 
 impl Exchange {
-    /// What flags leave open, a token that was given as it is may say: its audience the organization, its
-    /// `scope` the team or user. Where both speak, they have to agree (as in Pulumi's command line).
+    /// Takes what the flags leave open from the claims of a token that is not opaque: the organization from its
+    /// audience, the team or user from its `scope`. Flags and claims must agree, as in Pulumi's command line.
     pub(super) fn new(
         given: GivenToken,
         organization: Option<OrganizationName>,
@@ -37,12 +40,13 @@ impl Exchange {
         expiration: Option<SignedDuration>,
     ) -> Result<Self, Failure> {
         let claims = if given.opaque { None } else { part(&given.text, 1) };
-        let claim = |name: &str| claims.as_ref()?.get(name)?.as_str();
+        let claims = claims.and_then(|claims| serde_json::from_value(Value::Object(claims)).ok());
+        let Claims { aud, scope } = claims.unwrap_or_default();
         let named = ["urn:runmint:org:", "urn:pulumi:org:"]
             .iter()
-            .find_map(|prefix| claim("aud")?.strip_prefix(prefix))
+            .find_map(|prefix| aud.known()?.strip_prefix(prefix))
             .and_then(|name| OrganizationName::parse(name).ok());
-        let scoped = claim("scope").and_then(asked_by_scope);
+        let scoped = scope.known().and_then(|scope| asked_by_scope(scope));
         Ok(Self {
             organization: agreed("organization", organization, named)?.ok_or_else(no_organization)?,
             asked: agreed("team or user", asked, scoped)?.unwrap_or(Asked::Organization { admin: false }),
@@ -52,32 +56,52 @@ impl Exchange {
     }
 
     pub(super) async fn at(self, server: &ServerUrl) -> Result<Credential, Failure> {
-        let requested = format!("urn:runmint:token-type:access_token:{}", self.asked.token_type());
-        let body = json!({
-            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-            "audience": format!("urn:runmint:org:{}", self.organization),
-            "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
-            "subject_token": self.token.as_str(),
-            "requested_token_type": requested,
-            "scope": scope(&self.asked),
-            "expiration": self.expiration.as_secs().to_string(),
-        });
-        // Before the question, so that the login never outlives the token.
+        let request = TokenRequest {
+            grant_type: GrantType::TokenExchange,
+            audience: format!("urn:runmint:org:{}", self.organization),
+            subject_token_type: SubjectTokenType::IdToken,
+            subject_token: self.token.to_string(),
+            requested_token_type: format!("urn:runmint:token-type:access_token:{}", self.asked.token_type()),
+            scope: scope(&self.asked),
+            expiration: Some(self.expiration.as_secs()),
+            service: None,
+            attributes: None,
+            id_token_audience: None,
+        };
+        // Before the request, so that the login never outlives the token.
         let asked_at = SystemClock.now();
-        let answer = Client::at(server.as_str(), None)?.post("/api/oauth/token", Some(&body)).await?;
-        let strange = || Failure::failed("the answer holds no access token: is this runmint?");
-        let access_token = answer["access_token"].as_str().ok_or_else(strange)?;
-        let seconds = answer["expires_in"].as_i64().filter(|seconds| *seconds > 0).ok_or_else(strange)?;
-        let expires_at = asked_at.checked_add(SignedDuration::from_secs(seconds)).map_err(|_| strange())?;
-        let access_token = Zeroizing::new(access_token.to_owned());
-        Ok(Credential { access_token, expires_at: Some(expires_at) })
+        let client = Client::at(server.as_str(), None)?;
+        let answer = client.post::<TokenAnswer>("/api/oauth/token", &request).await?.parsed;
+        let lifetime = Some(answer.expires_in).filter(|seconds| *seconds > 0).map(SignedDuration::from_secs);
+        let expires_at = lifetime.and_then(|lifetime| asked_at.checked_add(lifetime).ok());
+        let expires_at = expires_at.ok_or_else(|| {
+            Failure::failed(format!(
+                "could not use the access token: the server says that it is valid for {} seconds",
+                answer.expires_in
+            ))
+        })?;
+        Ok(Credential { access_token: Zeroizing::new(answer.access_token), expires_at: Some(expires_at) })
+    }
+}
+
+/// The claims of a given token that say whom it is for; each may have any form.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Claims {
+    aud: OrNewer<String>,
+    scope: OrNewer<String>,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self { aud: OrNewer::Newer(Value::Null), scope: OrNewer::Newer(Value::Null) }
     }
 }
 
 fn agreed<T: PartialEq>(what: &str, flag: Option<T>, token: Option<T>) -> Result<Option<T>, Failure> {
     match (flag, token) {
         (Some(flag), Some(token)) if flag != token => {
-            Err(Failure::usage(format!("the token is for another {what} than the flags say")))
+            Err(Failure::usage(format!("the token names another {what} than the flags do")))
         }
         (flag, token) => Ok(flag.or(token)),
     }
@@ -91,21 +115,21 @@ fn asked_by_scope(scope: &str) -> Option<Asked> {
     }
 }
 
-fn scope(asked: &Asked) -> Value {
-    let scope = match asked {
-        Asked::Organization { admin: true } => "admin".to_owned(),
-        Asked::Organization { admin: false } | Asked::Run(_) => String::new(),
-        Asked::Team { name } => format!("team:{name}"),
-        Asked::Personal { name } => format!("user:{name}"),
-        Asked::Runner { name } => format!("runner:{name}"),
-    };
-    scope.into()
+fn scope(asked: &Asked) -> Option<String> {
+    match asked {
+        Asked::Organization { admin: true } => Some("admin".to_owned()),
+        Asked::Organization { admin: false } | Asked::Run(_) => None,
+        Asked::Team { name } => Some(format!("team:{name}")),
+        Asked::Personal { name } => Some(format!("user:{name}")),
+        Asked::Runner { name } => Some(format!("runner:{name}")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::json;
 
     use super::*;
 
@@ -119,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_given_as_it_is_says_what_flags_leave_open() {
+    fn a_readable_token_completes_the_flags() {
         let claims = json!({"aud": "urn:pulumi:org:acme", "scope": "team:web"});
         let exchange = Exchange::new(given(&claims, false), None, None, None).unwrap();
         assert_eq!(Some(exchange.organization), acme());

@@ -1,9 +1,9 @@
-//! The token that a platform gives to its jobs, found by what the platform puts into their environment.
+//! The token that a platform gives its jobs, found through the job's environment.
 
 use std::path::Path;
 
 use reqwest::Url;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::cli::api::client::Client;
@@ -12,7 +12,7 @@ use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::issuer::organization_name::OrganizationName;
 
-/// A token projected for us. Never the one that every pod has: whoever gets that one can use it with the
+/// A token projected for runmint. Never the default one of every pod, with which the recipient could act in the
 /// cluster itself.
 const KUBERNETES_FILE: &str = "/var/run/secrets/tokens/runmint";
 
@@ -36,7 +36,7 @@ enum Source {
     },
 }
 
-/// What a platform puts there: variables and files.
+/// The variables and files of a job.
 struct Surroundings<'s> {
     variable: &'s dyn Fn(&str) -> Option<String>,
     is_file: &'s dyn Fn(&str) -> bool,
@@ -51,10 +51,10 @@ impl Platform {
         self.name
     }
 
-    /// A token for this organization, where the platform lets its jobs choose.
+    /// A token whose audience is this organization, if the platform lets its jobs choose.
     pub(super) async fn token(self, organization: &OrganizationName) -> Result<Zeroizing<String>, Failure> {
         let token = self.source.token(organization).await;
-        token.map_err(|failure| failure.because(format!("the token of {} cannot be had", self.name)))
+        token.map_err(|failure| failure.because(format!("could not get the token of {}", self.name)))
     }
 }
 
@@ -65,14 +65,14 @@ impl Source {
             Self::File(path) => foreign_token::of_file(path),
             Self::Request { url, token } => {
                 let url = with(&url, &[("audience", &format!("urn:runmint:org:{organization}"))])?;
-                taken(&Client::of_platform(&url, token.to_string())?.get(&url).await?, "value")
+                taken(Client::of_platform(&url, token)?.get::<RequestedToken>(&url).await?.parsed.value)
             }
             Self::AzureDevops { url, token, service_connection } => {
                 let mut pairs = vec![("api-version", "7.1")];
                 pairs.extend(service_connection.as_deref().map(|id| ("serviceConnectionId", id)));
                 let url = with(&url, &pairs)?;
-                let client = Client::of_platform(&url, token.to_string())?;
-                taken(&client.post(&url, Some(&json!({}))).await?, "oidcToken")
+                let client = Client::of_platform(&url, token)?;
+                taken(client.post::<AzureDevopsToken>(&url, &Nothing {}).await?.parsed.oidc_token)
             }
         }
     }
@@ -112,35 +112,52 @@ impl Surroundings<'_> {
         (self.is_file)(KUBERNETES_FILE).then_some(Source::File(KUBERNETES_FILE))
     }
 
-    /// On a platform that gives no token unless it is asked to, how to ask it.
+    /// How to ask the platform for a token, if it gives one only on request.
     fn what_is_missing(&self) -> &'static str {
         let is_set = |name: &str| (self.variable)(name).is_some();
         if is_set("GITHUB_ACTIONS") {
-            "GitHub Actions gives this job no token: the workflow needs `permissions: id-token: write`"
+            "GitHub Actions gives this job no token: add `permissions: id-token: write` to the workflow"
         } else if is_set("GITLAB_CI") {
-            "GitLab gives this job no token: it needs `id_tokens: RUNMINT_OIDC_TOKEN: aud: urn:runmint:org:ORG`"
+            "GitLab gives this job no token: add `id_tokens: RUNMINT_OIDC_TOKEN: aud: urn:runmint:org:ORG` to the job"
         } else if is_set("TF_BUILD") {
-            "Azure DevOps gives this step no token: it needs `env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)`"
+            "Azure DevOps gives this step no token: add `env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)` to it"
         } else if is_set("KUBERNETES_SERVICE_HOST") {
-            "Kubernetes gives this pod no token for runmint: project one to /var/run/secrets/tokens/runmint, with the audience urn:runmint:org:ORG"
+            "Kubernetes gives this pod no token for runmint: project one with the audience urn:runmint:org:ORG to /var/run/secrets/tokens/runmint"
         } else {
-            "no platform's token is found here; `runmint login --help` lists what is looked for"
+            "no platform's token was found; `runmint login --help` lists where --oidc-auto looks"
         }
     }
 }
 
 fn with(url: &str, pairs: &[(&str, &str)]) -> Result<String, Failure> {
     let mut url = Url::parse(url)
-        .map_err(|error| Failure::usage(format!("the platform's request URL is none: {error}")))?;
+        .map_err(|error| Failure::usage(format!("the platform's request URL is not valid: {error}")))?;
     url.query_pairs_mut().extend_pairs(pairs);
     Ok(url.into())
 }
 
-fn taken(answer: &Value, member: &str) -> Result<Zeroizing<String>, Failure> {
-    let token = answer[member].as_str().filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| Failure::failed("the platform's answer holds no token"))?;
-    Ok(Zeroizing::new(token.to_owned()))
+fn taken(token: String) -> Result<Zeroizing<String>, Failure> {
+    if token.is_empty() {
+        return Err(Failure::failed("the platform's answer contains no token"));
+    }
+    Ok(Zeroizing::new(token))
 }
+
+/// The answer in the request protocol of GitHub Actions.
+#[derive(Deserialize)]
+struct RequestedToken {
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AzureDevopsToken {
+    oidc_token: String,
+}
+
+/// `{}`, without which Azure DevOps refuses a POST.
+#[derive(Serialize)]
+struct Nothing {}
 
 #[cfg(test)]
 mod tests {
@@ -154,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn each_platform_is_known_by_what_it_gives_its_jobs() {
+    fn each_platform_is_recognized_by_its_variables() {
         let github = [("ACTIONS_ID_TOKEN_REQUEST_URL", "https://x"), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t")];
         let azure = [("SYSTEM_OIDCREQUESTURI", "https://x"), ("SYSTEM_ACCESSTOKEN", "t")];
         assert_eq!(found(&github, &[]), Ok("GitHub Actions"));
@@ -163,14 +180,14 @@ mod tests {
         assert_eq!(found(&[], &[KUBERNETES_FILE]), Ok("Kubernetes"));
         // A runner of GitHub in a cluster is GitHub's.
         assert_eq!(found(&github, &[KUBERNETES_FILE]), Ok("GitHub Actions"));
-        // The token for the cluster itself goes nowhere.
+        // The token for the cluster itself is never used.
         assert!(found(&[], &["/var/run/secrets/kubernetes.io/serviceaccount/token"]).is_err());
         let said = [("RUNMINT_OIDC_TOKEN", "t"), github[0], github[1]];
         assert_eq!(found(&said, &[]), Ok("RUNMINT_OIDC_TOKEN"));
     }
 
     #[test]
-    fn a_platform_that_was_not_asked_for_a_token_is_named_with_the_remedy() {
+    fn a_platform_without_a_token_is_named_with_the_remedy() {
         for (variable, remedy) in [
             ("GITHUB_ACTIONS", "id-token: write"),
             ("GITLAB_CI", "id_tokens"),
@@ -184,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_appended_encoded() {
+    fn parameters_are_appended_encoded() {
         let url = with("https://x.example/t?a=1", &[("audience", "urn:runmint:org:acme")]).unwrap();
         assert_eq!(url, "https://x.example/t?a=1&audience=urn%3Arunmint%3Aorg%3Aacme");
     }

@@ -38,7 +38,7 @@ pub(super) async fn examine(
         }
     };
     let answer = match session.client() {
-        Ok(client) => client.get("/api/keys").await,
+        Ok(client) => client.get::<Value>("/api/keys").await.map(|answer| answer.raw),
         Err(failure) => Err(failure),
     };
     match answer {

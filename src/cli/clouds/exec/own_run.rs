@@ -78,21 +78,21 @@ fn settings_of(answer: &Value) -> Result<CloudSettings, Failure> {
 impl OwnRun {
     pub(super) async fn start(registration: Registration, masking: &Masking) -> Result<Self, Failure> {
         let client = Client::from_environment()?;
-        let started = registration.post("").await?;
+        let started = registration.post::<Value>("").await?.raw;
         let text = |name: &str| started[name].as_str();
         let strange = || Failure::failed("the answer is no run: is this runmint?");
         let id = text("id").and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(strange)?;
         let (url, token) = text("request_url").zip(text("request_token")).ok_or_else(strange)?;
         masking.learn(token);
         let usable = settings_of(&started["cloud"]).and_then(|settings| {
-            let tokens = TokenSource::new(url, token.to_owned())?;
+            let tokens = TokenSource::new(url, token.to_owned().into())?;
             Ok((settings, Arc::new(tokens)))
         });
         let (settings, tokens) = match usable {
             Ok(usable) => usable,
             Err(failure) => {
                 // Nobody else knows of it.
-                let _ = client.post(&format!("/api/runs/{id}/cancel"), None).await;
+                let _ = client.post_empty::<Value>(&format!("/api/runs/{id}/cancel")).await;
                 return Err(failure);
             }
         };
@@ -127,10 +127,10 @@ impl OwnRun {
     pub(super) async fn end(self, is_done: bool, masking: &Masking) {
         let path = format!("/api/runs/{}/{}", self.id, if is_done { "finish" } else { "cancel" });
         let mut attempts = 0;
-        while let Err(failure) = self.client.post(&path, None).await {
+        while let Err(failure) = self.client.post_empty::<Value>(&path).await {
             // Past its deadline, or ended by somebody else, there is nothing left to do.
-            let run = self.client.get(&format!("/api/runs/{}", self.id)).await;
-            if run.is_ok_and(|run| run["state"] != "active") {
+            let run = self.client.get::<Value>(&format!("/api/runs/{}", self.id)).await;
+            if run.is_ok_and(|run| run.raw["state"] != "active") {
                 return;
             }
             attempts += 1;

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::jitter::random;
 use super::masking::Masking;
 use super::tokens::{NoToken, TokenSource};
-use crate::cli::api::client::{http, is_safe, read, unreachable};
+use crate::cli::api::connection::{http, is_safe, read, unreachable};
 use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::clock::{Clock, SystemClock};

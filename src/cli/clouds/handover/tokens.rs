@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use super::jitter::random;
 use crate::cli::admin::id_token::request_of_the_run;
-use crate::cli::api::client::{Client, refusal};
+use crate::cli::api::client::Client;
 use crate::cli::api::foreign_token::part;
+use crate::cli::api::refusal::refusal;
 use crate::cli::terminal::failure::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::clouds::exchange::pause_after;
@@ -52,11 +53,11 @@ impl TokenSource {
         Self::new(&url, request_token)
     }
 
-    pub(in crate::cli) fn new(url: &str, request_token: String) -> Result<Self, Failure> {
+    pub(in crate::cli) fn new(url: &str, request_token: Zeroizing<String>) -> Result<Self, Failure> {
         let url =
             Url::parse(url).map_err(|error| Failure::usage(format!("the request URL is no URL: {error}")))?;
         let client = Client::at(url.as_str(), Some(request_token.clone()))?;
-        Ok(Self { client, url, request_token: Zeroizing::new(request_token) })
+        Ok(Self { client, url, request_token })
     }
 
     /// What a client has to have to ask for itself: URL for one audience, and token.
@@ -186,7 +187,8 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_appended_encoded() {
-        let source = TokenSource::new("https://id.example.com/t?api-version=1", "rt".into()).unwrap();
+        let source =
+            TokenSource::new("https://id.example.com/t?api-version=1", "rt".to_owned().into()).unwrap();
         let url = source.with(Some("api://a b&c"), Some(SignedDuration::from_mins(10)));
         assert_eq!(
             url.as_str(),

@@ -30,7 +30,7 @@ impl Published {
     /// Errors only where this machine is set up wrongly; what the issuer does wrong is an answer, too.
     pub(super) async fn ask(issuer: &IssuerUrl) -> Result<Self, Failure> {
         let client = Client::of_discovery(issuer.as_str())?;
-        let discovery = match client.get(CONFIGURATION_PATH).await {
+        let discovery = match client.get::<Value>(CONFIGURATION_PATH).await.map(|answer| answer.raw) {
             Ok(discovery) => discovery,
             Err(failure) => {
                 let keys = Answer::NotAsked("there is no discovery document".to_owned());
@@ -38,7 +38,7 @@ impl Published {
             }
         };
         let keys = match jwks_uri(&discovery, issuer) {
-            Ok(uri) => read_keys(client.get(&uri).await),
+            Ok(uri) => read_keys(client.get::<Value>(&uri).await.map(|answer| answer.raw)),
             Err(why) => Answer::Failed(why),
         };
         Ok(Self { discovery: Answer::Got(discovery), keys })

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::checks::{self, Check, Evidence, Outcome};
+use crate::api::runs::Limit;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::limits;
 use crate::cli::terminal::output::{Colour, paint, pretty, safe};
@@ -13,7 +14,7 @@ pub(super) struct Report {
     header: Value,
     claims: Value,
     checks: Vec<Check>,
-    limits: Vec<Value>,
+    limits: Vec<Limit>,
     /// Why the issuer could not be asked, though it should have been.
     failure: Option<String>,
 }
@@ -120,7 +121,7 @@ fn mark(outcome: Outcome) -> String {
 }
 
 /// What clouds would make of the claims, once they are verified.
-fn cloud_limits(claims: &Value) -> Vec<Value> {
+fn cloud_limits(claims: &Value) -> Vec<Limit> {
     let issuer = claims["iss"].as_str().and_then(|text| IssuerUrl::parse(text).ok());
     let audience = match &claims["aud"] {
         Value::Array(several) => several.first().and_then(Value::as_str),
@@ -128,7 +129,7 @@ fn cloud_limits(claims: &Value) -> Vec<Value> {
     };
     match (issuer, claims["sub"].as_str(), audience) {
         (Some(issuer), Some(subject), Some(audience)) => {
-            limits::as_json(&clouds::limits::check(&issuer, subject, &[audience.to_owned()]))
+            limits::of_checks(&clouds::limits::check(&issuer, subject, &[audience.to_owned()]))
         }
         _ => Vec::new(),
     }

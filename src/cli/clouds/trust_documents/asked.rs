@@ -28,9 +28,9 @@ impl Asked {
     pub(super) async fn of(org: &OrganizationName, audience: &str) -> Result<Self, Failure> {
         let client = Client::from_environment()
             .map_err(|failure| failure.because("without a server, say --issuer"))?;
-        let organization = client.get(&format!("/api/orgs/{org}")).await?;
+        let organization = client.get::<Value>(&format!("/api/orgs/{org}")).await?.raw;
         let issuer = organization["issuer"].as_str().ok_or_else(strange)?.to_owned();
-        let document = client.get(&format!("/api/orgs/{org}/audience-profiles")).await?;
+        let document = client.get::<Value>(&format!("/api/orgs/{org}/audience-profiles")).await?.raw;
         let profiles: IndexMap<String, ProfileDefinition> =
             serde_json::from_value(document["profiles"].clone()).map_err(|_| strange())?;
         let profile = governing(&profiles, audience);
@@ -77,7 +77,7 @@ async fn examples(
     for operation in OPERATIONS {
         let attributes = json!({"project": ASKED_PROJECT, "stack": ASKED_STACK, "operation": operation});
         let body = json!({"service": SERVICE, "attributes": attributes});
-        let preview = client.post(&path, Some(&body)).await?;
+        let preview = client.post::<Value>(&path, &body).await?.raw;
         if let Some(why) = preview["refused"].as_str() {
             return Err(Failure::failed(format!("a run would get no token for this audience: {why}")));
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use crate::api::runs::RunPage;
 use crate::cli::api::client::{Client, with_query};
 use crate::cli::api::pages;
 use crate::cli::terminal::arguments::attribute;
@@ -83,15 +84,15 @@ impl Against {
         let path = format!("/api/orgs/{org}/runs");
         // As tokens for this audience show them: its profile may change subject and claims.
         let filters: Vec<(&str, &str)> = assumed.iter().map(|audience| ("audience", *audience)).collect();
-        let list = pages::List { path: &path, member: "runs", filters: &filters };
-        let answer = list.fetch(client, Some(wanted)).await?;
+        let list = pages::List { path: &path, filters: &filters };
+        let answer = list.fetch::<RunPage>(client, Some(wanted)).await?.raw;
         let runs = answer["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
         if runs.iter().all(|run| run["claims"].is_object()) {
             return Ok(runs.iter().filter_map(|run| of_run(run, assumed)).collect());
         }
         // A run that gets no token for this audience is tested as it is, with another: it is not to be left out.
         let plain =
-            pages::List { path: &path, member: "runs", filters: &[] }.fetch(client, Some(wanted)).await?;
+            pages::List { path: &path, filters: &[] }.fetch::<RunPage>(client, Some(wanted)).await?.raw;
         let plain = plain["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
         let shown = |run: &Value| {
             let same = |one: &&Value| one["id"] == run["id"];
@@ -114,8 +115,10 @@ impl Against {
         }
         let query: Vec<(&str, &str)> = assumed.map(|audience| ("audience", audience)).into_iter().collect();
         let path = with_query(&format!("/api/orgs/{org}/runs/preview"), &query);
-        let preview =
-            client.post(&path, Some(&json!({"service": self.service, "attributes": attributes}))).await?;
+        let preview = client
+            .post::<Value>(&path, &json!({"service": self.service, "attributes": attributes}))
+            .await?
+            .raw;
         candidate("hypothetical", &preview["claims"], assumed)
             .ok_or_else(|| Failure::failed("the answer is no preview: is this runmint?"))
     }

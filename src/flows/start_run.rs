@@ -29,7 +29,7 @@ use crate::trust::policy;
 
 pub const MAX_AUDIENCES: usize = 16;
 // A policy that names more would grant runs that cannot start.
-const _: () = assert!(policy::run::MAX_AUDIENCES == MAX_AUDIENCES);
+const _: () = assert!(policy::limits::MAX_AUDIENCES == MAX_AUDIENCES);
 
 /// What the orchestrator attests.
 pub struct StartRun {

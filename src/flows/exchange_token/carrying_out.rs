@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{DEFAULT_EXPIRATION_SECONDS, ExchangeError, Exchanged, Gain, RETRY_FOR, TokenRequest};
+use super::request::{DEFAULT_EXPIRATION_SECONDS, ExchangeError, Exchanged, Gain, RETRY_FOR, TokenRequest};
 use crate::app::App;
 use crate::config::DEFAULT_RUN_TTL;
 use crate::entropy::uuid_at;
@@ -23,12 +23,12 @@ use crate::domain::run::Run;
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::secret::{Secret, SecretKind};
 use crate::store::exchanges::{Gained, Spent, Use};
-use crate::trust::foreign_token::VerifiedClaims;
 use crate::trust::policy::evaluation::Asked;
 use crate::trust::policy::run::RunGrant;
 use crate::trust::policy::saving::ACTOR;
 use crate::trust::policy::{Grant, Policy};
-use crate::trust::token::LEEWAY;
+use crate::trust::token::VerifiedClaims;
+use crate::trust::token::limits::LEEWAY;
 
 /// An exchange that policies allow.
 pub(super) struct Exchanging<'x> {

@@ -78,16 +78,17 @@ pub async fn list(
     let page = query.page()?;
     let audience = audience(&query)?;
     let state = query.text("state").map(|text| {
-        RunState::parse(text)
-            .ok_or_else(|| Problem::bad_request("`state` is active, finished, cancelled or expired."))
+        RunState::parse(text).ok_or_else(|| {
+            Problem::bad_request("`state` must be `active`, `finished`, `cancelled` or `expired`.")
+        })
     });
     let service = query.text("service");
     if service.is_some_and(|name| !is_attribute_name(name)) {
-        return Err(Problem::bad_request("`service` is the name of a service, such as deploy."));
+        return Err(Problem::bad_request("`service` must be the name of a service, such as `deploy`."));
     }
     let subject = query.text("subject");
     if subject.is_some_and(|text| !is_possible_subject(text)) {
-        return Err(Problem::bad_request("`subject` is a whole subject, as a run shows it."));
+        return Err(Problem::bad_request("`subject` must be a complete subject, as runs show it."));
     }
     let filter = RunFilter {
         state: state.transpose()?,

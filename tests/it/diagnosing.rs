@@ -8,13 +8,20 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use insta::assert_snapshot;
 use runmint::clock::{Clock, SystemClock};
 use runmint::http::connections::Connections;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::harness::{Ended, Engine, Setup, TestApp, run};
+use crate::harness::{Ended, Engine, Setup, TestApp, run, shown_text};
+
+/// The text without lines that depend on the machine's clock or speed.
+fn without_durations(text: &str) -> String {
+    let depends = |line: &&str| line.ends_with(" ms") || line.starts_with("  exp: ");
+    shown_text(text).lines().filter(|line| !depends(line)).collect::<Vec<_>>().join("\n")
+}
 
 async fn plainly(arguments: &[&str], input: &str) -> Ended {
     run(Vec::new(), arguments, input).await
@@ -32,7 +39,16 @@ async fn an_error_is_explained_and_compared_with_the_token_without_showing_it() 
     let ended = plainly(&["diagnose", "--token-file", &file], text).await;
     let explained = ended.ok();
     assert!(explained.starts_with("entra-subject\n"), "{explained}");
-    assert!(explained.contains("has another value") && explained.contains(":stack:staging:"), "{explained}");
+    assert_snapshot!(without_durations(&explained), @"
+    entra-subject
+
+    No federated identity credential of this application has the token's subject. Entra compares subjects exactly and by case, without wildcards.
+
+      sub: the refused token has `runmint:deploy:org:acme`
+      sub: the given token has another value: expected `runmint:deploy:org:acme`, found `runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write`
+
+    Add a credential for this subject: `runmint trust azure … --stack STACK --operation OPERATION`, one for each pair, at most 20. Or leave the operation out of the subject with an audience profile.
+    ");
     let signature = token.rsplit('.').next().unwrap();
     let found = plainly(&["diagnose", "--token", "-", "--output", "json", text], &token).await.json();
     assert_eq!(found["error"], "entra-subject");
@@ -128,9 +144,23 @@ async fn a_healthy_local_deployment_lacks_only_a_public_address_and_authority() 
 async fn an_untrusted_certificate_hides_the_discovery_document() {
     let app = over_https().await;
     let ended = plainly(&["doctor", &format!("{}/", app.issuer)], "").await;
-    assert!(ended.stdout.contains("failure  discovery"), "{}", ended.stdout);
+    assert_snapshot!(shown_text(&ended.stdout), @"
+    warning  address    https://127.0.0.1:8080/oidc is on this machine only
+                        Good enough for trials. Clouds need a public https address.
+    warning  slash      https://127.0.0.1:8080/oidc/ ends in a slash, but the issuer does not
+                        To a cloud these are two different issuers: register it without the slash.
+    failure  discovery  could not reach the server: error sending request: client error (Connect): invalid peer certificate: UnknownIssuer
+                        Is the host name right, the port open, and the certificate from a public authority?
+    ");
     // This is reported whatever else is wrong.
-    assert!(ended.stdout.contains("ends in a slash, but the issuer does not"), "{}", ended.stdout);
+    assert_snapshot!(shown_text(&ended.stdout), @"
+    warning  address    https://127.0.0.1:8080/oidc is on this machine only
+                        Good enough for trials. Clouds need a public https address.
+    warning  slash      https://127.0.0.1:8080/oidc/ ends in a slash, but the issuer does not
+                        To a cloud these are two different issuers: register it without the slash.
+    failure  discovery  could not reach the server: error sending request: client error (Connect): invalid peer certificate: UnknownIssuer
+                        Is the host name right, the port open, and the certificate from a public authority?
+    ");
     ended.fails(2, "clouds cannot rely on");
 }
 
@@ -257,7 +287,19 @@ async fn a_token_is_sent_only_to_its_own_server() {
         run(owned, &["doctor", &broken.url], "").await
     };
     let ended = with("https://id.example.com").await;
-    assert!(ended.stdout.contains("no access token for this server"), "{}", ended.stdout);
+    assert_snapshot!(without_durations(&ended.stdout), @"
+    warning  address             http://127.0.0.1:8080/ is on this machine only
+                                 Good enough for trials. Clouds need a public https address.
+    ok       clock               the server's clock differs from this machine's by 0 s
+    ok       discovery caching   max-age 300 s, without an ETag
+    ok       issuer              http://127.0.0.1:8080, byte for byte
+    ok       discovery document  has everything that clouds need; signs with RS256
+    ok       key set caching     max-age 300 s, without an ETag
+    ok       keys                1 RSA, 0 EC
+    ok       members of keys     each has kid, use and alg, and no member that a cloud refuses
+    skipped  readiness           http://127.0.0.1:8080/readyz does not show its checks to the outside (200 OK)
+    skipped  signing keys        no access token for this server is set (RUNMINT_URL, RUNMINT_ACCESS_TOKEN)
+    ");
     assert_eq!(*broken.state.authorizations.lock().unwrap(), [""; 0]);
     with(&broken.url).await;
     assert_eq!(*broken.state.authorizations.lock().unwrap(), ["Bearer rmat_secret"]);

@@ -62,7 +62,7 @@ async fn readiness(client: &Client, found: &Discovered, findings: &mut Vec<Findi
     else {
         return findings.push(Finding::skipped(
             name,
-            format!("{}/readyz is not reachable from outside ({})", found.base, seen.status),
+            format!("{}/readyz does not show its checks to the outside ({})", found.base, seen.status),
         ));
     };
     for (check, says) in [("database", database), ("signing_key", signing_key), ("rotation", rotation)] {

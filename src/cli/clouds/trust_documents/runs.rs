@@ -106,6 +106,7 @@ fn prefix(text: &str) -> Result<String, PrefixError> {
 }
 
 /// The claims of a deployment's token on a server with default services.
+#[expect(clippy::too_many_arguments, reason = "each is a claim of its own, of a type of its own")]
 fn built_in_claims(
     prefix: &str,
     org: &OrganizationName,

@@ -9,6 +9,7 @@ mod xml;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use thiserror::Error;
 use url::form_urlencoded;
@@ -74,15 +75,38 @@ fn form(pairs: &[(&str, &str)]) -> Zeroizing<String> {
     Zeroizing::new(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
 }
 
-/// `access_token` and `expires_in` of an answer to OAuth 2.0's token requests (RFC 6749 §5.1).
+/// The answer to an OAuth 2.0 token request (RFC 6749 §5.1).
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    expires_in: Seconds,
+}
+
+/// Some services send the number as text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(i64),
+    Text(String),
+}
+
 fn oauth_token(body: &[u8], asked_at: Timestamp) -> Option<AccessToken> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let token = Zeroizing::new(answer["access_token"].as_str().filter(|token| is_token(token))?.to_owned());
-    // Some send a number as text.
-    let seconds = &answer["expires_in"];
-    let seconds =
-        seconds.as_i64().or_else(|| seconds.as_str()?.parse().ok()).filter(|seconds| *seconds > 0)?;
+    let TokenAnswer { access_token, expires_in } = serde_json::from_slice(body).ok()?;
+    let token = Zeroizing::new(access_token);
+    let seconds = match expires_in {
+        Seconds::Number(seconds) => Some(seconds),
+        Seconds::Text(text) => text.parse().ok(),
+    };
+    let seconds = seconds.filter(|seconds| *seconds > 0 && is_token(&token))?;
     Some(AccessToken { token, expires_at: asked_at.checked_add(SignedDuration::from_secs(seconds)).ok()? })
+}
+
+/// Reads a description that is not text as an empty one: the error's code alone still says what happened.
+fn description<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => Ok(text),
+        _ => Ok(String::new()),
+    }
 }
 
 /// Whether it can stand in a variable, a header and a line of text.

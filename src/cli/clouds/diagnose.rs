@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Read, stdin};
 
 use clap::Args;
+use indexmap::IndexMap;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::cli::api::foreign_token;
@@ -38,6 +40,20 @@ pub(in crate::cli) struct Diagnose {
 /// What may be shown of a token.
 const SHOWN: [&str; 7] = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"];
 
+/// The result, as `--output json` prints it.
+#[derive(Serialize)]
+struct Diagnosis<'a> {
+    /// The id of the known error.
+    error: &'a str,
+    means: &'a str,
+    /// Values in the error's text, e.g. `found_sub`.
+    quoted: IndexMap<&'a str, &'a str>,
+    differences: Vec<String>,
+    /// Parts of the token that may be shown; `None` where no token was given.
+    token: Option<Map<String, Value>>,
+    change: &'a str,
+}
+
 impl Diagnose {
     pub(in crate::cli) fn execute(self, output: Format) -> Result<(), Failure> {
         let text = if self.text.is_empty() { of_standard_input(output)? } else { self.text.join(" ") };
@@ -59,15 +75,15 @@ impl Diagnose {
         let quoted = known.quoted(&text);
         let token = token.map(|token| Token::read(&token)).transpose()?;
         let differences = differences(known, &quoted, token.as_ref(), SystemClock.now().as_second());
-        let found = json!({
-            "error": known.id,
-            "means": known.means,
-            "quoted": quoted.iter().map(|one| (one.name.clone(), one.value.clone().into())).collect::<Map<String, Value>>(),
-            "differences": differences,
-            "token": token.map(|token| token.shown()),
-            "change": known.change,
-        });
-        output::print(output, &found, described)
+        let diagnosis = Diagnosis {
+            error: &known.id,
+            means: &known.means,
+            quoted: quoted.iter().map(|one| (one.name.as_str(), one.value.as_str())).collect(),
+            differences,
+            token: token.as_ref().map(Token::shown),
+            change: &known.change,
+        };
+        output::print(output, &json!(diagnosis), |_| described(&diagnosis))
     }
 }
 
@@ -96,13 +112,13 @@ impl Token {
         }
     }
 
-    fn shown(&self) -> Value {
+    fn shown(&self) -> Map<String, Value> {
         let header = ["alg", "kid", "typ"]
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), self.header.get(name)?.clone())));
         let claims =
             SHOWN.into_iter().filter_map(|name| Some((name.to_owned(), self.claims.get(name)?.clone())));
-        Value::Object(header.chain(claims).collect())
+        header.chain(claims).collect()
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -160,15 +176,14 @@ fn differences(known: &KnownError, quoted: &[Quoted], token: Option<&Token>, now
     lines
 }
 
-fn described(found: &Value) -> String {
-    let text = |name: &str| safe(found[name].as_str().unwrap_or_default());
-    let mut lines = format!("{}\n\n{}\n", text("error"), text("means"));
-    let differences = found["differences"].as_array().map(Vec::as_slice).unwrap_or_default();
+fn described(diagnosis: &Diagnosis) -> String {
+    let Diagnosis { error, means, differences, change, .. } = diagnosis;
+    let mut lines = format!("{}\n\n{}\n", safe(error), safe(means));
     if !differences.is_empty() {
         lines.push('\n');
-        lines.extend(differences.iter().filter_map(Value::as_str).map(|line| format!("  {}\n", safe(line))));
+        lines.extend(differences.iter().map(|line| format!("  {}\n", safe(line))));
     }
-    lines + &format!("\n{}\n", text("change"))
+    lines + &format!("\n{}\n", safe(change))
 }
 
 #[cfg(test)]

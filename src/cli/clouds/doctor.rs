@@ -9,6 +9,7 @@ mod server;
 
 use clap::Args;
 use reqwest::Url;
+use serde::Serialize;
 use serde_json::json;
 
 use self::finding::{Finding, Outcome};
@@ -35,6 +36,15 @@ Exit codes, as monitors read them: 0 all is well, 1 something needs a look, 2 cl
 pub(in crate::cli) struct Doctor {
     /// The issuer, or the server [default: RUNMINT_URL]
     url: Option<String>,
+}
+
+/// The result, as `--output json` prints it.
+#[derive(Serialize)]
+struct Report<'a> {
+    url: &'a str,
+    /// The worst of all findings.
+    outcome: Outcome,
+    findings: &'a [Finding],
 }
 
 impl Doctor {
@@ -69,8 +79,8 @@ impl Doctor {
             server::examine(&client, document, now, &mut findings).await;
         }
         let worst = findings.iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Ok);
-        let report = json!({"url": given, "outcome": worst, "findings": findings});
-        output::print(output, &report, |_| described(&findings))?;
+        let report = Report { url: &given, outcome: worst, findings: &findings };
+        output::print(output, &json!(report), |_| described(&findings))?;
         match worst {
             Outcome::Ok | Outcome::Skipped => Ok(()),
             Outcome::Warning => Err(Failure::failed("something needs a look")),

@@ -2,9 +2,10 @@
 //! (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow).
 
 use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{AccessToken, ExchangeError, ExchangeRequest, form, oauth_token, passes_by_status};
+use super::{AccessToken, ExchangeError, ExchangeRequest, description, form, oauth_token, passes_by_status};
 use crate::settings::AzureSettings;
 
 pub const AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -51,16 +52,31 @@ pub fn read(status: u16, body: &[u8], asked_at: Timestamp) -> Result<AccessToken
     }
 }
 
+/// An error response (RFC 6749 §5.2), with the member that Entra adds.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    #[serde(default, deserialize_with = "description")]
+    error_description: String,
+    /// The numbers behind `AADSTS`.
+    #[serde(default, deserialize_with = "numbers")]
+    error_codes: Vec<i64>,
+}
+
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Array(codes) => Ok(codes.iter().filter_map(Value::as_i64).collect()),
+        _ => Ok(Vec::new()),
+    }
+}
+
 fn refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let code = answer["error"].as_str()?.to_owned();
+    let Refusal { error: code, error_description, error_codes } = serde_json::from_slice(body).ok()?;
     // Trace ids follow on further lines.
-    let description = answer["error_description"].as_str().unwrap_or_default();
-    let message = description.lines().next().unwrap_or_default().trim().to_owned();
-    let known = |code: &Value| code.as_i64().is_some_and(|code| PASSING.contains(&code));
+    let message = error_description.lines().next().unwrap_or_default().trim().to_owned();
     let passing = passes_by_status(status)
         || code == "temporarily_unavailable"
-        || answer["error_codes"].as_array().is_some_and(|codes| codes.iter().any(known));
+        || error_codes.iter().any(|code| PASSING.contains(code));
     Some(ExchangeError::Refused { service: SERVICE, status, code, message, passing })
 }
 

@@ -2,10 +2,13 @@
 //! Credentials API (docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token).
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{AccessToken, ExchangeError, ExchangeRequest, form, is_token, oauth_token, passes_by_status};
+use super::{
+    AccessToken, ExchangeError, ExchangeRequest, description, form, is_token, oauth_token, passes_by_status,
+};
 use crate::settings::{CloudDuration, GcpSettings, Scope, ServiceAccount};
 
 const STS: &str = "Google STS";
@@ -105,19 +108,47 @@ pub fn scopes(settings: &GcpSettings) -> Vec<&str> {
     }
 }
 
+/// The answer of `generateAccessToken` (IAM Service Account Credentials API).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Impersonated {
+    access_token: String,
+    /// RFC 3339.
+    expire_time: String,
+}
+
 fn impersonated(body: &[u8]) -> Option<AccessToken> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let token = answer["accessToken"].as_str().filter(|token| is_token(token))?;
-    Some(AccessToken {
-        token: Zeroizing::new(token.to_owned()),
-        expires_at: answer["expireTime"].as_str()?.parse().ok()?,
-    })
+    let Impersonated { access_token, expire_time } = serde_json::from_slice(body).ok()?;
+    let token = Zeroizing::new(access_token);
+    if !is_token(&token) {
+        return None;
+    }
+    Some(AccessToken { token, expires_at: expire_time.parse().ok()? })
+}
+
+/// An error response of the token service (RFC 6749 §5.2).
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    #[serde(default, deserialize_with = "description")]
+    error_description: String,
+}
+
+/// An error response of Google's APIs (AIP-193).
+#[derive(Deserialize)]
+struct ApiRefusal {
+    error: ApiError,
+}
+
+#[derive(Deserialize)]
+struct ApiError {
+    status: String,
+    #[serde(default, deserialize_with = "description")]
+    message: String,
 }
 
 fn refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let code = answer["error"].as_str()?.to_owned();
-    let message = answer["error_description"].as_str().unwrap_or_default().to_owned();
+    let Refusal { error: code, error_description: message } = serde_json::from_slice(body).ok()?;
     let passing = passes_by_status(status)
         || code == "quota_exceeded"
         || message.starts_with("Error connecting to the given credential's issuer");
@@ -125,14 +156,14 @@ fn refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
 }
 
 fn iam_refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let code = answer["error"]["status"].as_str()?.to_owned();
-    let message = answer["error"]["message"].as_str().unwrap_or_default().to_owned();
+    let ApiRefusal { error: ApiError { status: code, message } } = serde_json::from_slice(body).ok()?;
     Some(ExchangeError::Refused { service: IAM, status, code, message, passing: passes_by_status(status) })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn settings(more: &Value) -> GcpSettings {

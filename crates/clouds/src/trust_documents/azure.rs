@@ -2,22 +2,20 @@
 //! case. Expressions (`claimsMatchingExpression`) are for issuers that Microsoft names, of which a self-hosted one
 //! is none (Microsoft Learn, "Flexible federated identity credentials").
 
+mod limits;
 mod write;
 
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use self::limits::{MAX_CHARS, MAX_CREDENTIALS, NAME_CHARS};
 pub use self::write::{AzureOwner, AzureTarget};
 use super::lint::Finding;
 use super::token::TokenClaims;
 use super::verdict::{Condition, Verdict};
 
 pub const AUDIENCE: &str = "api://AzureADTokenExchange";
-/// For each application or user-assigned identity.
-const MAX_CREDENTIALS: usize = 20;
-const MAX_CHARS: usize = 600;
-const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=120;
 
 #[derive(Clone, Debug)]
 pub struct FederatedCredentials(Vec<Credential>);

@@ -1,9 +1,9 @@
 //! `runmint credentials aws`
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde::Serialize;
 
-use super::means::{Means, exports};
+use super::means::{Means, exports, json_line};
 use crate::cli::clouds::handover::flags::{AwsFlags, inherited};
 use crate::cli::clouds::handover::run_names::run_names;
 use crate::cli::terminal::environment::variable;
@@ -44,6 +44,26 @@ enum Format {
     Json,
 }
 
+/// The output of a credential process (docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html).
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OfProcess<'a> {
+    version: u8,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    session_token: &'a str,
+    expiration: String,
+}
+
+/// `--format json`
+#[derive(Serialize)]
+struct Document<'a> {
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    session_token: &'a str,
+    expires_at: String,
+}
+
 impl Aws {
     pub(super) async fn execute(self) -> Result<(), Failure> {
         let settings = match self.flags.settings()? {
@@ -69,40 +89,31 @@ impl Format {
     fn text(self, settings: &AwsSettings, credentials: &AwsCredentials, region: Option<&str>) -> String {
         let AwsCredentials { access_key_id, secret_access_key, session_token, expires_at } = credentials;
         match self {
-            // docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
-            Self::Process => {
-                json!({
-                    "Version": 1,
-                    "AccessKeyId": access_key_id,
-                    "SecretAccessKey": secret_access_key.as_str(),
-                    "SessionToken": session_token.as_str(),
-                    "Expiration": expires_at.to_string(),
-                })
-                .to_string()
-                    + "\n"
-            }
+            Self::Process => json_line(&OfProcess {
+                version: 1,
+                access_key_id,
+                secret_access_key,
+                session_token,
+                expiration: expires_at.to_string(),
+            }),
             Self::Env => {
                 let mut handover = Handover::default();
                 hand_over(&mut handover, settings, &AwsForm::Credentials(credentials), region);
                 exports(handover.changes().filter_map(|(name, value)| Some((name, value?))))
             }
-            Self::Json => {
-                json!({
-                    "access_key_id": access_key_id,
-                    "secret_access_key": secret_access_key.as_str(),
-                    "session_token": session_token.as_str(),
-                    "expires_at": expires_at.to_string(),
-                })
-                .to_string()
-                    + "\n"
-            }
+            Self::Json => json_line(&Document {
+                access_key_id,
+                secret_access_key,
+                session_token,
+                expires_at: expires_at.to_string(),
+            }),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use zeroize::Zeroizing;
 
     use super::*;

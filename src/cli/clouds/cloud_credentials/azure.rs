@@ -1,9 +1,9 @@
 //! `runmint credentials azure`
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde::Serialize;
 
-use super::means::{Means, exports};
+use super::means::{Means, exports, json_line};
 use crate::cli::clouds::handover::flags::{AzureFlags, inherited};
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::print_text;
@@ -42,6 +42,16 @@ enum Format {
     AccessToken,
 }
 
+/// `--format json`
+#[derive(Serialize)]
+struct Document<'a> {
+    access_token: &'a str,
+    expires_at: String,
+    client_id: &'a str,
+    tenant_id: &'a str,
+    subscription_id: Option<&'a str>,
+}
+
 impl Azure {
     pub(super) async fn execute(self) -> Result<(), Failure> {
         let settings = match self.flags.settings() {
@@ -72,16 +82,13 @@ impl Format {
                 ];
                 exports(always.into_iter().chain(subscription.map(|id| ("AZURE_SUBSCRIPTION_ID", id))))
             }
-            Self::Json => {
-                let document = json!({
-                    "access_token": token.token.as_str(),
-                    "expires_at": token.expires_at.to_string(),
-                    "client_id": settings.client_id,
-                    "tenant_id": settings.tenant_id,
-                    "subscription_id": subscription,
-                });
-                format!("{document}\n")
-            }
+            Self::Json => json_line(&Document {
+                access_token: &token.token,
+                expires_at: token.expires_at.to_string(),
+                client_id: settings.client_id.as_str(),
+                tenant_id: settings.tenant_id.as_str(),
+                subscription_id: subscription,
+            }),
             Self::AccessToken => token.token.to_string(),
         }
     }

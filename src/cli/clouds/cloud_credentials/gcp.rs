@@ -1,9 +1,9 @@
 //! `runmint credentials gcp`
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde::Serialize;
 
-use super::means::Means;
+use super::means::{Means, json_line};
 use crate::cli::clouds::handover::flags::{GcpFlags, inherited};
 use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
@@ -48,6 +48,26 @@ enum Format {
     AccessToken,
 }
 
+/// The output of an executable that has a token (google.aip.dev/auth/4117).
+#[derive(Serialize)]
+struct Granted<'a> {
+    version: u8,
+    success: bool,
+    token_type: &'a str,
+    id_token: &'a str,
+    /// Unix time, seconds.
+    expiration_time: i64,
+}
+
+/// The output of an executable that has none.
+#[derive(Serialize)]
+struct Refused {
+    version: u8,
+    success: bool,
+    code: &'static str,
+    message: String,
+}
+
 impl Gcp {
     pub(super) async fn execute(self) -> Result<(), Failure> {
         let is_executable = self.format == Format::Executable;
@@ -55,9 +75,9 @@ impl Gcp {
         if let Err(failure) = &printed
             && is_executable
         {
-            let told =
-                json!({"version": 1, "success": false, "code": "RUNMINT", "message": failure.to_string()});
-            print_text(&format!("{told}\n"))?;
+            let refused =
+                Refused { version: 1, success: false, code: "RUNMINT", message: failure.to_string() };
+            print_text(&json_line(&refused))?;
         }
         print_text(&printed?)
     }
@@ -90,14 +110,13 @@ impl Gcp {
 async fn executable(means: &Means, audience: &str) -> Result<String, Failure> {
     let token = means.tokens.token(Some(audience), None).await?;
     means.masking.learn(&token.text);
-    let told = json!({
-        "version": 1,
-        "success": true,
-        "token_type": TOKEN_TYPE,
-        "id_token": token.text.as_str(),
-        "expiration_time": token.exp,
-    });
-    Ok(format!("{told}\n"))
+    Ok(json_line(&Granted {
+        version: 1,
+        success: true,
+        token_type: TOKEN_TYPE,
+        id_token: &token.text,
+        expiration_time: token.exp,
+    }))
 }
 
 fn file(means: &Means, settings: &GcpSettings) -> String {

@@ -1,10 +1,13 @@
 //! What a command needs to get credentials, and how it prints them.
 
+use std::sync::Arc;
+
+use serde::Serialize;
+
 use crate::cli::clouds::handover::exchanges::{Endpoints, Exchanges};
 use crate::cli::clouds::handover::masking::Masking;
 use crate::cli::clouds::handover::tokens::TokenSource;
 use crate::cli::terminal::failure::Failure;
-use std::sync::Arc;
 
 /// What every cloud needs: the run around us, and the way to the clouds.
 pub(super) struct Means {
@@ -21,6 +24,11 @@ impl Means {
         let exchanges = Exchanges::new(Arc::clone(&tokens), endpoints.clone(), Arc::clone(&masking));
         Ok(Self { tokens, endpoints, exchanges, masking })
     }
+}
+
+/// One JSON document on a line.
+pub(super) fn json_line(document: &impl Serialize) -> String {
+    serde_json::to_string(document).expect("these documents have names and texts only") + "\n"
 }
 
 /// Lines for a shell to evaluate, with each value exactly as it is.

@@ -6,10 +6,9 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::Url;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderName, LOCATION};
-use serde_json::Value;
 
 use super::certificate;
-use super::discovered::Discovered;
+use super::discovered::{Discovered, Document};
 use super::finding::Finding;
 use crate::cli::api::client::{Client, Seen};
 use crate::cli::clouds::inspect::checks::differ;
@@ -24,15 +23,6 @@ const CLOCK_OFF: i64 = 10;
 const CLOCK_WRONG: i64 = 60;
 /// Longer, and a rotation takes longer to reach everybody than keys are published ahead at the least.
 const MAX_AGE_SECONDS: u64 = 900;
-
-/// What every cloud needs of the document (OpenID Connect Discovery 1.0 §3).
-const REQUIRED: [&str; 5] = [
-    "issuer",
-    "jwks_uri",
-    "response_types_supported",
-    "subject_types_supported",
-    "id_token_signing_alg_values_supported",
-];
 
 pub(super) async fn examine(
     client: &Client,
@@ -54,7 +44,7 @@ pub(super) async fn examine(
     );
     findings.push(clock(&seen, now));
     findings.extend(served("discovery", &seen));
-    let document: Value = match serde_json::from_slice(&seen.body) {
+    let document: Document = match serde_json::from_slice(&seen.body) {
         Ok(document) => document,
         Err(error) => {
             findings.push(Finding::failure(
@@ -108,9 +98,9 @@ async fn find(client: &Client, given: &str) -> Result<(String, Seen), Finding> {
     ))
 }
 
-fn issuer_of(document: &Value, expected: &str) -> Finding {
+fn issuer_of(document: &Document, expected: &str) -> Finding {
     let name = "issuer";
-    match document["issuer"].as_str() {
+    match document.issuer.as_deref() {
         Some(found) if found == expected => Finding::ok(name, format!("{found}, byte for byte")),
         Some(found) => Finding::failure(
             name,
@@ -121,10 +111,9 @@ fn issuer_of(document: &Value, expected: &str) -> Finding {
     }
 }
 
-fn members(document: &Value) -> Finding {
+fn members(document: &Document) -> Finding {
     let name = "discovery document";
-    let missing: Vec<&str> =
-        REQUIRED.into_iter().filter(|member| document.get(member).is_none_or(Value::is_null)).collect();
+    let missing = document.missing();
     if !missing.is_empty() {
         return Finding::failure(
             name,
@@ -132,13 +121,8 @@ fn members(document: &Value) -> Finding {
             "Entra refuses it (AADSTS70024). Does a proxy change the document?",
         );
     }
-    let algorithms: Vec<&str> = document["id_token_signing_alg_values_supported"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    if algorithms.contains(&"RS256") {
+    let algorithms = document.id_token_signing_alg_values_supported.as_deref().unwrap_or_default();
+    if algorithms.iter().any(|one| one == "RS256") {
         Finding::ok(name, format!("has what clouds need; signs with {}", algorithms.join(", ")))
     } else {
         Finding::warning(
@@ -216,7 +200,7 @@ fn header<'s>(seen: &'s Seen, name: &HeaderName) -> Option<&'s str> {
 /// Where the keys are, where that is a place that clouds take them from.
 pub(super) fn jwks_uri(found: &Discovered) -> Result<String, Finding> {
     let name = "key set address";
-    let text = found.document["jwks_uri"].as_str().unwrap_or_default();
+    let text = found.document.jwks_uri.as_deref().unwrap_or_default();
     let same_origin =
         |url: &Url| Url::parse(&found.issuer).is_ok_and(|issuer| issuer.origin() == url.origin());
     match Url::parse(text) {
@@ -280,9 +264,10 @@ mod tests {
 
     #[test]
     fn the_issuer_is_compared_byte_for_byte() {
-        let of = |issuer: &str| issuer_of(&json!({"issuer": issuer}), "https://i/oidc");
+        let document = |issuer: &str| serde_json::from_value(json!({"issuer": issuer})).unwrap();
+        let of = |issuer: &str| issuer_of(&document(issuer), "https://i/oidc");
         assert_eq!(of("https://i/oidc").outcome, Outcome::Ok);
         assert!(of("https://i/oidc/").detail.contains("slash"));
-        assert_eq!(members(&json!({"issuer": "x"})).outcome, Outcome::Failure);
+        assert_eq!(members(&document("x")).outcome, Outcome::Failure);
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::api::runs::{Run, RunState, StartedRun};
 use crate::cli::admin::run::start::Registration;
 use crate::cli::api::client::Client;
 use crate::cli::clouds::handover::flags::VARIABLE as SETTINGS_VARIABLE;
@@ -48,7 +49,7 @@ pub(super) struct OwnRun {
     client: Client,
     tokens: Arc<TokenSource>,
     settings: CloudSettings,
-    url: Option<String>,
+    url: String,
 }
 
 impl OwnRunFlags {
@@ -65,11 +66,8 @@ impl OwnRunFlags {
     }
 }
 
-fn settings_of(answer: &Value) -> Result<CloudSettings, Failure> {
-    if answer.is_null() {
-        return Ok(CloudSettings::default());
-    }
-    serde_json::from_value(answer.clone()).map_err(|error| {
+fn settings_of(cloud: Map<String, Value>) -> Result<CloudSettings, Failure> {
+    serde_json::from_value(Value::Object(cloud)).map_err(|error| {
         let error = safe(&error.to_string());
         Failure::failed(format!("the cloud settings of the run cannot be used: {error}"))
     })
@@ -78,26 +76,22 @@ fn settings_of(answer: &Value) -> Result<CloudSettings, Failure> {
 impl OwnRun {
     pub(super) async fn start(registration: Registration, masking: &Masking) -> Result<Self, Failure> {
         let client = Client::from_environment()?;
-        let started = registration.post::<Value>("").await?.raw;
-        let text = |name: &str| started[name].as_str();
-        let strange = || Failure::failed("the answer is no run: is this runmint?");
-        let id = text("id").and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(strange)?;
-        let (url, token) = text("request_url").zip(text("request_token")).ok_or_else(strange)?;
-        masking.learn(token);
-        let usable = settings_of(&started["cloud"]).and_then(|settings| {
-            let tokens = TokenSource::new(url, token.to_owned().into())?;
+        let StartedRun { run, request_url, request_token, environment } = registration.post("").await?.parsed;
+        let id = run.id;
+        masking.learn(&request_token);
+        let usable = settings_of(run.cloud).and_then(|settings| {
+            let tokens = TokenSource::new(&request_url, request_token.into())?;
             Ok((settings, Arc::new(tokens)))
         });
         let (settings, tokens) = match usable {
             Ok(usable) => usable,
             Err(failure) => {
                 // Nobody else knows of it.
-                let _ = client.post_empty::<Value>(&format!("/api/runs/{id}/cancel")).await;
+                let _ = client.post_empty::<Run>(&format!("/api/runs/{id}/cancel")).await;
                 return Err(failure);
             }
         };
-        let url = started["environment"]["RUNMINT_URL"].as_str().map(str::to_owned);
-        Ok(Self { id, client, tokens, settings, url })
+        Ok(Self { id, client, tokens, settings, url: environment.runmint_url })
     }
 
     pub(super) fn tokens(&self) -> Arc<TokenSource> {
@@ -112,9 +106,7 @@ impl OwnRun {
     pub(super) fn hand_over(&self, handover: &mut Handover) {
         handover.take_out(&["RUNMINT_ACCESS_TOKEN", "RUNMINT_ACCESS_TOKEN_FILE"]);
         handover.set("RUNMINT_RUN_ID", self.id.to_string());
-        if let Some(url) = &self.url {
-            handover.set("RUNMINT_URL", url.as_str());
-        }
+        handover.set("RUNMINT_URL", self.url.as_str());
         // For what runs inside, as in a run that somebody else started.
         if !self.settings.is_empty()
             && let Ok(settings) = serde_json::to_string(&self.settings)
@@ -127,10 +119,10 @@ impl OwnRun {
     pub(super) async fn end(self, is_done: bool, masking: &Masking) {
         let path = format!("/api/runs/{}/{}", self.id, if is_done { "finish" } else { "cancel" });
         let mut attempts = 0;
-        while let Err(failure) = self.client.post_empty::<Value>(&path).await {
+        while let Err(failure) = self.client.post_empty::<Run>(&path).await {
             // Past its deadline, or ended by somebody else, there is nothing left to do.
-            let run = self.client.get::<Value>(&format!("/api/runs/{}", self.id)).await;
-            if run.is_ok_and(|run| run.raw["state"] != "active") {
+            let run = self.client.get::<Run>(&format!("/api/runs/{}", self.id)).await;
+            if run.is_ok_and(|run| run.parsed.state != RunState::Active) {
                 return;
             }
             attempts += 1;

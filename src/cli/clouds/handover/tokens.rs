@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{StatusCode, Url};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -47,6 +48,12 @@ pub(in crate::cli) enum NoToken {
     Unavailable(String),
 }
 
+/// The answer of the request protocol. Platforms other than GitHub and runmint leave out `count`.
+#[derive(Deserialize)]
+struct Answer {
+    value: String,
+}
+
 impl TokenSource {
     pub(in crate::cli) fn of_the_run() -> Result<Self, Failure> {
         let (url, request_token) = request_of_the_run()?;
@@ -81,11 +88,12 @@ impl TokenSource {
             return Err(refused(status, &body));
         }
         let read = || {
-            let answer: Value = serde_json::from_slice(&body).ok()?;
-            let text = Zeroizing::new(answer["value"].as_str()?.to_owned());
+            let answer: Answer = serde_json::from_slice(&body).ok()?;
+            let text = Zeroizing::new(answer.value);
             let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
             let claims = part(&text, 1).filter(|_| text.bytes().all(is_token))?;
-            let (exp, iat) = (claims.get("exp")?.as_i64()?, claims.get("iat")?.as_i64()?);
+            let time = |name: &str| claims.get(name).and_then(Value::as_i64);
+            let (exp, iat) = (time("exp")?, time("iat")?);
             let seconds = exp.checked_sub(iat).filter(|seconds| *seconds > 0)?;
             let lifetime = SignedDuration::from_secs(seconds).min(LONGEST);
             Some(RunToken { text, claims, received_at, lifetime, exp })

@@ -3,6 +3,10 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
+use crate::api::OrNewer;
+use crate::api::audience_profiles::ProfileDocument;
+use crate::api::organizations::Organization;
+use crate::api::runs::Preview;
 use crate::cli::api::client::{Client, with_query};
 use crate::cli::terminal::failure::Failure;
 use crate::clouds::trust_documents::subject_form::{ASKED_PROJECT, ASKED_STACK, OPERATIONS, SubjectForm};
@@ -28,11 +32,12 @@ impl Asked {
     pub(super) async fn of(org: &OrganizationName, audience: &str) -> Result<Self, Failure> {
         let client = Client::from_environment()
             .map_err(|failure| failure.because("without a server, say --issuer"))?;
-        let organization = client.get::<Value>(&format!("/api/orgs/{org}")).await?.raw;
-        let issuer = organization["issuer"].as_str().ok_or_else(strange)?.to_owned();
-        let document = client.get::<Value>(&format!("/api/orgs/{org}/audience-profiles")).await?.raw;
+        let issuer = client.get::<Organization>(&format!("/api/orgs/{org}")).await?.parsed.issuer;
+        let document =
+            client.get::<ProfileDocument>(&format!("/api/orgs/{org}/audience-profiles")).await?.parsed;
+        let known = |(audience, profile): (String, OrNewer<_>)| Some((audience, profile.known().cloned()?));
         let profiles: IndexMap<String, ProfileDefinition> =
-            serde_json::from_value(document["profiles"].clone()).map_err(|_| strange())?;
+            document.profiles.into_iter().map(known).collect::<Option<_>>().ok_or_else(strange)?;
         let profile = governing(&profiles, audience);
         let examples = examples(&client, org, Some(audience)).await?;
         let mut form = learned(&examples, profile)?;
@@ -77,12 +82,12 @@ async fn examples(
     for operation in OPERATIONS {
         let attributes = json!({"project": ASKED_PROJECT, "stack": ASKED_STACK, "operation": operation});
         let body = json!({"service": SERVICE, "attributes": attributes});
-        let preview = client.post::<Value>(&path, &body).await?.raw;
-        if let Some(why) = preview["refused"].as_str() {
+        let Preview { told, .. } = client.post(&path, &body).await?.parsed;
+        if let Some(why) = told.refused {
             return Err(Failure::failed(format!("a run would get no token for this audience: {why}")));
         }
-        let mut claims = preview["claims"].as_object().cloned().ok_or_else(strange)?;
-        claims.insert("sub".to_owned(), preview["subject"].clone());
+        let mut claims = told.claims.ok_or_else(strange)?;
+        claims.insert("sub".to_owned(), told.subject.into());
         examples.push((operation, claims));
     }
     Ok(examples)

@@ -1,5 +1,6 @@
 //! A document that was written, printed.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::terminal::failure::Failure;
@@ -34,11 +35,17 @@ pub(super) fn print_json(output: Format, document: &Value) -> Result<(), Failure
     output::print(output, document, |document| format!("{document:#}\n"))
 }
 
+/// A document in another language, as `--output json` prints it.
+#[derive(Serialize)]
+struct Written<'a> {
+    text: &'a str,
+}
+
 /// Text that a shell or Terraform takes, as it is; no value in it can be obeyed by either.
 pub(super) fn print_text(output: Format, text: &str) -> Result<(), Failure> {
     // What a terminal would obey stands in a subject only percent-encoded; names are shown escaped.
     let text: String = text.lines().flat_map(|line| [safe(line), "\n".to_owned()]).collect();
-    output::print(output, &json!({"text": text}), |_| text.clone())
+    output::print(output, &json!(Written { text: &text }), |_| text.clone())
 }
 
 /// A name that must have been meant: what documentation shows in its place is refused.

@@ -2,7 +2,8 @@
 
 use super::operator::Set;
 use super::policy::{KeyCondition, Statement, TrustPolicy};
-use super::{MAX_POLICY_CHARS, value};
+use super::value;
+use super::vocabulary::MAX_POLICY_CHARS;
 use crate::trust_documents::lint::Finding;
 
 impl TrustPolicy {

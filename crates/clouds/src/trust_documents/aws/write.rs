@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{ASSUME, MAX_POLICY_CHARS, SET_SOURCE_IDENTITY, TAG_SESSION, provider_of, value};
+use super::value;
+use super::vocabulary::{ASSUME, MAX_POLICY_CHARS, SET_SOURCE_IDENTITY, TAG_SESSION, provider_of};
 use crate::trust_documents::grant::{Grant, GrantError, SubjectPattern};
 use crate::trust_documents::quoting::{name, shell, terraform, terraform_value};
 

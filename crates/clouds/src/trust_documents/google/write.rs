@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{MAX_CONDITION_CHARS, MAX_SUBJECT_BYTES, resource};
+use super::limits::{MAX_CONDITION_CHARS, MAX_SUBJECT_BYTES};
+use super::resource::resource;
 use crate::trust_documents::grant::{Grant, GrantError, SubjectPattern};
 use crate::trust_documents::quoting::{name, shell, terraform};
 use crate::trust_documents::subject_form::{OPERATION, PROJECT, STACK};

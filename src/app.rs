@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -30,17 +30,11 @@ use crate::upstream::source_url::PlainHttp;
 pub struct App {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-    pub issuer: IssuerUrl,
-    pub base_url: IssuerUrl,
-    pub services: Services,
-    pub lifetime: LifetimePolicy,
-    pub run_ttl_max: SignedDuration,
     pub store: Store,
-    pub mint_log: MintLog,
-    pub signers: SignerPool,
-    pub key_stores: KeyStores,
+    pub issuing: Issuing,
+    pub minting: Minting,
     pub rotation: RotationPolicy,
-    pub algorithms: AlgorithmChoice,
+    pub key_stores: KeyStores,
     /// The keys of issuers whose tokens are exchanged.
     pub issuer_keys: IssuerKeys,
     /// The keys in service, and the right of this process to use them.
@@ -48,7 +42,26 @@ pub struct App {
     /// The static copies that every change of the keys is written to.
     pub copies: Copies,
     pub exchange_limits: ExchangeLimits,
+}
+
+/// What the configuration says about runs and their tokens.
+pub struct Issuing {
+    /// The shared issuer.
+    pub issuer: IssuerUrl,
+    /// Where the API is, and what the issuers of organizations begin with.
+    pub base_url: IssuerUrl,
+    pub services: Services,
+    pub lifetime: LifetimePolicy,
+    pub run_ttl_max: SignedDuration,
+    /// Which audiences get which algorithm.
+    pub algorithms: AlgorithmChoice,
+}
+
+/// What a mint goes through beside the keys.
+pub struct Minting {
     pub runs: RunCache,
+    pub log: MintLog,
+    pub signers: SignerPool,
 }
 
 impl App {
@@ -61,45 +74,68 @@ impl App {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let fetching = FetchSettings {
-            allowed_ranges: settings.trust.allowed_ranges.clone(),
-            plain_http: if settings.trust.plain_http { PlainHttp::OnLoopback } else { PlainHttp::Never },
-            ..FetchSettings::default()
-        };
-        let fetcher = Fetcher::new(fetching, Arc::new(SystemResolver));
-        let issuer_keys = IssuerKeys::new(fetcher, Arc::clone(&clock));
-        let signers = SignerPool::start();
-        let backlog = signers.backlog();
-        let started_at = clock.now();
-        let id = uuid_at(started_at, entropy.as_ref());
-        let (system, short) = (rustix::system::uname(), id.simple().to_string()[28..].to_owned());
-        let replica = Replica {
-            id,
-            // Two containers may have the same host name and process id.
-            name: format!("{}/{}/{short}", system.nodename().to_string_lossy(), std::process::id()),
-            sealing_keys: key_stores.sealing().ids().into_iter().map(str::to_owned).collect(),
-            started_at,
-        };
         let rotation = settings.keys.rotation;
+        let issuer_keys = IssuerKeys::new(fetcher(settings), Arc::clone(&clock));
+        let replica = this_process(&key_stores, clock.now(), entropy.as_ref());
         Self {
             clock,
             entropy,
+            issuing: Issuing::configured(settings),
+            minting: Minting::start(&store, &rotation),
+            store,
+            rotation,
+            key_stores,
+            issuer_keys,
+            serving: Serving::new(replica),
+            copies: Copies::new(publish_to),
+            exchange_limits: ExchangeLimits::default(),
+        }
+    }
+}
+
+impl Issuing {
+    fn configured(settings: &Settings) -> Self {
+        Self {
             issuer: settings.issuer.clone(),
             base_url: settings.base_url.clone(),
             services: settings.services.clone(),
             lifetime: settings.lifetime,
             run_ttl_max: settings.run_ttl_max,
-            mint_log: MintLog::start(&store, rotation.timing.grace(), move || backlog.is_long()),
-            store,
-            signers,
-            key_stores,
-            rotation,
             algorithms: settings.keys.algorithms.clone(),
-            issuer_keys,
-            serving: Serving::new(replica),
-            copies: Copies::new(publish_to),
-            exchange_limits: ExchangeLimits::default(),
-            runs: RunCache::default(),
         }
+    }
+}
+
+impl Minting {
+    /// Starts the threads that sign and the tasks that record.
+    fn start(store: &Store, rotation: &RotationPolicy) -> Self {
+        let signers = SignerPool::start();
+        let backlog = signers.backlog();
+        Self {
+            runs: RunCache::default(),
+            log: MintLog::start(store, rotation.timing.grace(), move || backlog.is_long()),
+            signers,
+        }
+    }
+}
+
+fn fetcher(settings: &Settings) -> Fetcher {
+    let fetching = FetchSettings {
+        allowed_ranges: settings.trust.allowed_ranges.clone(),
+        plain_http: if settings.trust.plain_http { PlainHttp::OnLoopback } else { PlainHttp::Never },
+        ..FetchSettings::default()
+    };
+    Fetcher::new(fetching, Arc::new(SystemResolver))
+}
+
+fn this_process(key_stores: &KeyStores, started_at: Timestamp, entropy: &dyn Entropy) -> Replica {
+    let id = uuid_at(started_at, entropy);
+    let (system, short) = (rustix::system::uname(), id.simple().to_string()[28..].to_owned());
+    Replica {
+        id,
+        // Two containers may have the same host name and process id.
+        name: format!("{}/{}/{short}", system.nodename().to_string_lossy(), std::process::id()),
+        sealing_keys: key_stores.sealing().ids().into_iter().map(str::to_owned).collect(),
+        started_at,
     }
 }

@@ -1,7 +1,9 @@
 //! runmint: a self-hosted OpenID Connect issuer for workload identity.
 //!
-//! Arrows point one way: clock, entropy, issuer, trust, copies → signing, clouds, config, upstream → domain → api,
-//! store → app → flows → http → launch → cli → main. A test reads the `use` lines and keeps it so.
+//! Dependencies point one way, from what changes often to what changes rarely: `cli` → `launch` → `http` → `flows` →
+//! `app` → `api`, `store`, `serving`, `exchange_limits`, `run_cache` → `domain` → `signing`, `config`, `upstream`,
+//! `publication`, `secret` → `issuer`, `trust`, `clouds`, `copies`, `clock`, `entropy`, `secret_file`. A test reads the
+//! code and keeps it so; docs/architecture.md says what each room does.
 
 pub mod api;
 pub mod app;
@@ -24,5 +26,5 @@ pub mod signing;
 pub mod store;
 pub mod upstream;
 
-// Crates of their own, since others build on them: the fuzz targets on `trust`.
+// Crates under crates/, by the names that rooms have.
 pub use {runmint_clouds as clouds, runmint_issuer as issuer, runmint_trust as trust};

@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::access_tokens::Origin;
 use super::page::page;
-use super::unique_map;
 use crate::issuer::service::Attributes;
 
 /// `POST /api/orgs/{org}/runs` and `POST /api/orgs/{org}/runs/preview`
@@ -17,7 +16,7 @@ use crate::issuer::service::Attributes;
 #[serde(deny_unknown_fields)]
 pub struct StartRun {
     pub service: String,
-    #[serde(deserialize_with = "unique_map")]
+    #[serde(deserialize_with = "runmint_json::unique")]
     pub attributes: Attributes,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<i64>,

@@ -11,8 +11,8 @@ use crate::issuer::duration::parse_seconds;
 pub struct TextDuration(pub SignedDuration);
 
 impl TextDuration {
-    /// Reads whole numbers with their units `d`, `h`, `m` and `s`, larger units first. Refuses a number without a unit:
-    /// a reader could not tell whether it means seconds.
+    /// Reads whole numbers with their units `d`, `h`, `m` and `s`, larger units first. Refuses a number
+    /// without a unit: a reader could not tell whether it means seconds.
     pub fn parse(text: &str) -> Option<Self> {
         // A plus sign has been accepted since the first release.
         let seconds = parse_seconds(text.strip_prefix('+').unwrap_or(text))?;

@@ -17,8 +17,8 @@ use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::generate::RsaBits;
 use crate::signing::rotation::{RotationPolicy, Timing};
 
-/// The audiences of Azure's federated credentials, in the public cloud, the US government cloud and the cloud in China.
-/// Entra accepts only RS256.
+/// The audiences of Azure's federated credentials, in the public cloud, the US government cloud and the cloud
+/// in China. Entra accepts only RS256.
 pub const ENTRA_AUDIENCES: [&str; 3] =
     ["api://AzureADTokenExchange", "api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"];
 

@@ -1,5 +1,5 @@
-//! The configuration: flags over `RUNMINT_*` variables over a TOML file. An unknown setting or an invalid value stops
-//! the start with one line that says where and why.
+//! The configuration: flags over `RUNMINT_*` variables over a TOML file. An unknown setting or an invalid
+//! value stops the start with one line that says where and why.
 
 mod bounds;
 mod database;

@@ -1,5 +1,5 @@
-//! Settings as written, before any check. A required field here has a default in the table of settings, which is
-//! added before.
+//! Settings as written, before any check. A required field here has a default in the table of settings, which
+//! is added before.
 
 use std::path::PathBuf;
 

@@ -20,11 +20,14 @@ use crate::issuer::lifetime::{LifetimePolicy, MIN_LIFETIME};
 use crate::issuer::service::Services;
 use crate::issuer::subject::check_prefix;
 use crate::issuer::url::IssuerUrl;
+use crate::signing::rotation::Timing;
 
 /// The longest token lifetime that can be configured. Google refuses tokens older than a day.
 const MAX_TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// The shortest deadline that a run may have.
 pub const MIN_RUN_TTL: SignedDuration = SignedDuration::from_mins(1);
+/// The longest deadline that can be configured.
+const MAX_RUN_TTL: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// The deadline of a run that asks for none, unless the maximum is lower.
 pub const DEFAULT_RUN_TTL: SignedDuration = SignedDuration::from_hours(1);
 
@@ -71,6 +74,41 @@ impl Settings {
 }
 
 fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
+    let (issuer, base_url) = urls(&raw)?;
+    let listen: SocketAddr = raw
+        .listen
+        .parse()
+        .map_err(|_| value_error("listen", "must be ADDRESS:PORT, such as 127.0.0.1:8080"))?;
+    check_database_url(&raw.database_url)?;
+    let prefix = raw.subject_prefix.as_str();
+    check_prefix(prefix).map_err(|error| value_error("subject_prefix", &error))?;
+    let services = Services::new(prefix, raw.scope, &raw.services)
+        .map_err(|(name, error)| value_error(&format!("services.{name}"), &error))?;
+    let timing = keys::timing(secrets.time_scale.as_deref(), &issuer)?;
+    let lifetime = lifetimes(&raw, timing)?;
+    let run_ttl_max = within("run_ttl_max", raw.run_ttl_max, MIN_RUN_TTL, MAX_RUN_TTL)?;
+    let limits = limits(&raw)?;
+    Ok(Settings {
+        transport: transport::check(&raw, listen)?,
+        trust: trust::check(&raw)?,
+        keys: keys::check(&raw, secrets, timing, lifetime.max)?,
+        issuer,
+        base_url,
+        listen,
+        database_connections: count("database_connections", raw.database_connections, 1, 1_000)?,
+        database_url: raw.database_url.into(),
+        services,
+        lifetime,
+        run_ttl_max,
+        limits,
+        shutdown_timeout: timeout("shutdown_timeout", raw.shutdown_timeout)?,
+        log_format: raw.log_format,
+        log_level: raw.log_level,
+    })
+}
+
+/// The issuer and the base URL.
+fn urls(raw: &Raw) -> Result<(IssuerUrl, IssuerUrl), ConfigError> {
     let issuer = raw.issuer.as_deref().ok_or_else(|| {
         value_error(
             "issuer",
@@ -82,56 +120,26 @@ fn check(raw: Raw, secrets: KeySecrets) -> Result<Settings, ConfigError> {
         None => issuer.default_base_url(),
         Some(text) => IssuerUrl::parse(text).map_err(|error| value_error("base_url", &error))?,
     };
-    let listen: SocketAddr = raw
-        .listen
-        .parse()
-        .map_err(|_| value_error("listen", "must be ADDRESS:PORT, such as 127.0.0.1:8080"))?;
-    check_database_url(&raw.database_url)?;
-    let prefix = raw.subject_prefix.as_str();
-    check_prefix(prefix).map_err(|error| value_error("subject_prefix", &error))?;
-    let services = Services::new(prefix, raw.scope, &raw.services)
-        .map_err(|(name, error)| value_error(&format!("services.{name}"), &error))?;
-    let timing = keys::timing(secrets.time_scale.as_deref(), &issuer)?;
-    let min_lifetime = timing.scaled(MIN_LIFETIME);
-    let token_lifetime_max =
-        within("token_lifetime_max", raw.token_lifetime_max, min_lifetime, MAX_TOKEN_LIFETIME)?;
-    let default_lifetime = TextDuration(token_lifetime_max.min(Setting::shown_duration("token_lifetime")));
-    let token_lifetime = raw.token_lifetime.unwrap_or(default_lifetime);
-    let token_lifetime = within("token_lifetime", token_lifetime, min_lifetime, token_lifetime_max)?;
-    let run_ttl_max =
-        within("run_ttl_max", raw.run_ttl_max, MIN_RUN_TTL, SignedDuration::from_hours(24 * 30))?;
-    let second = SignedDuration::from_secs(1);
-    let limits = Limits {
+    Ok((issuer, base_url))
+}
+
+fn lifetimes(raw: &Raw, timing: Timing) -> Result<LifetimePolicy, ConfigError> {
+    let min = timing.scaled(MIN_LIFETIME);
+    let max = within("token_lifetime_max", raw.token_lifetime_max, min, MAX_TOKEN_LIFETIME)?;
+    let usual = TextDuration(max.min(Setting::shown_duration("token_lifetime")));
+    let default = within("token_lifetime", raw.token_lifetime.unwrap_or(usual), min, max)?;
+    Ok(LifetimePolicy { default, max })
+}
+
+fn limits(raw: &Raw) -> Result<Limits, ConfigError> {
+    Ok(Limits {
         max_connections: count("max_connections", raw.max_connections, 1, 1_000_000)?,
-        header_timeout: within("header_timeout", raw.header_timeout, second, SignedDuration::from_mins(10))?,
-        body_timeout: within("body_timeout", raw.body_timeout, second, SignedDuration::from_mins(10))?,
-        request_timeout: within(
-            "request_timeout",
-            raw.request_timeout,
-            second,
-            SignedDuration::from_mins(10),
-        )?,
-    };
-    Ok(Settings {
-        transport: transport::check(&raw, listen)?,
-        trust: trust::check(&raw)?,
-        keys: keys::check(&raw, secrets, timing, token_lifetime_max)?,
-        issuer,
-        base_url,
-        listen,
-        database_connections: count("database_connections", raw.database_connections, 1, 1_000)?,
-        database_url: raw.database_url.into(),
-        services,
-        lifetime: LifetimePolicy { default: token_lifetime, max: token_lifetime_max },
-        run_ttl_max,
-        limits,
-        shutdown_timeout: within(
-            "shutdown_timeout",
-            raw.shutdown_timeout,
-            second,
-            SignedDuration::from_mins(10),
-        )?,
-        log_format: raw.log_format,
-        log_level: raw.log_level,
+        header_timeout: timeout("header_timeout", raw.header_timeout)?,
+        body_timeout: timeout("body_timeout", raw.body_timeout)?,
+        request_timeout: timeout("request_timeout", raw.request_timeout)?,
     })
+}
+
+fn timeout(setting: &str, found: TextDuration) -> Result<SignedDuration, ConfigError> {
+    within(setting, found, SignedDuration::from_secs(1), SignedDuration::from_mins(10))
 }

@@ -54,7 +54,7 @@ fn every_setting_is_accepted_from_all_three_places_under_its_own_name() {
 }
 
 #[test]
-fn flags_win_over_the_environment_and_that_over_the_file() {
+fn flags_override_the_environment_which_overrides_the_file() {
     let file = format!("{ISSUER}subject_prefix = 'file'\nlisten = '127.0.0.1:1'\ntoken_lifetime = '5m'");
     let environment = [("RUNMINT_LISTEN", "127.0.0.1:2"), ("RUNMINT_TOKEN_LIFETIME", "6m")];
     let settings = load(&file, &environment, &[("token_lifetime", "7m")]).unwrap();
@@ -63,7 +63,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
-fn what_is_unknown_or_makes_no_sense_stops_the_start_with_one_line() {
+fn an_unknown_setting_or_invalid_value_stops_the_start_with_one_line() {
     let with = |line: &str| error(&format!("{ISSUER}{line}"), &[], &[]);
     for (found, expected) in [
         (error("", &[], &[]), "issuer: is required"),
@@ -123,7 +123,7 @@ fn the_defaults_of_the_table_are_in_effect() {
     assert_eq!(settings.database_connections, 8);
     assert_eq!(settings.keys.rotation.rotate_every, SignedDuration::from_hours(30 * 24));
     assert_eq!(settings.lifetime.default, SignedDuration::from_hours(1));
-    // Those that other settings bound follow them.
+    // Defaults that depend on other settings follow them.
     let settings = load(&format!("{ISSUER}token_lifetime_max = '5m'"), &[], &[]).unwrap();
     assert_eq!(settings.lifetime.default, SignedDuration::from_mins(5));
     let settings =
@@ -132,7 +132,7 @@ fn the_defaults_of_the_table_are_in_effect() {
 }
 
 #[test]
-fn tests_may_be_fast_on_loopback_alone() {
+fn times_are_shortened_on_loopback_only() {
     let scaled = |issuer: &str, scale: &str| {
         let file = format!("issuer = '{issuer}'\n");
         load(&file, &[("RUNMINT_TEST_TIME_SCALE", scale)], &[]).map(|settings| settings.keys.rotation.timing)

@@ -8,7 +8,8 @@ use super::raw::Raw;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// Plain HTTP: on loopback, or to a proxy that terminates TLS and is trusted to state the caller's address.
+    /// Plain HTTP: on loopback, or to a proxy that terminates TLS and is trusted to state the caller's
+    /// address.
     Plain {
         behind_proxy: bool,
     },

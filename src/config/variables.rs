@@ -20,6 +20,6 @@ pub(super) const OTHER_VARIABLES: &[&str] = &[
 pub(super) const SEALING_KEY_VARIABLE: &str = "RUNMINT_SEALING_KEY";
 pub(super) const OLD_SEALING_KEYS_VARIABLE: &str = "RUNMINT_OLD_SEALING_KEYS";
 pub(super) const PKCS11_PIN_VARIABLE: &str = "RUNMINT_PKCS11_PIN";
-/// For tests that run through months in seconds: divides all floors, leases and the max-age of the key set. Never set
-/// it in service.
+/// For tests that run through months in seconds: divides all floors, leases and the max-age of the key set.
+/// Never set it in service.
 pub(super) const TIME_SCALE_VARIABLE: &str = "RUNMINT_TEST_TIME_SCALE";

@@ -1,5 +1,5 @@
-//! What can go wrong, in words of our own. The store's errors are never shown whole: they repeat what a
-//! server answered and which address was asked, and either can hold a credential.
+//! Errors in our own words. The store's errors are never shown whole: they repeat the server's answer and the
+//! requested address, and either can contain a credential.
 
 use std::error::Error as StdError;
 use std::iter;
@@ -44,15 +44,15 @@ pub enum PublishError {
     TooLate { path: String, target: String, seconds: u64 },
 }
 
-/// How the store's own name for an error starts and ends, in the XML of all three clouds.
+/// What surrounds the store's error code, in the XML of all three clouds.
 const CODE: (&str, &str) = ("<Code>", "</Code>");
 const MAX_CODE_CHARS: usize = 64;
-/// What the store's client puts before the status of an answer.
+/// What the store's client writes before the status of an answer.
 const STATUS: &str = "Server returned non-2xx status code: ";
 
 const BARE_REDIRECT: &str = "Received redirect without LOCATION";
 
-/// Why a request failed, and what to do about it.
+/// Why a request failed, and what the operator can do.
 pub(super) struct Reason {
     pub(super) what: String,
     pub(super) advice: &'static str,
@@ -83,7 +83,8 @@ pub(super) fn reason(error: &object_store::Error) -> Reason {
     Reason { what, advice: "check the endpoint" }
 }
 
-/// Why a store cannot be opened. The innermost cause does not quote settings; it may miss the name of a file.
+/// Why a store could not be opened. The innermost cause does not quote settings, but may lack the name of a
+/// file.
 pub(super) fn settings_problem(error: &object_store::Error) -> String {
     let causes: Vec<_> = causes(error).collect();
     let [.., outer, inner] = &causes[..] else { return error.to_string() };
@@ -106,7 +107,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 }
 
 fn connection(broken: &HttpError) -> Reason {
-    // The innermost cause knows nothing of the request.
+    // The innermost cause contains nothing from the request.
     let innermost = causes(broken).last().map(ToString::to_string).unwrap_or_default();
     match broken.kind() {
         HttpErrorKind::Connect => Reason { what: format!("no connection: {innermost}"), advice: UNREACHED },
@@ -115,8 +116,8 @@ fn connection(broken: &HttpError) -> Reason {
     }
 }
 
-/// From `403 Forbidden: <Error><Code>AccessDenied</Code>…`: the status and the code, of which nothing but
-/// letters can be a code.
+/// The status and the code from `403 Forbidden: <Error><Code>AccessDenied</Code>…`. A code consists of
+/// letters only.
 fn refusal(answer: &str) -> Reason {
     let (status, body) = answer.split_once(": ").unwrap_or((answer, ""));
     let plain = |text: &str| text.len() <= MAX_CODE_CHARS && text.chars().all(|c| c.is_ascii_alphabetic());

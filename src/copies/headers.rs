@@ -1,4 +1,4 @@
-//! The headers that a store keeps with an object, and sends with it.
+//! The headers that a store keeps and sends with an object.
 
 use object_store::{Attribute, Attributes, HeaderValue};
 
@@ -12,7 +12,7 @@ pub(super) struct Headers {
 
 impl Headers {
     pub(super) fn json(cache_control: &str) -> Result<Self, PublishError> {
-        // The client of the store panics on text that is no header.
+        // The store's client panics on text that is not a valid header.
         let is_header = !cache_control.is_empty() && HeaderValue::from_str(cache_control).is_ok();
         if !is_header || !cache_control.is_ascii() {
             return Err(PublishError::CacheControl { value: cache_control.to_owned() });
@@ -35,7 +35,7 @@ impl Headers {
         if text(Attribute::CacheControl) != Some(self.cache_control.as_str()) {
             return Some("another Cache-Control");
         }
-        // The same bytes mean something else with it.
+        // It would change the meaning of the same bytes.
         text(Attribute::ContentEncoding).is_some().then_some("a Content-Encoding")
     }
 }

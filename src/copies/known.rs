@@ -1,4 +1,4 @@
-//! The static copies that this process writes, and what it knows of them.
+//! The static copies that this process writes, and their state as far as it knows.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -15,22 +15,22 @@ pub struct Copies {
     writing: Mutex<()>,
     /// The keys that are in all of them.
     in_all: ArcSwap<HashSet<String>>,
-    /// What is wrong with them, by target, as this process found it.
+    /// The troubles that this process found, by target.
     troubles: ArcSwap<BTreeMap<String, CopyTrouble>>,
 }
 
-/// Why an operator must look at a static copy.
+/// Why a static copy needs an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyTrouble {
     pub what: String,
-    /// How many looks this process leaves to the others before it tries again.
+    /// How many rounds this process leaves to other replicas before it tries again.
     pub pause: u32,
-    /// Until when to go on saying what is over already.
+    /// How long to keep reporting a trouble that is over.
     pub until: Option<Timestamp>,
 }
 
 impl Copies {
-    /// Every change of the keys is written to `targets`.
+    /// Every change of the keys is to be written to `targets`.
     pub fn new(targets: Vec<Target>) -> Self {
         Self { targets, writing: Mutex::default(), in_all: ArcSwap::default(), troubles: ArcSwap::default() }
     }
@@ -48,12 +48,12 @@ impl Copies {
         self.writing.lock().await
     }
 
-    /// Whether this key may sign as far as static copies go.
+    /// Whether every static copy contains this key, so that it may sign.
     pub fn all_have(&self, kid: &str) -> bool {
         self.targets.is_empty() || self.in_all.load().contains(kid)
     }
 
-    /// Remembers which keys are in every copy: no other may sign.
+    /// Remembers which keys every copy contains: no other key may sign.
     pub fn know(&self, in_all: HashSet<String>) {
         self.in_all.store(Arc::new(in_all));
     }
@@ -69,7 +69,7 @@ impl Copies {
         self.troubles.store(Arc::new(troubles));
     }
 
-    /// The copy is in order, whichever process wrote it.
+    /// Drops the trouble of a copy that is in order, whichever process wrote it.
     pub fn forget_trouble(&self, name: &str, now: Timestamp) {
         let before = self.troubles();
         let is_over = |trouble: &CopyTrouble| trouble.until.is_none_or(|until| until <= now);

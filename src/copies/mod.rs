@@ -1,5 +1,5 @@
-//! The issuer's documents as objects in a bucket or a folder, so that a web server or a CDN can serve them
-//! while we are away. Nothing here knows what a document says.
+//! Writes the issuer's documents as objects to a bucket or folder, so that a web server or CDN can serve them
+//! while the server is down. Nothing here knows the contents of a document.
 
 mod failure;
 mod headers;
@@ -22,20 +22,20 @@ use crate::copies::headers::Headers;
 use crate::copies::store::{Body, Store, Stored};
 use crate::copies::target_url::TargetUrl;
 
-/// From the first look at an object to the last, with every attempt.
+/// The time for one object, from the first read to the last, with all retries.
 const OBJECT_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Where objects go: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix` or
+/// Where objects are written: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix` or
 /// `az://container/prefix`.
 ///
-/// A folder keeps no headers: the web server in front of it has to send `Content-Type` and `Cache-Control`.
+/// A folder keeps no headers: its web server must send `Content-Type` and `Cache-Control`.
 pub struct Target {
     url: TargetUrl,
     store: Store,
 }
 
 pub struct Object {
-    /// Below the prefix of the target, such as `oidc/.well-known/jwks`. It becomes the key as it is.
+    /// Path below the prefix of the target, such as `oidc/.well-known/jwks`. It becomes the key unchanged.
     pub path: String,
     pub body: Vec<u8>,
 }
@@ -49,21 +49,21 @@ pub struct Published {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Written,
-    /// The store has these bytes with these headers already.
+    /// The store already had these bytes with these headers.
     Unchanged,
 }
 
 impl Target {
     /// Credentials and options are the variables of `environment` that the `object_store` crate documents:
-    /// `AWS_*`, `GOOGLE_*` and `AZURE_*`. Nothing is contacted yet.
+    /// `AWS_*`, `GOOGLE_*` and `AZURE_*`. Opens no connection yet.
     pub fn parse(url: &str, environment: &[(String, SecretString)]) -> Result<Self, PublishError> {
         let url = TargetUrl::parse(url)?;
         let store = settings::open(&url, environment)?;
         Ok(Self { url, store })
     }
 
-    /// Writes the objects one after the other, in this order, and reads each back. What comes after an
-    /// object that fails is left as it was: a document never refers to one that is not there yet.
+    /// Writes the objects in this order, one by one, and reads each back. Stops at the first failure: a
+    /// document must never refer to one that does not exist yet.
     pub async fn publish(
         &self,
         objects: &[Object],
@@ -88,21 +88,21 @@ impl Target {
     }
 }
 
-/// The address as it was given. It can hold no secret: `parse` refuses every part where one could be.
+/// The address as given. It contains no secret: `parse` refuses every part that could.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.url.fmt(f)
     }
 }
 
-/// The store itself knows credentials.
+/// Without the store, which holds credentials.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Target({self})")
     }
 }
 
-/// One object on its way.
+/// The writing of one object.
 struct Step<'a> {
     target: &'a Target,
     object: &'a Object,
@@ -116,7 +116,7 @@ impl Step<'_> {
         store.authenticate().await.map_err(|error| self.no_credentials(&error))?;
         match store.read(self.key, None, &self.object.body).await {
             Ok(stored) if self.difference(&stored).is_none() => return Ok(Outcome::Unchanged),
-            // S3 refuses to say that an object is missing to whoever may not list the bucket.
+            // S3 does not tell a caller without permission to list the bucket that an object is missing.
             Ok(_)
             | Err(object_store::Error::NotFound { .. } | object_store::Error::PermissionDenied { .. }) => {}
             Err(error) => return Err(self.failed("reading", &error)),

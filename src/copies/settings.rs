@@ -1,4 +1,4 @@
-//! Stores, opened with the settings that the `object_store` crate documents.
+//! Opens stores with the settings that the `object_store` crate documents.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Where the managed identities of App Service and Container Apps are found.
+/// The endpoint of managed identities in App Service and Container Apps.
 const AZURE_IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 
 pub(super) fn open(url: &TargetUrl, environment: &[(String, SecretString)]) -> Result<Store, PublishError> {
@@ -41,7 +41,7 @@ pub(super) fn open(url: &TargetUrl, environment: &[(String, SecretString)]) -> R
     })
 }
 
-/// What was written is still there after a loss of power.
+/// Written files survive a loss of power.
 fn folder() -> Store {
     Store { kind: Kind::Folder(LocalFileSystem::new().with_fsync(true)), signs: false }
 }
@@ -57,7 +57,7 @@ fn s3(bucket: &str, variables: &Variables<'_>) -> Result<Store, Error> {
 }
 
 fn gcs(bucket: &str, variables: &Variables<'_>) -> Result<Store, Error> {
-    // Google answers for public objects from a cache, if it may.
+    // Without this Google may answer for public objects from a cache.
     let headers = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("no-cache"))]);
     let builder = GoogleCloudStorageBuilder::new()
         .with_client_options(client().with_default_headers(headers))

@@ -1,4 +1,4 @@
-//! What publishing needs of a store: read an object whole, replace it whole.
+//! The operations of a store: read a whole object, replace a whole object.
 
 use object_store::aws::AmazonS3;
 use object_store::azure::MicrosoftAzure;
@@ -11,7 +11,7 @@ use crate::copies::headers::Headers;
 
 pub(super) struct Store {
     pub(super) kind: Kind,
-    /// False where the settings ask for requests without a signature: nobody need have credentials.
+    /// False if the settings ask for unsigned requests, which need no credentials.
     pub(super) signs: bool,
 }
 
@@ -22,10 +22,10 @@ pub(super) enum Kind {
     Azure(MicrosoftAzure),
 }
 
-/// An object as it is found.
+/// An object as read.
 pub(super) struct Stored {
     pub(super) body: Body,
-    /// `None` where the store keeps none.
+    /// `None` if the store keeps none.
     pub(super) headers: Option<Attributes>,
 }
 
@@ -36,8 +36,8 @@ pub(super) enum Body {
 }
 
 impl Store {
-    /// Finds credentials, so that a failure to find them is not taken for one of the store. The store keeps
-    /// them until they expire.
+    /// Gets credentials, so that a failure to get them is not mistaken for a failure of the store. The store
+    /// caches them until they expire.
     pub(super) async fn authenticate(&self) -> Result<(), Error> {
         match &self.kind {
             _ if !self.signs => Ok(()),
@@ -48,8 +48,8 @@ impl Store {
         }
     }
 
-    /// Compares what is at `key` with `expected`. A body of another length is not even fetched: nobody knows
-    /// how much it is.
+    /// Compares the object at `key` with `expected`. A body of another length is not fetched: it could be
+    /// huge.
     pub(super) async fn read(
         &self,
         key: &Path,
@@ -65,7 +65,7 @@ impl Store {
         Ok(Stored { body, headers })
     }
 
-    /// Answers with the version to read back, where caches could still have an older one.
+    /// Returns the version to read back if caches could still hold an older one.
     pub(super) async fn write(
         &self,
         key: &Path,
@@ -75,8 +75,8 @@ impl Store {
         let attributes = if self.keeps_headers() { headers.attributes() } else { Attributes::new() };
         let options = PutOptions { attributes, ..PutOptions::default() };
         let put = self.objects().put_opts(key, PutPayload::from(body.to_vec()), options).await?;
-        // Google keeps public objects in a cache that readers with credentials are answered from, too. To
-        // read a version of S3's takes another permission than to read the object.
+        // Google also answers readers with credentials from its cache of public objects. On S3, reading a
+        // version needs another permission than reading the object.
         Ok(put.version.filter(|_| matches!(self.kind, Kind::Gcs(_))))
     }
 

@@ -10,7 +10,7 @@ use crate::copies::failure::PublishError;
 pub(super) struct TargetUrl {
     text: String,
     pub(super) place: Place,
-    /// What every key starts with; in a file system the folder, from its root.
+    /// The beginning of every key; for a folder, its path from the root.
     pub(super) prefix: Path,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for TargetUrl {
     }
 }
 
-/// `$` is for `$web`, the container that Azure serves as a web site.
+/// `$` is for `$web`, the container that Azure serves as a website.
 fn bucket(url: &Url) -> Result<String, PublishError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._$".contains(c);
     match url.host_str() {

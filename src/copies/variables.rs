@@ -1,4 +1,4 @@
-//! The variables of the environment that are settings of one kind of store.
+//! The environment variables that configure one kind of store.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::copies::failure::PublishError;
 
-/// Ends of the names of variables that hold JSON or PEM.
+/// The ends of the names of variables with JSON or PEM.
 const OF_SEVERAL_LINES: [&str; 2] = ["SERVICE_ACCOUNT_KEY", "PROXY_CA_CERTIFICATE"];
 
 pub(super) struct Variables<'a> {
@@ -14,8 +14,7 @@ pub(super) struct Variables<'a> {
 }
 
 impl<'a> Variables<'a> {
-    /// Those whose names start with `prefix`. An empty one counts as unset, as it does for the clouds' own
-    /// tools.
+    /// Those whose names start with `prefix`. An empty one counts as unset, as in the clouds' own tools.
     pub(super) fn parse(
         prefix: &str,
         environment: &'a [(String, SecretString)],
@@ -33,7 +32,7 @@ impl<'a> Variables<'a> {
         Ok(Self { of_this_store })
     }
 
-    /// Those that name an option of the store. There are others with the same prefix: `AWS_PAGER`.
+    /// Those that name an option of the store. Others share the prefix, such as `AWS_PAGER`.
     pub(super) fn options<Key: FromStr>(&self) -> impl Iterator<Item = (Key, &'a str)> {
         let option =
             |(name, value): &(&str, &'a str)| Some((name.to_ascii_lowercase().parse().ok()?, *value));
@@ -47,7 +46,7 @@ fn refusal(name: &str, value: &str) -> Option<&'static str> {
             "is not accepted: an attacker who impersonates the store could publish keys of their own",
         );
     }
-    // The client of the store panics on credentials that are no header.
+    // The store's client panics on credentials that are not a valid header.
     let sendable = !value.chars().any(char::is_control);
     let several_lines = OF_SEVERAL_LINES.iter().any(|end| name.ends_with(end));
     (!sendable && !several_lines).then_some("has a line break or another character that cannot be sent")

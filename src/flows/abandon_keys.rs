@@ -136,11 +136,13 @@ fn why_lost(app: &App, record: &SigningKeyRecord) -> String {
 }
 
 async fn issuer_url(app: &App, issuer: IssuerId) -> Result<String, StoreError> {
-    let IssuerId::Organization(id) = issuer else { return Ok(app.issuer.to_string()) };
+    let IssuerId::Organization(id) = issuer else { return Ok(app.issuing.issuer.to_string()) };
     let wishes = app.store.key_wishes().await?;
     let wish = wishes.iter().find(|wish| wish.organization_id == id);
-    Ok(wish
-        .map_or_else(|| id.to_string(), |wish| app.base_url.of_organization(&wish.organization).to_string()))
+    Ok(wish.map_or_else(
+        || id.to_string(),
+        |wish| app.issuing.base_url.of_organization(&wish.organization).to_string(),
+    ))
 }
 
 fn still_serving(app: &App, names: &[String]) -> AbandonError {

@@ -90,9 +90,9 @@ pub async fn replace_audience_profiles(
 
 pub(super) fn setting<'a>(app: &'a App, organization: &Organization) -> Setting<'a> {
     Setting {
-        services: &app.services,
+        services: &app.issuing.services,
         own_issuer: organization.keys.own_issuer,
-        max_lifetime: app.lifetime.max,
+        max_lifetime: app.issuing.lifetime.max,
         rs256_only: &ENTRA_AUDIENCES,
     }
 }
@@ -146,7 +146,8 @@ fn add(app: &App, usages: &mut Vec<Usage>, minted: MintedFormat) {
     let is_services_own = minted.format.is_none();
     let format = minted.format.unwrap_or_else(|| {
         // A service that is not configured any more has no template to show.
-        app.services
+        app.issuing
+            .services
             .named(&minted.service)
             .map(|service| service.subject_template().to_string())
             .unwrap_or_default()

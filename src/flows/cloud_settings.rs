@@ -41,7 +41,8 @@ pub async fn replace_cloud_settings(
     settings: Vec<CloudEntry>,
     by: Uuid,
 ) -> Result<Document, CloudSettingsError> {
-    let document = CloudDocument::new(settings, |operation| app.services.take("operation", operation))?;
+    let document =
+        CloudDocument::new(settings, |operation| app.issuing.services.take("operation", operation))?;
     let content = serde_json::to_value(document.entries()).map_err(CloudSettingsError::Saved)?;
     let now = app.clock.now();
     let new = NewDocument {

@@ -26,7 +26,7 @@ pub async fn ensure_signing_keys(app: &App) -> Result<bool, InitializeError> {
     }
     let mut keys = Vec::new();
     for algorithm in SigningAlgorithm::ALL {
-        if algorithm == SigningAlgorithm::Rs256 || app.algorithms.mentions(algorithm) {
+        if algorithm == SigningAlgorithm::Rs256 || app.issuing.algorithms.mentions(algorithm) {
             keys.push(make_key(app, RingId { issuer: IssuerId::Shared, algorithm }).await?);
         }
     }

@@ -239,13 +239,18 @@ fn open_anew(
 }
 
 fn publications(app: &App, wishes: &[KeyWish], keyring: &Keyring) -> HashMap<IssuerId, Arc<Publication>> {
-    let shared = (IssuerId::Shared, app.issuer.clone());
+    let shared = (IssuerId::Shared, app.issuing.issuer.clone());
     let own = wishes.iter().filter(|wish| wish.own_issuer).map(|wish| {
-        (IssuerId::Organization(wish.organization_id), app.base_url.of_organization(&wish.organization))
+        (
+            IssuerId::Organization(wish.organization_id),
+            app.issuing.base_url.of_organization(&wish.organization),
+        )
     });
     std::iter::once(shared)
         .chain(own)
-        .filter_map(|(id, url)| Some((id, Arc::new(Publication::of(url, id, &app.services, keyring)?))))
+        .filter_map(|(id, url)| {
+            Some((id, Arc::new(Publication::of(url, id, &app.issuing.services, keyring)?)))
+        })
         .collect()
 }
 
@@ -253,7 +258,7 @@ fn wanted(app: &App, wishes: &[KeyWish]) -> Vec<RingId> {
     let shared = |algorithm| RingId { issuer: IssuerId::Shared, algorithm };
     let mut wanted = vec![shared(SigningAlgorithm::Rs256)];
     let for_shared = |wish: &KeyWish| !wish.deleted && !wish.own_issuer && wish.wants_es256();
-    if app.algorithms.mentions(SigningAlgorithm::Es256) || wishes.iter().any(for_shared) {
+    if app.issuing.algorithms.mentions(SigningAlgorithm::Es256) || wishes.iter().any(for_shared) {
         wanted.push(shared(SigningAlgorithm::Es256));
     }
     for wish in wishes.iter().filter(|wish| wish.own_issuer && !wish.deleted) {
@@ -268,7 +273,7 @@ fn wanted(app: &App, wishes: &[KeyWish]) -> Vec<RingId> {
 
 /// The rings that an issuer of an organization's own has.
 pub fn rings_of_own_issuer(app: &App, issuer: IssuerId, wants_es256: bool) -> impl Iterator<Item = RingId> {
-    let es256 = wants_es256 || app.algorithms.mentions(SigningAlgorithm::Es256);
+    let es256 = wants_es256 || app.issuing.algorithms.mentions(SigningAlgorithm::Es256);
     let beside = es256.then_some(SigningAlgorithm::Es256);
     std::iter::once(SigningAlgorithm::Rs256).chain(beside).map(move |algorithm| RingId { issuer, algorithm })
 }

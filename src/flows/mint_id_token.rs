@@ -94,7 +94,7 @@ pub fn tell<'r>(app: &App, run: &'r Run, audience: Option<&'r str>) -> Result<To
     let audience = admit_audience(run, audience)?;
     let shape =
         run.shape(audience).map_err(|source| MintError::Shape { audience: audience.to_owned(), source })?;
-    let lifetime = app.lifetime.within(shape.lifetime);
+    let lifetime = app.issuing.lifetime.within(shape.lifetime);
     Ok(Told { audience, shape, lifetime })
 }
 
@@ -135,7 +135,7 @@ async fn sign_with(
         expires_at,
         caller: admitted.caller.clone(),
     };
-    match app.mint_log.record(record).await? {
+    match app.minting.log.record(record).await? {
         Recorded::Recorded => app.serving.note_recorded(),
         Recorded::RunEnded(state) => refuse_ended(run, state)?,
         Recorded::KeyDoesNotSign => {
@@ -153,7 +153,7 @@ async fn sign_with(
         expires_at,
     };
     let input = key.signing_input(&IdTokenClaims::new(&issuance, &shape.claims))?;
-    let token = app.signers.sign(Arc::clone(key), input).await?;
+    let token = app.minting.signers.sign(Arc::clone(key), input).await?;
     require_still_signs(app, ring, key.kid()).await?;
     Ok(token)
 }
@@ -165,7 +165,7 @@ fn algorithm(app: &App, run: &Run, audience: &str, shape: &Shape<'_>) -> Signing
         _ if AlgorithmChoice::is_of_entra(audience) => SigningAlgorithm::Rs256,
         Some(ProfileAlgorithm::Rs256) => SigningAlgorithm::Rs256,
         Some(ProfileAlgorithm::Es256) => SigningAlgorithm::Es256,
-        None => app.algorithms.choose(audience, run.keys.algorithm),
+        None => app.issuing.algorithms.choose(audience, run.keys.algorithm),
     }
 }
 
@@ -185,12 +185,12 @@ async fn require_still_signs(app: &App, ring: RingId, kid: &str) -> Result<(), M
 pub async fn authenticate_run(app: &App, run_id: &str, request_token: &str) -> Result<Arc<Run>, MintError> {
     let hash = Secret::recognise(SecretKind::RunRequestToken, request_token);
     let hash = hash.ok_or(MintError::Unauthenticated)?;
-    let run = if let Some(run) = app.runs.of_request_token(&hash) {
+    let run = if let Some(run) = app.minting.runs.of_request_token(&hash) {
         run
     } else {
         let run = app.store.run_of_request_token(&hash).await?.ok_or(MintError::Unauthenticated)?;
         let run = Arc::new(run);
-        app.runs.keep(hash, Arc::clone(&run));
+        app.minting.runs.keep(hash, Arc::clone(&run));
         run
     };
     if Uuid::parse_str(run_id) == Ok(run.id) { Ok(run) } else { Err(MintError::Unauthenticated) }

@@ -47,7 +47,7 @@ pub async fn create_organization(
     let organization = Organization { id: uuid_at(now, app.entropy.as_ref()), name, created_at: now, keys };
     let mut first_keys = Vec::new();
     if keys.own_issuer {
-        let url = app.base_url.of_organization(&organization.name);
+        let url = app.issuing.base_url.of_organization(&organization.name);
         if url.as_str().len() > MAX_ISSUER_CHARS {
             return Err(CreateOrganizationError::IssuerTooLong { url: url.to_string() });
         }

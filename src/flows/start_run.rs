@@ -29,7 +29,7 @@ use crate::trust::policy;
 
 pub const MAX_AUDIENCES: usize = 16;
 // A policy that names more would grant runs that cannot start.
-const _: () = assert!(policy::run::MAX_AUDIENCES == MAX_AUDIENCES);
+const _: () = assert!(policy::limits::MAX_AUDIENCES == MAX_AUDIENCES);
 
 /// What the orchestrator attests.
 pub struct StartRun {
@@ -174,8 +174,8 @@ pub fn tell(app: &App, run: &Run, audience: Option<&str>) -> Told {
 /// The issuer in the tokens of an organization.
 pub fn issuer_of(app: &App, keys: KeyChoice, organization: &str) -> IssuerUrl {
     match OrganizationName::parse(organization) {
-        Ok(name) if keys.own_issuer => app.base_url.of_organization(&name),
-        _ => app.issuer.clone(),
+        Ok(name) if keys.own_issuer => app.issuing.base_url.of_organization(&name),
+        _ => app.issuing.issuer.clone(),
     }
 }
 
@@ -188,12 +188,12 @@ fn register(
 ) -> Result<Run, StartRunError> {
     let now = app.clock.now();
     let StartRun { service: name, attributes, ttl_seconds, audiences } = request;
-    let service = app.services.named(&name).ok_or_else(|| StartRunError::UnknownService {
+    let service = app.issuing.services.named(&name).ok_or_else(|| StartRunError::UnknownService {
         name: name.clone(),
-        known: app.services.names().collect::<Vec<_>>().join(", "),
+        known: app.issuing.services.names().collect::<Vec<_>>().join(", "),
     })?;
-    let identity = app.services.identify(service, &organization.name, &attributes)?;
-    let ttl = ttl(ttl_seconds, app.run_ttl_max)?;
+    let identity = app.issuing.services.identify(service, &organization.name, &attributes)?;
+    let ttl = ttl(ttl_seconds, app.issuing.run_ttl_max)?;
     check_audiences(audiences.as_deref())?;
     let StartingPoint { profiles, cloud_settings } = from;
     profiles.check_service(&name, setting(app, organization)).map_err(StartRunError::Profiles)?;

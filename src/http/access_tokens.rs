@@ -62,7 +62,7 @@ async fn create(
 ) -> Result<Created<CreatedAccessToken>, Problem> {
     let new = NewAccessToken { name, scope, expires_in_seconds, created_by: Some(caller.token().clone()) };
     let created = create_access_token(&api.app, new).await?;
-    let location = format!("{}/api/access-tokens/{}", api.app.base_url, created.token.id);
+    let location = format!("{}/api/access-tokens/{}", api.app.issuing.base_url, created.token.id);
     let access_token = created.secret.expose().to_owned();
     let body = CreatedAccessToken { token: created.token.into(), access_token };
     Ok(Created { location: Some(location), body })

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod metrics;
 pub mod oauth;
 pub mod organizations;
+mod panics;
 pub mod path;
 pub mod patience;
 pub mod peer;

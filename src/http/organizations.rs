@@ -29,7 +29,7 @@ pub async fn create(
     let body = body.json(&api).await?;
     let keys = key_choice(&body)?;
     let organization = create_organization(&api.app, &body.name, keys).await?;
-    let location = format!("{}/api/orgs/{}", api.app.base_url, organization.name);
+    let location = format!("{}/api/orgs/{}", api.app.issuing.base_url, organization.name);
     Ok(Created { location: Some(location), body: render(&api, organization) })
 }
 
@@ -66,7 +66,7 @@ fn key_choice(asked: &CreateOrganization) -> Result<KeyChoice, Problem> {
     let own_issuer = match &asked.issuer {
         None | Some(Word::Known(IssuerChoice::Shared)) => false,
         Some(Word::Known(IssuerChoice::Own)) => true,
-        Some(Word::Other(_)) => return Err(Problem::invalid_input("`issuer` is `shared` or `own`.")),
+        Some(Word::Other(_)) => return Err(Problem::invalid_input("`issuer` must be `shared` or `own`.")),
     };
     Ok(KeyChoice { own_issuer, algorithm: signing_algorithm(asked.algorithm.as_ref())? })
 }

@@ -56,7 +56,7 @@ pub async fn create<L: Principals>(
     let CreatePrincipal { name, rights } = body.json(&api).await?;
     let by = caller.token_id();
     let made = create_principal(&api.app, &organization, L::KIND, &name, granted(rights), by).await?;
-    let (base, org) = (&api.app.base_url, &organization.name);
+    let (base, org) = (&api.app.issuing.base_url, &organization.name);
     let location = format!("{base}/api/orgs/{org}/{}/{}", L::SEGMENT, made.name);
     Ok(Created { location: Some(location), body: made.into() })
 }

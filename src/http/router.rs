@@ -11,12 +11,13 @@ use axum::http::header::{ALLOW, CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTION
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{self, MethodRouter};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use super::contract::{Contract, Documented};
 use super::problem::Problem;
 use super::{
     Api, access_tokens, audience_profiles, cloud_settings, discovery, health, id_token, keys, metrics, oauth,
-    organizations, policies, principals, runs, snapshot_verifiers, trusted_issuers, user,
+    organizations, panics, policies, principals, runs, snapshot_verifiers, trusted_issuers, user,
 };
 use crate::api::principals::{Teams, Users};
 use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
@@ -130,17 +131,24 @@ pub fn router(api: Arc<Api>, request_timeout: Duration) -> Router {
     for Route { path, handler, .. } in routes() {
         under_base = under_base.route(path, handler);
     }
-    let base = api.app.base_url.path().to_owned();
-    let issuer = api.app.issuer.path();
+    let base = api.app.issuing.base_url.path().to_owned();
+    let issuer = api.app.issuing.issuer.path();
     let nested = if base.is_empty() { under_base } else { Router::new().nest(&base, under_base) };
     let with_issuer = issuer_routes().into_iter().fold(nested, |router, Route { path, handler, .. }| {
         router.route(&format!("{issuer}{path}"), handler)
     });
-    with_issuer
+    let routes = with_issuer
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(refuse_method)
+        .with_state(api);
+    always_answered(routes, request_timeout)
+}
+
+/// Every request is answered in time, even if its handler panics.
+fn always_answered(routes: Router, request_timeout: Duration) -> Router {
+    routes
+        .layer(CatchPanicLayer::custom(panics::answer))
         .layer(middleware::from_fn(move |request, next| finish(request, next, request_timeout)))
-        .with_state(api)
 }
 
 async fn refuse_head() -> ([(HeaderName, &'static str); 1], Problem) {
@@ -155,11 +163,64 @@ async fn refuse_method() -> Problem {
 async fn finish(request: Request, next: Next, request_timeout: Duration) -> Response {
     let answered = tokio::time::timeout(request_timeout, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| {
-        tracing::warn!("a request took too long and was given up");
+        tracing::warn!("request abandoned: it took longer than request_timeout");
         axum::response::IntoResponse::into_response(Problem::unavailable())
     });
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::StatusCode;
+    use axum::http::header::CONTENT_TYPE;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn answer(path: &str) -> Response {
+        let routes = Router::new()
+            .route("/at-once", routing::get(|| async { panic!("at once") as StatusCode }))
+            .route(
+                "/later",
+                routing::get(|| async {
+                    tokio::task::yield_now().await;
+                    panic!("later") as StatusCode
+                }),
+            )
+            .route("/never", routing::get(std::future::pending::<StatusCode>))
+            .route("/fine", routing::get(|| async { "fine" }));
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        always_answered(routes, Duration::from_millis(50)).oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_as_an_internal_error() {
+        for path in ["/at-once", "/later"] {
+            let answer = answer(path).await;
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let header = |name| answer.headers()[name].to_str().unwrap().to_owned();
+            assert_eq!(header(CONTENT_TYPE), "application/problem+json");
+            assert_eq!(header(CACHE_CONTROL), "no-store");
+            assert_eq!(header(X_CONTENT_TYPE_OPTIONS), "nosniff");
+            let body = to_bytes(answer.into_body(), 1024).await.unwrap();
+            let document = json!({
+                "type": "urn:runmint:problem:internal",
+                "title": "Internal error",
+                "status": 500,
+                "detail": "Something went wrong in the server; its log says what.",
+            });
+            assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), document);
+        }
+    }
+
+    #[tokio::test]
+    async fn other_answers_pass_and_slow_handlers_are_given_up() {
+        assert_eq!(to_bytes(answer("/fine").await.into_body(), 1024).await.unwrap(), "fine");
+        assert_eq!(answer("/never").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

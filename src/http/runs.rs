@@ -40,7 +40,7 @@ pub async fn start(
     let token = caller.token();
     let started =
         start_run::start_run(&api.app, &organization, body.into(), token.id, token.origin.as_ref()).await?;
-    let location = format!("{}/api/runs/{}", api.app.base_url, started.run.id);
+    let location = format!("{}/api/runs/{}", api.app.issuing.base_url, started.run.id);
     Ok(Created { location: Some(location), body: render_started(&api.app, started) })
 }
 
@@ -78,16 +78,17 @@ pub async fn list(
     let page = query.page()?;
     let audience = audience(&query)?;
     let state = query.text("state").map(|text| {
-        RunState::parse(text)
-            .ok_or_else(|| Problem::bad_request("`state` is active, finished, cancelled or expired."))
+        RunState::parse(text).ok_or_else(|| {
+            Problem::bad_request("`state` must be `active`, `finished`, `cancelled` or `expired`.")
+        })
     });
     let service = query.text("service");
     if service.is_some_and(|name| !is_attribute_name(name)) {
-        return Err(Problem::bad_request("`service` is the name of a service, such as deploy."));
+        return Err(Problem::bad_request("`service` must be the name of a service, such as `deploy`."));
     }
     let subject = query.text("subject");
     if subject.is_some_and(|text| !is_possible_subject(text)) {
-        return Err(Problem::bad_request("`subject` is a whole subject, as a run shows it."));
+        return Err(Problem::bad_request("`subject` must be a complete subject, as runs show it."));
     }
     let filter = RunFilter {
         state: state.transpose()?,
@@ -164,7 +165,7 @@ fn render(app: &App, run: Run, audience: Option<&str>) -> wire::Run {
 /// already, since clients of GitHub's protocol append `&audience=`.
 pub(super) fn render_started(app: &App, started: StartedRun) -> wire::StartedRun {
     let StartedRun { run, request_token } = started;
-    let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.base_url, run.id);
+    let request_url = format!("{}/api/runs/{}/id-token?api-version=1", app.issuing.base_url, run.id);
     let request_token = request_token.expose().to_owned();
     let environment = RunEnvironment {
         actions_id_token_request_url: request_url.clone(),
@@ -172,7 +173,7 @@ pub(super) fn render_started(app: &App, started: StartedRun) -> wire::StartedRun
         runmint_id_token_request_url: request_url.clone(),
         runmint_id_token_request_token: request_token.clone(),
         runmint_run_id: run.id,
-        runmint_url: app.base_url.as_str().to_owned(),
+        runmint_url: app.issuing.base_url.as_str().to_owned(),
         runmint_cloud_settings: (!run.cloud.is_empty()).then(|| Value::Object(run.cloud.clone()).to_string()),
         others: IndexMap::new(),
     };

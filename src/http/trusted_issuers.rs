@@ -33,7 +33,7 @@ pub async fn register(
     let max_expiration_seconds = max_expiration.filter(|seconds| *seconds != 0);
     let details = IssuerDetails { name, thumbprints, max_expiration_seconds, jwks };
     let issuer = register_issuer(&api.app, &organization, url, details, caller.token_id()).await?;
-    let (base, org) = (&api.app.base_url, &organization.name);
+    let (base, org) = (&api.app.issuing.base_url, &organization.name);
     let location = format!("{base}/api/orgs/{org}/oidc/issuers/{}", issuer.id);
     Ok(Created { location: Some(location), body: issuer.into() })
 }

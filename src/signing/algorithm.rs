@@ -5,8 +5,8 @@ use std::fmt;
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::jwk::KeyAlgorithm;
 
-/// Every relying party accepts RS256. EdDSA is left out on purpose: one such key in a key set breaks verifiers that
-/// refuse unknown key types.
+/// Every relying party accepts RS256. EdDSA is left out on purpose: one such key in a key set breaks
+/// verifiers that refuse unknown key types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SigningAlgorithm {
     #[default]
@@ -15,6 +15,7 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
+    /// Every algorithm, in the order of the key set.
     pub const ALL: [Self; 2] = [Self::Rs256, Self::Es256];
 
     /// The JOSE name (RFC 7518 §3.1).

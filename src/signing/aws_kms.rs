@@ -1,5 +1,5 @@
-//! Private keys in AWS KMS. Credentials, and all that the settings do not say, come from where AWS's own tools look:
-//! the environment, a profile, a web identity, or the role of the machine.
+//! Private keys in AWS KMS. Credentials, and all that the settings do not say, come from where AWS's own
+//! tools look: the environment, a profile, a web identity, or the role of the machine.
 //!
 //! It needs `kms:CreateKey`, `kms:TagResource`, `kms:GetPublicKey`, `kms:DescribeKey`, `kms:Sign` and
 //! `kms:ScheduleKeyDeletion`.
@@ -34,6 +34,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The shortest that KMS allows. Meanwhile an administrator can cancel the deletion.
 const DAYS_UNTIL_DELETION: i32 = 7;
 
+/// Where KMS is, and how long its RSA keys are.
 pub struct AwsKmsSettings {
     /// The URL of KMS, if not the region's own.
     pub endpoint: Option<String>,
@@ -41,14 +42,15 @@ pub struct AwsKmsSettings {
     pub rsa_bits: RsaBits,
 }
 
+/// Keys in AWS KMS.
 pub struct AwsKmsKeys {
     kms: Kms,
     rsa_bits: RsaBits,
 }
 
 impl AwsKmsKeys {
-    /// Resolves the region, endpoint and credentials. Sends nothing to KMS yet. Requests run on `runtime`; the methods
-    /// of this store and its signers block the calling threads until they finish.
+    /// Resolves the region, endpoint and credentials. Sends nothing to KMS yet. Requests run on `runtime`;
+    /// the methods of this store and its signers block the calling threads until they finish.
     pub async fn connect(settings: AwsKmsSettings, runtime: Handle) -> Result<Self, KeyStoreError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)

@@ -10,6 +10,7 @@ use crate::signing::sealing::{Purpose, SealingKeys};
 use crate::signing::signer::{Signer, SigningError};
 use crate::signing::software::SoftwareSigner;
 
+/// Keys that the database keeps, sealed.
 pub struct DatabaseKeys {
     sealing: Arc<SealingKeys>,
     entropy: Arc<dyn Entropy>,
@@ -17,8 +18,10 @@ pub struct DatabaseKeys {
 }
 
 impl DatabaseKeys {
+    /// The name of this store in settings and records.
     pub const NAME: &'static str = "database";
 
+    /// Seals with the primary key of `sealing`; new RSA keys have `rsa_bits`.
     pub fn new(sealing: Arc<SealingKeys>, entropy: Arc<dyn Entropy>, rsa_bits: RsaBits) -> Self {
         Self { sealing, entropy, rsa_bits }
     }

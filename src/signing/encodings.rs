@@ -1,7 +1,7 @@
 //! From the encodings of modules to those of JOSE.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use jsonwebtoken::jwk::Jwk;
+use ring::digest::{SHA256, digest};
 use rsa::RsaPublicKey;
 use rsa::pkcs8::DecodePublicKey;
 use rsa::pkcs8::der::asn1::{ObjectIdentifier, OctetStringRef, UintRef};
@@ -24,8 +24,8 @@ pub(super) fn rs256_jwk(modulus: &[u8], exponent: &[u8]) -> Jwk {
     jwk::rs256(without_leading_zeros(modulus), without_leading_zeros(exponent))
 }
 
-/// A key from an uncompressed point of P-256 (SEC 1 §2.3.3): in the OCTET STRING that PKCS #11 requires, or bare, as
-/// some modules return it.
+/// A key from an uncompressed point of P-256 (SEC 1 §2.3.3): in the OCTET STRING that PKCS #11 requires, or
+/// bare, as some modules return it.
 pub(super) fn es256_jwk(point: &[u8]) -> Option<Jwk> {
     let point = match point.len() {
         POINT_BYTES => point,
@@ -52,8 +52,8 @@ pub(super) fn jwk_of_spki(der: &[u8], algorithm: SigningAlgorithm) -> Option<Jwk
     }
 }
 
-/// R ‖ S, each 32 bytes (RFC 7518 §3.4), from the DER of an Ecdsa-Sig-Value (RFC 3279 §2.2.3), where a number is as
-/// short as possible, and one byte longer if its first bit would read as a sign.
+/// R ‖ S, each 32 bytes (RFC 7518 §3.4), from the DER of an Ecdsa-Sig-Value (RFC 3279 §2.2.3), where a number
+/// is as short as possible, and one byte longer if its first bit would read as a sign.
 pub(super) fn r_and_s(der: &[u8]) -> Option<[u8; 64]> {
     let mut reader = SliceReader::new(der).ok()?;
     let (r, s): (UintRef<'_>, UintRef<'_>) =
@@ -96,12 +96,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leading_zeros_of_a_number_are_no_part_of_a_key() {
+    fn leading_zeros_of_a_number_are_dropped() {
         assert_eq!(rs256_jwk(&[0, 0, 0xc0, 0, 1], &[0, 1, 0, 1]), jwk::rs256(&[0xc0, 0, 1], &[1, 0, 1]));
     }
 
     #[test]
-    fn a_point_is_read_bare_and_wrapped_and_only_uncompressed() {
+    fn accepts_an_uncompressed_point_bare_or_wrapped() {
         let bare = [&[4][..], &[1; 32], &[2; 32]].concat();
         let wrapped = [&[0x04, 65][..], &bare].concat();
         let expected = Some(jwk::es256(&[1; 32], &[2; 32]));
@@ -145,7 +145,7 @@ mod tests {
 
     /// Enough of them that some begin with a zero, which DER leaves out, and some with a set bit.
     #[test]
-    fn signatures_verify_in_the_form_that_jose_wants() {
+    fn signatures_verify_in_the_form_of_jose() {
         let random = SystemRandom::new();
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref());

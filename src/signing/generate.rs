@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 use crate::entropy::Entropy;
 use crate::signing::algorithm::SigningAlgorithm;
 
-/// The length of an RSA modulus. Longer ones sign several times slower, and AWS STS accepts at most 4096 bits.
+/// The length of an RSA modulus. Longer ones sign several times slower, and AWS STS accepts at most 4096
+/// bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RsaBits {
     #[default]
@@ -22,8 +23,10 @@ pub enum RsaBits {
 }
 
 impl RsaBits {
+    /// Every length, shortest first.
     pub const ALL: [Self; 3] = [Self::Bits2048, Self::Bits3072, Self::Bits4096];
 
+    /// The length of the modulus in bits.
     pub fn bits(self) -> u32 {
         match self {
             Self::Bits2048 => 2048,
@@ -36,6 +39,7 @@ impl RsaBits {
 /// A private key as PKCS #8 DER (RFC 5208), wiped when dropped.
 pub struct PrivateKeyDer(Zeroizing<Vec<u8>>);
 
+/// A key could not be generated.
 #[derive(Debug, ThisError)]
 pub enum GenerateError {
     #[error("could not generate the key")]
@@ -47,17 +51,19 @@ pub enum GenerateError {
 }
 
 impl PrivateKeyDer {
+    /// Wraps PKCS #8 DER. Does not check it.
     pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)
     }
 
+    /// The PKCS #8 DER, in the clear.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// A new key. An RSA key takes between a tenth of a second and many seconds of one core: never call this on a thread
-/// that serves requests.
+/// A new key. An RSA key takes between a tenth of a second and many seconds of one core: never call this on a
+/// thread that serves requests.
 pub fn private_key(
     algorithm: SigningAlgorithm,
     rsa_bits: RsaBits,

@@ -9,8 +9,8 @@ use jsonwebtoken::jwk::{
 
 use crate::signing::algorithm::SigningAlgorithm;
 
-/// The JWK of an RSA key for RS256 (RFC 7518 §6.3.1): exactly `kty`, `use`, `alg`, `kid`, `n` and `e`. AWS refuses
-/// `key_ops`, Google refuses `x5c`. Both numbers are big-endian without leading zeros.
+/// The JWK of an RSA key for RS256 (RFC 7518 §6.3.1): exactly `kty`, `use`, `alg`, `kid`, `n` and `e`. AWS
+/// refuses `key_ops`, Google refuses `x5c`. Both numbers are big-endian without leading zeros.
 pub fn rs256(modulus: &[u8], exponent: &[u8]) -> Jwk {
     named(
         SigningAlgorithm::Rs256,
@@ -22,7 +22,8 @@ pub fn rs256(modulus: &[u8], exponent: &[u8]) -> Jwk {
     )
 }
 
-/// The JWK of a P-256 key for ES256 (RFC 7518 §6.2.1): exactly `kty`, `use`, `alg`, `kid`, `crv`, `x` and `y`.
+/// The JWK of a P-256 key for ES256 (RFC 7518 §6.2.1): exactly `kty`, `use`, `alg`, `kid`, `crv`, `x` and
+/// `y`.
 pub fn es256(x: &[u8; 32], y: &[u8; 32]) -> Jwk {
     named(
         SigningAlgorithm::Es256,

@@ -1,5 +1,5 @@
-//! Where private keys are created and kept: sealed in our database, or in a module that they never leave. Everything
-//! here blocks: call it on a thread that may block.
+//! Where private keys are created and kept: sealed in our database, or in a module that they never leave.
+//! Everything here blocks: call it on a thread that may block.
 
 use std::sync::Arc;
 

@@ -22,6 +22,7 @@ pub enum IssuerId {
 }
 
 impl IssuerId {
+    /// Reads the form that `Display` writes: `shared`, or an organization's UUID.
     pub fn parse(text: &str) -> Option<Self> {
         if text == "shared" { Some(Self::Shared) } else { Uuid::parse_str(text).ok().map(Self::Organization) }
     }
@@ -53,12 +54,14 @@ pub struct RingKey {
     pub signing_key: Option<Arc<SigningKey>>,
 }
 
+/// The published keys of every ring.
 #[derive(Default)]
 pub struct Keyring {
     rings: HashMap<RingId, Vec<RingKey>>,
 }
 
 impl Keyring {
+    /// The rings, each with its keys oldest first.
     pub fn new(rings: HashMap<RingId, Vec<RingKey>>) -> Self {
         Self { rings }
     }
@@ -79,10 +82,12 @@ impl Keyring {
         self.rings.get(&ring).map_or(&[], Vec::as_slice)
     }
 
+    /// Every published key.
     pub fn all(&self) -> impl Iterator<Item = (RingId, &RingKey)> {
         self.rings.iter().flat_map(|(ring, keys)| keys.iter().map(|key| (*ring, key)))
     }
 
+    /// The published key with this `kid`.
     pub fn find(&self, kid: &str) -> Option<(RingId, &RingKey)> {
         self.all().find(|(_, key)| key.kid == kid)
     }
@@ -99,9 +104,9 @@ impl Keyring {
         }
     }
 
-    /// The algorithms with a key that signs, now or from a decided moment on. If no key does, after a revocation or at
-    /// the end of an issuer, the algorithms of the published keys: the list must not be empty (OpenID Connect
-    /// Discovery 1.0 §3).
+    /// The algorithms with a key that signs, now or from a decided moment on. If no key does, after a
+    /// revocation or at the end of an issuer, the algorithms of the published keys: the list must not be
+    /// empty (OpenID Connect Discovery 1.0 §3).
     pub fn algorithms(&self, issuer: IssuerId) -> Vec<SigningAlgorithm> {
         let keys = |algorithm| self.keys(RingId { issuer, algorithm });
         let signs =

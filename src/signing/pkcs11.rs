@@ -39,6 +39,7 @@ pub struct Pkcs11Settings {
     pub rsa_bits: RsaBits,
 }
 
+/// Keys on one PKCS #11 token.
 pub struct Pkcs11Keys {
     sessions: Arc<Sessions>,
     rsa_hashing: Option<RsaHashing>,

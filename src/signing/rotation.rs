@@ -1,10 +1,10 @@
-//! The rules of key rotation. Pure: the time and the reports of other replicas are arguments, so that the same
-//! rules run in service, in the simulation and in the model.
+//! The rules of key rotation. Pure: the time and the reports of other replicas are arguments, so that the
+//! same rules run in service, in the simulation and in the model.
 //!
 //! A key is published long before it signs, so that every cache of the key set holds it by then, and stays
 //! published long afterwards, so that the last token it signed verifies until it expires. The state of a key
-//! follows from the times in its record alone. A change is scheduled ahead: every process that may sign has read
-//! it before it takes effect.
+//! follows from the times in its record alone. A change is scheduled ahead: every process that may sign has
+//! read it before it takes effect.
 
 mod alarm;
 mod hold;

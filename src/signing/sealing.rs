@@ -1,6 +1,6 @@
-//! Sealing: the database holds private keys only under AES-256-GCM, bound to their record. Public halves carry an
-//! attestation under the same key, so that an attacker who can write to the database cannot have a key of their own
-//! published.
+//! Sealing: the database holds private keys only under AES-256-GCM, bound to their record. Public halves
+//! carry an attestation under the same key, so that an attacker who can write to the database cannot have a
+//! key of their own published.
 
 mod derived;
 mod error;

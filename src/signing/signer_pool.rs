@@ -1,5 +1,5 @@
-//! Threads that sign, so that a burst of signatures never delays the threads that serve requests, and a slow module
-//! never delays the keys in memory.
+//! Threads that sign, so that a burst of signatures never delays the threads that serve requests, and a slow
+//! module never delays the keys in memory.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +21,7 @@ const WAITING_THREADS: usize = 16;
 /// Requests that may wait for a module. At about ten milliseconds each, this is seconds' worth.
 const WAITING_QUEUE: usize = 2_048;
 
+/// The threads that sign.
 pub struct SignerPool {
     computing: Threads,
     /// Started when the first key of a module signs.
@@ -46,7 +47,8 @@ struct Job {
 }
 
 impl SignerPool {
-    /// Starts one thread for each core; threads that wait for modules start later. All end when the pool is dropped.
+    /// Starts one thread for each core; threads that wait for modules start later. All end when the pool is
+    /// dropped.
     pub fn start() -> Self {
         let cores = thread::available_parallelism().map_or(2, NonZero::get);
         Self { computing: Threads::start("signer", cores, QUEUE), waiting: OnceLock::new() }

@@ -1,4 +1,5 @@
-//! A key that signs tokens, opened once and kept: opening it for each signature would more than halve the rate.
+//! A key that signs tokens, opened once and kept: opening it for each signature would more than halve the
+//! rate.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -34,18 +35,22 @@ impl SigningKey {
         Ok(Self { signer, algorithm, jwk, kid, header, signatures: AtomicU64::new(0) })
     }
 
+    /// The key id: the thumbprint of the JWK (RFC 7638).
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
+    /// The algorithm of its signatures.
     pub fn algorithm(&self) -> SigningAlgorithm {
         self.algorithm
     }
 
+    /// The public half (RFC 7517).
     pub fn public_jwk(&self) -> &Jwk {
         &self.jwk
     }
 
+    /// What a signature costs.
     pub fn pace(&self) -> Pace {
         self.signer.pace()
     }
@@ -68,7 +73,8 @@ impl SigningKey {
         Ok(input)
     }
 
-    /// Signs a probe and verifies it with the public half: a key that fails either must never be published. Blocks.
+    /// Signs a probe and verifies it with the public half: a key that fails either must never be published.
+    /// Blocks.
     pub fn probe(&self) -> Result<(), SigningError> {
         const PROBE: &[u8] = b"runmint/probe";
         let signature = self.signer.sign(PROBE)?;

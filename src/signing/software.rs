@@ -19,6 +19,7 @@ pub enum SoftwareSigner {
 }
 
 impl SoftwareSigner {
+    /// Opens a PKCS #8 key. Refuses a key that cannot sign `algorithm`.
     pub fn from_der(der: &PrivateKeyDer, algorithm: SigningAlgorithm) -> Result<Self, SigningError> {
         let unusable = |_| SigningError::Unusable(algorithm);
         match algorithm {
@@ -33,6 +34,7 @@ impl SoftwareSigner {
         }
     }
 
+    /// The public half, as `signing::jwk` makes it.
     pub fn public_jwk(&self) -> Jwk {
         match self {
             Self::Rsa(pair) => jwk::rs256(
@@ -72,6 +74,7 @@ impl Signer for SoftwareSigner {
 }
 
 impl SigningKey {
+    /// Opens a PKCS #8 key. Refuses a key that cannot sign `algorithm`.
     pub fn from_der(der: &PrivateKeyDer, algorithm: SigningAlgorithm) -> Result<Self, SigningError> {
         let signer = SoftwareSigner::from_der(der, algorithm)?;
         let jwk = signer.public_jwk();

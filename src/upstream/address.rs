@@ -1,4 +1,5 @@
-//! The addresses to which the server may connect: those of the public Internet, and those that the operator allows.
+//! The addresses to which the server may connect: those of the public Internet, and those that the operator
+//! allows.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -40,8 +41,8 @@ impl AddressRules {
     }
 }
 
-/// The IPv4 addresses that are not global in the IANA registry of special-purpose addresses (RFC 6890), multicast, and
-/// one public address that only virtual machines on Azure can reach.
+/// The IPv4 addresses that are not global in the IANA registry of special-purpose addresses (RFC 6890),
+/// multicast, and one public address that only virtual machines on Azure can reach.
 const FORBIDDEN_V4: &[(Ipv4Net, &str)] = &[
     (v4([0, 0, 0, 0], 8), "unspecified, of this network"),
     (v4([10, 0, 0, 0], 8), "private"),
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_may_be_connected_to() {
+    fn no_other_address_may_be_connected_to() {
         for address in [
             "0.0.0.0",
             "0.1.2.3",
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_range_allows_itself_and_no_disguise_of_it() {
+    fn an_allowed_range_allows_no_address_that_embeds_it() {
         let ranges = ["10.1.0.0/16", "fd00:1::/32"].map(|range| range.parse().unwrap());
         let rules = AddressRules::allowing(ranges.to_vec());
         for address in ["10.1.0.0", "10.1.255.255", "fd00:1::7", "1.1.1.1"] {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use runmint_json::object_of;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -10,8 +11,7 @@ use super::fetch::{FetchError, Fetcher};
 use super::registered_issuer::{KeySource, RegisteredIssuer};
 use super::source_url::SourceUrl;
 use super::thumbprint::Thumbprint;
-use crate::trust::key_set::{KeySet, KeySetError};
-use crate::trust::object_of;
+use crate::trust::token::{KeySet, KeySetError};
 
 /// The keys of an issuer could not be fetched or read.
 #[derive(Debug, Error)]
@@ -72,8 +72,9 @@ pub async fn discover(
     Ok(DiscoveredKeys { keys: KeySet::parse(&keys.body)?, fresh_for: keys.fresh_for })
 }
 
-/// The certificates to pin for the issuer at `url`: of its own server, and of the server with its keys. This trusts the
-/// servers that answer now; the caller who registers the issuer must know that they are the right ones.
+/// The certificates to pin for the issuer at `url`: of its own server, and of the server with its keys. This
+/// trusts the servers that answer now; the caller who registers the issuer must know that they are the right
+/// ones.
 pub async fn presented_thumbprints(fetcher: &Fetcher, url: &str) -> Result<Vec<Thumbprint>, DiscoveryError> {
     let plain_http = fetcher.settings().plain_http;
     let discovery =

@@ -1,8 +1,8 @@
 //! The one way out: fetches one document from an untrusted source.
 //!
-//! The host is resolved first, then every address is checked, and the connection goes only to these addresses: a name
-//! that resolves differently a moment later has no effect (DNS rebinding). Redirects are not followed, proxies are not
-//! used, time and size are bounded, and only JSON with status 200 is accepted.
+//! The host is resolved first, then every address is checked, and the connection goes only to these
+//! addresses: a name that resolves differently a moment later has no effect (DNS rebinding). Redirects are
+//! not followed, proxies are not used, time and size are bounded, and only JSON with status 200 is accepted.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -123,8 +123,8 @@ impl Fetcher {
         Instant::now() + self.settings.time
     }
 
-    /// The document at `url`. With `pins`, the server must present one of these certificates, and authorities are
-    /// ignored.
+    /// The document at `url`. With `pins`, the server must present one of these certificates, and authorities
+    /// are ignored.
     pub async fn fetch(
         &self,
         url: &SourceUrl,
@@ -135,8 +135,8 @@ impl Fetcher {
         fetched.unwrap_or(Err(FetchError::TooSlow(self.settings.time)))
     }
 
-    /// The certificate that the server at `url` presents, whoever signed it, for registering it. Sends no request and
-    /// trusts nothing.
+    /// The certificate that the server at `url` presents, whoever signed it, for registering it. Sends no
+    /// request and trusts nothing.
     pub async fn leaf_thumbprint(&self, url: &SourceUrl) -> Result<Thumbprint, FetchError> {
         let found = timeout_at(self.deadline(), self.shake_hands(url)).await;
         found.unwrap_or(Err(FetchError::TooSlow(self.settings.time)))

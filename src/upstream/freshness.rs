@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_issuer_says_how_long_within_bounds() {
+    fn the_issuer_sets_the_lifetime_within_bounds() {
         for (cache_control, age, seconds) in [
             (&[][..], None, 600),
             (&["max-age=300"], None, 300),

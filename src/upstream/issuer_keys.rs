@@ -1,7 +1,7 @@
 //! The keys of trusted issuers, fetched when needed and cached for as long as allowed.
 //!
-//! Every registration has its own slot: keys are found by issuer, never by `kid` alone, and a caller waits only for the
-//! issuer of its token.
+//! Every registration has its own slot: keys are found by issuer, never by `kid` alone, and a caller waits
+//! only for the issuer of its token.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,10 +14,10 @@ use super::discovery::{DiscoveredKeys, DiscoveryError, discover};
 use super::fetch::Fetcher;
 use super::registered_issuer::RegisteredIssuer;
 use crate::clock::Clock;
-use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken, ForeignTokenError};
-use crate::trust::key_set::KeySet;
+use crate::trust::token::{AuthenticClaims, Expectations, KeySet, TokenError, UnverifiedToken};
 
-/// An issuer is asked at most once in this time, whether it failed or a token names a key that it does not have.
+/// An issuer is asked at most once in this time, whether it failed or a token names a key that it does not
+/// have.
 pub const REST: SignedDuration = SignedDuration::from_secs(30);
 
 /// How long the keys of an unreachable issuer are used after they should have been refreshed.
@@ -36,7 +36,7 @@ pub struct IssuerKeys {
 #[derive(Debug, Error)]
 pub enum NotVerified {
     #[error(transparent)]
-    Token(#[from] ForeignTokenError),
+    Token(#[from] TokenError),
     #[error("could not fetch the issuer's keys: {0}")]
     Keys(Arc<DiscoveryError>),
 }
@@ -77,17 +77,17 @@ impl IssuerKeys {
         Self { fetcher: Arc::new(fetcher), clock, slots: Cache::new(issuers) }
     }
 
-    /// Verifies `token` with the keys of `issuer`. Fetches nothing for a token that claims another issuer. Ignores
-    /// `expected.issuer` and uses the registered URL.
+    /// Verifies `token` with the keys of `issuer`. Fetches nothing for a token that claims another issuer.
+    /// Ignores `expected.issuer` and uses the registered URL.
     pub async fn verify(
         &self,
-        token: &ForeignToken<'_>,
+        token: &UnverifiedToken<'_>,
         issuer: &RegisteredIssuer,
         expected: &Expectations<'_>,
     ) -> Result<AuthenticClaims, NotVerified> {
         if token.claimed_issuer() != issuer.url {
             let (expected, found) = (issuer.url.clone(), token.claimed_issuer().to_owned());
-            return Err(ForeignTokenError::Issuer { expected, found }.into());
+            return Err(TokenError::Issuer { expected, found }.into());
         }
         let expected = Expectations { issuer: &issuer.url, ..*expected };
         let keys = self.keys(issuer).await.map_err(NotVerified::Keys)?;
@@ -149,8 +149,8 @@ impl IssuerKeys {
         self.ask(issuer, slot, turn).await.ok()
     }
 
-    /// Asks the issuer, then passes the turn on. The request finishes even if its caller is gone: otherwise a client
-    /// that disconnects repeatedly could make the server ask the issuer without pause.
+    /// Asks the issuer, then passes the turn on. The request finishes even if its caller is gone: otherwise a
+    /// client that disconnects repeatedly could make the server ask the issuer without pause.
     async fn ask(&self, issuer: &RegisteredIssuer, slot: Arc<Slot>, turn: OwnedMutexGuard<()>) -> Answer {
         let (fetcher, clock, issuer) = (Arc::clone(&self.fetcher), Arc::clone(&self.clock), issuer.clone());
         let asking = tokio::spawn(async move {

@@ -1,8 +1,8 @@
 //! Fetching the keys of trusted issuers: hostile ground.
 //!
-//! An organization that registers an issuer chooses where this process connects and what it reads there. So there is
-//! one way out, `fetch`, which checks addresses after resolving them and connects only to those; and one cache,
-//! `issuer_keys`, in which no issuer can be mistaken for another or slow it down.
+//! An organization that registers an issuer chooses where this process connects and what it reads there. So
+//! there is one way out, `fetch`, which checks addresses after resolving them and connects only to those; and
+//! one cache, `issuer_keys`, in which no issuer can be mistaken for another or slow it down.
 
 pub mod address;
 pub mod discovery;

@@ -1,6 +1,6 @@
 //! A trusted issuer, as far as its keys are concerned.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use ring::digest::{Context, SHA256};
 
 use super::thumbprint::Thumbprint;
 
@@ -22,8 +22,8 @@ pub enum KeySource {
 }
 
 impl RegisteredIssuer {
-    /// A digest of everything that decides which keys these are: once it changes, on whichever replica, keys fetched
-    /// earlier are no longer used.
+    /// A digest of everything that decides which keys these are: once it changes, on whichever replica, keys
+    /// fetched earlier are no longer used.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut digest = Context::new(&SHA256);
         let mut part = |bytes: &[u8]| {

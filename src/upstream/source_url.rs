@@ -7,8 +7,8 @@ use url::{Host, Url};
 
 const MAX_URL_BYTES: usize = 2048;
 
-/// An https URL with a host and without anything that hides its destination. Whether its addresses are allowed is
-/// known only once they are resolved.
+/// An https URL with a host and without anything that hides its destination. Whether its addresses are
+/// allowed is known only once they are resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceUrl(Url);
 
@@ -50,7 +50,8 @@ impl SourceUrl {
         Ok(Self(url))
     }
 
-    /// The URL of an issuer's discovery document (OpenID Connect Discovery 1.0 §4). An issuer has no query (§3).
+    /// The URL of an issuer's discovery document (OpenID Connect Discovery 1.0 §4). An issuer has no query
+    /// (§3).
     pub fn of_discovery(issuer: &str, plain_http: PlainHttp) -> Result<Self, SourceUrlError> {
         if Self::parse(issuer, plain_http)?.0.query().is_some() {
             return Err(SourceUrlError::Query);

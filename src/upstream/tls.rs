@@ -26,8 +26,8 @@ pub(super) fn client(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConf
     Ok(config)
 }
 
-/// Accepts a certificate by its thumbprint: authorities, names and dates are not checked. The handshake still verifies
-/// that the server has the certificate's private key.
+/// Accepts a certificate by its thumbprint: authorities, names and dates are not checked. The handshake still
+/// verifies that the server has the certificate's private key.
 #[derive(Debug)]
 pub(super) struct LeafVerifier {
     accepted: Accepted,

@@ -166,7 +166,7 @@ async fn a_sealing_key_of_the_wrong_size_is_refused_without_quoting_it() {
             &[("RUNMINT_SEALING_KEY".into(), wrong.into())],
         );
         let exited = process.wait();
-        assert!(exited.refusal(4).contains("32 random bytes"), "{exited:?}");
+        assert!(exited.refusal(4).contains("not 32 bytes in base64"), "{exited:?}");
         assert!(wrong.is_empty() || !exited.stderr.contains(wrong), "{exited:?}");
     }
 }

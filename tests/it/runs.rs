@@ -190,7 +190,7 @@ async fn refuses_an_invalid_run(app: TestApp) {
         r#"{"service":"deploy","attributes":{"project":"a","project":"b","stack":"s","operation":"update"}}"#;
     let request = request.header("content-type", "application/json").body(doubled);
     let answer = crate::harness::Answer::read(request.send().await.unwrap()).await;
-    assert!(answer.problem(422, "invalid-input").contains("stands twice"));
+    assert!(answer.problem(422, "invalid-input").contains("appears twice"));
     assert_eq!(app.database.number("SELECT COUNT(*) FROM runs").await, 0);
 }
 

@@ -168,7 +168,7 @@ async fn no_secret_is_in_the_log_or_on_the_command_line(installation: Installati
             "access token revoked",
             "organization deleted",
             "tokens refused: they could not be recorded",
-            "the database failed",
+            "database failure",
             "internal error",
             "connection ended early",
             "stopped",

@@ -13,10 +13,9 @@ use runmint::signing::keyring::{IssuerId, RingId};
 use runmint::signing::sealing::{Purpose, SealingKey};
 use runmint::signing::signing_key::SigningKey;
 use runmint::store::Store;
-use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 
-use crate::harness::{SharedKeys, TestApp, on_both_engines, rsa_key, sealing_key_text};
+use crate::harness::{SharedKeys, TestApp, on_both_engines, rsa_key, sealing_key_text, verify};
 
 on_both_engines![
     private_keys_swapped_between_rows_do_not_open,
@@ -437,7 +436,7 @@ async fn only_the_active_key_signs(app: TestApp) {
     assert_eq!(kid_of(&new), next);
     let jwks: JwkSet = serde_json::from_value(jwks(&app).await).unwrap();
     for token in [&old, &new] {
-        UnverifiedToken::parse(token).unwrap().verify(&jwks, &app.issuer, app.clock.now()).unwrap();
+        verify(token, &jwks, &app.issuer, app.clock.now()).unwrap();
     }
 
     // Without an active key nothing is signed, and the service says so.

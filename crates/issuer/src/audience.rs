@@ -1,14 +1,16 @@
-//! Whom a token is for: `aud`, always one plain string.
+//! The audience, `aud` (RFC 7519 §4.1.3): always one plain string.
 
 use serde::Serialize;
 use thiserror::Error;
 
-/// Google takes at most 256 characters per audience (`iam.v1` workload identity pool providers).
+/// Google accepts at most 256 characters per audience (`iam.v1` workload identity pool providers).
 pub const MAX_AUDIENCE_BYTES: usize = 256;
 
+/// 1 to 256 bytes, without control characters and without white space at its ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Audience(String);
 
+/// The text is not a valid audience.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum AudienceError {
     #[error("an audience must not be empty")]
@@ -20,6 +22,8 @@ pub enum AudienceError {
 }
 
 impl Audience {
+    /// Parses an audience. Refuses empty text, more than `MAX_AUDIENCE_BYTES` bytes, control characters, and white
+    /// space at its ends.
     pub fn parse(text: &str) -> Result<Self, AudienceError> {
         if text.is_empty() {
             return Err(AudienceError::Empty);
@@ -33,6 +37,7 @@ impl Audience {
         Ok(Self(text.to_owned()))
     }
 
+    /// The value of `aud`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -43,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_and_characters() {
+    fn refuses_empty_long_and_unprintable_audiences() {
         assert!(Audience::parse("api://AzureADTokenExchange").is_ok());
         assert!(Audience::parse(&"é".repeat(128)).is_ok());
         assert_eq!(Audience::parse(""), Err(AudienceError::Empty));

@@ -1,4 +1,4 @@
-//! The claims of an ID token.
+//! The claims of an ID token (RFC 7519 §4; OpenID Connect Core 1.0 §2).
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use crate::lifetime::NOT_BEFORE_BACKDATE;
 
-/// Set for every service, in the order in which they stand in a token.
+/// The claims of every service's tokens, in the order of a token.
 pub const COMMON_CLAIMS: &[&str] =
     &["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "org", "org_id", "run_id", "act"];
 
-/// In every token, whatever its audience.
+/// The claims of every token, whatever its audience.
 pub const REGISTERED_CLAIMS: &[&str] = &["iss", "aud", "sub", "iat", "nbf", "exp", "jti"];
 
-/// The payload of an ID token. Times are whole seconds: AWS refuses fractions.
+/// The payload of an ID token. Times are whole seconds since 1970 (RFC 7519 §2): AWS refuses fractions.
 #[derive(Serialize)]
 pub struct IdTokenClaims<'a> {
     iss: &'a str,
@@ -28,7 +28,7 @@ pub struct IdTokenClaims<'a> {
     of_the_run: &'a Map<String, Value>,
 }
 
-/// What one token adds to what its run always says.
+/// The claims in which the tokens of a run differ.
 pub struct Issuance<'a> {
     pub issuer: &'a str,
     pub audience: &'a str,
@@ -39,6 +39,7 @@ pub struct Issuance<'a> {
 }
 
 impl<'a> IdTokenClaims<'a> {
+    /// The claims of one token: those of `issuance`, and those of its run.
     pub fn new(issuance: &Issuance<'a>, of_the_run: &'a Map<String, Value>) -> Self {
         Self {
             iss: issuance.issuer,
@@ -53,15 +54,15 @@ impl<'a> IdTokenClaims<'a> {
     }
 }
 
-/// The subject of another issuer on whose behalf a run was started.
+/// The subject of a trusted issuer on whose behalf a run was started.
 pub struct Actor<'a> {
     pub issuer: &'a str,
     pub subject: &'a str,
     pub jti: Option<&'a str>,
 }
 
-/// What every token of a run says beside the registered claims. An actor is the claim `act` (RFC 8693
-/// §4.1), and `actor` where the run says nothing else by that name.
+/// The claims of every token of a run, in addition to the registered ones. An actor becomes the claim `act`
+/// (RFC 8693 §4.1), and `actor` unless the run has another claim of that name.
 pub fn of_run(
     organization: &str,
     organization_id: Uuid,

@@ -1,4 +1,4 @@
-//! Durations as people write them: `90s`, `15m`, `1h30m`, `30d`.
+//! The grammar of durations: `90s`, `15m`, `1h30m`, `30d`.
 
 /// The units, largest first, with their seconds.
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];

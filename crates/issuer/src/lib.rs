@@ -1,4 +1,4 @@
-//! What this issuer says: its name, whom it speaks of, and what each kind of run carries.
+//! The contents of tokens: issuer, subject, audience, claims and lifetime, for each service and audience.
 
 pub mod audience;
 pub mod claims;

@@ -1,14 +1,15 @@
-//! The name of an organization, as it stands in `aud` and `sub`.
+//! The name of an organization, as in `aud` and `sub`.
 
 use std::fmt;
 
 use serde::Serialize;
 use thiserror::Error;
 
-/// `[a-z0-9][a-z0-9-]{0,62}`: lower case only, since AWS compares `aud` with case.
+/// `[a-z0-9][a-z0-9-]{0,62}`: lower case only, because AWS compares `aud` case-sensitively.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct OrganizationName(String);
 
+/// The text is not a valid organization name.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "an organization's name must be 1 to 63 lower-case letters, digits and hyphens, and must not begin with a hyphen"
@@ -16,6 +17,7 @@ pub struct OrganizationName(String);
 pub struct OrganizationNameError;
 
 impl OrganizationName {
+    /// Parses a name. Refuses text outside `[a-z0-9][a-z0-9-]{0,62}`.
     pub fn parse(text: &str) -> Result<Self, OrganizationNameError> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if (1..=63).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with('-') {
@@ -25,6 +27,7 @@ impl OrganizationName {
         }
     }
 
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

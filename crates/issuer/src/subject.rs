@@ -1,8 +1,8 @@
-//! The subject, `sub`: a template whose rendering is injective and parses back.
+//! The subject, `sub` (RFC 7519 §4.1.2): a template whose rendering is injective and can be parsed back.
 //!
-//! Cloud policies match subjects as text, often with wildcards, so no attribute's value may look
-//! like another component or like a wildcard: `:`, `%`, `*`, `?`, controls and non-ASCII are
-//! percent-encoded in values, and `/` too where the template itself uses one.
+//! Cloud policies match subjects as text, often with wildcards, so no attribute's value may look like another
+//! component or a wildcard: `:`, `%`, `*`, `?`, control characters and non-ASCII are percent-encoded in
+//! values, and `/` too if the template itself contains one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +18,7 @@ const MAX_PREFIX_BYTES: usize = 63;
 const VALUE: &AsciiSet = &CONTROLS.add(b':').add(b'%').add(b'*').add(b'?');
 const VALUE_BESIDE_SLASHES: &AsciiSet = &VALUE.add(b'/');
 
+/// Literal text with `{name}` where a value goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectTemplate {
     parts: Vec<Part>,
@@ -30,6 +31,7 @@ enum Part {
     Value(String),
 }
 
+/// The text is not a valid template. Each message continues a sentence that begins with the template's place.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum TemplateError {
     #[error("has an unmatched brace")]
@@ -46,11 +48,13 @@ pub enum TemplateError {
     Character(char),
 }
 
+/// The text is not a valid prefix of subjects.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("must be 1 to {MAX_PREFIX_BYTES} letters, digits, `-`, `.` and `_`")]
 pub struct PrefixError;
 
-/// What all subjects of an issuer begin with: one component, of characters that no policy gives a meaning.
+/// Checks the first component of all subjects of an issuer: it has no characters with a meaning in cloud
+/// policies.
 pub fn check_prefix(prefix: &str) -> Result<(), PrefixError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     let fits = (1..=MAX_PREFIX_BYTES).contains(&prefix.len()) && prefix.bytes().all(plain);
@@ -58,7 +62,7 @@ pub fn check_prefix(prefix: &str) -> Result<(), PrefixError> {
 }
 
 impl SubjectTemplate {
-    /// Parses text with `{name}` where a value goes.
+    /// Parses text with `{name}` where a value goes. Refuses a template that could render two runs alike.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -89,7 +93,7 @@ impl SubjectTemplate {
         })
     }
 
-    /// The subject with each name's value in its place; `None` when a value is missing.
+    /// The subject with each name's value in its place; `None` if a value is missing.
     pub fn render<'v>(&self, value_of: impl Fn(&str) -> Option<&'v str>) -> Option<String> {
         let mut subject = String::new();
         for part in &self.parts {
@@ -101,8 +105,8 @@ impl SubjectTemplate {
         Some(subject)
     }
 
-    /// The subject in pieces, each as it stands in every subject that has these values; `None` stands for a value
-    /// that is left open.
+    /// The subject in pieces, each as in every subject with these values; `None` marks a value that is left
+    /// open.
     pub fn render_open<'v>(&self, value_of: impl Fn(&str) -> Option<&'v str>) -> Vec<Option<String>> {
         let piece = |part: &Part| match part {
             Part::Literal(text) => Some(text.clone()),
@@ -113,7 +117,7 @@ impl SubjectTemplate {
         self.parts.iter().map(piece).collect()
     }
 
-    /// The values that `subject` was rendered from; `None` when this template never renders it.
+    /// The values from which `subject` was rendered; `None` if this template never renders it.
     pub fn parse_subject(&self, subject: &str) -> Option<BTreeMap<String, String>> {
         let mut values = BTreeMap::new();
         let mut rest = subject;
@@ -121,7 +125,7 @@ impl SubjectTemplate {
             match part {
                 Part::Literal(text) => rest = rest.strip_prefix(text.as_str())?,
                 Part::Value(name) => {
-                    // Values hold no separator, so the next one ends the value.
+                    // Encoded values contain no separator, so the next one ends the value.
                     let separators: &[char] =
                         if self.encoded == VALUE_BESIDE_SLASHES { &[':', '/'] } else { &[':'] };
                     let end = rest.find(separators).unwrap_or(rest.len());
@@ -147,14 +151,14 @@ impl SubjectTemplate {
         }
     }
 
-    /// Whether it begins with the parts of `other` up to and with the value `name`. What they render then begins
-    /// alike only where those values are alike.
+    /// Whether it begins with the parts of `other` up to and including the value `name`. Their subjects then
+    /// begin alike only if those values are equal.
     pub fn begins_like(&self, other: &Self, name: &str) -> bool {
         let head = other.through(name);
         !head.is_empty() && self.parts.starts_with(head)
     }
 
-    /// The template's text up to and with the value `name`.
+    /// The template's text up to and including the value `name`.
     pub fn text_through(&self, name: &str) -> String {
         self.through(name).iter().map(Part::to_string).collect()
     }
@@ -174,7 +178,7 @@ impl SubjectTemplate {
     }
 }
 
-/// As it was written.
+/// The template as written.
 impl fmt::Display for SubjectTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts.iter().try_for_each(|part| part.fmt(f))
@@ -190,7 +194,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// A value as subjects without slashes have it.
+/// A value as encoded in subjects without slashes.
 pub fn encoded(value: &str) -> String {
     utf8_percent_encode(value, VALUE).to_string()
 }
@@ -216,7 +220,7 @@ fn parse_part(text: &str) -> Result<(Part, &str), TemplateError> {
     Ok((Part::Literal(literal.to_owned()), after))
 }
 
-/// `[a-z][a-z0-9_]{0,62}`.
+/// Whether `name` is `[a-z][a-z0-9_]{0,62}`.
 pub fn is_attribute_name(name: &str) -> bool {
     let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     (1..=63).contains(&name.len()) && name.as_bytes()[0].is_ascii_lowercase() && name.bytes().all(rest)

@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use crate::organization_name::OrganizationName;
 
-/// AWS takes at most 255 characters for a provider URL (IAM `CreateOpenIDConnectProvider`).
+/// AWS accepts at most 255 characters in a provider URL (IAM `CreateOpenIDConnectProvider`).
 pub const MAX_ISSUER_CHARS: usize = 255;
 
 /// An issuer URL that is fit to be compared byte for byte: https (http on loopback only), no query,
@@ -19,6 +19,7 @@ pub struct IssuerUrl {
     host: String,
 }
 
+/// The URL cannot be an issuer. Each text continues a sentence that begins with the setting.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum IssuerUrlError {
     #[error("is not a URL: {0}")]
@@ -47,6 +48,8 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 impl IssuerUrl {
+    /// Parses an issuer. Refuses every form that two verifiers could read differently (OpenID Connect Discovery 1.0
+    /// §3 and §4.3 compare it byte for byte).
     pub fn parse(text: &str) -> Result<Self, IssuerUrlError> {
         let url = Url::parse(text).map_err(IssuerUrlError::NotAUrl)?;
         if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
@@ -69,7 +72,7 @@ impl IssuerUrl {
         if normal != text {
             return Err(IssuerUrlError::NotNormal(normal.to_owned()));
         }
-        // The path becomes routes; only plain segments can be told apart by every proxy on the way.
+        // The path becomes routes; every proxy on the way reads only plain segments alike.
         let path = url.path().trim_end_matches('/').to_owned();
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
         if !path.chars().all(plain) || path.contains("//") {
@@ -79,11 +82,12 @@ impl IssuerUrl {
         Ok(Self { text: text.to_owned(), path, host })
     }
 
-    /// Whether it is on this machine, where nobody else's verifier can reach it.
+    /// Whether it is on this machine, where no other machine's verifier can reach it.
     pub fn is_loopback(&self) -> bool {
         Url::parse(&self.text).is_ok_and(|url| is_loopback(&url))
     }
 
+    /// The value of `iss`.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -93,12 +97,12 @@ impl IssuerUrl {
         &self.path
     }
 
-    /// The host name or address; an IPv6 address stands in brackets.
+    /// The host name or address; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Where the API is when nothing else is configured: beside the issuer's last segment `oidc`.
+    /// The default base URL of the API: the issuer without a last segment `oidc`.
     pub fn default_base_url(&self) -> Self {
         match self.text.strip_suffix("/oidc") {
             Some(text) => Self {
@@ -110,7 +114,7 @@ impl IssuerUrl {
         }
     }
 
-    /// The issuer of an organization's own, under the base URL `self`.
+    /// The issuer of one organization, below the base URL `self`.
     pub fn of_organization(&self, name: &OrganizationName) -> Self {
         let below = format!("/orgs/{name}/oidc");
         Self {
@@ -120,11 +124,12 @@ impl IssuerUrl {
         }
     }
 
-    /// Whether it names a port, other than the usual one of its scheme.
+    /// Whether it names a port other than its scheme's default.
     pub fn has_port(&self) -> bool {
         Url::parse(&self.text).is_ok_and(|url| url.port().is_some())
     }
 
+    /// Whether its scheme is https; otherwise it is http on loopback.
     pub fn is_https(&self) -> bool {
         self.text.starts_with("https://")
     }

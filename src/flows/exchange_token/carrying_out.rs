@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{DEFAULT_EXPIRATION_SECONDS, ExchangeError, Exchanged, Gain, RETRY_FOR, TokenRequest};
+use super::request::{DEFAULT_EXPIRATION_SECONDS, ExchangeError, Exchanged, Gain, RETRY_FOR, TokenRequest};
 use crate::app::App;
 use crate::config::DEFAULT_RUN_TTL;
 use crate::entropy::uuid_at;
@@ -23,12 +23,12 @@ use crate::domain::run::Run;
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::secret::{Secret, SecretKind};
 use crate::store::exchanges::{Gained, Spent, Use};
-use crate::trust::foreign_token::VerifiedClaims;
 use crate::trust::policy::evaluation::Asked;
 use crate::trust::policy::run::RunGrant;
 use crate::trust::policy::saving::ACTOR;
 use crate::trust::policy::{Grant, Policy};
-use crate::trust::token::LEEWAY;
+use crate::trust::token::VerifiedClaims;
+use crate::trust::token::limits::LEEWAY;
 
 /// An exchange that policies allow.
 pub(super) struct Exchanging<'x> {
@@ -159,7 +159,7 @@ impl Exchanging<'_> {
         service: String,
         audiences: Option<&[String]>,
     ) -> Result<Run, ExchangeError> {
-        let most = self.issuer.max_expiration_seconds.min(self.app.run_ttl_max.as_secs());
+        let most = self.issuer.max_expiration_seconds.min(self.app.issuing.run_ttl_max.as_secs());
         let ttl = most.min(DEFAULT_RUN_TTL.as_secs());
         let audiences = audiences.map(<[String]>::to_vec);
         let request = StartRun { service, attributes, ttl_seconds: Some(ttl), audiences };
@@ -169,7 +169,7 @@ impl Exchanging<'_> {
     /// Services and audience profiles may have changed since the policy was saved: what the caller chose must
     /// not have become part of who the run is.
     fn require_verified_identity(&self, grant: &RunGrant, run: &Run) -> Result<(), ExchangeError> {
-        let Some(service) = self.app.services.named(&run.service) else { return Ok(()) };
+        let Some(service) = self.app.issuing.services.named(&run.service) else { return Ok(()) };
         let mut identifying = service.subject_attributes();
         identifying.extend(run.profiles.identifying_attributes(&run.service, service));
         match grant.chosen().find(|name| identifying.contains(*name) || ACTOR.contains(name)) {

@@ -1,5 +1,5 @@
-//! Logged-in sessions with one token. A session runs one operation at a time, so each signing thread takes one for as
-//! long as it needs it.
+//! Logged-in sessions with one token. A session runs one operation at a time, so each signing thread takes
+//! one for as long as it needs it.
 
 use std::collections::HashMap;
 use std::mem;
@@ -23,7 +23,8 @@ pub(super) struct Sessions {
     token_label: String,
     pin: SecretString,
     idle: Mutex<Vec<OpenSession>>,
-    /// Why the token refused the PIN, which is then never sent again: a few more attempts would lock the token.
+    /// Why the token refused the PIN, which is then never sent again: a few more attempts would lock the
+    /// token.
     refused_pin: Mutex<Option<String>>,
 }
 
@@ -58,8 +59,8 @@ impl Sessions {
         self.module.get_mechanism_list(self.slot()?).map_err(|error| failure(&error))
     }
 
-    /// Runs `work` in a session of its own. If the session turns out to be lost, because the token was removed or its
-    /// login ended, `work` runs once more in a new session.
+    /// Runs `work` in a session of its own. If the session turns out to be lost, because the token was
+    /// removed or its login ended, `work` runs once more in a new session.
     pub(super) fn with<T>(
         &self,
         work: impl Fn(&mut OpenSession) -> Result<T, Error>,
@@ -68,8 +69,8 @@ impl Sessions {
         let session = idle.map_or_else(|| self.open(), Ok)?;
         match self.work_in(session, &work) {
             Err(error) if is_lost(&error) => {
-                // The other sessions were lost with it. Close them before the new one opens: the token may reuse
-                // one of their numbers, and closing them later would close the new session.
+                // The other sessions were lost with it. Close them before the new one opens: the token may
+                // reuse one of their numbers, and closing them later would close the new session.
                 drop(mem::take(&mut *lock(&self.idle)));
                 self.work_in(self.open()?, &work).map_err(|error| failure(&error))
             }
@@ -181,8 +182,8 @@ impl OpenSession {
         Ok(found)
     }
 
-    /// Without a login a token shows no private key and reports no error. So an empty result is trusted only in a
-    /// session that has just logged in.
+    /// Without a login a token shows no private key and reports no error. So an empty result is trusted only
+    /// in a session that has just logged in.
     pub(super) fn find(&self, class: ObjectClass, id: &[u8]) -> Result<Vec<ObjectHandle>, Error> {
         let found = self.session.find_objects(&[Attribute::Class(class), Attribute::Id(id.to_vec())])?;
         if found.is_empty() && !self.fresh {
@@ -192,8 +193,8 @@ impl OpenSession {
     }
 }
 
-/// The module, loaded and initialized once in this process. It is never unloaded: its own threads may run until the
-/// process ends.
+/// The module, loaded and initialized once in this process. It is never unloaded: its own threads may run
+/// until the process ends.
 fn load(path: &Path) -> Result<Pkcs11, KeyStoreError> {
     static LOADED: Mutex<Vec<(PathBuf, Pkcs11)>> = Mutex::new(Vec::new());
     let mut loaded = lock(&LOADED);

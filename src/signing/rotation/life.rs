@@ -48,8 +48,8 @@ pub struct KeyLife {
     pub signs_until: Option<Timestamp>,
     pub removed_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
-    /// The earliest time to remove it, by the settings in force when its end was decided: later settings may be
-    /// shorter, but the tokens it signed keep their lifetime.
+    /// The earliest time to remove it, by the settings in force when its end was decided: later settings may
+    /// be shorter, but the tokens it signed keep their lifetime.
     pub kept_until: Option<Timestamp>,
     /// Whether the private half still exists.
     pub has_private_half: bool,

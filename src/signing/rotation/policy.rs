@@ -15,7 +15,8 @@ pub struct RotationPolicy {
     pub publish_ahead: SignedDuration,
     /// How long a key is published after it signed.
     pub keep_published: SignedDuration,
-    /// An active key that has signed for this long stops signing: better no token than one from a forgotten key.
+    /// An active key that has signed for this long stops signing: better no token than one from a forgotten
+    /// key.
     pub max_key_age: SignedDuration,
     /// How long the key set is served while the database is unreachable.
     pub serve_stale: SignedDuration,
@@ -33,12 +34,46 @@ pub struct FloorError {
 }
 
 impl RotationPolicy {
-    /// Checks that no setting could make a verifier refuse a valid token, or trust a removed key for longer than
-    /// promised. `token_lifetime_max` is the longest lifetime of any token. The error names the first setting that is
-    /// too short.
+    /// Checks that no setting could make a verifier refuse a valid token, or trust a removed key for longer
+    /// than promised. `token_lifetime_max` is the longest lifetime of any token. The error names the first
+    /// setting that is too short.
     pub fn check(&self, token_lifetime_max: SignedDuration) -> Result<(), FloorError> {
+        match self.floors(token_lifetime_max).into_iter().find(|(_, found, floor, _)| found < floor) {
+            Some((setting, _, floor, why)) => Err(FloorError { setting, floor, why }),
+            None => Ok(()),
+        }
+    }
+
+    /// When every cache of the key set holds `key`, so that it may sign.
+    pub fn warm_at(&self, key: &KeyLife) -> Timestamp {
+        key.published_at + self.publish_ahead
+    }
+
+    /// When `key` leaves the key set. `None` until its end is decided.
+    pub fn leaves_at(&self, key: &KeyLife) -> Option<Timestamp> {
+        let by_now = key.signs_until? + self.keep_published;
+        Some(key.kept_until.map_or(by_now, |kept| kept.max(by_now)))
+    }
+
+    /// When the next key should take over from `active`. `None` until `active` has a start.
+    pub fn due_at(&self, active: &KeyLife) -> Option<Timestamp> {
+        Some(active.signs_from? + self.rotate_every)
+    }
+
+    /// Whether `key` signs at `now`.
+    pub fn signs_at(&self, key: &KeyLife, now: Timestamp) -> bool {
+        key.state_at(now) == KeyState::Active
+            && key.has_private_half
+            && key.signs_from.is_some_and(|from| now < from + self.max_key_age)
+    }
+
+    /// Each setting with its value, its floor and the reason for the floor.
+    fn floors(
+        &self,
+        token_lifetime_max: SignedDuration,
+    ) -> [(&'static str, SignedDuration, SignedDuration, &'static str); 6] {
         let Timing { jwks_max_age, lease, clock_bound, publish_ahead_floor, .. } = self.timing;
-        let floors = [
+        [
             (
                 "serve_stale",
                 self.serve_stale,
@@ -75,33 +110,6 @@ impl RotationPolicy {
                 self.rotate_every + self.publish_ahead,
                 "it covers rotate_every and publish_ahead, or the active key would stop signing while the next one waits for an acknowledgement, and every verifier would get no token",
             ),
-        ];
-        match floors.into_iter().find(|(_, found, floor, _)| found < floor) {
-            Some((setting, _, floor, why)) => Err(FloorError { setting, floor, why }),
-            None => Ok(()),
-        }
-    }
-
-    /// When every cache of the key set holds `key`, so that it may sign.
-    pub fn warm_at(&self, key: &KeyLife) -> Timestamp {
-        key.published_at + self.publish_ahead
-    }
-
-    /// When `key` leaves the key set. `None` until its end is decided.
-    pub fn leaves_at(&self, key: &KeyLife) -> Option<Timestamp> {
-        let by_now = key.signs_until? + self.keep_published;
-        Some(key.kept_until.map_or(by_now, |kept| kept.max(by_now)))
-    }
-
-    /// When the next key should take over from `active`. `None` until `active` has a start.
-    pub fn due_at(&self, active: &KeyLife) -> Option<Timestamp> {
-        Some(active.signs_from? + self.rotate_every)
-    }
-
-    /// Whether `key` signs at `now`.
-    pub fn signs_at(&self, key: &KeyLife, now: Timestamp) -> bool {
-        key.state_at(now) == KeyState::Active
-            && key.has_private_half
-            && key.signs_from.is_some_and(|from| now < from + self.max_key_age)
+        ]
     }
 }

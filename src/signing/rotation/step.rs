@@ -26,8 +26,8 @@ pub enum Wish {
     Now,
 }
 
-/// The next step at `now`, judged by these keys alone; the store checks the reports of replicas, verifiers and
-/// copies when it carries out a promotion. `None` if nothing is due.
+/// The next step at `now`, judged by these keys alone; the store checks the reports of replicas, verifiers
+/// and copies when it carries out a promotion. `None` if nothing is due.
 pub fn next_step<K: Clone>(
     keys: &[(K, KeyLife)],
     policy: &RotationPolicy,
@@ -82,8 +82,8 @@ pub fn promotion<K: Clone>(
     Ok(Some(Step::Promote { next: next.clone(), active, at }))
 }
 
-/// When `next` may sign after the active key was revoked: at once if it is warm. A cold key never signs, so there
-/// may be a time without tokens.
+/// When `next` may sign after the active key was revoked: at once if it is warm. A cold key never signs, so
+/// there may be a time without tokens.
 pub fn emergency_start(next: &KeyLife, policy: &RotationPolicy, now: Timestamp) -> Timestamp {
     policy.warm_at(next).max(now)
 }

@@ -29,7 +29,7 @@ fn lead() -> SignedDuration {
 }
 
 #[test]
-fn a_key_goes_through_its_life_by_its_times() {
+fn a_key_changes_state_at_its_times() {
     let mut key = KeyLife::published(at(0));
     assert_eq!(key.state_at(at(9)), KeyState::Next);
     key.signs_from = Some(at(10));
@@ -88,7 +88,7 @@ fn an_operator_may_rotate_early_but_never_to_a_fourth_key() {
 }
 
 #[test]
-fn an_old_key_loses_its_private_half_and_then_its_place() {
+fn a_previous_key_loses_its_private_half_and_is_then_removed() {
     let old = KeyLife { signs_until: Some(at(10)), ..since(0) };
     let mut keys = vec![("a", old), ("b", since(10)), ("c", KeyLife::published(at(10)))];
     let grace = policy().timing.grace();
@@ -110,7 +110,7 @@ fn a_revoked_key_loses_its_private_half_at_once() {
 }
 
 #[test]
-fn a_key_past_its_greatest_age_signs_no_more() {
+fn a_key_past_max_key_age_stops_signing() {
     let key = since(0);
     assert!(policy().signs_at(&key, at(90 * 24) - SignedDuration::from_secs(1)));
     assert!(!policy().signs_at(&key, at(90 * 24)));
@@ -118,7 +118,7 @@ fn a_key_past_its_greatest_age_signs_no_more() {
 }
 
 #[test]
-fn alarms_tell_what_is_late_missing_or_silent() {
+fn alarms_report_an_overdue_rotation_a_missing_next_key_and_a_missing_signer() {
     let keys = vec![("a", since(0)), ("b", KeyLife::published(at(0)))];
     let due = at(30 * 24);
     assert_eq!(alarm(&keys, &policy(), due + SignedDuration::from_secs(59)), None);
@@ -131,7 +131,7 @@ fn alarms_tell_what_is_late_missing_or_silent() {
 }
 
 #[test]
-fn the_defaults_pass_and_each_floor_names_who_would_break() {
+fn the_defaults_pass_and_each_floor_names_the_verifier_that_would_break() {
     let lifetime = HOUR;
     assert_eq!(policy().check(lifetime), Ok(()));
     let refused = |changed: RotationPolicy| changed.check(lifetime).unwrap_err();
@@ -164,7 +164,7 @@ fn the_defaults_pass_and_each_floor_names_who_would_break() {
 }
 
 #[test]
-fn one_scale_makes_everything_faster_together() {
+fn one_divisor_shortens_all_times() {
     let fast = Timing::faster(100);
     assert_eq!(fast.jwks_max_age, SignedDuration::from_secs(3));
     assert_eq!(fast.lease, SignedDuration::from_millis(200));

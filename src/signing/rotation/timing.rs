@@ -26,6 +26,7 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// The times in service.
     pub const REAL: Self = Self {
         jwks_max_age: SignedDuration::from_mins(5),
         refresh_every: SignedDuration::from_secs(5),
@@ -70,14 +71,14 @@ impl Timing {
         token_lifetime_max + self.verifier_leeway + self.jwks_max_age + self.margin
     }
 
-    /// How long ahead a change of the signing key is decided: every process that may sign when it takes effect has
-    /// read it by then.
+    /// How long ahead a change of the signing key is decided: every process that may sign when it takes
+    /// effect has read it by then.
     pub fn lead(&self) -> SignedDuration {
         self.lease + self.clock_bound
     }
 
-    /// How long after a key's end a process may still sign with it: its clock may be slow, or it may have been about
-    /// to sign.
+    /// How long after a key's end a process may still sign with it: its clock may be slow, or it may have
+    /// been about to sign.
     pub fn grace(&self) -> SignedDuration {
         self.clock_bound * 2
     }

@@ -28,8 +28,8 @@ impl SealingKey {
         }
     }
 
-    /// Reads the file, or creates it with a fresh key if it does not exist. Processes may race: the first one decides,
-    /// the others read what it wrote.
+    /// Reads the file, or creates it with a fresh key if it does not exist. Processes may race: the first one
+    /// decides, the others read what it wrote.
     pub fn from_file_or_new(path: &Path, entropy: &dyn Entropy) -> Result<Self, SealingError> {
         if path.exists() {
             return Self::from_file(path);

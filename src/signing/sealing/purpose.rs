@@ -10,7 +10,8 @@ pub fn sealed_under(sealed: &str) -> Option<&str> {
     parts(sealed).map(|(id, _)| id)
 }
 
-/// The record that a sealed key belongs to. As associated data it keeps one record's key from opening in another.
+/// The record that a sealed key belongs to. As associated data it keeps one record's key from opening in
+/// another.
 pub struct Purpose<'a> {
     pub kid: &'a str,
     pub algorithm: &'a str,

@@ -39,7 +39,7 @@ fn opens_only_what_it_sealed_for_the_same_purpose() {
 }
 
 #[test]
-fn every_changed_bit_and_every_cut_is_noticed() {
+fn refuses_any_changed_bit_and_any_truncation() {
     let sealed = key().seal(b"secret", &OF, &SystemEntropy::new());
     let bytes = STANDARD.decode(parts(&sealed).unwrap().1).unwrap();
     for index in 0..bytes.len() {
@@ -72,7 +72,7 @@ fn an_attestation_is_for_one_content_by_one_key() {
 }
 
 #[test]
-fn the_file_is_private_made_once_and_refused_when_readable() {
+fn a_key_file_is_private_created_once_and_refused_if_others_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = tempfile::tempdir().unwrap();

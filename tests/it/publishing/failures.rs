@@ -37,8 +37,8 @@ async fn a_store_that_loses_or_alters_objects_is_detected() {
 #[tokio::test]
 async fn the_answer_of_a_refusing_or_garbling_store_is_not_quoted() {
     for (fault, why) in [
-        (Fault::RefusesAndRepeats, "the answer is 403 Forbidden (AccessDenied); see whether the credentials"),
-        (Fault::IsUnwell, "the answer is 503 Service Unavailable; see whether the store is well"),
+        (Fault::RefusesAndRepeats, "the answer is 403 Forbidden (AccessDenied); check that the credentials"),
+        (Fault::IsUnwell, "the answer is 503 Service Unavailable; check that the store is available"),
         (Fault::RedirectsToNowhere, "a redirect to nowhere; check the region and the endpoint"),
         (Fault::Mumbles, "the answer is not one that such a store gives"),
     ] {
@@ -123,7 +123,7 @@ async fn missing_credentials_are_distinguished_from_store_failures() {
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("{}/credentials", shelf.address)),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token_file.to_str().unwrap()),
     ]);
-    let why = "no credentials for oidc/.well-known/jwks at s3://documents: the answer is 404 Not Found; see";
+    let why = "could not get credentials for oidc/.well-known/jwks at s3://documents: the answer is 404 Not Found; check";
     fails("s3://documents", &environment, why).await;
     assert_eq!(shelf.written(), [""; 0]);
 }

@@ -55,7 +55,7 @@ fn invalid_settings_are_refused_without_quoting_them() {
         ("az://documents", &[ACCOUNT, ("AZURE_STORAGE_ACCOUNT_KEY", "hunter2!")], "its key is not base64"),
         ("s3://documents", &[("AWS_SECRET_ACCESS_KEY", "hunter2")], "Missing AccessKeyId"),
         ("s3://documents", &[("AWS_ALLOW_HTTP", "perhaps")], "perhaps"),
-        ("s3://documents", &[("AWS_ALLOW_INVALID_CERTIFICATES", "true")], "is not taken"),
+        ("s3://documents", &[("AWS_ALLOW_INVALID_CERTIFICATES", "true")], "is not accepted"),
         ("s3://documents", &[("AWS_SESSION_TOKEN", "hunter2\n")], "AWS_SESSION_TOKEN has a line break"),
         (
             "gs://documents",

@@ -1,4 +1,4 @@
-//! Claims that AWS gives powers to: session tags and the source identity (IAM User Guide, "Passing session
+//! Claims that AWS acts on: session tags and the source identity (IAM User Guide, "Passing session
 //! tags using AssumeRoleWithWebIdentity" and `AssumeRoleWithWebIdentity` in the STS API).
 
 use serde_json::{Map, Value, json};
@@ -47,12 +47,12 @@ impl SessionTags {
         Ok(Self { tags, transitive: transitive.clone() })
     }
 
-    /// The claims that the tags have their values from.
+    /// The claims that give the tags their values.
     pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
         self.tags.iter().map(|(_, claim)| claim.as_str())
     }
 
-    /// The claim with the tags whose claims the run has; `None` where it has none of them.
+    /// The claim with the tags whose claims the run has; `None` if it has none of them.
     pub(super) fn claim(&self, claims: &Map<String, Value>) -> Result<Option<Value>, ShapeError> {
         let mut principal_tags = Map::new();
         for (name, claim) in &self.tags {
@@ -60,7 +60,7 @@ impl SessionTags {
             let value = value.as_str().filter(|value| is_tag_value(value));
             let value =
                 value.ok_or_else(|| ShapeError::TagValue { tag: name.clone(), claim: claim.clone() })?;
-            // AWS takes an array of one, and no plain text.
+            // AWS accepts an array of one value, but not plain text.
             principal_tags.insert(name.clone(), json!([value]));
         }
         if principal_tags.is_empty() {
@@ -95,7 +95,8 @@ fn is_tag_value(text: &str) -> bool {
     text.chars().count() <= MAX_TAG_VALUE_CHARS && text.chars().all(is_tag_character)
 }
 
-/// AWS: `[\p{L}\p{Z}\p{N}_.:/=+\-@]`. Of the separators only the blank: the others only look like one.
+/// AWS: `[\p{L}\p{Z}\p{N}_.:/=+\-@]`. Of the separators only the space is accepted: the others only look like
+/// one.
 fn is_tag_character(c: char) -> bool {
     c.is_alphanumeric() || " _.:/=+-@".contains(c)
 }

@@ -1,4 +1,4 @@
-//! Whether profiles may be saved.
+//! Checks profiles before they are saved.
 
 use super::compiled::AudienceProfiles;
 use super::definition::{ProfileAlgorithm, ProfileDefinition, ProfileDefinitions};
@@ -8,8 +8,9 @@ use super::{claims, subject};
 use crate::lifetime::MIN_LIFETIME;
 
 impl ProfileDefinitions {
-    /// Refuses what can make no token, or one that says what it must not. Policies may still believe in any format
-    /// that ever was, whatever the audience: `before` holds the versions from before.
+    /// Refuses profiles that would give no token, or a token with claims that it must not have. Cloud
+    /// policies may still trust any earlier subject format, whatever the audience: `before` holds the
+    /// previous versions.
     pub fn check(&self, setting: Setting<'_>, before: &[Self]) -> Result<(), ProfileError> {
         AudienceProfiles::compile(0, self)?;
         self.0.iter().try_for_each(|(audience, definition)| {

@@ -1,4 +1,4 @@
-//! Which claims a token has beside the registered ones.
+//! Which claims a token has in addition to the registered ones.
 
 use serde_json::{Map, Value};
 
@@ -7,9 +7,9 @@ use super::error::DefinitionError;
 use crate::claims::REGISTERED_CLAIMS;
 use crate::service::Services;
 
-/// What a run may say that no service declares.
+/// The claims of runs that no service declares.
 const OF_EVERY_RUN: &[&str] = &["org", "org_id", "run_id", "act", "actor"];
-/// Those of them that are no text.
+/// Those of them that are not text.
 const NOT_TEXT: &[&str] = &["act"];
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl ClaimRule {
     }
 }
 
-/// A claim that was mistyped would be left out of nothing, and nobody would notice.
+/// Checks the names of claims: a mistyped one would silently have no effect.
 pub(super) fn check(definition: &ProfileDefinition, services: &Services) -> Result<(), DefinitionError> {
     let lists = definition.include_claims.iter().chain(&definition.leave_out_claims);
     for list in lists {

@@ -1,4 +1,4 @@
-//! The profiles of an organization, compiled once and asked for every token.
+//! The profiles of an organization, compiled once and used for every token.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::audience::Audience;
 use crate::service::Service;
 use crate::subject::MAX_SUBJECT_BYTES;
 
-/// One version of an organization's profiles. Version 0 has none.
+/// One version of an organization's profiles. Version 0 is empty.
 #[derive(Debug, Default)]
 pub struct AudienceProfiles {
     pub(super) version: i64,
@@ -35,6 +35,7 @@ pub(super) struct Profile {
 }
 
 impl AudienceProfiles {
+    /// Compiles a version of the definitions. Checks their form, but not whether they may be saved.
     pub fn compile(version: i64, definitions: &ProfileDefinitions) -> Result<Self, ProfileError> {
         if definitions.0.len() > MAX_PROFILES {
             return Err(ProfileError::TooMany);
@@ -49,12 +50,13 @@ impl AudienceProfiles {
         Ok(Self { version, by_audience })
     }
 
+    /// The version of the definitions; 0 if the organization has none.
     pub fn version(&self) -> i64 {
         self.version
     }
 
-    /// Whether the subjects of a service are still such as may be: what an operator configures can change
-    /// after they were saved.
+    /// Checks that the subjects of a service are still allowed: the operator's configuration can change after
+    /// profiles were saved.
     pub fn check_service(&self, service: &str, setting: Setting<'_>) -> Result<(), ProfileError> {
         self.by_audience.iter().try_for_each(|(audience, profile)| {
             let checked = profile.subjects.check_service(service, setting);
@@ -62,8 +64,8 @@ impl AudienceProfiles {
         })
     }
 
-    /// The attributes of a service that tell relying parties who a run is: those in subjects, and those in what
-    /// AWS gives powers to.
+    /// The attributes of a service that identify a run to relying parties: those in subjects, and those in
+    /// AWS session tags and source identities.
     pub fn identifying_attributes(&self, name: &str, service: &Service) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for profile in self.by_audience.values() {
@@ -81,7 +83,7 @@ impl AudienceProfiles {
     }
 }
 
-/// What stands under exactly this audience, or else under its longest beginning.
+/// The entry for exactly this audience, or else for its longest prefix that ends in `*`.
 pub fn governing<'p, P>(by_audience: &'p IndexMap<String, P>, audience: &str) -> Option<(&'p str, &'p P)> {
     let beginning = |key: &str| key.strip_suffix('*').filter(|text| audience.starts_with(text)).map(str::len);
     let exact = by_audience.get_key_value(audience);
@@ -116,7 +118,7 @@ fn check_audience(audience: &str) -> Result<(), ProfileError> {
         return Err(ProfileError::Star(audience.to_owned()));
     }
     match fixed {
-        // Whatever the audience.
+        // Every audience.
         Some("") => Ok(()),
         _ => Audience::parse(audience)
             .map(drop)

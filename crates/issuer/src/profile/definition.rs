@@ -1,20 +1,17 @@
-//! A profile as an owner writes it, and what can be wrong with that.
+//! A profile as an owner writes it.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// All profiles of an organization, as they were written: audience, or its beginning and `*`.
+/// All profiles of an organization as written: audience, or a prefix and `*` → profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProfileDefinitions(pub IndexMap<String, ProfileDefinition>);
 
 impl ProfileDefinitions {
-    /// Whether one of them wants to be signed for with ES256.
+    /// Whether a profile asks for ES256.
     pub fn mention_es256(&self) -> bool {
         self.0.values().any(|profile| profile.algorithm == Some(ProfileAlgorithm::Es256))
     }
@@ -28,7 +25,7 @@ impl Serialize for ProfileDefinitions {
 
 impl<'de> Deserialize<'de> for ProfileDefinitions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        unique(deserializer).map(Self)
+        runmint_json::unique(deserializer).map(Self)
     }
 }
 
@@ -50,28 +47,28 @@ impl JsonSchema for ProfileDefinitions {
     }
 }
 
-/// How tokens for some audiences differ from what they would be by default.
+/// How tokens for an audience differ from the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProfileDefinition {
-    /// Service → template. A service that is not here keeps its own subject.
-    #[serde(deserialize_with = "unique", skip_serializing_if = "IndexMap::is_empty")]
+    /// Service → template. A service that is missing here keeps its own subject.
+    #[serde(deserialize_with = "runmint_json::unique", skip_serializing_if = "IndexMap::is_empty")]
     pub subject: IndexMap<String, String>,
-    /// Of the names in a service's own subject, those in which runs may differ and have the same subject.
+    /// Names in a service's own subject in which runs may differ and still share a subject.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub subject_omits: Vec<String>,
-    /// The subjects from before, for those who have not changed yet.
+    /// The previous subjects, for projects that have not migrated yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_subject: Option<PreviousDefinition>,
-    /// The longest subject that the audience takes.
+    /// The longest subject that the audience accepts, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_subject_bytes: Option<usize>,
-    /// The only claims, beside the registered ones.
+    /// The only claims, in addition to the registered ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub include_claims: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leave_out_claims: Option<Vec<String>>,
-    /// When nobody asks for less; nobody gets more.
+    /// The default and longest lifetime, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime_seconds: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,17 +80,18 @@ pub struct ProfileDefinition {
     pub source_identity: Option<String>,
 }
 
+/// The subjects before a migration, and the runs that keep them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviousDefinition {
-    /// Service → template. A service that is not here had its own subject.
-    #[serde(default, deserialize_with = "unique", skip_serializing_if = "IndexMap::is_empty")]
+    /// Service → template. A service that is missing here had its own subject.
+    #[serde(default, deserialize_with = "runmint_json::unique", skip_serializing_if = "IndexMap::is_empty")]
     pub subject: IndexMap<String, String>,
     #[serde(rename = "for")]
     pub whom: PreviousFor,
 }
 
-/// Whose runs keep the subjects from before.
+/// The runs that keep the previous subjects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`for` is \"all\" or an array of projects")]
 pub enum PreviousFor {
@@ -101,13 +99,14 @@ pub enum PreviousFor {
     Projects(Vec<String>),
 }
 
+/// The word `all`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum All {
     All,
 }
 
-/// Those that relying parties agree on.
+/// The algorithms that relying parties have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ProfileAlgorithm {
     #[serde(rename = "RS256")]
@@ -116,43 +115,14 @@ pub enum ProfileAlgorithm {
     Es256,
 }
 
+/// AWS session tags (IAM User Guide, "Passing session tags in AWS STS").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionTagsDefinition {
     /// Tag → the claim with its value.
-    #[serde(deserialize_with = "unique")]
+    #[serde(deserialize_with = "runmint_json::unique")]
     pub tags: IndexMap<String, String>,
-    /// Tags that go with the session into the next role.
+    /// Tags that pass on to the next role of a session (role chaining).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transitive: Vec<String>,
-}
-
-/// A map in which no name stands twice: which of the two would count?
-pub(super) fn unique<'de, D, V>(deserializer: D) -> Result<IndexMap<String, V>, D::Error>
-where
-    D: Deserializer<'de>,
-    V: Deserialize<'de>,
-{
-    deserializer.deserialize_map(UniqueMap(PhantomData))
-}
-
-struct UniqueMap<V>(PhantomData<V>);
-
-impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueMap<V> {
-    type Value = IndexMap<String, V>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut map = IndexMap::new();
-        while let Some((name, value)) = access.next_entry::<String, V>()? {
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` appears twice")));
-            }
-            map.insert(name, value);
-        }
-        Ok(map)
-    }
 }

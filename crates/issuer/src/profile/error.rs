@@ -1,4 +1,4 @@
-//! What can be wrong with a profile.
+//! Errors of profiles.
 
 use thiserror::Error;
 
@@ -7,6 +7,7 @@ use crate::audience::AudienceError;
 use crate::lifetime::MIN_LIFETIME;
 use crate::subject::{MAX_SUBJECT_BYTES, TemplateError};
 
+/// Profiles were refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ProfileError {
     #[error("an organization has at most {MAX_PROFILES} profiles")]
@@ -19,6 +20,7 @@ pub enum ProfileError {
     Profile { audience: String, source: DefinitionError },
 }
 
+/// One profile was refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum DefinitionError {
     #[error("subject of {service}: {source}")]
@@ -32,9 +34,9 @@ pub enum DefinitionError {
     #[error("subject_omits: no subject here leaves out `{0}`")]
     OmitsNothing(String),
     #[error("previous_subject: `for` names no project; leave previous_subject out")]
-    PreviousForNobody,
+    PreviousForNoProject,
     #[error("previous_subject: it equals the current subject for every service")]
-    PreviousIsPresent,
+    PreviousIsCurrent,
     #[error("max_subject_bytes must be {MIN_SUBJECT_LIMIT} to {MAX_SUBJECT_BYTES}")]
     MaxSubjectBytes,
     #[error("include_claims and leave_out_claims cannot be combined")]
@@ -63,7 +65,7 @@ pub enum DefinitionError {
     EntraAlgorithm,
 }
 
-/// Why a template would make subjects that say too little, or that somebody else could have.
+/// Why a template was refused: its subjects would say too little, or other runs could have them.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SubjectRefusal {
     #[error("this service's own subjects do not depend on `{{{0}}}`")]

@@ -1,7 +1,7 @@
-//! Audience profiles: one identity, told to each relying party in the form that it can use.
+//! Audience profiles: the identity of a run, in the form that each relying party can use.
 //!
-//! An organization's owner writes them, and what a token says is somebody's cloud account: so no profile can
-//! make a subject that another organization's or another service's runs could have.
+//! An organization's owner writes them, and a token gives access to a cloud account. So no profile can give a
+//! subject that runs of another organization or service could have.
 
 mod aws;
 mod check;

@@ -1,16 +1,16 @@
-//! What profiles are checked against.
+//! The configuration against which profiles are checked.
 
 use jiff::SignedDuration;
 
 use crate::service::Services;
 
-/// What profiles are checked against when they are saved.
+/// The configuration against which profiles are checked when they are saved.
 #[derive(Clone, Copy)]
 pub struct Setting<'s> {
     pub services: &'s Services,
-    /// Whether no other organization's tokens have the same `iss`.
+    /// Whether the organization has an issuer of its own.
     pub own_issuer: bool,
     pub max_lifetime: SignedDuration,
-    /// Audiences of Microsoft Entra.
+    /// The audiences of Microsoft Entra, which accepts only RS256.
     pub rs256_only: &'s [&'s str],
 }

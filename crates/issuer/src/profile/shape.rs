@@ -1,4 +1,4 @@
-//! What a token for one audience says of its run.
+//! The contents of a token for one audience.
 
 use std::borrow::Cow;
 
@@ -9,24 +9,25 @@ use thiserror::Error;
 use super::definition::ProfileAlgorithm;
 use crate::service::Attributes;
 
-/// What is known of a run.
+/// The identity of a run, before a profile applies.
 #[derive(Clone, Copy)]
 pub struct Facts<'r> {
     pub service: &'r str,
-    /// By the service's own template.
+    /// The subject by the service's own template.
     pub subject: &'r str,
     pub values: &'r Attributes,
-    /// Beside the registered ones.
+    /// The claims in addition to the registered ones.
     pub claims: &'r Map<String, Value>,
 }
 
+/// The subject, claims, lifetime and algorithm of a token for one audience.
 #[derive(Debug)]
 pub struct Shape<'r> {
     pub subject: Cow<'r, str>,
-    /// The template that made the subject; `None` for the service's own.
+    /// The template that gave the subject; `None` for the service's own.
     pub format: Option<&'r str>,
     pub claims: Cow<'r, Map<String, Value>>,
-    /// At most, and when nobody asks for less.
+    /// The default and longest lifetime.
     pub lifetime: Option<SignedDuration>,
     pub algorithm: Option<ProfileAlgorithm>,
 }

@@ -1,4 +1,4 @@
-//! From a run to what a token for one audience says of it.
+//! Applies a profile to a run.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::shape::{Facts, Shape, ShapeError};
 use super::subject::names_one_organization;
 
 impl AudienceProfiles {
-    /// The run as tokens for `audience` show it.
+    /// The contents of tokens for `audience`. Refuses a run that the audience's profile cannot represent.
     pub fn shape<'r>(&'r self, audience: &str, facts: Facts<'r>) -> Result<Shape<'r>, ShapeError> {
         match self.of(audience) {
             Some(profile) => profile.shape(facts),

@@ -1,8 +1,8 @@
-//! The subjects of a profile, and why no other organization's or service's runs can have them.
+//! The subjects of a profile, and why runs of other organizations or services cannot have them.
 //!
-//! Every subject of a service begins alike, up to and with the organization: that part is rendered in one way
-//! only and ends at a separator, so two subjects that are the same text are of the same service and of the same
-//! organization. An issuer of an organization's own needs only the word of the service.
+//! Every subject of a service begins alike, up to and including the organization: that part is rendered in
+//! one way only and ends at a separator, so two equal subjects belong to the same service and the same
+//! organization. An organization's own issuer needs only the word of the service.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,7 @@ impl Subjects {
         Ok(Self { present: compile(&definition.subject)?, previous: previous.transpose()? })
     }
 
-    /// The template for such a run, with its text; `None` for the service's own subject.
+    /// The template for this run, with its text; `None` for the service's own subject.
     pub(super) fn of(&self, facts: &Facts<'_>) -> Option<(&str, &SubjectTemplate)> {
         let templates = match &self.previous {
             Some(previous) if previous.is_for(facts) => &previous.subjects,
@@ -51,14 +51,14 @@ impl Subjects {
         templates.get(facts.service).map(|template| (template.text.as_str(), &template.parsed))
     }
 
-    /// What the subjects of a service name.
+    /// The values in the subjects of a service.
     pub(super) fn names(&self, service: &str) -> impl Iterator<Item = &str> {
         let previous = self.previous.iter().filter_map(|previous| previous.subjects.get(service));
         let templates = self.present.get(service).into_iter().chain(previous);
         templates.flat_map(|template| template.parsed.names())
     }
 
-    /// Whether those of this service are still such as may be.
+    /// Checks that the subjects of this service are still allowed.
     pub(super) fn check_service(&self, name: &str, setting: Setting<'_>) -> Result<(), DefinitionError> {
         let previous = self.previous.as_ref().and_then(|previous| previous.subjects.get(name));
         for template in self.present.get(name).into_iter().chain(previous) {
@@ -106,14 +106,14 @@ pub(super) fn check(definition: &ProfileDefinition, setting: Setting<'_>) -> Res
     }
     let Some(previous) = &definition.previous_subject else { return Ok(()) };
     if matches!(&previous.whom, PreviousFor::Projects(projects) if projects.is_empty()) {
-        return Err(DefinitionError::PreviousForNobody);
+        return Err(DefinitionError::PreviousForNoProject);
     }
     if previous.subject == definition.subject {
-        return Err(DefinitionError::PreviousIsPresent);
+        return Err(DefinitionError::PreviousIsCurrent);
     }
     for (service, text) in &previous.subject {
         check_one(service, text, setting)?;
-        // Both are in use for one audience at the same time.
+        // Both are in use for the same audience at the same time.
         if let Some(present) =
             definition.subject.get(service).filter(|present| may_be_mistaken(present, text))
         {
@@ -127,7 +127,7 @@ fn refusal(service: &str, source: SubjectRefusal) -> DefinitionError {
     DefinitionError::Subject { service: service.to_owned(), source }
 }
 
-/// What the template leaves out of the service's own subjects.
+/// The values of the service's own subjects that the template leaves out.
 fn check_one<'s>(name: &str, text: &str, setting: Setting<'s>) -> Result<Vec<&'s str>, DefinitionError> {
     let service =
         setting.services.named(name).ok_or_else(|| DefinitionError::UnknownService(name.to_owned()))?;
@@ -158,11 +158,12 @@ fn check_template(
     } else if !template.begins_like(own, "org") {
         return Err(SubjectRefusal::Head { head: own.text_through("org") });
     }
-    // Policies match `:org:NAME:` with wildcards around it: nothing else may read like that.
+    // Policies match `:org:NAME:` between wildcards: no other text may look like that.
     if text.replace(":org:{org}", "").contains(":org:") {
         return Err(SubjectRefusal::OrganizationTwice);
     }
-    // Runs had the service's own subjects before there was a profile, and have them where it says so.
+    // Runs had the service's own subjects before the profile existed, and still have them for other
+    // audiences.
     let own = own.to_string();
     if may_be_mistaken(&own, text) {
         return Err(SubjectRefusal::Ambiguous { other: own });
@@ -170,7 +171,7 @@ fn check_template(
     Ok(())
 }
 
-/// The names in the service's own subject that this template does not tell.
+/// The values in the service's own subject that this template does not contain.
 fn leaves_out<'s>(service: &'s Service, template: &SubjectTemplate) -> Vec<&'s str> {
     let has = |name: &str| template.names().any(|one| one == name);
     let told = |name: &str| has(name) || service.derived_from(name).is_some_and(has);
@@ -178,18 +179,17 @@ fn leaves_out<'s>(service: &'s Service, template: &SubjectTemplate) -> Vec<&'s s
     names.filter(|name| !told(name)).collect()
 }
 
-/// Whether subjects of one template could be taken for the other's, also by a policy that has a wildcard at its
-/// end: `…:project:website:*` must not match a run of the project `project` and the stack `website`. Where the
-/// templates begin to differ, both must therefore say so, in words of their own.
+/// Whether subjects of one template could be mistaken for the other's, also by a policy that ends in a
+/// wildcard: `…:project:website:*` must not match a run of the project `project` and the stack `website`. So
+/// where the templates begin to differ, both must have literal text.
 fn may_be_mistaken(one: &str, other: &str) -> bool {
     let is_fixed = |part: &str| !part.contains('{');
-    // Values have no `:` in them: what stands between two of them was made by one part.
+    // Values contain no `:`, so the text between two colons comes from one part.
     let difference = one.split(':').zip(other.split(':')).find(|(one, other)| one != other);
     difference.is_some_and(|(one, other)| !is_fixed(one) || !is_fixed(other))
 }
 
-/// Whether templates of these definitions could be taken for what they take the place of, in which policies may
-/// still believe.
+/// Refuses templates whose subjects could be mistaken for those of `before`, which policies may still trust.
 pub(super) fn check_against(
     definition: &ProfileDefinition,
     before: &ProfileDefinition,
@@ -202,7 +202,7 @@ pub(super) fn check_against(
     Ok(())
 }
 
-/// Policies match `:org:NAME:` with wildcards around it. No value, with what stands beside it, may read like
+/// Policies match `:org:NAME:` between wildcards. No value, together with the text beside it, may look like
 /// that.
 pub(super) fn names_one_organization(subject: &str, template: &SubjectTemplate) -> bool {
     match subject.split_once(":org:") {

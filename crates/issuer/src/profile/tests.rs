@@ -81,7 +81,7 @@ impl TestRun {
 }
 
 #[test]
-fn where_nothing_is_set_nothing_changes() {
+fn an_empty_profile_changes_nothing() {
     let run = website();
     for profiles in [AudienceProfiles::default(), compile(json!({"vault": {}}))] {
         for audience in ["acme", "sts.amazonaws.com", "vault"] {
@@ -94,7 +94,7 @@ fn where_nothing_is_set_nothing_changes() {
 }
 
 #[test]
-fn the_exact_audience_comes_first_and_then_the_longest_beginning() {
+fn the_exact_audience_comes_first_then_the_longest_prefix() {
     let limit = |seconds: i64| json!({"lifetime_seconds": seconds});
     let profiles = compile(
         json!({"*": limit(60), "a*": limit(61), "abc*": limit(63), "abc": limit(64), "ab*": limit(62)}),
@@ -146,7 +146,7 @@ fn no_subject_can_be_another_organizations() {
     }
     check(subject_of("{prefix}:deploy:org:{org}:short")).unwrap();
     check(subject_of("{prefix}:deploy:org:{org}")).unwrap();
-    // Its region stands first in its own subjects: elsewhere, `org` as a region would be taken for the word.
+    // The region comes first in its own subjects: elsewhere, a region `org` could be mistaken for the literal.
     let batch = |template: &str| json!({"subject": {"batch": template}, "subject_omits": ["queue"]});
     check(batch("{prefix}:batch:{region}:org:{org}")).unwrap();
     let error = check(batch("{prefix}:batch:org:{org}:{region}")).unwrap_err();
@@ -167,28 +167,28 @@ fn no_subject_can_be_another_services() {
             assert!(error.contains("must begin with `{prefix}:deploy:"), "{template}: {error}");
         }
     }
-    // Nobody else has its issuer.
+    // No other organization has its issuer.
     check_as(json!({"vault": subject_of("{prefix}:deploy:p:{project}")}), true).unwrap();
     let error = check_as(json!({"vault": subject_of("{prefix}:deploy:x:org:{project}")}), true).unwrap_err();
     assert!(error.contains("only right before"), "{error}");
 }
 
 #[test]
-fn what_runs_may_differ_in_is_left_out_on_purpose_only() {
+fn a_subject_leaves_out_a_component_only_on_purpose() {
     let short = "{prefix}:deploy:org:{org}:run:{project}:{operation}";
     let error = check(json!({"subject": {"deploy": short}})).unwrap_err();
     assert!(error.contains("leaves out {stack}"), "{error}");
     check(json!({"subject": {"deploy": short}, "subject_omits": ["stack"]})).unwrap();
     let error =
         check(json!({"subject": {"deploy": short}, "subject_omits": ["stack", "scope"]})).unwrap_err();
-    assert!(error.contains("`scope` is left out of none"), "{error}");
+    assert!(error.contains("no subject here leaves out `scope`"), "{error}");
     let scope = "{prefix}:deploy:org:{org}:run:{project}:{stack}:{scope}:x";
     let error = check(json!({"subject": {"deploy": scope}})).unwrap_err();
     assert!(error.contains("leaves out {operation}"), "{error}");
 }
 
 #[test]
-fn formats_that_stand_side_by_side_are_told_apart() {
+fn refuses_formats_that_could_be_mistaken_for_one_another() {
     let default =
         "{prefix}:deploy:org:{org}:project:{project}:stack:{stack}:operation:{operation}:scope:{scope}";
     check(json!({"subject": {"deploy": default}})).unwrap();
@@ -210,16 +210,16 @@ fn formats_that_stand_side_by_side_are_told_apart() {
     assert!(error.contains("could be mistaken for"), "{error}");
     migration("{prefix}:deploy:org:{org}:v1:{project}", one, json!("all")).unwrap();
     let error = migration("{prefix}:deploy:org:{org}:v1:{project}", one, json!([])).unwrap_err();
-    assert!(error.contains("for no project"), "{error}");
+    assert!(error.contains("names no project"), "{error}");
     let error = migration(one, one, json!("all")).unwrap_err();
-    assert!(error.contains("same as the present"), "{error}");
-    // An old format is somebody's cloud account as well.
+    assert!(error.contains("equals the current"), "{error}");
+    // A previous format also gives access to a cloud account.
     let error = migration("{prefix}:deploy:{project}", one, json!("all")).unwrap_err();
     assert!(error.contains("must begin with"), "{error}");
 }
 
 #[test]
-fn what_takes_the_place_of_a_format_cannot_be_taken_for_it() {
+fn a_new_format_cannot_be_mistaken_for_the_previous_one() {
     let definitions = |template: &str| -> ProfileDefinitions {
         serde_json::from_value(json!({"vault": {"subject": {"deploy": template}}})).unwrap()
     };
@@ -287,7 +287,7 @@ fn a_migration_goes_project_by_project() {
 }
 
 #[test]
-fn session_tags_have_the_form_that_aws_takes() {
+fn session_tags_have_the_form_that_aws_accepts() {
     let profiles = compile(json!({"sts.amazonaws.com": {
         "include_claims": [],
         "aws_session_tags": {
@@ -319,7 +319,7 @@ fn session_tags_have_the_form_that_aws_takes() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_when_it_is_saved() {
+fn refuses_invalid_profiles_when_they_are_saved() {
     let tags = |tags: Value| json!({"aws_session_tags": {"tags": tags}});
     let many: IndexMap<String, &str> = (0..51).map(|n| (format!("T{n}"), "project")).collect();
     for (profile, why) in [
@@ -333,41 +333,42 @@ fn what_makes_no_sense_is_refused_when_it_is_saved() {
         (json!({"lifetime_seconds": 3601}), "60 to 3600"),
         (json!({"algorithm": "none"}), "unknown variant"),
         (json!({"max_subject_bytes": 256}), "32 to 255"),
-        (json!({"subject": {"nothing": "{prefix}:nothing:org:{org}"}}), "no service `nothing`"),
-        (json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:{actor}"}}), "`{actor}` is nothing"),
-        // Every run has one. But a policy may let callers choose what is in no subject.
+        (json!({"subject": {"nothing": "{prefix}:nothing:org:{org}"}}), "service `nothing` does not exist"),
+        (json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:{actor}"}}), "do not depend on `{actor}`"),
+        // Every run has one, but a policy may let callers choose values outside the subject.
         (
             json!({"subject": {"batch": "{prefix}:batch:{region}:org:{org}:note:{note}"}}),
-            "`{note}` is nothing",
+            "do not depend on `{note}`",
         ),
         (json!({"subject": {"deploy": "{prefix}:deploy:org:{org}:*"}}), "character `*`"),
         (json!({"subject": {"deploy": "x".repeat(513)}}), "at most 512"),
         (tags(json!({})), "1 to 50"),
         (tags(json!(many)), "1 to 50"),
-        (tags(json!({"aws:x": "project"})), "no tag's name"),
-        (tags(json!({"a?": "project"})), "no tag's name"),
-        (tags(json!({"a".repeat(129): "project"})), "no tag's name"),
-        (tags(json!({"Team": "project", "team": "stack"})), "another case"),
-        (tags(json!({"A": "act"})), "no text"),
+        (tags(json!({"aws:x": "project"})), "not a valid tag name"),
+        (tags(json!({"a?": "project"})), "not a valid tag name"),
+        (tags(json!({"a".repeat(129): "project"})), "not a valid tag name"),
+        (tags(json!({"Team": "project", "team": "stack"})), "only in case"),
+        (tags(json!({"A": "act"})), "not text"),
         (tags(json!({"A": "nothing"})), "no service has a claim"),
         (
             json!({"aws_session_tags": {"tags": {"A": "project"}, "transitive": ["B"]}}),
-            "`B` is transitive and no tag",
+            "transitive `B` is not one of the tags",
         ),
-        (json!({"source_identity": "act"}), "no text"),
+        (json!({"source_identity": "act"}), "not text"),
         (json!({"previous_subject": {"for": "some"}}), "\"all\" or an array"),
         (json!({"subjects": {}}), "unknown field"),
     ] {
         let error = check(profile.clone()).unwrap_err();
         assert!(error.contains(why), "{profile}: {error}");
     }
-    for (audience, why) in [("a*b", "`*` stands"), ("**", "`*` stands"), ("", "empty"), (" a", "white space")]
+    for (audience, why) in
+        [("a*b", "`*` may appear"), ("**", "`*` may appear"), ("", "empty"), (" a", "white space")]
     {
         let error = check_as(json!({audience: {}}), false).unwrap_err();
         assert!(error.contains(why), "{audience}: {error}");
     }
     let error = check_as(json!({"api://AzureADTokenExchange": {"algorithm": "ES256"}}), false).unwrap_err();
-    assert!(error.contains("RS256 alone"), "{error}");
+    assert!(error.contains("only RS256"), "{error}");
     let many: Map<String, Value> = (0..51).map(|n| (format!("a{n}"), json!({}))).collect();
     assert!(check_as(many.into(), false).unwrap_err().contains("at most 50"));
     let twice = r#"{"a": {}, "a": {}}"#;
@@ -456,7 +457,7 @@ proptest! {
     }
 
     #[test]
-    fn what_two_organizations_may_save_never_makes_one_subject(
+    fn profiles_of_two_organizations_never_give_the_same_subject(
         mine in some_template(), others in proptest::option::of(some_template()),
         my_values in (confusing(), confusing()), other_values in proptest::option::of((confusing(), confusing())),
         orgs in proptest::sample::subsequence(vec!["acme", "org", "project", "x"], 2),

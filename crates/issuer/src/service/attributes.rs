@@ -1,4 +1,4 @@
-//! What the orchestrator attests, checked against what the service declares.
+//! The attributes that an orchestrator attests, checked against the service's declaration.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use super::definition::AttributeDefinition;
 
 pub(super) const MAX_ATTRIBUTE_BYTES: usize = 255;
 
-/// What the orchestrator attested, checked against its service.
+/// Attribute → value.
 pub type Attributes = BTreeMap<String, String>;
 
-/// Why a run's attributes were refused. Every one names the attribute and what would do.
+/// Why a run's attributes were refused. Each error names the attribute and what would be accepted.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum AttributeError {
     #[error("attribute `{0}` is missing")]

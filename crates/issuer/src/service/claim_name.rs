@@ -1,10 +1,10 @@
-//! Names that a service may give its claims.
+//! The names that a service may give its claims.
 
 use super::definition::ServiceError;
 use crate::subject::is_attribute_name;
 
-/// Claims that only the issuer itself sets: RFC 7519 §4.1, RFC 7800, RFC 8693 §4.1 and OpenID Connect
-/// Core 1.0 §2, and what every run carries.
+/// Claims that only the issuer sets: those of RFC 7519 §4.1, RFC 7800, RFC 8693 §4.1 and OpenID Connect Core
+/// 1.0 §2, and those of every run.
 const RESERVED_CLAIMS: &[&str] = &[
     "iss",
     "sub",
@@ -33,7 +33,7 @@ const RESERVED_CLAIMS: &[&str] = &[
 
 pub(super) fn check_claim_name(claim: &str) -> Result<(), ServiceError> {
     if let Some(url) = claim.strip_prefix("https://") {
-        // AWS gives these claims powers of their own: session tags, roles, source identity.
+        // AWS reads session tags, roles and the source identity from these claims.
         let host = url.split('/').next().unwrap_or_default();
         let amazon =
             host == "amazon.com" || host.ends_with(".amazon.com") || host.ends_with(".amazonaws.com");

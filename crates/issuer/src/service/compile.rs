@@ -1,29 +1,20 @@
-//! From a definition to a service that can make no subject of another's.
+//! Compiles a definition into a service whose subjects no other service or organization can have.
+
+use indexmap::IndexMap;
 
 use super::claim_name::check_claim_name;
 use super::compiled::Service;
-use super::definition::{AttributeDefinition, MAX_ATTRIBUTES, ServiceDefinition, ServiceError};
+use super::definition::{
+    AttributeDefinition, DerivedDefinition, MAX_ATTRIBUTES, ServiceDefinition, ServiceError,
+};
 use super::text::Text;
 use crate::subject::{SubjectTemplate, is_attribute_name};
 
 impl Service {
     pub(super) fn compile(definition: ServiceDefinition) -> Result<Self, ServiceError> {
         let ServiceDefinition { subject, attributes, derived, claims } = definition;
-        if attributes.len() + derived.len() > MAX_ATTRIBUTES {
-            return Err(ServiceError::TooMany);
-        }
-        for name in attributes.keys().chain(derived.keys()) {
-            if !is_attribute_name(name) {
-                return Err(ServiceError::AttributeName(name.clone()));
-            }
-            if matches!(name.as_str(), "prefix" | "org") {
-                return Err(ServiceError::Reserved(name.clone()));
-            }
-            if attributes.contains_key(name) && derived.contains_key(name) {
-                return Err(ServiceError::Twofold(name.clone()));
-            }
-        }
-        // Policies match `:org:NAME:` with wildcards around it: nothing else may read like that.
+        check_value_names(&attributes, &derived)?;
+        // Policies match `:org:NAME:` between wildcards: no other text may look like that.
         if subject.replace(":org:{org}", "").contains(":org:") {
             return Err(ServiceError::OrganizationTwice);
         }
@@ -100,4 +91,25 @@ fn subject_word(subject: &SubjectTemplate) -> Result<String, ServiceError> {
         Some((word, _)) if is_attribute_name(word) => Ok(word.to_owned()),
         _ => Err(ServiceError::SubjectStart),
     }
+}
+
+fn check_value_names(
+    attributes: &IndexMap<String, AttributeDefinition>,
+    derived: &IndexMap<String, DerivedDefinition>,
+) -> Result<(), ServiceError> {
+    if attributes.len() + derived.len() > MAX_ATTRIBUTES {
+        return Err(ServiceError::TooMany);
+    }
+    for name in attributes.keys().chain(derived.keys()) {
+        if !is_attribute_name(name) {
+            return Err(ServiceError::AttributeName(name.clone()));
+        }
+        if matches!(name.as_str(), "prefix" | "org") {
+            return Err(ServiceError::Reserved(name.clone()));
+        }
+        if attributes.contains_key(name) && derived.contains_key(name) {
+            return Err(ServiceError::AttributeAndDerived(name.clone()));
+        }
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! One service, checked, and what its parts depend on.
+//! A checked service, and which attributes its parts depend on.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use super::definition::{AttributeDefinition, DerivedDefinition};
 use super::text::Text;
 use crate::subject::SubjectTemplate;
 
+/// A checked service.
 #[derive(Clone, Debug)]
 pub struct Service {
     pub(super) subject: SubjectTemplate,
@@ -19,18 +20,18 @@ pub struct Service {
 }
 
 impl Service {
-    /// The attributes that its subjects depend on, directly, through a derived value or through a default.
+    /// The attributes on which its subjects depend, directly, through a derived value or through a default.
     pub fn subject_attributes(&self) -> BTreeSet<String> {
         self.attributes_behind(self.subject.names())
     }
 
-    /// The attributes that a claim depends on; none for one that no attribute has a part in.
+    /// The attributes on which a claim depends; empty for a claim that depends on no attribute.
     pub fn claim_attributes(&self, claim: &str) -> BTreeSet<String> {
         let texts = self.claims.iter().filter(|(name, _)| name == claim);
         self.attributes_behind(texts.flat_map(|(_, text)| text.names()))
     }
 
-    /// The attributes that these values depend on, directly, through a derived value or through a default.
+    /// The attributes on which these values depend, directly, through a derived value or through a default.
     pub fn attributes_behind<'n>(&'n self, names: impl Iterator<Item = &'n str>) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut names: Vec<&str> = names.collect();
@@ -45,17 +46,19 @@ impl Service {
         found
     }
 
-    /// The word that tells this service's subjects from every other service's.
+    /// The component after the prefix, which distinguishes its subjects from those of every other service.
     pub fn word(&self) -> &str {
         &self.word
     }
 
+    /// The template of its subjects.
     pub fn subject_template(&self) -> &SubjectTemplate {
         &self.subject
     }
 
-    /// Whether another subject of this service's runs may tell such a value: every run has it, and the service's
-    /// own subject depends on it, too. What else a policy lets callers choose must not become part of a subject.
+    /// Whether a profile's subject may contain the value `name`: every run has it, and the service's own
+    /// subject depends on it, too. Other values, which a policy may let callers choose, must not become part
+    /// of a subject.
     pub fn may_tell(&self, name: &str) -> bool {
         let own = self.subject_attributes();
         matches!(name, "prefix" | "org")
@@ -63,7 +66,7 @@ impl Service {
             || own.contains(name) && self.attributes.get(name).is_some_and(|one| !one.may_be_absent())
     }
 
-    /// The attribute that this value follows from, where it is derived.
+    /// The attribute from which this value is derived, if it is.
     pub fn derived_from(&self, name: &str) -> Option<&str> {
         self.derived.get(name).map(|derived| derived.from.as_str())
     }

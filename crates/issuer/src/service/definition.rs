@@ -1,4 +1,4 @@
-//! A service as an operator writes it, and what can be wrong with that.
+//! A service as an operator writes it, and its errors.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,10 @@ use thiserror::Error;
 
 use crate::subject::TemplateError;
 
+/// The largest number of attributes and derived values of a service.
 pub const MAX_ATTRIBUTES: usize = 32;
 
-/// A service as it stands in a configuration file.
+/// A service in a configuration file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceDefinition {
@@ -19,7 +20,7 @@ pub struct ServiceDefinition {
     pub(super) attributes: IndexMap<String, AttributeDefinition>,
     #[serde(default)]
     pub(super) derived: IndexMap<String, DerivedDefinition>,
-    /// Claim → template. When absent, every attribute and derived value is a claim of its own name.
+    /// Claim → template. If missing, every attribute and derived value is a claim of its own name.
     pub(super) claims: Option<IndexMap<String, String>>,
 }
 
@@ -29,11 +30,11 @@ pub(super) struct AttributeDefinition {
     pub(super) required: Option<bool>,
     /// The only values accepted.
     pub(super) values: Option<Vec<String>>,
-    /// Template over the other attributes, taken when the orchestrator gives no value.
+    /// Template over the other attributes, used if the orchestrator gives no value.
     pub(super) default: Option<String>,
 }
 
-/// A value that follows from an attribute.
+/// A value that is derived from an attribute.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DerivedDefinition {
@@ -43,6 +44,7 @@ pub(super) struct DerivedDefinition {
     pub(super) otherwise: String,
 }
 
+/// The definition of a service is invalid.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ServiceError {
     #[error("`{0}` is not a valid service name: use lower-case letters, digits and underscores")]
@@ -76,7 +78,7 @@ pub enum ServiceError {
     #[error("attribute `{0}`: set `required` or `default`, not both")]
     RequiredAndDefault(String),
     #[error("`{0}` is both an attribute and a derived value: rename one of them")]
-    Twofold(String),
+    AttributeAndDerived(String),
     #[error(
         "subject: `:org:` may appear only right before `{{org}}`, or one organization's runs could pass for another's"
     )]

@@ -1,16 +1,17 @@
-//! From attested attributes to what a run is called and what its tokens say.
+//! The identity of a run, from the attributes that its orchestrator attests.
 
 use serde_json::{Map, Value};
 
 use super::attributes::{AttributeError, Attributes};
 use super::compiled::Service;
 
-/// A run's identity before it has an id: what it is called and what its tokens say beside that.
+/// A run's identity before it has an id: its subject and the claims of its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub subject: String,
     pub claims: Map<String, Value>,
-    /// What templates may name: the attributes with their defaults, what is derived, prefix and organization.
+    /// The values that templates may name: attributes with their defaults, derived values, prefix and
+    /// organization.
     pub values: Attributes,
 }
 
@@ -33,7 +34,7 @@ impl Service {
             if !given.contains_key(name)
                 && let Some(value) = default.render(&values)
             {
-                // What an orchestrator may not say, a default must not say for it.
+                // A default must not attest a value that an orchestrator may not.
                 if let Some(attribute) = self.attributes.get(name) {
                     attribute.check(name, &value)?;
                 }

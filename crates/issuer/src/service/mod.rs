@@ -1,5 +1,5 @@
-//! Services: the kinds of run. Each declares the attributes that a run carries, its subject and its
-//! claims. The built-in ones and the operator's are written and checked the same way.
+//! Services: the kinds of run. Each declares the attributes of its runs, their subject and their claims.
+//! Built-in services and the operator's own are written and checked in the same way.
 
 mod attributes;
 mod claim_name;
@@ -21,25 +21,26 @@ pub use self::identity::Identity;
 use crate::organization_name::OrganizationName;
 use crate::subject::is_attribute_name;
 
+/// All services of one server.
 #[derive(Clone, Debug)]
 pub struct Services {
     prefix: String,
     by_name: BTreeMap<String, Service>,
 }
 
-/// How `scope` of `deploy` is chosen.
+/// How the service `deploy` derives `scope`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScopeRule {
-    /// `read` for a preview, `write` for the rest.
+    /// `read` for a preview, otherwise `write`.
     #[default]
     ByOperation,
-    /// `write` always, as Pulumi Cloud does.
+    /// Always `write`, as in Pulumi Cloud.
     AlwaysWrite,
 }
 
 impl Services {
-    /// The built-in services and the operator's `own`; the error names the service it is about.
+    /// Compiles the built-in services and the operator's `own`. The error comes with the name of its service.
     pub fn new(
         prefix: &str,
         scope: ScopeRule,
@@ -74,15 +75,17 @@ impl Services {
         Ok(Self { prefix: prefix.to_owned(), by_name })
     }
 
+    /// The service of this name.
     pub fn named(&self, name: &str) -> Option<&Service> {
         self.by_name.get(name)
     }
 
+    /// The names of all services, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
     }
 
-    /// Every claim that some service's tokens may carry beside the registered ones.
+    /// Every claim that some service's tokens may have in addition to the registered ones.
     pub fn claim_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for (claim, _) in self.by_name.values().flat_map(|service| &service.claims) {
@@ -93,7 +96,8 @@ impl Services {
         names
     }
 
-    /// The identity of a run of `service` with these attributes.
+    /// The identity of a run of `service` with these attributes; refuses attributes that the service does not
+    /// accept.
     pub fn identify(
         &self,
         service: &Service,
@@ -106,7 +110,7 @@ impl Services {
         service.identify(values)
     }
 
-    /// Whether some service has this attribute and takes this value for it.
+    /// Whether some service has this attribute and accepts this value.
     pub fn take(&self, attribute: &str, value: &str) -> bool {
         let definitions = self.by_name.values().filter_map(|service| service.attributes.get(attribute));
         definitions.into_iter().any(|definition| definition.check(attribute, value).is_ok())

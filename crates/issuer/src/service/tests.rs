@@ -52,7 +52,7 @@ fn only_a_preview_is_read() {
 }
 
 #[test]
-fn an_environment_is_its_own_root_unless_told() {
+fn an_environment_is_its_own_root_by_default() {
     let services = services("runmint", ScopeRule::ByOperation);
     let given = [("project", "web"), ("environment", "prod")];
     let identity = identify(&services, "environment", &given).unwrap();
@@ -68,7 +68,7 @@ fn an_environment_is_its_own_root_unless_told() {
 }
 
 #[test]
-fn a_default_says_nothing_that_the_orchestrator_may_not() {
+fn a_default_attests_no_value_that_an_orchestrator_may_not() {
     let services = own(
         "[a]\nsubject = '{prefix}:a:org:{org}:env:{env}'\nattributes = { job = {}, env = { values = ['dev'], default = '{job}' } }",
     )
@@ -143,7 +143,7 @@ fn refuses_services_that_could_impersonate_or_confuse() {
     assert_eq!(subject("{prefix}:A:{org}:{x}"), SubjectStart);
     assert_eq!(subject("{prefix}:a:org:victim:x:{org}:{x}"), OrganizationTwice);
     let both = "[a]\nsubject = '{prefix}:a:{org}'\nattributes = { x = {} }\nderived = { x = { from = 'x', otherwise = 'y' } }";
-    assert_eq!(own(both).unwrap_err(), Twofold("x".into()));
+    assert_eq!(own(both).unwrap_err(), AttributeAndDerived("x".into()));
     assert_eq!(subject("a:{org}:{x}"), SubjectStart);
     assert_eq!(
         subject("{prefix}:deploy:{org}:{x}"),

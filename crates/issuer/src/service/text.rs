@@ -7,10 +7,10 @@ use crate::subject::{SubjectTemplate, TemplateError, is_attribute_name};
 /// Text with `{name}` in it.
 #[derive(Clone, Debug)]
 pub(super) enum Text {
-    /// At most one value, which stands as it was attested, and what stands around it.
+    /// At most one value, unencoded, and the text around it.
     Plain { before: String, name: Option<String>, after: String },
-    /// Several values. Each is encoded and set apart as in a subject: a policy may match this text, and
-    /// `a/b` with `c` must not look like `a` with `b/c`.
+    /// Several values, each encoded and separated as in a subject: a policy may match this text, and `a/b`
+    /// with `c` must not look like `a` with `b/c`.
     Compound(SubjectTemplate),
 }
 
@@ -43,7 +43,7 @@ impl Text {
         }
     }
 
-    /// `None` when a value it names is absent: the claim is then left out.
+    /// `None` if a value that it names is missing: the claim is then left out.
     pub(super) fn render(&self, values: &Attributes) -> Option<String> {
         let value_of = |name: &str| values.get(name).map(String::as_str);
         match self {

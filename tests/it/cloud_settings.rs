@@ -8,7 +8,7 @@ on_both_engines![
     settings_are_replaced_as_a_whole_at_the_expected_version,
     a_run_gets_the_most_specific_settings,
     a_run_keeps_the_settings_with_which_it_started,
-    what_makes_no_sense_is_refused,
+    invalid_settings_are_refused,
     of_two_concurrent_saves_one_gets_a_conflict,
     an_orchestrator_reads_settings_but_cannot_change_them,
 ];
@@ -82,15 +82,15 @@ async fn a_run_keeps_the_settings_with_which_it_started(app: TestApp) {
     }
 }
 
-async fn what_makes_no_sense_is_refused(app: TestApp) {
+async fn invalid_settings_are_refused(app: TestApp) {
     let mut twice = role("a").to_string();
     twice.insert_str(twice.len() - 1, r#","roleArn":"arn:aws:iam::123456789012:role/b""#);
     for (settings, why) in [
         (json!([{"aws": role("a b")}]), "ARN of an IAM role"),
         (json!([{"aws": role("a")}, {"aws": role("b")}]), "same runs as settings[0]"),
-        (json!([{"operation": "previw", "aws": role("a")}]), "no service has runs with operation `previw`"),
-        (json!([{"stack": "prod", "aws": role("a")}]), "is one of a project"),
-        (json!([{"project": "website"}]), "for no cloud"),
+        (json!([{"operation": "previw", "aws": role("a")}]), "no service has the operation `previw`"),
+        (json!([{"stack": "prod", "aws": role("a")}]), "`stack` needs `project`"),
+        (json!([{"project": "website"}]), "no cloud is configured"),
         (json!([{"oracle": {}}]), "unknown field `oracle`"),
         (
             json!([{"gcp": {"projectId": "acme-prod", "workloadPoolId": "pool", "providerId": "provider"}}]),

@@ -147,8 +147,8 @@ async fn trusting_every_project_requires_confirmation() {
     };
     scene.run(&with(&[])).await.fails(2, "--project");
     scene.run(&with(&["--any-project"])).await.fails(2, "--confirm");
-    scene.run(&with(&["--any-project", "--confirm", "globex"])).await.fails(2, "say so twice");
-    scene.run(&with(&["--project", "*"])).await.fails(2, "leave the flag out");
+    scene.run(&with(&["--any-project", "--confirm", "globex"])).await.fails(2, "confirm with --confirm acme");
+    scene.run(&with(&["--project", "*"])).await.fails(2, "omit the flag");
     let document = scene.run(&with(&["--any-project", "--confirm", "acme"])).await.ok();
     let (_, review) = scene.review(&document, &[]).await;
     let also = review["also"].to_string();
@@ -224,7 +224,7 @@ async fn documents_are_written_in_the_requested_language() {
         };
         assert!(form(&target, "cli").await.ok().contains(cli), "{kind}");
         if terraform.is_empty() {
-            form(&target, "terraform").await.fails(2, "not for Kubernetes");
+            form(&target, "terraform").await.fails(2, "not available for Kubernetes");
         } else {
             assert!(form(&target, "terraform").await.ok().contains(terraform), "{kind}");
         }
@@ -232,7 +232,7 @@ async fn documents_are_written_in_the_requested_language() {
             let template: Value = serde_json::from_str(&form(&target, "cloudformation").await.ok()).unwrap();
             assert_eq!(template["Resources"]["Role"]["Type"], "AWS::IAM::Role");
         } else {
-            form(&target, "cloudformation").await.fails(2, "is not for");
+            form(&target, "cloudformation").await.fails(2, "is not available for");
         }
     }
 }
@@ -302,7 +302,7 @@ async fn the_azure_preset_gives_a_credential_for_each_scope() {
     let preview = scene.trust(&["azure"], &[&stack[..], &["--operation", "preview"]].concat()).await;
     assert_eq!(subjects(&preview.ok()), [scope("read")]);
     let update = scene.trust(&["azure"], &[&stack[..], &["--operation", "update"]].concat()).await;
-    assert!(update.stderr.contains("trusts refresh and destroy, too"), "{}", update.stderr);
+    assert!(update.stderr.contains("also trusts refresh and destroy"), "{}", update.stderr);
     let document = update.ok();
     assert_eq!(subjects(&document), [scope("write")]);
     let (_, review) = scene.review(&document, &[]).await;
@@ -379,7 +379,7 @@ async fn documents_for_other_programs_are_named_but_not_tested() {
     let scene = Scene::set().await;
     let (_, aws) = targets().remove(0);
     for (form, name) in
-        [("terraform", "Terraform"), ("cli", "a script"), ("cloudformation", "CloudFormation")]
+        [("terraform", "Terraform"), ("cli", "a shell script"), ("cloudformation", "CloudFormation")]
     {
         let document =
             scene.run(&[&["trust"], aws.as_slice(), &WEBSITE, &["--format", form]].concat()).await.ok();

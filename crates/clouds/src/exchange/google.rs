@@ -1,5 +1,5 @@
-//! Google's Security Token Service, and where a service account is to be impersonated, the IAM Service Account
-//! Credentials API (docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token).
+//! Google's Security Token Service, and the IAM Service Account Credentials API for impersonating a service account
+//! (docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token).
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -13,19 +13,24 @@ use crate::settings::{CloudDuration, GcpSettings, Scope, ServiceAccount};
 
 const STS: &str = "Google STS";
 const IAM: &str = "Google IAM";
+/// The scope unless the settings name others.
 pub const DEFAULT_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// The universe domain of the public cloud.
 pub const DEFAULT_UNIVERSE: &str = "googleapis.com";
+/// The type of the run's token (RFC 8693 §3).
 pub const TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-/// Where Google answers: its own clouds differ by their domain.
+/// The endpoints of a universe domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoogleEndpoints {
+    /// `token` of the Security Token Service API.
     pub token_url: String,
-    /// Up to `/v1`.
+    /// The base URL of the IAM Service Account Credentials API, up to `/v1`.
     pub iam_credentials_url: String,
 }
 
 impl GoogleEndpoints {
+    /// The endpoints below `domain`, e.g. [`DEFAULT_UNIVERSE`].
     pub fn of_universe(domain: &str) -> Self {
         Self {
             token_url: format!("https://sts.{domain}/v1/token"),
@@ -33,18 +38,20 @@ impl GoogleEndpoints {
         }
     }
 
-    /// Where gcloud asks whose an access token is.
+    /// The introspection endpoint, by which gcloud learns the account of an access token.
     pub fn token_info_url(&self) -> String {
         let of_the_service = self.token_url.trim_end_matches("/token");
         format!("{of_the_service}/introspect")
     }
 
+    /// `generateAccessToken` for the account.
     pub fn impersonation_url(&self, account: &ServiceAccount) -> String {
         format!("{}/projects/-/serviceAccounts/{account}:generateAccessToken", self.iam_credentials_url)
     }
 }
 
-/// The run's token for a token of the pool. Impersonating needs this scope of it whatever is wanted in the end.
+/// Exchanges the run's token for an access token of the pool (RFC 8693). Impersonation needs [`DEFAULT_SCOPE`],
+/// whatever scopes the final token has.
 pub fn request(endpoints: &GoogleEndpoints, settings: &GcpSettings, token: &str) -> ExchangeRequest {
     let scopes = match settings.service_account {
         Some(_) => DEFAULT_SCOPE.to_owned(),
@@ -66,7 +73,7 @@ pub fn request(endpoints: &GoogleEndpoints, settings: &GcpSettings, token: &str)
     }
 }
 
-/// The pool's token for one of a service account.
+/// Exchanges the pool's access token for one of the service account.
 pub fn impersonation(
     endpoints: &GoogleEndpoints,
     settings: &GcpSettings,
@@ -85,6 +92,8 @@ pub fn impersonation(
     }
 }
 
+/// Reads the answer to [`request`], which was sent at `asked_at`. Errors if the service refuses the token or the
+/// answer is not a token.
 pub fn read(status: u16, body: &[u8], asked_at: Timestamp) -> Result<AccessToken, ExchangeError> {
     let strange = ExchangeError::Strange { service: STS, status };
     match status {
@@ -93,6 +102,7 @@ pub fn read(status: u16, body: &[u8], asked_at: Timestamp) -> Result<AccessToken
     }
 }
 
+/// Reads the answer to [`impersonation`]. Errors like [`read`].
 pub fn read_impersonation(status: u16, body: &[u8]) -> Result<AccessToken, ExchangeError> {
     let strange = ExchangeError::Strange { service: IAM, status };
     match status {
@@ -101,6 +111,7 @@ pub fn read_impersonation(status: u16, body: &[u8]) -> Result<AccessToken, Excha
     }
 }
 
+/// The configured scopes, or [`DEFAULT_SCOPE`].
 pub fn scopes(settings: &GcpSettings) -> Vec<&str> {
     match settings.scopes.as_slice() {
         [] => vec![DEFAULT_SCOPE],
@@ -181,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pools_token_has_the_wanted_scopes_and_one_for_impersonating_what_that_needs() {
+    fn a_pools_token_has_the_configured_scopes_or_the_one_for_impersonation() {
         let endpoints = GoogleEndpoints::of_universe(DEFAULT_UNIVERSE);
         let direct =
             request(&endpoints, &settings(&json!({"scopes": ["https://a/b", "https://c/d"]})), "a.b.c");
@@ -232,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_worth_asking_again() {
+    fn only_temporary_errors_are_retried() {
         let issuer = "Error connecting to the given credential's issuer.";
         for (status, code, message, passing) in [
             (400, "invalid_grant", issuer, true),

@@ -1,5 +1,5 @@
-//! The Common Expression Language, as far as relying parties that use it document it. What they do not document is
-//! refused, and never taken for false.
+//! The subset of the Common Expression Language that relying parties document. Everything else is refused and never
+//! counts as false.
 
 mod functions;
 mod loops;
@@ -19,7 +19,7 @@ use super::regular_expression;
 use super::token::TokenClaims;
 use super::verdict::{Condition, Holds, NOTHING};
 
-/// Nested deeper than anybody writes by hand, and far from the end of the stack.
+/// Deeper than handwritten expressions, and far from exhausting the stack.
 const MAX_DEPTH: u16 = 40;
 
 pub(super) struct Expression {
@@ -27,29 +27,30 @@ pub(super) struct Expression {
     program: Program,
 }
 
+/// Why an expression is not evaluated.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ExpressionError {
-    #[error("the expression has {count} {unit}; at most {most} are taken")]
+    #[error("the expression has {count} {unit}; at most {most} are accepted")]
     TooLong { count: usize, unit: &'static str, most: usize },
-    #[error("the expression `{0}` is none: {1}")]
+    #[error("could not read the expression `{0}`: {1}")]
     Syntax(String, String),
-    #[error("the expression `{0}` uses `{1}`, which is not evaluated here")]
+    #[error("the expression `{0}` uses `{1}`, which is not supported")]
     Unsupported(String, String),
 }
 
-/// What an expression comes to.
+/// The result of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
     Is(Value),
-    /// A claim that the token does not have, which every relying party takes for a refusal.
+    /// The token lacks this claim, for which every relying party refuses it.
     Missing(String),
-    /// Types that do not go together, and the like: a refusal, too.
+    /// An error such as mismatched types, which is also a refusal.
     Fails(String),
-    /// The relying party may come to something, but not what this is evaluated with.
+    /// Not supported here, though the relying party may get a value.
     Unknown(String),
 }
 
-/// Which language it is in.
+/// The variables, functions and length that a relying party allows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dialect {
     pub(super) variables: &'static [&'static str],
@@ -57,7 +58,7 @@ pub(super) struct Dialect {
     pub(super) max_chars: usize,
 }
 
-/// Operators, by the names that CEL gives them, and macros of which nothing is left but these.
+/// CEL's names of operators, including those that its macros expand to.
 const OPERATORS: &[&str] = &[
     "_==_",
     "_!=_",
@@ -88,7 +89,7 @@ impl Expression {
         }
         let syntax = |why: String| ExpressionError::Syntax(text.to_owned(), why);
         if depth(text) > usize::from(MAX_DEPTH) {
-            return Err(syntax(format!("it is nested deeper than {MAX_DEPTH}")));
+            return Err(syntax(format!("nested deeper than {MAX_DEPTH} levels")));
         }
         Parser::new()
             .max_recursion_depth(MAX_DEPTH * 4)
@@ -99,7 +100,7 @@ impl Expression {
         loops.check().map_err(syntax)?;
         let unsupported = |name: &str| ExpressionError::Unsupported(text.to_owned(), name.to_owned());
         let references = program.references();
-        // Also those in a part that is not reached for this token.
+        // Also in parts that are not reached for this token.
         let strange = |name: &&str| !OPERATORS.contains(name) && !dialect.functions.contains(name);
         if let Some(name) = references.functions().into_iter().find(strange) {
             return Err(unsupported(name));
@@ -119,7 +120,7 @@ impl Expression {
 
     pub(super) fn evaluate(&self, variables: &BTreeMap<&str, Value>) -> Outcome {
         let mut context = Context::with_env(Arc::new(Env::stdlib()));
-        // What went unread, of whatever decided.
+        // The first part that could not be evaluated.
         let unread: Arc<Mutex<Option<String>>> = Arc::default();
         let (of_matches, of_split) = (unread.clone(), unread.clone());
         let added = [
@@ -136,7 +137,7 @@ impl Expression {
                     let parts = split(&text, &separator);
                     parts
                         .map(cel::Value::from)
-                        .ok_or_else(|| leave(&of_split, "split", "a text of so many parts"))
+                        .ok_or_else(|| leave(&of_split, "split", "a text with so many parts"))
                 })
                 .is_ok(),
             context
@@ -146,7 +147,7 @@ impl Expression {
                 .add_function("upperAscii", |This(text): This<Arc<String>>| text.to_ascii_uppercase())
                 .is_ok(),
         ];
-        debug_assert!(added.iter().all(|one| *one), "none of these is CEL's own");
+        debug_assert!(added.iter().all(|one| *one), "none of these functions is built into CEL");
         for (name, value) in variables {
             if let Err(error) = context.add_variable(*name, value) {
                 return Outcome::Fails(error.to_string());
@@ -158,7 +159,7 @@ impl Expression {
             (Err(_), Some(why)) => Outcome::Unknown(why),
             (Ok(value), _) => match to_json(&value) {
                 Some(value) => Outcome::Is(value),
-                None => Outcome::Fails("the result is of a kind that no claim has".to_owned()),
+                None => Outcome::Fails("the result has a type that claims do not have".to_owned()),
             },
             (Err(ExecutionError::NoSuchKey(key)), None) => Outcome::Missing(key.to_string()),
             (Err(error), None) => Outcome::Fails(first_line(&error.to_string())),
@@ -166,9 +167,9 @@ impl Expression {
     }
 }
 
-/// An error, so that what stands beside it may still decide, as it would for either value.
+/// An error, so that the other operand of `&&` or `||` may still decide.
 fn leave(unread: &Mutex<Option<String>>, function: &str, what: &str) -> ExecutionError {
-    let why = format!("{what} is not evaluated here");
+    let why = format!("{what} is not supported");
     if let Ok(mut unread) = unread.lock() {
         unread.get_or_insert_with(|| why.clone());
     }
@@ -184,12 +185,12 @@ fn to_json(value: &cel::Value) -> Option<Value> {
         cel::Value::Float(number) => (*number).into(),
         cel::Value::Null => Value::Null,
         cel::Value::List(items) => Value::Array(items.iter().map(to_json).collect::<Option<_>>()?),
-        // Members of a map are not looked at by anybody here.
+        // No caller reads the members of a map.
         _ => return None,
     })
 }
 
-/// Brackets within brackets, and negations of negations: what makes a parser recurse.
+/// Nested brackets and repeated signs, on which a parser recurses.
 fn depth(text: &str) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
     for c in text.chars() {
@@ -208,7 +209,7 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// An expression that does not come to a value is a refusal, whatever it would have come to.
+/// The condition of an expression without a usable value, which is a refusal.
 pub(super) fn not_a_value(what: &str, expression: &Expression, outcome: &Outcome) -> Condition {
     let found = match outcome {
         Outcome::Is(value) => format!("{value}, which is neither true nor false"),
@@ -219,7 +220,7 @@ pub(super) fn not_a_value(what: &str, expression: &Expression, outcome: &Outcome
     Condition::new(what, expression.text(), found, Holds::No)
 }
 
-/// What the token says in the claims that an expression reads.
+/// The token's values of the claims that an expression reads.
 pub(super) fn found_for(text: &str, token: &TokenClaims) -> String {
     let read = token.all().iter().filter(|(name, _)| reads(text, name));
     let read: Vec<String> = read.map(|(name, value)| format!("{name} = {value}")).collect();

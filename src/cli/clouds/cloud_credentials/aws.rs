@@ -15,18 +15,18 @@ use crate::clouds::handover::aws::{AwsForm, hand_over};
 use crate::clouds::session_name::session_name;
 use crate::clouds::settings::AwsSettings;
 
-/// Inside a run: exchange its token for credentials of AWS and print them
+/// Inside a run: exchange its token for AWS credentials and print them
 ///
-/// Asks STS (AssumeRoleWithWebIdentity) in the region, or where AWS_ENDPOINT_URL_STS says.
+/// Calls AssumeRoleWithWebIdentity at the region's STS endpoint, or at AWS_ENDPOINT_URL_STS.
 #[derive(Args)]
 #[command(after_help = "Examples:
   eval \"$(runmint credentials aws --aws-role-arn arn:aws:iam::123456789012:role/deploy --format env)\"
 
-  as a profile's process in ~/.aws/config, which SDKs start again when credentials expire:
+  As a credential process in ~/.aws/config, which SDKs start again when credentials expire:
   [profile run]
   credential_process = runmint credentials aws --aws-role-arn arn:aws:iam::123456789012:role/deploy")]
 pub(in crate::cli) struct Aws {
-    /// What is printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Aws {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Format {
-    /// What the SDKs read from a credential_process
+    /// The JSON that SDKs expect from a credential_process
     #[default]
     Process,
     /// Lines for a shell to evaluate
@@ -69,7 +69,7 @@ impl Aws {
         let settings = match self.flags.settings()? {
             Some(settings) => settings,
             None => inherited()?.aws.ok_or_else(|| {
-                Failure::usage("no role is known: --aws-role-arn, or RUNMINT_CLOUD_SETTINGS with `aws`")
+                Failure::usage("no AWS role is set: use --aws-role-arn, or RUNMINT_CLOUD_SETTINGS with `aws`")
             })?,
         };
         let means = Means::find()?;
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_format_has_all_that_its_reader_needs() {
+    fn each_format_has_everything_its_reader_needs() {
         let credentials = AwsCredentials {
             access_key_id: "ASIA".into(),
             secret_access_key: Zeroizing::new("s/+=".into()),

@@ -11,20 +11,20 @@ use crate::clouds::exchange::AccessToken;
 use crate::clouds::exchange::azure::management_scope;
 use crate::clouds::settings::{AzureSettings, Guid};
 
-/// Inside a run: exchange its token for an access token of Azure and print it
+/// Inside a run: exchange its token for an Azure access token and print it
 ///
-/// Asks Microsoft Entra ID, or where AZURE_AUTHORITY_HOST says. No variable for an access token is common to
-/// Azure's tools: with --format env it is AZURE_ACCESS_TOKEN.
+/// Asks Microsoft Entra ID, or the authority in AZURE_AUTHORITY_HOST. Azure's tools share no variable for an access
+/// token: --format env sets AZURE_ACCESS_TOKEN.
 #[derive(Args)]
 #[command(after_help = "Example:
   curl -H \"Authorization: Bearer $(runmint credentials azure --format access-token)\" \\
     'https://management.azure.com/subscriptions?api-version=2022-12-01'")]
 #[expect(clippy::struct_field_names, reason = "the flags are called so")]
 pub(in crate::cli) struct Azure {
-    /// What is printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// What the access token is for [default: Azure Resource Manager of the authority's cloud]
+    /// The scope of the access token [default: Azure Resource Manager of the authority's cloud]
     #[arg(long, value_name = "SCOPE")]
     azure_scope: Option<String>,
     #[command(flatten)]
@@ -58,7 +58,7 @@ impl Azure {
             Some(settings) => settings,
             None => inherited()?.azure.ok_or_else(|| {
                 Failure::usage(
-                    "no application is known: --azure-client-id and --azure-tenant-id, or RUNMINT_CLOUD_SETTINGS with `azure`",
+                    "no Azure application is set: use --azure-client-id and --azure-tenant-id, or RUNMINT_CLOUD_SETTINGS with `azure`",
                 )
             })?,
         };

@@ -1,4 +1,4 @@
-//! What a command needs to get credentials, and how it prints them.
+//! Shared by the commands that print credentials.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::cli::clouds::handover::masking::Masking;
 use crate::cli::clouds::handover::tokens::TokenSource;
 use crate::cli::terminal::failure::Failure;
 
-/// What every cloud needs: the run around us, and the way to the clouds.
+/// The tokens of the current run and the token services of the clouds.
 pub(super) struct Means {
     pub(super) tokens: Arc<TokenSource>,
     pub(super) endpoints: Endpoints,
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_gets_exactly_the_value() {
+    fn a_shell_reads_back_the_exact_value() {
         let lines = exports([("A", "x/+="), ("B", "it's $HOME")].into_iter());
         assert_eq!(lines, "export A='x/+='\nexport B='it'\\''s $HOME'\n");
     }

@@ -1,4 +1,4 @@
-//! The key set, as the pickiest of its readers sees it.
+//! The key set, checked against the strictest of its readers.
 
 use serde_json::json;
 
@@ -7,9 +7,9 @@ use super::documents::{jwks_uri, served};
 use super::finding::Finding;
 use crate::cli::api::client::Client;
 
-/// AWS takes 100 RSA and 100 EC keys, Entra the first 100 of all.
+/// AWS accepts 100 RSA and 100 EC keys, Entra reads the first 100.
 const MOST_KEYS: usize = 100;
-/// What is of no use to a verifier, or makes one refuse the set: AWS `key_ops`, Google `x5c` and `x5t`.
+/// Members for which a verifier refuses the whole set.
 const REFUSED_MEMBERS: [(&str, &str); 4] =
     [("key_ops", "AWS"), ("x5c", "Google"), ("x5t", "Google"), ("x5t#S256", "Google")];
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
@@ -24,7 +24,7 @@ pub(super) async fn examine(client: &Client, found: &Discovered, findings: &mut 
     let seen = match client.look(&uri).await {
         Ok(seen) if seen.status.is_success() => seen,
         Ok(seen) => {
-            let remedy = "Clouds need 200, without a redirect or a login.";
+            let remedy = "Clouds need the status 200, without a redirect or a login.";
             return findings.push(Finding::failure(
                 "key set",
                 format!("{uri} answers {}", seen.status),
@@ -35,7 +35,7 @@ pub(super) async fn examine(client: &Client, found: &Discovered, findings: &mut 
             return findings.push(Finding::failure(
                 "key set",
                 failure.to_string(),
-                "Is the name right, and the certificate of a public authority?",
+                "Is the host name right, and the certificate from a public authority?",
             ));
         }
     };
@@ -44,8 +44,8 @@ pub(super) async fn examine(client: &Client, found: &Discovered, findings: &mut 
         Ok(document) => findings.extend(keys(&document)),
         Err(error) => findings.push(Finding::failure(
             "key set",
-            format!("it is not JSON: {error}"),
-            "Does a login page or a firewall stand in front?",
+            format!("not JSON: {error}"),
+            "Does a login page or a firewall answer instead of the server?",
         )),
     }
 }
@@ -61,22 +61,22 @@ fn keys(document: &PublishedKeys) -> Vec<Finding> {
         Finding::failure(
             "keys",
             detail,
-            "Entra takes RS256 alone, and every cloud takes it. Is the server initialized?",
+            "Entra accepts RS256 only, and every cloud accepts it. Is the server initialized?",
         )
     } else if keys.len() > MOST_KEYS {
-        Finding::failure("keys", detail, format!("AWS and Entra read {MOST_KEYS}: let old ones leave."))
+        Finding::failure("keys", detail, format!("AWS and Entra read {MOST_KEYS} keys: remove old ones."))
     } else {
         Finding::ok("keys", detail)
     }];
     let wrong: Vec<String> =
         keys.iter().enumerate().flat_map(|(index, key)| faults(index, key, keys)).collect();
     findings.push(if wrong.is_empty() {
-        Finding::ok("members of keys", "kid, use and alg in each, and nothing that a cloud refuses")
+        Finding::ok("members of keys", "each has kid, use and alg, and no member that a cloud refuses")
     } else {
         Finding::failure(
             "members of keys",
             wrong.join("; "),
-            "Does something else than runmint serve the key set?",
+            "Is the key set served by something other than runmint?",
         )
     });
     findings
@@ -89,7 +89,7 @@ fn faults(index: usize, key: &PublishedKey, all: &[PublishedKey]) -> Vec<String>
     if kid.is_empty() {
         wrong.push(format!("{named} has no kid"));
     } else if all.iter().filter(|other| other.kid == key.kid).count() > 1 {
-        wrong.push(format!("{named} is there twice"));
+        wrong.push(format!("{named} occurs twice"));
     }
     if key.usage.as_deref() != Some("sig") {
         wrong.push(format!("{named} is not for signatures (use)"));
@@ -99,16 +99,16 @@ fn faults(index: usize, key: &PublishedKey, all: &[PublishedKey]) -> Vec<String>
         (Some("RSA"), Some("RS256")) | (Some("EC"), Some("ES256"))
     );
     if !fits {
-        wrong.push(format!("{named} is for {} (alg)", json!(key.alg)));
+        wrong.push(format!("{named} has alg {}", json!(key.alg)));
     }
     let is_rsa = key.kty.as_deref() == Some("RSA");
     if is_rsa && key.n.as_ref().is_none_or(|n| n.len() < SHORTEST_MODULUS) {
-        wrong.push(format!("{named} has under 2048 bits"));
+        wrong.push(format!("{named} is shorter than 2048 bits"));
     }
     let refused = REFUSED_MEMBERS.iter().filter(|(member, _)| key.others.contains_key(*member));
     wrong.extend(refused.map(|(member, by)| format!("{named} has {member}, which {by} refuses")));
     let private = PRIVATE_MEMBERS.iter().filter(|member| key.others.contains_key(**member));
-    wrong.extend(private.map(|member| format!("{named} SHOWS ITS PRIVATE HALF ({member}): revoke it now")));
+    wrong.extend(private.map(|member| format!("{named} EXPOSES ITS PRIVATE KEY ({member}): revoke it now")));
     wrong
 }
 
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_a_cloud_refuses_is_named() {
+    fn names_every_member_that_a_cloud_refuses() {
         let good = json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "k", "n": "a".repeat(342), "e": "AQAB"});
         let keys = |document: Value| keys(&serde_json::from_value(document).unwrap());
         let with = |member: &str, value: Value| {

@@ -1,4 +1,4 @@
-//! What the server says of itself: whether it can mint, and, to an admin, how its keys and processes are.
+//! The server's readiness, and its keys and processes if the caller is an admin.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub(super) async fn examine(
     findings: &mut Vec<Finding>,
 ) {
     readiness(client, found, findings).await;
-    // A token goes only to the server that it is for.
+    // Send an access token to its own server only.
     let same = |session: &Session| {
         let of = |text: &str| ServerUrl::parse(text).ok();
         of(&session.url).is_some() && of(&session.url) == of(&found.base)
@@ -35,20 +35,20 @@ pub(super) async fn examine(
         _ => {
             return findings.push(Finding::skipped(
                 "signing keys",
-                "no access token for this server (RUNMINT_URL, RUNMINT_ACCESS_TOKEN)",
+                "no access token for this server is set (RUNMINT_URL, RUNMINT_ACCESS_TOKEN)",
             ));
         }
     };
     let answer = match session.client() {
-        Ok(client) => client.get::<KeyTimeline>("/api/keys").await,
+        Ok(client) => client.get("/api/keys").await,
         Err(failure) => Err(failure),
     };
-    match answer {
-        Ok(timeline) => findings.extend(keys(&timeline.parsed, now)),
+    findings.extend(match answer {
+        Ok(timeline) => keys(&timeline.parsed, now),
         Err(failure) => {
-            findings.push(Finding::skipped("signing keys", format!("only an admin sees them: {failure}")));
+            vec![Finding::skipped("signing keys", format!("could not list them as an admin: {failure}"))]
         }
-    }
+    });
 }
 
 async fn readiness(client: &Client, found: &Discovered, findings: &mut Vec<Finding>) {
@@ -62,15 +62,15 @@ async fn readiness(client: &Client, found: &Discovered, findings: &mut Vec<Findi
     else {
         return findings.push(Finding::skipped(
             name,
-            format!("{}/readyz is not shown to the outside ({})", found.base, seen.status),
+            format!("{}/readyz is not reachable from outside ({})", found.base, seen.status),
         ));
     };
     for (check, says) in [("database", database), ("signing_key", signing_key), ("rotation", rotation)] {
         let remedy = match check {
-            "database" => "Nobody gets tokens. Is the database up, and its URL right?",
-            "signing_key" => "Nobody gets tokens. `runmint keys list`, and the server's log.",
+            "database" => "No tokens are issued. Is the database up, and `database_url` right?",
+            "signing_key" => "No tokens are issued. See `runmint keys list` and the server's log.",
             _ => {
-                "Tokens are issued still. `runmint keys list` says what waits for whom; docs/rotation.md is the runbook."
+                "Tokens are still issued. `runmint keys list` shows what rotation waits for; docs/rotation.md is the runbook."
             }
         };
         findings.push(match says.as_str() {
@@ -87,8 +87,8 @@ fn keys(timeline: &KeyTimeline, now: Timestamp) -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding::failure(
             "signing keys",
-            "none signs",
-            "`runmint keys list`; docs/rotation.md is the runbook.",
+            "no key signs",
+            "See `runmint keys list`; docs/rotation.md is the runbook.",
         ));
     }
     let notice = |RingNotice { issuer, algorithm, what }: &RingNotice| {
@@ -96,12 +96,13 @@ fn keys(timeline: &KeyTimeline, now: Timestamp) -> Vec<Finding> {
         let of = [issuer.as_deref(), algorithm.as_deref(), Some(what)];
         of.map(Option::unwrap_or_default).join(" ").trim().to_owned()
     };
-    let alarm = |one: &RingNotice| Finding::failure("alarm", notice(one), "docs/rotation.md is the runbook.");
+    let alarm =
+        |one: &RingNotice| Finding::failure("alarm", notice(one), "See docs/rotation.md, the runbook.");
     let reminder = |one: &RingNotice| {
         Finding::warning(
             "reminder",
             notice(one),
-            "Before the next rotation; docs/rotation.md is the runbook.",
+            "Do it before the next rotation; docs/rotation.md is the runbook.",
         )
     };
     findings.extend(timeline.alarms.iter().map(alarm));
@@ -119,11 +120,11 @@ fn active(key: &SigningKey, now: Timestamp) -> Finding {
         Some(due) if due < now => Finding::warning(
             name,
             format!("{kid} signs since {since}, and its rotation was due {}", from_now(due, now)),
-            "`runmint keys list` says what it waits for.",
+            "`runmint keys list` shows what it waits for.",
         ),
         Some(due) => Finding::ok(
             name,
-            format!("{kid} of {issuer} signs since {since}, the next one {}", from_now(due, now)),
+            format!("{kid} of {issuer} signs since {since}, next rotation {}", from_now(due, now)),
         ),
         None => Finding::ok(name, format!("{kid} of {issuer} signs since {since}")),
     }
@@ -139,8 +140,8 @@ fn processes(replicas: &[Replica], now: Timestamp) -> Vec<Finding> {
     } else {
         Finding::warning(
             name,
-            format!("not heard of for a minute: {}", quiet.join(", ")),
-            "Rotation waits for processes that hold a lease. Are they alive?",
+            format!("no heartbeat for a minute: {}", quiet.join(", ")),
+            "Rotation waits for every process that holds a lease. Are they running?",
         )
     }];
     if versions.len() > 1 {
@@ -158,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_operator_must_know_is_told() {
+    fn reports_overdue_rotation_silent_processes_and_mixed_versions() {
         let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
         let timeline = |due: &str, alarms: Value, seen: &str, version: &str| {
             let replica = |version: &str, seen: &str| json!({"name": "a/1/ff", "version": version, "sealing_keys": [], "seen_at": seen});

@@ -1,4 +1,4 @@
-//! A run that is started for a command, and ended with it.
+//! A run that is started for a command and ended with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,16 +30,16 @@ pub(super) struct OwnRunFlags {
     /// Start a run of this organization for the command, and end it afterwards
     #[arg(long, value_parser = OrganizationName::parse)]
     org: Option<OrganizationName>,
-    /// What kind of run it is
+    /// The kind of run
     #[arg(long, default_value = "deploy", requires = "org")]
     service: String,
-    /// When it ends at the latest, e.g. 30m [default: 1h]
+    /// The longest the run may take, e.g. 30m [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = duration, requires = "org")]
     ttl: Option<TextDuration>,
-    /// An audience that it may ask for; may be repeated [default: any]
+    /// An audience that the run may request; may be repeated [default: any]
     #[arg(long = "audience", value_name = "AUDIENCE", requires = "org")]
     audiences: Vec<String>,
-    /// What you vouch for; `deploy` needs project, stack and operation
+    /// An attribute of the run, which you vouch for; `deploy` needs project, stack and operation
     #[arg(value_name = "KEY=VALUE", value_parser = attribute, requires = "org")]
     attributes: Vec<(String, String)>,
 }
@@ -53,7 +53,7 @@ pub(super) struct OwnRun {
 }
 
 impl OwnRunFlags {
-    /// `None` when there is a run already, and nothing says to start one.
+    /// `None` without `--org`: the command belongs to a run that already exists.
     pub(super) fn given(self) -> Result<Option<Registration>, Failure> {
         let Some(org) = self.org else { return Ok(None) };
         if self.attributes.is_empty() {
@@ -69,7 +69,7 @@ impl OwnRunFlags {
 fn settings_of(cloud: Map<String, Value>) -> Result<CloudSettings, Failure> {
     serde_json::from_value(Value::Object(cloud)).map_err(|error| {
         let error = safe(&error.to_string());
-        Failure::failed(format!("the cloud settings of the run cannot be used: {error}"))
+        Failure::failed(format!("could not read the cloud settings of the run: {error}"))
     })
 }
 
@@ -86,8 +86,8 @@ impl OwnRun {
         let (settings, tokens) = match usable {
             Ok(usable) => usable,
             Err(failure) => {
-                // Nobody else knows of it.
-                let _ = client.post_empty::<Run>(&format!("/api/runs/{id}/cancel")).await;
+                // Only this process knows the run, so it has to end it.
+                let _ = client.post_empty::<Value>(&format!("/api/runs/{id}/cancel")).await;
                 return Err(failure);
             }
         };
@@ -102,12 +102,12 @@ impl OwnRun {
         self.settings.clone()
     }
 
-    /// The command is the run, and not who started it.
+    /// The command acts as the run, not as the caller who started it.
     pub(super) fn hand_over(&self, handover: &mut Handover) {
         handover.take_out(&["RUNMINT_ACCESS_TOKEN", "RUNMINT_ACCESS_TOKEN_FILE"]);
         handover.set("RUNMINT_RUN_ID", self.id.to_string());
         handover.set("RUNMINT_URL", self.url.as_str());
-        // For what runs inside, as in a run that somebody else started.
+        // A nested `runmint exec` reads it, as in a run started elsewhere.
         if !self.settings.is_empty()
             && let Ok(settings) = serde_json::to_string(&self.settings)
         {
@@ -115,12 +115,12 @@ impl OwnRun {
         }
     }
 
-    /// Told where it fails, and not more: the command's own end is what counts.
+    /// A failure is only reported: the command's own exit code counts.
     pub(super) async fn end(self, is_done: bool, masking: &Masking) {
         let path = format!("/api/runs/{}/{}", self.id, if is_done { "finish" } else { "cancel" });
         let mut attempts = 0;
-        while let Err(failure) = self.client.post_empty::<Run>(&path).await {
-            // Past its deadline, or ended by somebody else, there is nothing left to do.
+        while let Err(failure) = self.client.post_empty::<Value>(&path).await {
+            // Already ended, by its deadline or by another caller.
             let run = self.client.get::<Run>(&format!("/api/runs/{}", self.id)).await;
             if run.is_ok_and(|run| run.parsed.state != RunState::Active) {
                 return;
@@ -128,7 +128,7 @@ impl OwnRun {
             attempts += 1;
             if attempts == ENDING_ATTEMPTS {
                 masking.say(&format!(
-                    "run {} could not be ended: {failure}; it gets tokens until its deadline",
+                    "could not end run {}: {failure}; it can request tokens until its deadline",
                     self.id
                 ));
                 return;

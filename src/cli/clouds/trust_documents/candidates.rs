@@ -17,28 +17,28 @@ use crate::issuer::organization_name::OrganizationName;
 
 #[derive(Args)]
 pub(super) struct Against {
-    /// The organization whose runs they are
+    /// The organization of the runs
     #[arg(long, value_parser = OrganizationName::parse)]
     org: Option<OrganizationName>,
-    /// The runs that were started last, e.g. last:500
+    /// The most recent runs, e.g. last:500
     #[arg(long, value_name = "last:N", value_parser = last, requires = "org")]
     runs: Option<usize>,
-    /// An attribute of a run that nobody started; may be repeated
+    /// An attribute of a hypothetical run; may be repeated
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute, requires = "org")]
     attributes: Vec<(String, String)>,
-    /// The service of such a run
+    /// The service of the hypothetical run
     #[arg(long, default_value = "deploy")]
     service: String,
-    /// Claims as a JSON object, or several in an array; - for standard input
+    /// Claims as a JSON object, or an array of objects; - for standard input
     #[arg(long, value_name = "FILE")]
     claims: Option<PathBuf>,
-    /// A subject alone, said by --issuer
+    /// A subject of a token of --issuer
     #[arg(long, requires = "issuer")]
     subject: Option<String>,
     /// The issuer of --subject
     #[arg(long, value_name = "URL", requires = "subject")]
     issuer: Option<String>,
-    /// `aud` of the tokens [default: the one that the document names]
+    /// `aud` of the tokens [default: the first audience in the document]
     #[arg(long)]
     audience: Option<String>,
 }
@@ -69,7 +69,7 @@ impl Against {
         }
         if found.is_empty() && self.runs.is_none() {
             return Err(Failure::usage(
-                "say what to test against: --runs, --attribute, --claims or --subject",
+                "no runs to test are given: use --runs, --attribute, --claims or --subject",
             ));
         }
         Ok(found)
@@ -83,13 +83,13 @@ impl Against {
         assumed: Option<&str>,
     ) -> Result<Vec<Candidate>, Failure> {
         let path = format!("/api/orgs/{org}/runs");
-        // As tokens for this audience show them: its profile may change subject and claims.
+        // The audience's profile may change subject and claims.
         let filters: Vec<(&str, &str)> = assumed.iter().map(|audience| ("audience", *audience)).collect();
         let runs = listed(client, &path, &filters, wanted).await?;
         if runs.iter().all(|run| run.told.claims.is_some()) {
             return Ok(runs.iter().filter_map(|run| of_run(run, assumed)).collect());
         }
-        // A run that gets no token for this audience is tested as it is, with another: it is not to be left out.
+        // Keep runs that get no token for this audience: test them with their own claims.
         let plain = listed(client, &path, &[], wanted).await?;
         let shown = |run: &Run| {
             let same = |one: &&Run| one.id == run.id;
@@ -113,10 +113,13 @@ impl Against {
         let query: Vec<(&str, &str)> = assumed.map(|audience| ("audience", audience)).into_iter().collect();
         let path = with_query(&format!("/api/orgs/{org}/runs/preview"), &query);
         let body = json!({"service": self.service, "attributes": attributes});
-        let claims = client.post::<Preview>(&path, &body).await?.parsed.told.claims;
-        claims
-            .map(|claims| candidate("hypothetical", claims, assumed))
-            .ok_or_else(|| Failure::failed("the answer is no preview: is this runmint?"))
+        let Preview { told, .. } = client.post(&path, &body).await?.parsed;
+        told.claims.map(|claims| candidate("hypothetical", claims, assumed)).ok_or_else(|| {
+            Failure::failed(format!(
+                "such a run gets no token for this audience: {}",
+                told.refused.unwrap_or_default()
+            ))
+        })
     }
 }
 
@@ -130,7 +133,7 @@ async fn listed(
     Ok(list.fetch::<RunPage>(client, Some(wanted)).await?.parsed.runs)
 }
 
-/// A run as it would ask for a token for the audience, where it may.
+/// A run with the audience, if it may request it.
 fn of_run(run: &Run, assumed: Option<&str>) -> Option<Candidate> {
     let allowed = run.audiences.as_deref().unwrap_or_default();
     let may = |audience: &&str| allowed.is_empty() || allowed.iter().any(|one| one == audience);
@@ -153,7 +156,9 @@ fn of_file(path: &Path) -> Result<Vec<Candidate>, Failure> {
     };
     let of = |(index, claims): (usize, Value)| match claims {
         Value::Object(claims) => Ok(candidate(&format!("claims[{index}]"), claims, None)),
-        _ => Err(Failure::usage(format!("{} holds something that is no JSON object", path.display()))),
+        _ => {
+            Err(Failure::usage(format!("could not read the claims in {}: not a JSON object", path.display())))
+        }
     };
     each.into_iter().enumerate().map(of).collect()
 }
@@ -162,7 +167,7 @@ fn last(text: &str) -> Result<usize, String> {
     let count = text.strip_prefix("last:").and_then(|count| count.parse().ok());
     count
         .filter(|count| (1..=10_000).contains(count))
-        .ok_or_else(|| "write last:N, with N from 1 to 10000".to_owned())
+        .ok_or_else(|| "not last:N with N from 1 to 10000".to_owned())
 }
 
 #[cfg(test)]
@@ -170,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_tested_with_an_audience_that_it_may_ask_for() {
+    fn a_run_is_tested_with_an_audience_that_it_may_request() {
         let run = |audiences: Value| -> Run {
             serde_json::from_value(json!({
                 "id": "00000000-0000-4000-8000-000000000001", "organization": "acme", "service": "deploy",

@@ -1,4 +1,4 @@
-//! Trust policies, evaluated as IAM does.
+//! Evaluates trust policies as IAM does.
 
 use serde_json::Value;
 
@@ -11,14 +11,15 @@ use super::vocabulary::{
 use crate::trust_documents::token::TokenClaims;
 use crate::trust_documents::verdict::{Condition, Holds, NOTHING, Verdict, listed, one_of};
 
-/// What a request says for a key.
+/// The values of a condition key in a request.
 enum Said {
     Values(Vec<String>),
-    /// Something, perhaps, that is not to be seen in a token.
+    /// The value depends on the request, not on the token.
     NotInToken,
 }
 
 impl TrustPolicy {
+    /// Whether a role with this policy can be assumed with the token (IAM User Guide, "Policy evaluation logic").
     pub fn evaluate(&self, token: &TokenClaims) -> Verdict {
         let needed = needed_actions(token);
         let of_statement = |one: &Statement| one.evaluate(token, &needed, self.has_variables);
@@ -28,9 +29,9 @@ impl TrustPolicy {
             denying.into_iter().map(of_statement).filter(|verdict| verdict.accepts != Holds::No).collect();
         denied.sort_by_key(|verdict| std::cmp::Reverse(verdict.accepts));
         let allowed =
-            Verdict::any(allowing.into_iter().map(of_statement).collect(), "a statement that allows");
+            Verdict::any(allowing.into_iter().map(of_statement).collect(), "a statement with Effect Allow");
         let allowed = with_audience_form(allowed, token);
-        // A Deny that applies beats every Allow.
+        // A Deny that applies overrides every Allow.
         match denied.into_iter().next() {
             Some(deny) if allowed.accepts != Holds::No => Verdict {
                 accepts: deny.accepts.negated(),
@@ -52,7 +53,7 @@ fn with_audience_form(mut verdict: Verdict, token: &TokenClaims) -> Verdict {
     verdict
 }
 
-/// A token with tags or a source identity asks for more than to assume the role.
+/// A token with session tags or a source identity needs further actions.
 fn needed_actions(token: &TokenClaims) -> Vec<&'static str> {
     let tagged = token.all().keys().any(|claim| claim == TAGS || claim.starts_with(FLAT_TAGS));
     let mut needed = vec![ASSUME];
@@ -81,7 +82,7 @@ impl Statement {
         Condition::new("Principal.Federated", one_of(&self.federated), found, holds)
     }
 
-    /// An Allow needs every action, a Deny applies when it names one of them.
+    /// An Allow needs every action; a Deny applies if it names one of them.
     fn action(&self, needed: &[&str]) -> Vec<Condition> {
         let named = |action: &str| {
             let lower = action.to_ascii_lowercase();
@@ -105,7 +106,7 @@ impl KeyCondition {
         let values = match said(&self.key, token) {
             Said::Values(values) => values,
             Said::NotInToken => {
-                return Condition::unknown(what, expected, "it depends on the request, not on the token");
+                return Condition::unknown(what, expected, "depends on the request, not on the token");
             }
         };
         let found = listed(&values.iter().map(String::as_str).collect::<Vec<_>>());
@@ -123,7 +124,7 @@ impl KeyCondition {
                 );
             }
             _ if found.is_empty() => {
-                // Negated operators hold for a key that is not there, and so does ForAllValues.
+                // Negated operators and ForAllValues hold for a missing key.
                 let all_of_none = operator.set == Some(Set::AllValues);
                 let negated = operator.is_negated() && operator.set.is_none();
                 return Holds::of(operator.if_exists || all_of_none || negated);
@@ -138,7 +139,7 @@ impl KeyCondition {
         let each = found.iter().map(|text| one(text));
         match operator.set {
             Some(Set::AllValues) => each.min().unwrap_or(Holds::Yes),
-            // Without a set operator a key with several values never compares.
+            // Without a set operator, a key with several values never matches.
             None if found.len() > 1 => Holds::of(operator.is_negated()),
             Some(Set::AnyValue) | None => each.max().unwrap_or(Holds::No),
         }
@@ -157,7 +158,7 @@ impl KeyCondition {
     }
 }
 
-/// Keys are compared without case, values with it.
+/// Ignores the case of keys, but not of values.
 fn said(key: &str, token: &TokenClaims) -> Said {
     let lower = key.to_ascii_lowercase();
     if let Some(tag) = lower.strip_prefix("aws:requesttag/") {
@@ -182,14 +183,14 @@ fn said(key: &str, token: &TokenClaims) -> Said {
     let provider = token.issuer().map(provider_of).unwrap_or_default().to_ascii_lowercase();
     let name = lower.strip_prefix(&provider).and_then(|rest| rest.strip_prefix(':'));
     Said::Values(match name {
-        // The authorized party, where there is one, takes the place of the audience.
+        // `azp` takes precedence over `aud`.
         Some("aud") => match token.text("azp") {
             Some(party) => vec![party.to_owned()],
             None => token.audiences().into_iter().map(str::to_owned).collect(),
         },
         Some("sub") => token.subject().map(str::to_owned).into_iter().collect(),
         Some("amr") => texts(token.find("amr")),
-        // Another provider's key, or a claim that AWS does not read.
+        // The key of another provider, or a claim that AWS does not read.
         _ => Vec::new(),
     })
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use cel::extractors::This;
 use cel::{ExecutionError, ResolveResult};
 
-/// Of a text that is split.
+/// The most parts of a text that is split.
 const MAX_PARTS: usize = 200;
 
-/// `project:{x}:stack` takes what stands between the two, the first time that the one before occurs; nothing found is
-/// an empty text (Google Cloud, "IAM Conditions attribute reference", `extract`).
-#[expect(clippy::needless_pass_by_value, reason = "functions of the language are called so")]
+/// `project:{x}:stack` extracts the text between the first `project:` and the next `:stack`; the result is empty if
+/// it is not found (Google Cloud, "IAM Conditions attribute reference", `extract`).
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the interpreter calls")]
 pub(super) fn extract(This(text): This<Arc<String>>, template: Arc<String>) -> ResolveResult {
     let broken = || ExecutionError::function_error("extract", "the template needs exactly one `{name}`");
     let (before, rest) = template.split_once('{').ok_or_else(broken)?;

@@ -1,17 +1,17 @@
-//! Loops over lists, which multiply.
+//! Limits on loops over lists, whose costs multiply when nested.
 
 use cel::common::ast::{EntryExpr, Expr};
 use cel::parser::Expression as Parsed;
 
-/// One within the other they multiply, and nobody waits for so many.
+/// Nested loops multiply, so their number is limited.
 const MAX_LOOPS: usize = 4;
 const MAX_NESTED_LOOPS: usize = 2;
-/// Of all lists and maps that are written out in an expression that goes over lists.
+/// The most literal items of lists and maps in an expression with loops.
 const MAX_ITEMS: usize = 100;
-/// How an expression goes over lists.
+/// The loops of an expression.
 #[derive(Default)]
 pub(super) struct Loops<'e> {
-    /// What the items are called.
+    /// The names of loop variables.
     pub(super) variables: Vec<&'e str>,
     count: usize,
     nested: usize,
@@ -19,7 +19,7 @@ pub(super) struct Loops<'e> {
 }
 
 impl<'e> Loops<'e> {
-    /// With a stack of its own: a chain of operators is as deep as it is long.
+    /// Walks with an explicit stack: a chain of operators is as deep as it is long.
     pub(super) fn of(expression: &'e Parsed) -> Self {
         let mut loops = Self::default();
         let mut ahead = vec![(expression, 0)];
@@ -64,13 +64,13 @@ impl<'e> Loops<'e> {
 
     pub(super) fn check(&self) -> Result<(), String> {
         if self.count > MAX_LOOPS {
-            return Err(format!("it goes over lists more than {MAX_LOOPS} times"));
+            return Err(format!("more than {MAX_LOOPS} loops over lists"));
         }
         if self.nested > MAX_NESTED_LOOPS {
-            return Err(format!("it goes over lists more than {MAX_NESTED_LOOPS} times within each other"));
+            return Err(format!("loops over lists nested deeper than {MAX_NESTED_LOOPS}"));
         }
         if self.count > 0 && self.items > MAX_ITEMS {
-            return Err(format!("it goes over lists, and has more than {MAX_ITEMS} items written out"));
+            return Err(format!("loops over lists and more than {MAX_ITEMS} literal items"));
         }
         Ok(())
     }

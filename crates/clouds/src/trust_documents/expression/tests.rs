@@ -15,7 +15,7 @@ fn outcome(text: &str) -> Outcome {
 }
 
 #[test]
-fn expressions_come_to_what_the_language_says() {
+fn expressions_have_the_values_that_the_language_defines() {
     for (text, expected) in [
         ("assertion.sub == 'org:acme:project:web:stack:prod'", json!(true)),
         ("assertion['sub'].startsWith('org:acme:') && assertion.n == 3", json!(true)),
@@ -32,7 +32,7 @@ fn expressions_come_to_what_the_language_says() {
         ("assertion.sub.extract('nope:{x}:')", json!("")),
         ("assertion.sub.split(':')[1]", json!("acme")),
         ("size(assertion.list) == 2", json!(true)),
-        // An error beside what decides is no error.
+        // An error does not matter if the other operand decides.
         ("assertion.nope == 'x' || assertion.n == 3", json!(true)),
         ("assertion.n != 3 && assertion.nope == 'x'", json!(false)),
     ] {
@@ -44,7 +44,7 @@ fn expressions_come_to_what_the_language_says() {
 }
 
 #[test]
-fn a_pattern_that_is_read_differently_is_unknown_unless_it_does_not_matter() {
+fn an_ambiguous_pattern_is_unknown_unless_it_does_not_matter() {
     let unread = r"assertion.sub.matches('^\\Qorg\\E')";
     assert!(matches!(outcome(unread), Outcome::Unknown(_)));
     assert!(matches!(outcome(&format!("!{unread}")), Outcome::Unknown(_)));
@@ -57,7 +57,7 @@ fn a_pattern_that_is_read_differently_is_unknown_unless_it_does_not_matter() {
 }
 
 #[test]
-fn what_is_not_known_is_refused_even_where_it_is_not_reached() {
+fn unsupported_parts_are_refused_even_if_they_are_not_reached() {
     for (text, what) in [
         ("true || assertion.sub.replace('a', 'b') == 'x'", "replace"),
         ("false && other.sub == 'x'", "other"),
@@ -76,7 +76,7 @@ fn what_is_not_known_is_refused_even_where_it_is_not_reached() {
 }
 
 #[test]
-fn what_is_made_to_exhaust_is_refused() {
+fn expressions_that_exhaust_resources_are_refused() {
     for (text, n) in [("(", 3_000), ("[", 3_000), ("!", 3_000), ("-", 3_000), ("true?", 500), ("a.b(", 1_000)]
     {
         assert!(Expression::parse(&text.repeat(n), DIALECT).is_err(), "{text}");

@@ -1,4 +1,4 @@
-//! Providers, evaluated as Google's token service does.
+//! Evaluates providers as Google's token service does.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use crate::trust_documents::token::TokenClaims;
 use crate::trust_documents::verdict::{Condition, Holds, NOTHING, Verdict};
 
 impl GoogleProvider {
+    /// Whether the provider accepts the token: issuer, audience, attribute mapping, then attribute condition.
     pub fn evaluate(&self, token: &TokenClaims) -> Verdict {
         let mut conditions = Vec::new();
         if let Some(issuer) = &self.issuer {
@@ -40,7 +41,7 @@ impl GoogleProvider {
                 }
             }
         }
-        // What follows from a mapping that is not known is not known either.
+        // An unknown mapping makes everything that depends on it unknown.
         if unknown.is_none() || google.contains_key("subject") {
             conditions.push(subject(google.get("subject")));
         }
@@ -48,7 +49,7 @@ impl GoogleProvider {
         if bytes > MAX_MAPPED_BYTES {
             conditions.push(Condition::new(
                 "mapped attributes",
-                format!("{MAX_MAPPED_BYTES} bytes at most"),
+                format!("at most {MAX_MAPPED_BYTES} bytes"),
                 bytes.to_string(),
                 Holds::No,
             ));
@@ -74,7 +75,7 @@ impl GoogleProvider {
     }
 }
 
-/// The subject of the identity in the pool.
+/// The subject of the pool's identity.
 fn subject(mapped: Option<&Value>) -> Condition {
     let expected = format!("a text of at most {MAX_SUBJECT_BYTES} bytes");
     match mapped {
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_subject_has_127_bytes() {
+    fn the_subject_has_at_most_127_bytes() {
         let mapping = json!({"google.subject": "assertion.sub"});
         assert_eq!(accepts(&mapping, "true", &"a".repeat(127)), Holds::Yes);
         assert_eq!(accepts(&mapping, "true", &"a".repeat(128)), Holds::No);
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn mapping_comes_before_the_condition() {
+    fn the_mapping_is_evaluated_before_the_condition() {
         let mapping = json!({"google.subject": "assertion.sub", "attribute.project": "assertion.project"});
         assert_eq!(
             accepts(&mapping, "attribute.project == 'web' && google.subject.startsWith('a:')", "a:b"),
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_evaluated_is_unknown_also_where_it_is_mapped() {
+    fn an_unsupported_mapping_makes_the_verdict_unknown() {
         let unread = r"assertion.sub.matches('^\\Qa\\E$')";
         assert_eq!(accepts(&json!({"google.subject": "assertion.sub"}), unread, "a"), Holds::Unknown);
         let mapping =

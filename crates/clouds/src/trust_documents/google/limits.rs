@@ -1,4 +1,4 @@
-//! Limits of workload identity pool providers.
+//! Google's limits on workload identity pool providers.
 
 pub(super) const MAX_SUBJECT_BYTES: usize = 127;
 pub(super) const MAX_CONDITION_CHARS: usize = 4_096;

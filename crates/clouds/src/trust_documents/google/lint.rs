@@ -1,4 +1,4 @@
-//! What is risky or useless in a provider.
+//! Risky or useless parts of a provider.
 
 use super::limits::{MAX_ATTRIBUTES, MAX_AUDIENCE_CHARS, MAX_AUDIENCES};
 use super::provider::{GoogleProvider, SUBJECT};
@@ -6,13 +6,14 @@ use crate::trust_documents::expression::reads;
 use crate::trust_documents::lint::Finding;
 
 impl GoogleProvider {
+    /// Risky or useless parts of the provider, whatever the token.
     pub fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         let names = |name: &str| self.mapping.iter().any(|(mapped, _)| mapped == name);
         if !names(SUBJECT) {
             found.push(Finding::problem(
                 "subject_missing",
-                "nothing is mapped to google.subject, which Google requires",
+                "google.subject is not mapped, but Google requires it",
             ));
         }
         match &self.condition {
@@ -23,13 +24,13 @@ impl GoogleProvider {
             Some(condition) => {
                 let text = condition.text();
                 if !["sub", "subject", "org", "org_id"].iter().any(|claim| reads(text, claim)) && !text.contains("attribute.") {
-                    found.push(Finding::warning("organization_missing", "the attributeCondition reads neither sub nor org: it may hold for other organizations of the issuer"));
+                    found.push(Finding::warning("organization_missing", "the attributeCondition reads neither sub nor org: it may also hold for other organizations of the issuer"));
                 }
                 if text.contains(".matches(") && !text.contains(".matches('^") && !text.contains(".matches(\"^") && !text.contains(".matches(r'^") {
-                    found.push(Finding::problem("unanchored", "`matches` looks anywhere in the text: begin the pattern with ^ and end it with $"));
+                    found.push(Finding::problem("unanchored", "`matches` finds the pattern anywhere in the text: begin it with ^ and end it with $"));
                 }
                 if let Some(prefix) = open_prefix(text) {
-                    found.push(Finding::problem("wildcard_within_name", format!("`startsWith` with `{prefix}`, which does not end in a separator: longer names match, too")));
+                    found.push(Finding::problem("wildcard_within_name", format!("`startsWith` with `{prefix}`, which does not end in a separator: it also matches longer names")));
                 }
             }
         }
@@ -38,12 +39,15 @@ impl GoogleProvider {
         {
             found.push(Finding::problem(
                 "audiences",
-                format!("Google takes {MAX_AUDIENCES} audiences of {MAX_AUDIENCE_CHARS} characters"),
+                format!("Google accepts at most {MAX_AUDIENCES} audiences of at most {MAX_AUDIENCE_CHARS} characters"),
             ));
         }
         let attributes = self.mapping.iter().filter(|(name, _)| name.starts_with("attribute."));
         if attributes.clone().count() > MAX_ATTRIBUTES {
-            found.push(Finding::problem("too_many", format!("Google takes {MAX_ATTRIBUTES} attributes")));
+            found.push(Finding::problem(
+                "too_many",
+                format!("Google accepts at most {MAX_ATTRIBUTES} attributes"),
+            ));
         }
         for (name, _) in attributes {
             let own = &name["attribute.".len()..];
@@ -51,7 +55,7 @@ impl GoogleProvider {
             if own.is_empty() || own.len() > 100 || !plain {
                 found.push(Finding::problem(
                     "name",
-                    format!("`{name}`: lower-case letters, digits and underscores, 100 at most"),
+                    format!("`{name}` is not a valid attribute: use at most 100 lower-case letters, digits and underscores"),
                 ));
             }
         }
@@ -80,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn every_trap_has_a_name() {
+    fn names_every_pitfall() {
         let mapping = json!({"google.subject": "assertion.sub"});
         let codes = |condition: &str| -> Vec<&'static str> {
             provider(&mapping, condition).findings().into_iter().map(|one| one.code).collect()

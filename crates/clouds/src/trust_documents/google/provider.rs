@@ -1,4 +1,4 @@
-//! A provider as Google shows it.
+//! Parses providers.
 
 use serde_json::Value;
 use thiserror::Error;
@@ -29,6 +29,7 @@ const CONDITION: Dialect = Dialect {
     max_chars: MAX_CONDITION_CHARS,
 };
 
+/// A workload identity pool provider for OpenID Connect.
 pub struct GoogleProvider {
     pub(super) issuer: Option<String>,
     pub(super) audiences: Vec<String>,
@@ -36,27 +37,28 @@ pub struct GoogleProvider {
     pub(super) condition: Option<Expression>,
 }
 
+/// Why a provider cannot be evaluated.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ProviderError {
-    #[error("it is no workload identity pool provider: {0}")]
+    #[error("not a valid workload identity pool provider: {0}")]
     Shape(String),
     #[error("{0}: {1}")]
     Expression(String, ExpressionError),
 }
 
 impl GoogleProvider {
-    /// What `gcloud iam workload-identity-pools providers describe --format=json` prints, or a mapping and a
-    /// condition alone.
+    /// Reads the output of `gcloud iam workload-identity-pools providers describe --format=json`, or an attribute
+    /// mapping and an attribute condition alone.
     pub fn parse(document: &Value) -> Result<Self, ProviderError> {
         let shape = |why: &str| ProviderError::Shape(why.to_owned());
         if document.get("saml").is_some() || document.get("aws").is_some() || document.get("x509").is_some() {
-            return Err(shape("it takes no OpenID Connect tokens"));
+            return Err(shape("not a provider for OpenID Connect"));
         }
         let oidc = document.get("oidc").unwrap_or(&Value::Null);
         let mapping = document.get("attributeMapping").and_then(Value::as_object);
-        let mapping = mapping.ok_or_else(|| shape("it has no attributeMapping"))?;
+        let mapping = mapping.ok_or_else(|| shape("attributeMapping is missing"))?;
         let mapping = mapping.iter().map(|(name, text)| {
-            let text = text.as_str().ok_or_else(|| shape("a mapping is no text"))?;
+            let text = text.as_str().ok_or_else(|| shape("a mapping is not a string"))?;
             let of = |error| ProviderError::Expression(format!("mapping of {name}"), error);
             Ok((name.clone(), Expression::parse(text, MAPPING).map_err(of)?))
         });
@@ -66,7 +68,7 @@ impl GoogleProvider {
         let mut audiences: Vec<String> = Vec::new();
         let allowed = oidc.get("allowedAudiences").and_then(Value::as_array).into_iter().flatten();
         audiences.extend(allowed.filter_map(Value::as_str).map(str::to_owned));
-        // The default, with and without the scheme.
+        // The default audience, with and without the scheme.
         if let (true, Some(name)) = (audiences.is_empty(), document.get("name").and_then(Value::as_str)) {
             audiences =
                 vec![format!("https://iam.googleapis.com/{name}"), format!("//iam.googleapis.com/{name}")];
@@ -84,6 +86,7 @@ impl GoogleProvider {
         self.issuer.is_some()
     }
 
+    /// The allowed audiences, or the defaults; empty if the provider has no name.
     pub fn audiences(&self) -> Vec<String> {
         self.audiences.clone()
     }

@@ -1,11 +1,10 @@
-//! An authentication configuration as an API server reads it.
+//! Parses authentication configurations.
 
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::trust_documents::expression::{Dialect, Expression, ExpressionError};
-use crate::trust_documents::verdict::NOTHING;
 
 const MAX_EXPRESSION_CHARS: usize = 8_192;
 
@@ -25,6 +24,7 @@ const CLAIMS: Dialect =
     Dialect { variables: &["claims"], functions: FUNCTIONS, max_chars: MAX_EXPRESSION_CHARS };
 const USER: Dialect = Dialect { variables: &["user"], functions: FUNCTIONS, max_chars: MAX_EXPRESSION_CHARS };
 
+/// The JWT authenticators of an API server.
 pub struct AuthenticationConfiguration(pub(super) Vec<Authenticator>);
 
 pub(super) struct Authenticator {
@@ -41,15 +41,16 @@ pub(super) enum ClaimRule {
     Expression(Expression),
 }
 
-/// Where a part of the user comes from.
+/// The source of a part of the user.
 pub(super) enum Mapped {
     Claim { claim: String, prefix: String },
     Expression(Expression),
 }
 
+/// Why a configuration cannot be evaluated.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigurationError {
-    #[error("it is no AuthenticationConfiguration: {0}")]
+    #[error("not a valid AuthenticationConfiguration: {0}")]
     Shape(String),
     #[error("{0}: {1}")]
     Expression(&'static str, ExpressionError),
@@ -117,6 +118,7 @@ struct WrittenExtra {
 }
 
 impl AuthenticationConfiguration {
+    /// Reads the document. Errors if it has no JWT authenticator, an unknown member or an invalid expression.
     pub fn parse(document: &Value) -> Result<Self, ConfigurationError> {
         let shape = |why: String| ConfigurationError::Shape(why);
         let written: Written =
@@ -127,6 +129,7 @@ impl AuthenticationConfiguration {
         written.jwt.into_iter().map(Authenticator::parse).collect::<Result<_, _>>().map(Self)
     }
 
+    /// The audiences of all authenticators.
     pub fn audiences(&self) -> Vec<String> {
         self.0.iter().flat_map(|one| one.audiences.clone()).collect()
     }
@@ -141,12 +144,12 @@ impl Authenticator {
                     parsed("claimValidationRules", &text, CLAIMS).map(ClaimRule::Expression)
                 }
                 _ => Err(ConfigurationError::Shape(
-                    "a claimValidationRule has a claim or an expression".to_owned(),
+                    "a claimValidationRule needs either a claim or an expression".to_owned(),
                 )),
             });
         let user_rules = written.user_validation_rules.into_iter().map(|rule| {
             let text = rule.expression.ok_or_else(|| {
-                ConfigurationError::Shape("a userValidationRule has an expression".to_owned())
+                ConfigurationError::Shape("a userValidationRule needs an expression".to_owned())
             })?;
             parsed("userValidationRules", &text, USER)
         });
@@ -178,15 +181,13 @@ impl WrittenMapping {
             (Some(claim), None) => {
                 let prefix = self.prefix.ok_or_else(|| {
                     ConfigurationError::Shape(format!(
-                        "the mapping of claim `{claim}` needs a prefix, if only an empty one"
+                        "the mapping of claim `{claim}` needs a prefix, which may be empty"
                     ))
                 })?;
                 Ok(Mapped::Claim { claim, prefix })
             }
             (None, Some(text)) => parsed("claimMappings", &text, CLAIMS).map(Mapped::Expression),
-            _ => Err(ConfigurationError::Shape(format!(
-                "a mapping has a claim or an expression, and {NOTHING} is not one"
-            ))),
+            _ => Err(ConfigurationError::Shape("a mapping needs either a claim or an expression".to_owned())),
         }
     }
 }

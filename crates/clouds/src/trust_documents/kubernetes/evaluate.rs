@@ -1,4 +1,4 @@
-//! Authentication configurations, evaluated as an API server does.
+//! Evaluates authentication configurations as an API server does.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use crate::trust_documents::token::TokenClaims;
 use crate::trust_documents::verdict::{Condition, Holds, Verdict};
 
 impl AuthenticationConfiguration {
+    /// Whether one of the authenticators accepts the token.
     pub fn evaluate(&self, token: &TokenClaims) -> Verdict {
         Verdict::any(self.0.iter().map(|one| one.evaluate(token)).collect(), "a jwt authenticator")
     }
@@ -40,7 +41,7 @@ impl Authenticator {
         for (name, mapping) in &self.others {
             match mapping.value(token) {
                 Ok(value) => drop(user.insert(name.clone(), value)),
-                // Groups and uid by claim may be missing; an expression must come to a value.
+                // A claim for groups or uid may be missing, but an expression must have a value.
                 Err(_) if matches!(mapping, Mapped::Claim { .. }) => {}
                 Err(why) => {
                     conditions.push(why.condition(&format!("claimMappings.{name}"), "a value", &mut unknown));
@@ -49,7 +50,7 @@ impl Authenticator {
         }
         user.entry("groups").or_insert_with(|| json!([]));
         let variables = BTreeMap::from([("user", Value::Object(user))]);
-        // What follows from a mapping that is not known is not known either.
+        // An unknown mapping makes everything that depends on it unknown.
         let outcome = |rule: &Expression| match &unknown {
             Some(why) => Outcome::Unknown(why.clone()),
             None => rule.evaluate(&variables),
@@ -99,7 +100,7 @@ impl Mapped {
                     .filter_map(Value::as_str)
                     .map(|text| format!("{prefix}{text}"))
                     .collect()),
-                Some(_) => Err(NoValue::Refused(format!("the claim `{claim}` is no text"))),
+                Some(_) => Err(NoValue::Refused(format!("the claim `{claim}` is not a string"))),
                 None => Err(NoValue::Refused(format!("the token has no claim `{claim}`"))),
             },
             Self::Expression(expression) => {
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_evaluated_is_unknown_also_where_it_is_mapped() {
+    fn an_unsupported_mapping_makes_the_verdict_unknown() {
         let claims = json!({"iss": "https://i", "aud": "kubernetes", "sub": "a:b"});
         let token = TokenClaims::new(claims.as_object().unwrap().clone());
         let by_claim = json!({"claim": "sub", "prefix": "runmint:"});

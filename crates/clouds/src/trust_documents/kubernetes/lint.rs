@@ -1,4 +1,4 @@
-//! What is risky or useless in an authentication configuration.
+//! Risky or useless parts of an authentication configuration.
 
 use super::configuration::{AuthenticationConfiguration, Authenticator, ClaimRule, Mapped};
 use crate::trust_documents::lint::Finding;
@@ -6,12 +6,13 @@ use crate::trust_documents::lint::Finding;
 const MAX_AUTHENTICATORS: usize = 64;
 
 impl AuthenticationConfiguration {
+    /// Risky or useless parts of the configuration, whatever the token.
     pub fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         if self.0.len() > MAX_AUTHENTICATORS {
             found.push(Finding::problem(
                 "too_many",
-                format!("an API server takes {MAX_AUTHENTICATORS} authenticators"),
+                format!("an API server accepts at most {MAX_AUTHENTICATORS} authenticators"),
             ));
         }
         for (index, one) in self.0.iter().enumerate() {
@@ -47,7 +48,7 @@ impl Authenticator {
             let ClaimRule::Expression(expression) = rule else { continue };
             let text = expression.text();
             if text.contains(".matches(") && !text.contains(".matches('^") && !text.contains(".matches(\"^") {
-                found.push(Finding::problem("unanchored", format!("{issuer}: `matches` looks anywhere in the text: begin the pattern with ^ and end it with $")));
+                found.push(Finding::problem("unanchored", format!("{issuer}: `matches` finds the pattern anywhere in the text: begin it with ^ and end it with $")));
             }
         }
         if self.audiences.is_empty() {
@@ -63,7 +64,9 @@ impl Authenticator {
         if !prefixed && self.user_rules.is_empty() {
             found.push(Finding::warning(
                 "username_without_prefix",
-                format!("{issuer}: the username has no prefix of its own, so that a token could name a user of another kind"),
+                format!(
+                    "{issuer}: the username has no prefix: a token could name a user from another source"
+                ),
             ));
         }
         found
@@ -86,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn every_trap_has_a_name() {
+    fn names_every_pitfall() {
         let sub = json!([{"claim": "sub", "requiredValue": "a"}]);
         let prefixed = json!({"claim": "sub", "prefix": "runmint:"});
         let codes = |one: AuthenticationConfiguration| {

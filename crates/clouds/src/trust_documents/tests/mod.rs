@@ -1,4 +1,4 @@
-//! What is written accepts the runs that it was written for, and nobody else: for every kind of document.
+//! Every kind of document accepts exactly the runs that it was written for.
 
 mod subject_forms;
 
@@ -61,7 +61,7 @@ fn grant(project: Option<&str>, stacks: &[&str], operations: &[&str]) -> Grant {
     }
 }
 
-/// The document of each kind, with its name; Azure's only where it can say it.
+/// The document of each kind with its name; Azure's only if it can express the grant.
 fn documents(grant: &Grant) -> Vec<(&'static str, Value)> {
     let aws = AwsTarget {
         account: "111122223333".into(),
@@ -94,7 +94,7 @@ fn documents(grant: &Grant) -> Vec<(&'static str, Value)> {
 }
 
 #[test]
-fn terraform_takes_a_service_account_from_nobody() {
+fn terraform_keeps_other_members_of_a_service_account() {
     let google = GoogleTarget {
         project_number: "1".into(),
         pool: "p".into(),
@@ -109,7 +109,7 @@ fn terraform_takes_a_service_account_from_nobody() {
     );
 }
 
-/// Names over the characters that could confuse, and others.
+/// Names of ordinary and of troublesome characters.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-c]{1,3}",
@@ -129,7 +129,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn a_document_accepts_its_runs_and_none_that_differs_in_what_is_fixed(
+    fn a_document_accepts_exactly_the_runs_of_its_scope(
         project in name(), stack in name(), operation in operation(),
         other in (name(), name(), operation()),
         fix_stack in any::<bool>(), fix_operation in any::<bool>(),
@@ -159,7 +159,7 @@ proptest! {
             let mut of_another = claims("acme", &project, &stack, &operation);
             of_another.insert("aud".into(), "another".into());
             prop_assert_eq!(accepts(of_another), Holds::No, "{}", kind);
-            // The issuer of a Vault role stands in the configuration beside it.
+            // The configuration of the auth method names the issuer of a Vault role.
             if kind != "vault" {
                 let mut by_another = claims("acme", &project, &stack, &operation);
                 by_another.insert("iss".into(), "https://id.example.com/orgs/evil/oidc".into());
@@ -172,7 +172,7 @@ proptest! {
 }
 
 #[test]
-fn several_stacks_and_operations_are_all_of_their_pairs() {
+fn stacks_and_operations_are_combined() {
     let grant = grant(Some("website"), &["prod", "staging"], &["preview", "update"]);
     for (kind, document) in documents(&grant) {
         let found = TrustDocument::recognise(&document).unwrap();
@@ -186,7 +186,7 @@ fn several_stacks_and_operations_are_all_of_their_pairs() {
 }
 
 #[test]
-fn azure_is_told_which_stacks_and_at_most_twenty() {
+fn azure_needs_every_attribute_and_at_most_twenty_credentials() {
     let azure = AzureTarget { owner: None };
     let open = azure.json(&grant(Some("website"), &["prod"], &[])).unwrap_err();
     assert!(open.to_string().contains("--operation"), "{open}");

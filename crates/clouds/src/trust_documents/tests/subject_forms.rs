@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_subject_without_operation_needs_no_operation_and_cannot_fix_one() {
+fn a_subject_without_operation_needs_none_and_cannot_fix_one() {
     let short = |operation: &'static str| {
         let mut claims = claims("acme", ASKED_PROJECT, ASKED_STACK, operation);
         claims.insert("sub".into(), format!("r:acme:{ASKED_PROJECT}:{ASKED_STACK}").into());
@@ -15,7 +15,7 @@ fn a_subject_without_operation_needs_no_operation_and_cannot_fix_one() {
     assert_eq!(azure[0]["subject"], "r:acme:website:prod");
     grant.scope.operations = vec!["update".to_owned()];
     assert_eq!(AzureTarget { owner: None }.json(&grant), Err(GrantError::NotInSubject("operation", "Azure")));
-    // Expressions read other claims, too.
+    // Expressions also read other claims.
     let google = GoogleTarget {
         project_number: "1".into(),
         pool: "p".into(),
@@ -26,7 +26,7 @@ fn a_subject_without_operation_needs_no_operation_and_cannot_fix_one() {
     assert_eq!(condition, "assertion.sub == 'r:acme:website:prod' && assertion.operation in ['update']");
 }
 
-/// The form of an audience whose subjects tell reading from writing, and no operation.
+/// The form of an audience whose subjects contain the scope instead of the operation.
 fn by_scope() -> SubjectForm {
     let short = |operation: &'static str| {
         let mut claims = claims("acme", ASKED_PROJECT, ASKED_STACK, operation);
@@ -44,7 +44,7 @@ fn azure_subjects(grant: &Grant) -> Vec<String> {
 }
 
 #[test]
-fn a_subject_with_the_kind_of_operation_is_written_for_each_kind_or_for_that_of_the_named() {
+fn a_subject_with_the_scope_is_written_for_each_scope_or_for_that_of_the_operation() {
     let mut grant = grant(Some("website"), &["prod"], &[]);
     grant.form = by_scope();
     let (read, write) = ("r:acme:website:prod:scope:read", "r:acme:website:prod:scope:write");
@@ -83,12 +83,15 @@ fn both_forms_of_a_migration_are_trusted_and_keep_their_names() {
     let together = azure(&both);
     both.other_form = None;
     let alone = azure(&both);
-    assert_eq!(alone[0]["name"], together[0]["name"], "the other one goes, this one stays as it is");
+    assert_eq!(
+        alone[0]["name"], together[0]["name"],
+        "removing the other form does not rename this credential"
+    );
     assert_ne!(together[0]["name"], together[1]["name"]);
 }
 
 #[test]
-fn google_is_given_a_claim_that_the_tokens_have() {
+fn google_gets_a_claim_that_tokens_have() {
     let google = GoogleTarget {
         project_number: "1".into(),
         pool: "p".into(),
@@ -107,7 +110,7 @@ fn google_is_given_a_claim_that_the_tokens_have() {
     assert_eq!(subject(&grant).unwrap(), "assertion.sub");
     grant.form.max_bytes = None;
     (grant.scope.stacks, grant.scope.operations) = (vec!["prod".to_owned()], vec!["update".to_owned()]);
-    assert_eq!(subject(&grant).unwrap(), "assertion.sub", "it is known to fit");
+    assert_eq!(subject(&grant).unwrap(), "assertion.sub", "the subject is known to fit");
     grant.form.org = false;
     assert!(!google.json(&grant).unwrap()["attributeMapping"].to_string().contains("assertion.org"));
 }

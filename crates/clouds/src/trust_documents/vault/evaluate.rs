@@ -1,4 +1,4 @@
-//! Roles, evaluated as Vault does.
+//! Evaluates roles as Vault does.
 
 use serde_json::Value;
 
@@ -8,6 +8,7 @@ use crate::trust_documents::verdict::{Condition, Holds, NOTHING, Verdict, one_of
 use crate::trust_documents::wildcard::Wildcard;
 
 impl VaultRole {
+    /// Whether a token can log in with the role.
     pub fn evaluate(&self, token: &TokenClaims) -> Verdict {
         let mut conditions = Vec::new();
         if let Some(issuer) = &self.issuer {
@@ -34,13 +35,13 @@ impl VaultRole {
             conditions.push(Condition::unknown(
                 "token_bound_cidrs",
                 expected,
-                "it depends on the caller's address",
+                "depends on the caller's address",
             ));
         }
         Verdict::all("role", conditions)
     }
 
-    /// A token with an audience is refused by a role without any.
+    /// A role without audiences refuses a token with one.
     fn audience(&self, token: &TokenClaims) -> Option<Condition> {
         let found = token.audiences();
         match (self.bound_audiences.is_empty(), found.is_empty()) {

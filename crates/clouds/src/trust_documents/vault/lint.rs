@@ -1,4 +1,4 @@
-//! What is risky or useless in a role.
+//! Risky or useless parts of a role.
 
 use serde_json::Value;
 
@@ -7,21 +7,22 @@ use crate::trust_documents::lint::Finding;
 use crate::trust_documents::wildcard::Wildcard;
 
 impl VaultRole {
+    /// Risky or useless parts of the role, whatever the token.
     pub fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         let sub = self.bound_claims.get("sub").map(several).unwrap_or_default();
         let subjects: Vec<&str> = sub.into_iter().filter_map(Value::as_str).collect();
         if self.bound_subject.is_none() && subjects.is_empty() {
             found.push(if self.bound_claims.is_empty() {
-                Finding::problem("subject_missing", "neither bound_subject nor bound_claims: every run of every organization of the issuer may log in")
+                Finding::problem("subject_missing", "neither bound_subject nor bound_claims is set: every run of every organization of the issuer may log in")
             } else {
-                Finding::warning("subject_missing", "no condition on `sub`: other claims do not tell which service a run belongs to")
+                Finding::warning("subject_missing", "no condition on `sub`: other claims do not identify the service of a run")
             });
         }
         if self.bound_audiences.is_empty() {
             found.push(Finding::problem(
                 "audience_missing",
-                "no bound_audiences: Vault refuses every token that has an `aud`, and ours all have",
+                "bound_audiences is missing: Vault then refuses every token with an `aud`, which all tokens of runmint have",
             ));
         }
         for text in subjects {
@@ -29,20 +30,20 @@ impl VaultRole {
             if self.globs && pattern.opens_organization() && !pattern.is_anything() {
                 found.push(Finding::problem(
                     "any_organization",
-                    format!("`{text}` has a star at or before the organization, so that others fit, too"),
+                    format!("`{text}` has a wildcard at or before the organization: it also matches other organizations"),
                 ));
             }
             match (self.globs, pattern.is_exact()) {
                 (true, false) if pattern.is_anything() => {
-                    found.push(Finding::problem("any_subject", format!("`{text}` is every subject of the issuer")));
+                    found.push(Finding::problem("any_subject", format!("`{text}` matches every subject of the issuer")));
                 }
                 (true, false) if pattern.star_within_a_component() => found.push(Finding::problem(
                     "wildcard_within_name",
-                    format!("`{text}` has a star that does not stand right after a separator, so that longer names match, too"),
+                    format!("`{text}` has a wildcard in the middle of a name: it also matches longer names"),
                 )),
                 (false, false) => found.push(Finding::problem(
                     "wildcard_taken_literally",
-                    format!("without bound_claims_type glob the star in `{text}` is itself, which no subject has: nothing matches"),
+                    format!("without bound_claims_type glob, Vault takes the star in `{text}` literally, and no subject contains it: nothing matches"),
                 )),
                 _ => {}
             }
@@ -50,7 +51,7 @@ impl VaultRole {
         if self.bound_subject.as_deref().is_some_and(|subject| subject.contains('*')) {
             found.push(Finding::problem(
                 "wildcard_taken_literally",
-                "bound_subject has no wildcards, and no subject has a star: nothing matches",
+                "bound_subject takes the star literally, and no subject contains it: nothing matches",
             ));
         }
         let raw = |name: &&String| self.globs && !matches!(name.as_str(), "sub" | "iss");
@@ -64,7 +65,7 @@ impl VaultRole {
                 .any(|text| text.contains('*'))
         };
         for name in self.bound_claims.keys().filter(raw).filter(starred) {
-            found.push(Finding::warning("wildcard_in_claim", format!("`{name}` is compared as a glob: its values may hold any character, separators too, unlike the parts of `sub`")));
+            found.push(Finding::warning("wildcard_in_claim", format!("`{name}` is compared as a glob, but its values may contain any character, even separators, unlike the parts of `sub`")));
         }
         found
     }
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_trap_has_a_name() {
+    fn names_every_pitfall() {
         let codes = |role: Value| -> Vec<&'static str> {
             let mut whole = json!({"user_claim": "sub", "bound_audiences": ["vault"]});
             whole.as_object_mut().unwrap().extend(role.as_object().unwrap().clone());

@@ -1,10 +1,11 @@
-//! A role as it is written, or as Vault shows it.
+//! Parses roles.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::trust_documents::wildcard::Wildcard;
 
+/// A role of the JWT auth method.
 #[derive(Clone, Debug)]
 pub struct VaultRole {
     pub(super) bound_audiences: Vec<String>,
@@ -14,29 +15,30 @@ pub struct VaultRole {
     pub(super) user_claim: String,
     pub(super) groups_claim: Option<String>,
     pub(super) token_bound_cidrs: Vec<String>,
-    /// Of the auth method's configuration, where that stands beside the role.
+    /// From the auth method's configuration, if the document includes it.
     pub(super) issuer: Option<String>,
 }
 
+/// Why a role cannot be evaluated.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum RoleError {
-    #[error("it is no role of the JWT auth method: {0}")]
+    #[error("not a valid role of the JWT auth method: {0}")]
     Shape(String),
-    #[error("`{0}` is not evaluated here")]
+    #[error("`{0}` is not supported")]
     Unsupported(&'static str),
 }
 
 impl VaultRole {
-    /// A role, as written or as `vault read -format=json` shows it.
+    /// Reads a role, or the output of `vault read -format=json`.
     pub fn parse(document: &Value) -> Result<Self, RoleError> {
         let role = document.get("data").unwrap_or(document);
-        let Some(role) = role.as_object() else { return Err(RoleError::Shape("it is no object".to_owned())) };
+        let Some(role) = role.as_object() else { return Err(RoleError::Shape("not an object".to_owned())) };
         let text = |name: &str| {
             role.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
         };
         if text("role_type").is_some_and(|kind| kind != "jwt") {
             return Err(RoleError::Shape(
-                "its role_type is not `jwt`: people log in by it, not runs".to_owned(),
+                "role_type is not `jwt`: such a role is for interactive logins".to_owned(),
             ));
         }
         if role.get("user_claim_json_pointer") == Some(&Value::Bool(true)) {
@@ -46,13 +48,15 @@ impl VaultRole {
             None | Some("string") => false,
             Some("glob") => true,
             Some(other) => {
-                return Err(RoleError::Shape(format!("bound_claims_type is string or glob, not `{other}`")));
+                return Err(RoleError::Shape(format!(
+                    "bound_claims_type must be string or glob, not `{other}`"
+                )));
             }
         };
         let bound_claims = match role.get("bound_claims") {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(claims)) => claims.clone(),
-            Some(_) => return Err(RoleError::Shape("bound_claims is no object".to_owned())),
+            Some(_) => return Err(RoleError::Shape("bound_claims is not an object".to_owned())),
         };
         Ok(Self {
             bound_audiences: texts(role.get("bound_audiences")),
@@ -60,7 +64,7 @@ impl VaultRole {
             bound_claims,
             globs,
             user_claim: text("user_claim")
-                .ok_or_else(|| RoleError::Shape("it has no user_claim".to_owned()))?,
+                .ok_or_else(|| RoleError::Shape("user_claim is missing".to_owned()))?,
             groups_claim: text("groups_claim"),
             token_bound_cidrs: texts(role.get("token_bound_cidrs")),
             issuer: text("bound_issuer").or_else(|| text("oidc_discovery_url")),
@@ -71,11 +75,12 @@ impl VaultRole {
         self.issuer.is_some()
     }
 
+    /// `bound_audiences`
     pub fn audiences(&self) -> Vec<String> {
         self.bound_audiences.clone()
     }
 
-    /// What subjects may look like, as written and as read.
+    /// The patterns for subjects, as text and parsed.
     pub(in crate::trust_documents) fn subject_patterns(&self) -> Vec<(String, Wildcard)> {
         let subjects = self.bound_claims.get("sub").filter(|_| self.globs).map(several).unwrap_or_default();
         let texts = subjects.into_iter().filter_map(Value::as_str);
@@ -90,7 +95,7 @@ pub(super) fn several(value: &Value) -> Vec<&Value> {
     }
 }
 
-/// Vault takes a list, or a text with commas.
+/// Vault accepts a list, or a string with commas.
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(text)) => {

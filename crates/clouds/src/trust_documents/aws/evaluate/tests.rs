@@ -39,7 +39,7 @@ fn operators_hold_as_iam_documents_them() {
         (one("StringNotEquals", "sub", json!("x")), &token, Yes),
         (one("StringNotEquals", "sub", json!(["x", "org:acme:stack:prod"])), &token, No),
         (one("StringNotLike", "sub", json!("org:*")), &token, No),
-        // A key that is not there.
+        // A missing key.
         (one("StringEquals", "sub", json!("x")), &without, No),
         (one("StringEqualsIfExists", "sub", json!("x")), &without, Yes),
         (one("StringEqualsIfExists", "sub", json!("x")), &token, No),
@@ -52,7 +52,7 @@ fn operators_hold_as_iam_documents_them() {
         (one("Null", "sub", json!("true")), &without, Yes),
         (one("Null", "sub", json!(false)), &token, Yes),
         (one("Null", "sub", json!("true")), &token, No),
-        // Claims that AWS does not read, and keys of others.
+        // Claims that AWS does not read, and keys of other providers.
         (one("StringEquals", "project", json!("website")), &json!({"sub": "x", "project": "website"}), No),
         (json!({"StringEquals": {"id.example.com:sub": "org:acme:stack:prod"}}), &token, No),
         (json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}), &token, Unknown),
@@ -90,7 +90,7 @@ fn tags_and_source_identities_need_actions_of_their_own() {
 }
 
 #[test]
-fn a_deny_beats_every_allow() {
+fn a_deny_overrides_every_allow() {
     let statement = |effect: &str, condition: Value| json!({"Effect": effect, "Action": "*", "Principal": "*", "Condition": condition});
     let policy = json!({"Version": "2012-10-17", "Statement": [
         statement("Allow", json!({})), statement("Deny", json!({"StringLike": {"i:sub": "*:stack:prod"}}))]});
@@ -104,7 +104,7 @@ fn a_deny_beats_every_allow() {
 }
 
 #[test]
-fn everybody_can_be_written_in_two_ways() {
+fn any_principal_has_two_spellings() {
     let token = TokenClaims::new(json!({"iss": "https://i", "sub": "a"}).as_object().unwrap().clone());
     let statement =
         |effect: &str, principal: &Value| json!({"Effect": effect, "Action": "*", "Principal": principal});
@@ -136,7 +136,7 @@ fn actions_have_both_wildcards() {
 }
 
 #[test]
-fn what_is_not_evaluated_is_refused_and_never_taken_for_false() {
+fn unsupported_elements_are_refused_and_never_count_as_false() {
     for (member, value) in [
         ("NotAction", json!("x")),
         ("NotPrincipal", json!("*")),

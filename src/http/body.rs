@@ -17,7 +17,7 @@ use url::form_urlencoded;
 use super::Api;
 use super::problem::Problem;
 use crate::api::problem::ProblemType;
-use crate::trust::object_of;
+use runmint_json::object_of;
 
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
@@ -62,7 +62,7 @@ fn fields_of_form(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
     let mut fields = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(bytes) {
         if fields.insert(name.to_string(), value.into_owned()).is_some() {
-            return Err(format!("`{name}` occurs twice"));
+            return Err(format!("`{name}` appears twice"));
         }
     }
     Ok(fields)

@@ -15,7 +15,6 @@ use crate::api::oauth::{
     self as wire, AnsweredTokenType, ExchangeErrorCode as Code, ExchangeRefusalReason as Reason, ID_TOKEN,
     TOKEN_EXCHANGE, TokenAnswer,
 };
-use crate::api::unique_map;
 use crate::flows::exchange_token::{Exchanged, Gain, TokenRequest, exchange_token};
 use crate::flows::principals::is_name;
 use crate::flows::start_run::StartedRun;
@@ -144,7 +143,7 @@ fn asked_for(requested: &str, scope: &str) -> Result<(Asked, &'static str), Toke
 
 fn attributes_of(text: &str) -> Result<BTreeMap<String, String>, TokenRefusal> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let attributes = unique_map(&mut json).and_then(|map| json.end().map(|()| map));
+    let attributes = runmint_json::unique(&mut json).and_then(|map| json.end().map(|()| map));
     attributes
         .map_err(|error| TokenRefusal::form(format!("attributes must be a JSON object of strings: {error}")))
 }

@@ -23,7 +23,7 @@ impl Query {
                 )));
             }
             if pairs.iter().any(|(seen, _)| *seen == name) {
-                return Err(Problem::bad_request(format!("Query parameter `{name}` occurs twice.")));
+                return Err(Problem::bad_request(format!("Query parameter `{name}` appears twice.")));
             }
             pairs.push((name.into_owned(), value.into_owned()));
         }

@@ -1,11 +1,12 @@
 //! Exchanging tokens of foreign issuers for our tokens, where policies allow it.
 
+use insta::assert_snapshot;
 use runmint::clock::Clock;
 use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::harness::{Answer, Engine, Setup, TestApp, on_both_engines};
+use crate::harness::{Answer, Engine, Setup, TestApp, on_both_engines, verify};
 
 on_both_engines![
     Scene:
@@ -116,9 +117,7 @@ async fn a_token_of_another_runmint_becomes_an_access_token_and_starts_a_run(sce
     let run = app.post(access_token, "/api/orgs/acme/runs", &body).await.ok();
     let id_token = app.mint(&run, "").await;
     let set = serde_json::from_value(app.get("", "/oidc/.well-known/jwks").await.ok()).unwrap();
-    let verified =
-        UnverifiedToken::parse(&id_token).unwrap().verify(&set, &app.issuer, app.clock.now()).unwrap();
-    let claims = verified.claims();
+    let claims = verify(&id_token, &set, &app.issuer, app.clock.now()).unwrap();
     assert_eq!(claims["act"]["iss"], scene.foreign.issuer);
     assert_eq!((&claims["act"]["sub"], &claims["actor"]), (&json!(subject), &json!(subject)));
     assert_eq!(claims["act"]["jti"], user["origin"]["jti"]);
@@ -251,7 +250,7 @@ async fn a_platform_token_starts_a_run_and_gets_its_id_token_at_once(scene: Scen
         json!([allow(json!({"tokenType": "run", "run": run}))])
     };
     let detail = scene.policies(grant(json!({"choose": "any"}))).await.problem(422, "invalid-input");
-    assert!(detail.contains("project") && detail.contains("subject"), "{detail}");
+    assert_snapshot!(detail, @"Policies[0]: run: attribute `project` reaches the subject, so that the caller must not choose it: take it from a `claim`, or give its `value`.");
     scene.policies(grant(json!({"claim": "project"}))).await.ok();
     let asked = [
         ("requested_token_type", ID_TOKEN),

@@ -10,18 +10,16 @@ use jsonwebtoken::jwk::JwkSet;
 use runmint::app::App;
 use runmint::clock::Clock;
 use runmint::domain::signing_key::Revocation;
-use runmint::entropy::SystemEntropy;
 use runmint::flows::load_keys::load_keys;
 use runmint::flows::refresh_keys::{keys_to_sign_with, refresh};
 use runmint::flows::reseal_keys::reseal_keys;
 use runmint::flows::rotate_keys::look_after_keys;
 use runmint::store::Store;
 use runmint::store::time::Weather;
-use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{ManualClock, SharedKeys, TestApp, on_both_engines, sealing_key_text};
+use crate::harness::{ManualClock, SharedKeys, TestApp, on_both_engines, sealing_key_text, verify};
 
 on_both_engines![
     a_key_takes_over_when_it_is_due_and_every_token_stays_valid,
@@ -94,7 +92,7 @@ fn kid_of(token: &str) -> String {
 }
 
 fn verifies(app: &TestApp, token: &str, set: &JwkSet) -> bool {
-    UnverifiedToken::parse(token).unwrap().verify(set, &app.issuer, app.clock.now()).is_ok()
+    verify(token, set, &app.issuer, app.clock.now()).is_ok()
 }
 
 async fn mint(app: &TestApp) -> String {
@@ -111,7 +109,7 @@ async fn another_process(app: &TestApp, clock: Arc<ManualClock>) -> App {
     let settings = app.settings();
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
-    App::new(&settings, store, stores, Vec::new(), clock, Arc::new(SystemEntropy::new()))
+    App::new(&settings, store, stores, Vec::new(), clock, app.entropy.clone())
 }
 
 fn same_clock(app: &TestApp) -> Arc<ManualClock> {
@@ -361,8 +359,7 @@ async fn a_process_that_sleeps_after_the_record_sends_no_token_of_a_revoked_key(
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap();
     let store = store.with_clock(app.clock.clone()).with_weather(sleep.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
-    let other =
-        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    let other = App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone());
     refresh(&other).await.unwrap();
     let run = app.start_run(&json!({})).await;
     let (id, token) = (run["id"].as_str().unwrap(), run["request_token"].as_str().unwrap());
@@ -511,8 +508,7 @@ async fn tokens_stay_valid_when_settings_are_shortened(app: TestApp) {
     let settings = app.settings_with("keep_published = '75m'");
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
-    let other =
-        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    let other = App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone());
     app.clock.advance(SignedDuration::from_hours(2));
     look_after_keys(&other).await.unwrap();
     assert!(kids(&jwks(&app).await).contains(&kid_of(&old)), "by the settings that it signed under");
@@ -600,10 +596,10 @@ async fn an_organization_may_have_an_issuer_of_its_own(app: TestApp) {
     ] {
         let token = app.mint(&run, query).await;
         assert_eq!(jsonwebtoken::decode_header(&token).unwrap().alg, algorithm);
-        UnverifiedToken::parse(&token).unwrap().verify(&own, &issuer, app.clock.now()).unwrap();
+        verify(&token, &own, &issuer, app.clock.now()).unwrap();
         // Never the shared key, not even under its own name.
         assert!(!kids(&shared).contains(&kid_of(&token)));
-        assert!(UnverifiedToken::parse(&token).unwrap().verify(&own, &app.issuer, app.clock.now()).is_err());
+        assert!(verify(&token, &own, &app.issuer, app.clock.now()).is_err());
     }
     // Without its own keys no token is minted; no other key takes their place.
     app.database.execute("UPDATE signing_keys SET revoked_at = 1 WHERE issuer <> 'shared'").await;
@@ -643,8 +639,7 @@ async fn an_audience_may_use_es256(app: TestApp) {
     let settings = app.settings_with(config);
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
-    let other =
-        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    let other = App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone());
     look_after_keys(&other).await.unwrap();
     let run = app.start_run(&json!({"ttl_seconds": 86_400})).await;
     let mint = async |audience: Option<&str>| {
@@ -723,7 +718,7 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
         let store = Store::open(settings.exposed_database_url(), 2).await.unwrap();
         let store = store.with_clock(app.clock.clone()).with_weather(weather);
         let stores = SharedKeys::stores_from(primary, others, 6);
-        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()))
+        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone())
     };
     let both = [sealing_key_text()];
     let active = kid_in_state(&app, "active").await;

@@ -13,10 +13,9 @@ use runmint::signing::keyring::{IssuerId, RingId};
 use runmint::signing::sealing::{Purpose, SealingKey};
 use runmint::signing::signing_key::SigningKey;
 use runmint::store::Store;
-use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 
-use crate::harness::{SharedKeys, TestApp, on_both_engines, rsa_key, sealing_key_text};
+use crate::harness::{SharedKeys, TestApp, on_both_engines, rsa_key, sealing_key_text, verify};
 
 on_both_engines![
     private_keys_swapped_between_rows_do_not_open,
@@ -117,14 +116,7 @@ async fn another_process(app: &TestApp, sealing_key: &str, others: &[String]) ->
     let settings = app.settings();
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores(sealing_key, others);
-    App::new(
-        &settings,
-        store,
-        stores,
-        Vec::new(),
-        app.clock.clone(),
-        std::sync::Arc::new(SystemEntropy::new()),
-    )
+    App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone())
 }
 
 /// Asserts that loading fails in a starting process and names `kid`; a running process keeps its state, and
@@ -168,7 +160,7 @@ async fn private_keys_swapped_between_rows_do_not_open(app: TestApp) {
     set(&app, &active, "private_key", &format!("'{theirs}'")).await;
     refuses_to_load(&app, &active).await;
     let error = load_afresh(&app, &sealing_key_text(), &[]).await.unwrap_err().to_string();
-    assert!(error.contains("does not open"), "{error}");
+    assert!(error.contains("could not open signing key"), "{error}");
     set(&app, &active, "private_key", &format!("'{mine}'")).await;
     // The next key is also verified, not only on the day it begins to sign.
     set(&app, &next, "private_key", &format!("'{mine}'")).await;
@@ -437,7 +429,7 @@ async fn only_the_active_key_signs(app: TestApp) {
     assert_eq!(kid_of(&new), next);
     let jwks: JwkSet = serde_json::from_value(jwks(&app).await).unwrap();
     for token in [&old, &new] {
-        UnverifiedToken::parse(token).unwrap().verify(&jwks, &app.issuer, app.clock.now()).unwrap();
+        verify(token, &jwks, &app.issuer, app.clock.now()).unwrap();
     }
 
     // Without an active key nothing is signed, and the service says so.

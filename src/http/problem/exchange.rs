@@ -12,7 +12,7 @@ use crate::api::oauth::{ExchangeErrorCode as Code, ExchangeRefusal, ExchangeRefu
 use crate::flows::exchange_token::ExchangeError;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::start_run::StartRunError;
-use crate::trust::foreign_token::RefusalClass;
+use crate::trust::token::RefusalClass;
 
 pub enum TokenRefusal {
     Refused(ExchangeRefusal),

@@ -89,6 +89,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli/server",
         &[
+            "api",
             "app",
             "cli/api",
             "cli/terminal",
@@ -186,7 +187,9 @@ fn root() -> PathBuf {
 /// The source folder of each crate.
 fn crates() -> Vec<PathBuf> {
     let members = std::fs::read_dir(root().join("crates")).unwrap();
-    let members = members.map(|member| member.unwrap().path().join("src"));
+    // What tests share is not part of the house.
+    let members = members.map(|member| member.unwrap().path()).filter(|path| !path.ends_with("testing"));
+    let members = members.map(|path| path.join("src"));
     [root().join("src")].into_iter().chain(members).collect()
 }
 

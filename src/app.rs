@@ -66,6 +66,10 @@ pub struct Minting {
 
 impl App {
     /// Serves no keys yet: `flows::load_keys` puts some in service.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each part comes from a room of its own, and only launch and tests put them together"
+    )]
     pub fn new(
         settings: &Settings,
         store: Store,

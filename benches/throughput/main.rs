@@ -58,6 +58,7 @@ fn run(mode: Mode) -> Result<()> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the measurements of one run, in their order")]
 async fn measure(options: &Options) -> Result<Report> {
     let mut engines = Vec::new();
     for deployment in [Deployment::on_sqlite()?, Deployment::on_postgres(&options.postgres_url)?] {

@@ -42,7 +42,7 @@ pub struct Run {
     pub expires_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     #[serde(flatten)]
-    pub told: Told,
+    pub content: TokenContent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +56,7 @@ pub enum RunState {
 
 /// What a run's tokens say for the audience in question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Told {
+pub struct TokenContent {
     /// `None` where a token would be refused.
     pub subject: Option<String>,
     /// `None` where a token would be refused.
@@ -112,7 +112,7 @@ pub struct Preview {
     pub limits: Vec<Limit>,
     pub cloud: Map<String, Value>,
     #[serde(flatten)]
-    pub told: Told,
+    pub content: TokenContent,
 }
 
 /// One limit of one relying party.

@@ -28,6 +28,7 @@ pub enum PrincipalError {
     Store(#[from] StoreError),
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is a member of the new principal or says who creates it")]
 pub async fn create_principal(
     app: &App,
     organization: &Organization,

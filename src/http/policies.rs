@@ -64,7 +64,7 @@ pub async fn explain(
             token.unverified_claims().clone()
         }
         (None, Some(claims)) => claims,
-        _ => return Err(Problem::invalid_input("Give either `token` or `claims`.")),
+        _ => return Err(Problem::invalid_input("Send either `token` or `claims`.")),
     };
     let found = claims.get("aud").cloned().unwrap_or_default();
     let issuer_matches = claims.get("iss").is_some_and(|found| *found == issuer.url.as_str());

@@ -1,5 +1,6 @@
 //! Creating, listing, showing and revoking access tokens.
 
+use insta::assert_snapshot;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -27,28 +28,29 @@ async fn creating_a_token_shows_its_secret_once(app: TestApp) {
     let body =
         json!({"name": "deployments of the website ✓", "role": "orchestrator", "expires_in_seconds": 3600});
     let answer = app.post(&app.owner, TOKENS, &body).await;
-    assert_eq!(answer.status, 201);
+    assert_snapshot!(answer.shown(), @r#"
+    201 Created
+    content-type: application/json
+    location: http://127.0.0.1:8080/api/access-tokens/019b7ca9-8c88-78e8-aabd-f40060539017
+    cache-control: no-store
+    x-content-type-options: nosniff
+    {
+      "id": "019b7ca9-8c88-78e8-aabd-f40060539017",
+      "name": "deployments of the website ✓",
+      "role": "orchestrator",
+      "organization": "acme",
+      "holder": null,
+      "origin": null,
+      "created_at": "2026-01-02T03:04:05Z",
+      "expires_at": "2026-01-02T04:04:05Z",
+      "last_used_at": null,
+      "revoked_at": null,
+      "access_token": "rmat_5YCZ1Noau2EIJiaSWglOZEELQZFmm5ermtXomVgyRpZ14bSa5"
+    }
+    "#);
     let mut made = answer.json();
-    assert_eq!(answer.header("location"), format!("{}{}", app.base_url, path(&made)));
-    assert_eq!(answer.header("cache-control"), "no-store");
     let secret = made.as_object_mut().unwrap().remove("access_token").unwrap();
     let secret = secret.as_str().unwrap();
-    assert!(secret.len() == 54 && secret.starts_with("rmat_"));
-    assert_eq!(
-        made,
-        json!({
-            "id": made["id"],
-            "name": "deployments of the website ✓",
-            "role": "orchestrator",
-            "organization": "acme",
-            "holder": null,
-            "origin": null,
-            "created_at": "2026-01-02T03:04:05Z",
-            "expires_at": "2026-01-02T04:04:05Z",
-            "last_used_at": null,
-            "revoked_at": null,
-        })
-    );
     assert_eq!(app.get(&app.owner, &path(&made)).await.ok(), made);
     app.get(secret, "/api/orgs/acme/runs").await.ok();
     for path in [path(&made), TOKENS.to_owned()] {
@@ -61,28 +63,42 @@ async fn creating_a_token_shows_its_secret_once(app: TestApp) {
 
 async fn an_admin_token_belongs_to_no_organization(app: TestApp) {
     let answer = app.post(&app.admin, ADMIN_TOKENS, &json!({"name": "second"})).await;
-    assert_eq!(answer.status, 201);
+    assert_snapshot!(answer.shown(), @r#"
+    201 Created
+    content-type: application/json
+    location: http://127.0.0.1:8080/api/access-tokens/019b7ca9-8c88-78e8-aabd-f40060539017
+    cache-control: no-store
+    x-content-type-options: nosniff
+    {
+      "id": "019b7ca9-8c88-78e8-aabd-f40060539017",
+      "name": "second",
+      "role": "admin",
+      "organization": null,
+      "holder": null,
+      "origin": null,
+      "created_at": "2026-01-02T03:04:05Z",
+      "expires_at": null,
+      "last_used_at": null,
+      "revoked_at": null,
+      "access_token": "rmat_5YCZ1Noau2EIJiaSWglOZEELQZFmm5ermtXomVgyRpZ14bSa5"
+    }
+    "#);
     let made = answer.json();
-    assert_eq!(
-        made,
-        json!({
-            "id": made["id"],
-            "name": "second",
-            "role": "admin",
-            "organization": null,
-            "holder": null,
-            "origin": null,
-            "created_at": "2026-01-02T03:04:05Z",
-            "expires_at": null,
-            "last_used_at": null,
-            "revoked_at": null,
-            "access_token": made["access_token"],
-        })
-    );
     let second = made["access_token"].as_str().unwrap();
     app.post_ok(second, "/api/orgs", &json!({"name": "globex"})).await;
     let body = json!({"name": "a role of its own", "role": "owner"});
-    app.post(&app.admin, ADMIN_TOKENS, &body).await.problem(422, "invalid-input");
+    assert_snapshot!(app.post(&app.admin, ADMIN_TOKENS, &body).await.shown(), @r#"
+    422 Unprocessable Entity
+    content-type: application/problem+json
+    cache-control: no-store
+    x-content-type-options: nosniff
+    {
+      "type": "urn:runmint:problem:invalid-input",
+      "title": "Invalid input",
+      "status": 422,
+      "detail": "The body is not what is expected: unknown field `role`, expected `name` or `expires_in_seconds` at line 1 column 34."
+    }
+    "#);
 }
 
 async fn the_secret_is_stored_nowhere(app: TestApp) {
@@ -133,9 +149,10 @@ async fn refuses_an_invalid_token_request(app: TestApp) {
     for name in ["", "a\0", "a\n", "\u{1b}[31m", "\u{7f}", &long] {
         let body = json!({"name": name, "role": "viewer"});
         let detail = app.post(&app.owner, TOKENS, &body).await.problem(422, "invalid-input");
-        assert!(detail.contains("1 to 100 characters"), "{detail}");
+        assert_snapshot!(detail, @"Name has 1 to 100 characters, none of them a control character.");
         app.post(&app.admin, ADMIN_TOKENS, &json!({"name": name})).await.problem(422, "invalid-input");
     }
+    let mut details = Vec::new();
     for body in [
         json!({"name": "t"}),
         json!({"role": "viewer"}),
@@ -147,8 +164,17 @@ async fn refuses_an_invalid_token_request(app: TestApp) {
     ] {
         let request = app.http.post(format!("{}{TOKENS}", app.base_url)).bearer_auth(&app.owner).json(&body);
         let answer = crate::harness::Answer::read(request.send().await.unwrap()).await;
-        answer.problem(422, "invalid-input");
+        details.push(answer.problem(422, "invalid-input"));
     }
+    assert_snapshot!(details.join("\n"), @"
+    The body is not what is expected: missing field `role` at line 1 column 12.
+    The body is not what is expected: missing field `name` at line 1 column 17.
+    The body is not what is expected: invalid type: null, expected a string at line 1 column 12.
+    The body is not what is expected: unknown field `organization`, expected one of `name`, `role`, `expires_in_seconds` at line 1 column 42.
+    The body is not what is expected: unknown field `access_token`, expected one of `name`, `role`, `expires_in_seconds` at line 1 column 42.
+    The body is a JSON object.
+    The body is a JSON object.
+    ");
     let body = json!({"name": "é".repeat(100), "role": "viewer"});
     assert_eq!(app.post(&app.owner, TOKENS, &body).await.status, 201);
     assert_eq!(app.database.number("SELECT COUNT(*) FROM access_tokens").await, 5);
@@ -173,7 +199,7 @@ async fn an_expiry_is_between_a_minute_and_a_year_away(app: TestApp) {
     }
     let admin = json!({"name": "t", "expires_in_seconds": 59});
     let detail = app.post(&app.admin, ADMIN_TOKENS, &admin).await.problem(422, "invalid-input");
-    assert!(detail.contains("60 to 31536000"), "{detail}");
+    assert_snapshot!(detail, @"expires_in_seconds is 60 to 31536000, or absent for a token without an end.");
 }
 
 async fn revoking_is_final_and_repeatable(app: TestApp) {
@@ -188,9 +214,65 @@ async fn revoking_is_final_and_repeatable(app: TestApp) {
     }
     app.get(made["access_token"].as_str().unwrap(), "/api/orgs").await.problem(401, "unauthorized");
     // The token stays listed, so that operators can see what existed.
-    let list = app.get(&app.owner, TOKENS).await.ok();
-    assert_eq!(list["access_tokens"][0]["id"], made["id"]);
-    assert_eq!(list["access_tokens"][0]["revoked_at"], "2026-01-02T03:04:07Z");
+    assert_snapshot!(app.get(&app.owner, TOKENS).await.shown(), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+    x-content-type-options: nosniff
+    {
+      "access_tokens": [
+        {
+          "id": "019b7ca9-9070-78e8-aabd-f40060539017",
+          "name": "t",
+          "role": "viewer",
+          "organization": "acme",
+          "holder": null,
+          "origin": null,
+          "created_at": "2026-01-02T03:04:06Z",
+          "expires_at": null,
+          "last_used_at": null,
+          "revoked_at": "2026-01-02T03:04:07Z"
+        },
+        {
+          "id": "019b7ca9-8c88-7d8f-94d1-0efdf17eac06",
+          "name": "a test's owner",
+          "role": "owner",
+          "organization": "acme",
+          "holder": null,
+          "origin": null,
+          "created_at": "2026-01-02T03:04:05Z",
+          "expires_at": null,
+          "last_used_at": "2026-01-02T03:04:06Z",
+          "revoked_at": null
+        },
+        {
+          "id": "019b7ca9-8c88-7d2c-875a-68e2ac651ce0",
+          "name": "a test's orchestrator",
+          "role": "orchestrator",
+          "organization": "acme",
+          "holder": null,
+          "origin": null,
+          "created_at": "2026-01-02T03:04:05Z",
+          "expires_at": null,
+          "last_used_at": null,
+          "revoked_at": null
+        },
+        {
+          "id": "019b7ca9-8c88-7381-9059-bf1f823cb2ff",
+          "name": "a test's viewer",
+          "role": "viewer",
+          "organization": "acme",
+          "holder": null,
+          "origin": null,
+          "created_at": "2026-01-02T03:04:05Z",
+          "expires_at": null,
+          "last_used_at": null,
+          "revoked_at": null
+        }
+      ],
+      "next_cursor": null
+    }
+    "#);
     for id in ["01a1fdb7-5bf9-7f1c-8400-f05e3b351a57", "x", "%00"] {
         app.delete(&app.admin, &format!("{ADMIN_TOKENS}/{id}")).await.problem(404, "not-found");
     }

@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
+use insta::assert_snapshot;
 use runmint::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, Engine, Setup, TestApp, run, run_as};
+use crate::harness::{Ended, Engine, Setup, TestApp, run, run_as, shown_text};
 
 const ATTRIBUTES: [&str; 3] = ["project=website", "stack=it's prod", "operation=update"];
 
@@ -50,7 +51,7 @@ async fn a_run_gets_valid_tokens_until_it_is_finished() {
     let shown = run_as(&app, &app.viewer, &["run", "show", id, "--output", "json"]).await.json();
     assert_eq!(shown["attributes"]["stack"], "it's prod");
     let finished = run_as(&app, &app.orchestrator, &["run", "finish", id]).await.ok();
-    assert!(finished.contains("is finished"), "{finished}");
+    assert_snapshot!(shown_text(&finished), @"Run [uuid] is finished: it gets no more tokens. Tokens that it has work until they expire.");
     run(in_the_run, &ask, "").await.fails(1, "gets no more tokens");
     run_as(&app, &app.orchestrator, &["run", "cancel", id]).await.fails(1, "finished");
 }
@@ -59,7 +60,14 @@ async fn a_run_gets_valid_tokens_until_it_is_finished() {
 async fn a_shell_evaluates_the_environment_of_a_started_run() {
     let app = start().await;
     let started = start_run(&app, &[]).await;
-    assert!(started.stderr.contains("is active until"), "{}", started.stderr);
+    assert_snapshot!(shown_text(&started.stderr), @"
+    Run [uuid] is active until [time] (in 1 h).
+    subject  runmint:deploy:org:acme:project:website:stack:it's prod:operation:update:scope:write
+
+    Give the environment above to the runner. It contains the request token, which is shown only once.
+    In the run:  runmint id-token --audience AUDIENCE
+    At its end:  runmint run finish [uuid]
+    ");
     let script = r#"eval "$1"; printf '%s\n' "$RUNMINT_URL" "$ACTIONS_ID_TOKEN_REQUEST_TOKEN""#;
     let shell = Command::new("sh").args(["-c", script, "sh", &started.ok()]).output().unwrap();
     let lines = String::from_utf8(shell.stdout).unwrap();
@@ -89,7 +97,10 @@ async fn an_access_token_is_the_whole_standard_output_and_works_until_it_is_revo
     let secret = secret.trim_end();
     assert!(secret.starts_with("rmat_") && secret.len() == 54, "{secret}");
     assert!(told.contains("shown only once") && !told.contains(secret), "{told}");
-    assert!(run_as(&app, secret, &["org", "list"]).await.ok().contains("acme"));
+    assert_snapshot!(shown_text(&run_as(&app, secret, &["org", "list"]).await.ok()), @"
+    NAME  ID                                    CREATED
+    acme  [uuid]  [time]
+    ");
 
     let listed =
         run_as(&app, &app.owner, &["access-token", "list", "--org", "acme", "--output", "json"]).await;
@@ -112,7 +123,13 @@ async fn deleting_an_organization_requires_confirmation() {
     let app = start().await;
     run_as(&app, &app.admin, &["org", "create", "globex"]).await.ok();
     run_as(&app, &app.admin, &["org", "delete", "globex"]).await.fails(2, "add --yes");
-    assert!(run_as(&app, &app.admin, &["org", "show", "globex"]).await.ok().contains("globex"));
+    assert_snapshot!(shown_text(&run_as(&app, &app.admin, &["org", "show", "globex"]).await.ok()), @"
+    name       globex
+    id         [uuid]
+    created    [time]
+    issuer     http://127.0.0.1:8080/oidc
+    algorithm  RS256
+    ");
     run_as(&app, &app.admin, &["org", "delete", "globex", "--yes"]).await.ok();
     run_as(&app, &app.admin, &["org", "show", "globex"]).await.fails(1, "Not found");
     run_as(&app, &app.admin, &["org", "create", "globex"]).await.fails(1, "never handed out again");
@@ -136,7 +153,7 @@ async fn a_list_has_the_requested_length_whatever_the_page_size() {
     assert!(all["next_cursor"].is_null());
     assert_eq!(length(&list(&["--subject", "x&state=active"]).await), 0);
     let table = run_as(&app, &app.viewer, &["run", "list", "--org", "acme", "--limit", "1"]).await;
-    assert!(table.stderr.contains("There are more"), "{}", table.stderr);
+    assert_snapshot!(shown_text(&table.stderr), @"There are more: pass --limit N or --all.");
     assert_eq!(table.ok().lines().count(), 2);
 }
 
@@ -149,13 +166,61 @@ async fn a_preview_fails_exactly_when_registration_would() {
         run_as(&app, &app.viewer, &arguments).await
     };
     let kept = preview("website").await.ok();
-    assert!(kept.contains("runmint:deploy:org:acme:project:website:stack:prod"), "{kept}");
+    assert_snapshot!(shown_text(&kept), @r#"
+    subject (79 bytes)
+      runmint:deploy:org:acme:project:website:stack:prod:operation:update:scope:write
+
+    claims
+    {
+      "iss": "http://127.0.0.1:8080/oidc",
+      "aud": "acme",
+      "sub": "runmint:deploy:org:acme:project:website:stack:prod:operation:update:scope:write",
+      "org": "acme",
+      "org_id": "[uuid]",
+      "project": "website",
+      "stack": "prod",
+      "operation": "update",
+      "scope": "write"
+    }
+
+    limits
+      ok      runmint: subject, bytes                                        79 of 255
+      ok      google: google.subject, bytes                                  79 of 127
+      ok      aws: subject, characters                                       79 of 255
+      ok      azure: subject of a federated identity credential, characters  79 of 600
+      ok      google: audience, characters                                   4 of 256
+      broken  aws, azure, google: issuer is https
+                Clouds fetch discovery over https from outside; an http issuer on loopback is for trying things out.
+    "#);
     // 72 bytes without the project.
     let at_the_limit = preview(&"p".repeat(183)).await.ok();
-    assert!(
-        at_the_limit.contains("subject (255 bytes)") && at_the_limit.contains("broken"),
-        "{at_the_limit}"
-    );
+    assert_snapshot!(shown_text(&at_the_limit), @r#"
+    subject (255 bytes)
+      runmint:deploy:org:acme:project:ppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp:stack:prod:operation:update:scope:write
+
+    claims
+    {
+      "iss": "http://127.0.0.1:8080/oidc",
+      "aud": "acme",
+      "sub": "runmint:deploy:org:acme:project:ppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp:stack:prod:operation:update:scope:write",
+      "org": "acme",
+      "org_id": "[uuid]",
+      "project": "ppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp",
+      "stack": "prod",
+      "operation": "update",
+      "scope": "write"
+    }
+
+    limits
+      ok      runmint: subject, bytes                                        255 of 255
+      broken  google: google.subject, bytes                                  255 of 127
+                Map something shorter, e.g. google.subject = assertion.run_id, and compare the other claims in an attribute condition.
+      ok      aws: subject, characters                                       255 of 255
+      ok      azure: subject of a federated identity credential, characters  255 of 600
+      ok      google: audience, characters                                   4 of 256
+      broken  aws, azure, google: issuer is https
+                Clouds fetch discovery over https from outside; an http issuer on loopback is for trying things out.
+    "#);
     preview(&"p".repeat(184)).await.fails(1, "would be refused");
     preview("").await.fails(1, "Invalid input");
 }
@@ -247,7 +312,12 @@ async fn cloud_settings_are_shown_changed_and_passed_to_runs() {
     assert_eq!(as_owner(&["show"], "").await.ok(), "No cloud settings.\n");
     let settings = json!({"settings": [{"aws": {"roleArn": "arn:aws:iam::123456789012:role/website"}}]});
     let set = as_owner(&["set", "--file", "-"], &settings.to_string()).await.ok();
-    assert!(set.contains("version 1") && set.contains("role/website"), "{set}");
+    assert_snapshot!(shown_text(&set), @"
+    version 1, [time] (0 s ago)
+
+    PROJECT  STACK  OPERATION  CLOUD  AS
+    any      any    any        aws    arn:aws:iam::123456789012:role/website
+    ");
     // The shown document can be saved again once; afterwards its version is out of date.
     let shown = as_owner(&["show", "--output", "json"], "").await.ok();
     as_owner(&["set", "--file", "-"], &shown).await.ok();
@@ -257,9 +327,15 @@ async fn cloud_settings_are_shown_changed_and_passed_to_runs() {
         .fails(2, "not a JSON object with `settings`");
     as_owner(&["set", "--file", "-"], r#"{"settings": [{"aws": {}}]}"#).await.fails(1, "missing field");
     let exports = start_run(&app, &[]).await.ok();
-    let expected =
-        r#"export RUNMINT_CLOUD_SETTINGS='{"aws":{"roleArn":"arn:aws:iam::123456789012:role/website"}}'"#;
-    assert!(exports.contains(expected), "{exports}");
+    assert_snapshot!(shown_text(&exports), @r#"
+    export ACTIONS_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/[uuid]/id-token?api-version=1'
+    export ACTIONS_ID_TOKEN_REQUEST_TOKEN='rmrt_WglOZEELQZFmm5ermtXomVgyRpZ4Ggls50vrr8Fh4EE2GtKru'
+    export RUNMINT_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/[uuid]/id-token?api-version=1'
+    export RUNMINT_ID_TOKEN_REQUEST_TOKEN='rmrt_WglOZEELQZFmm5ermtXomVgyRpZ4Ggls50vrr8Fh4EE2GtKru'
+    export RUNMINT_RUN_ID='[uuid]'
+    export RUNMINT_URL='http://127.0.0.1:8080'
+    export RUNMINT_CLOUD_SETTINGS='{"aws":{"roleArn":"arn:aws:iam::123456789012:role/website"}}'
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -277,11 +353,47 @@ async fn audience_profiles_start_from_a_preset_and_can_be_previewed() {
     profile(&["preset", "oracle"], "").await.fails(2, "`oracle` is not a preset");
     let preset = profile(&["preset", "google", "--audience", "google"], "").await.ok();
     profile(&["set", "--org", "acme", "--file", "-"], &preset).await.ok();
-    assert!(profile(&["show", "--org", "acme"], "").await.ok().contains("max_subject_bytes"));
+    assert_snapshot!(shown_text(&profile(&["show", "--org", "acme"], "").await.ok()), @r#"
+    version 1, [time] (0 s ago)
+
+    {
+      "google": {
+        "subject": {
+          "deploy": "{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}"
+        },
+        "max_subject_bytes": 127
+      }
+    }
+    "#);
     let short = "runmint:deploy:org:acme:run:website:it's prod:update";
     let preview =
         [&["run", "preview", "--org", "acme", "--shown-for", "google"], ATTRIBUTES.as_slice()].concat();
-    assert!(run_as(&app, &app.viewer, &preview).await.ok().contains(short));
+    assert_snapshot!(shown_text(&run_as(&app, &app.viewer, &preview).await.ok()), @r#"
+    subject (52 bytes)
+      runmint:deploy:org:acme:run:website:it's prod:update
+
+    claims
+    {
+      "iss": "http://127.0.0.1:8080/oidc",
+      "aud": "google",
+      "sub": "runmint:deploy:org:acme:run:website:it's prod:update",
+      "org": "acme",
+      "org_id": "[uuid]",
+      "project": "website",
+      "stack": "it's prod",
+      "operation": "update",
+      "scope": "write"
+    }
+
+    limits
+      ok      runmint: subject, bytes                                        52 of 255
+      ok      google: google.subject, bytes                                  52 of 127
+      ok      aws: subject, characters                                       52 of 255
+      ok      azure: subject of a federated identity credential, characters  52 of 600
+      ok      google: audience, characters                                   6 of 256
+      broken  aws, azure, google: issuer is https
+                Clouds fetch discovery over https from outside; an http issuer on loopback is for trying things out.
+    "#);
     let long = format!("project={}", "p".repeat(120));
     let refused =
         ["run", "preview", "--org", "acme", "--shown-for", "google", &long, "stack=s", "operation=update"];
@@ -292,10 +404,41 @@ async fn audience_profiles_start_from_a_preset_and_can_be_previewed() {
     assert_eq!(claims["claims"]["sub"], short);
     let id = started["id"].as_str().unwrap();
     let shown = run_as(&app, &app.viewer, &["run", "show", id, "--audience", "google"]).await.ok();
-    assert!(shown.contains(short), "{shown}");
+    assert_snapshot!(shown_text(&shown), @r#"
+    id            [uuid]
+    organization  acme
+    service       deploy
+    state         active
+    created       [time] (0 s ago)
+    expires       [time] (in 1 h)
+    ended         not yet
+    audiences     any
+    subject       runmint:deploy:org:acme:run:website:it's prod:update
+
+    attributes
+    {
+      "operation": "update",
+      "project": "website",
+      "stack": "it's prod"
+    }
+
+    claims
+    {
+      "iss": "http://127.0.0.1:8080/oidc",
+      "aud": "google",
+      "sub": "runmint:deploy:org:acme:run:website:it's prod:update",
+      "org": "acme",
+      "org_id": "[uuid]",
+      "project": "website",
+      "stack": "it's prod",
+      "operation": "update",
+      "scope": "write",
+      "run_id": "[uuid]"
+    }
+    "#);
     let usage = profile(&["usage", "--org", "acme"], "").await.ok();
-    assert!(
-        usage.contains("{prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}") && usage.contains(id),
-        "{usage}"
-    );
+    assert_snapshot!(shown_text(&usage), @"
+    AUDIENCE  RUNS  TOKENS  LAST                            LAST RUN                              PROJECTS  SUBJECT
+    google    1     1       [time] (0 s ago)  [uuid]  website   {prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}
+    ");
 }

@@ -1,5 +1,6 @@
 //! The settings that an organization's runs need in the clouds.
 
+use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, on_both_engines};
@@ -85,22 +86,29 @@ async fn a_run_keeps_the_settings_with_which_it_started(app: TestApp) {
 async fn what_makes_no_sense_is_refused(app: TestApp) {
     let mut twice = role("a").to_string();
     twice.insert_str(twice.len() - 1, r#","roleArn":"arn:aws:iam::123456789012:role/b""#);
-    for (settings, why) in [
-        (json!([{"aws": role("a b")}]), "ARN of an IAM role"),
-        (json!([{"aws": role("a")}, {"aws": role("b")}]), "same runs as settings[0]"),
-        (json!([{"operation": "previw", "aws": role("a")}]), "no service has runs with operation `previw`"),
-        (json!([{"stack": "prod", "aws": role("a")}]), "is one of a project"),
-        (json!([{"project": "website"}]), "for no cloud"),
-        (json!([{"oracle": {}}]), "unknown field `oracle`"),
-        (
-            json!([{"gcp": {"projectId": "acme-prod", "workloadPoolId": "pool", "providerId": "provider"}}]),
-            "project number",
-        ),
+    let mut details = Vec::new();
+    for settings in [
+        json!([{"aws": role("a b")}]),
+        json!([{"aws": role("a")}, {"aws": role("b")}]),
+        json!([{"operation": "previw", "aws": role("a")}]),
+        json!([{"stack": "prod", "aws": role("a")}]),
+        json!([{"project": "website"}]),
+        json!([{"oracle": {}}]),
+        json!([{"gcp": {"projectId": "acme-prod", "workloadPoolId": "pool", "providerId": "provider"}}]),
     ] {
         let body = json!({"version": 0, "settings": settings});
         let detail = app.put(&app.owner, PATH, &body).await.problem(422, "invalid-input");
-        assert!(detail.contains(why), "{detail}");
+        details.push(detail);
     }
+    assert_snapshot!(details.join("\n"), @"
+    The body is not what is expected: `arn:aws:iam::123456789012:role/a b` is no ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`) at line 1 column 80.
+    Settings[1]: it is for the same runs as settings[0]: put both into one entry.
+    Settings[0]: no service has runs with operation `previw`.
+    Settings[0]: a stack is one of a project: name that, too.
+    Settings[0]: it has settings for no cloud.
+    The body is not what is expected: unknown field `oracle`, expected one of `project`, `stack`, `operation`, `aws`, `azure`, `gcp` at line 1 column 34.
+    The body is not what is expected: `acme-prod` is no project number: digits, as `gcloud projects describe` says under `projectNumber` at line 1 column 56.
+    ");
     let body = format!(r#"{{"version": 0, "settings": [{{"aws": {twice}}}]}}"#);
     let url = format!("{}{PATH}", app.base_url);
     let request =
@@ -127,12 +135,13 @@ async fn of_two_concurrent_saves_one_gets_a_conflict(app: TestApp) {
 
 /// Tokens of teams and users have the role orchestrator too.
 async fn an_orchestrator_reads_settings_but_cannot_change_them(app: TestApp) {
+    let mut details = Vec::new();
     for path in [PATH, "/api/orgs/acme/audience-profiles"] {
         for token in [&app.viewer, &app.orchestrator] {
             let body = json!({"version": 0, "settings": [], "profiles": {}});
-            let detail = app.put(token, path, &body).await.problem(403, "forbidden");
-            assert!(detail.contains("role owner"), "{detail}");
+            details.push(app.put(token, path, &body).await.problem(403, "forbidden"));
         }
         assert_eq!(app.get(&app.orchestrator, path).await.ok()["version"], 0);
     }
+    assert_snapshot!(details.join("\n"), @"");
 }

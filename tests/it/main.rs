@@ -5,6 +5,7 @@
     clippy::needless_pass_by_value,
     reason = "a body is made with json! for the one call that sends it"
 )]
+#![expect(clippy::too_many_lines, reason = "tables of cases and whole answers are one list each")]
 
 use runmint_testing::{clouds, foreign_issuer, harness};
 
@@ -28,6 +29,7 @@ mod foreign_tokens;
 mod guide;
 mod init_and_serve;
 mod keys_commands;
+mod measures;
 mod minting;
 mod organizations;
 mod publishing;
@@ -37,6 +39,7 @@ mod rotation;
 mod rotation_model;
 mod rotation_simulation;
 mod runs;
+mod schema;
 mod sealing_keys;
 mod secrecy;
 mod signing_keys;

@@ -10,7 +10,6 @@ use jsonwebtoken::jwk::JwkSet;
 use runmint::app::App;
 use runmint::clock::Clock;
 use runmint::domain::signing_key::Revocation;
-use runmint::entropy::SystemEntropy;
 use runmint::flows::load_keys::load_keys;
 use runmint::flows::refresh_keys::{keys_to_sign_with, refresh};
 use runmint::flows::reseal_keys::reseal_keys;
@@ -110,7 +109,7 @@ async fn another_process(app: &TestApp, clock: Arc<ManualClock>) -> App {
     let settings = app.settings();
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
-    App::new(&settings, store, stores, Vec::new(), clock, Arc::new(SystemEntropy::new()))
+    App::new(&settings, store, stores, Vec::new(), clock, app.entropy.clone())
 }
 
 fn same_clock(app: &TestApp) -> Arc<ManualClock> {
@@ -360,8 +359,7 @@ async fn a_process_that_sleeps_after_the_record_sends_no_token_of_a_revoked_key(
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap();
     let store = store.with_clock(app.clock.clone()).with_weather(sleep.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
-    let other =
-        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    let other = App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone());
     refresh(&other).await.unwrap();
     let run = app.start_run(&json!({})).await;
     let (id, token) = (run["id"].as_str().unwrap(), run["request_token"].as_str().unwrap());
@@ -510,8 +508,7 @@ async fn tokens_stay_valid_when_settings_are_shortened(app: TestApp) {
     let settings = app.settings_with("keep_published = '75m'");
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
-    let other =
-        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    let other = App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone());
     app.clock.advance(SignedDuration::from_hours(2));
     look_after_keys(&other).await.unwrap();
     assert!(kids(&jwks(&app).await).contains(&kid_of(&old)), "by the settings that it signed under");
@@ -642,8 +639,7 @@ async fn an_audience_may_use_es256(app: TestApp) {
     let settings = app.settings_with(config);
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
-    let other =
-        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()));
+    let other = App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone());
     look_after_keys(&other).await.unwrap();
     let run = app.start_run(&json!({"ttl_seconds": 86_400})).await;
     let mint = async |audience: Option<&str>| {
@@ -722,7 +718,7 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
         let store = Store::open(settings.exposed_database_url(), 2).await.unwrap();
         let store = store.with_clock(app.clock.clone()).with_weather(weather);
         let stores = SharedKeys::stores_from(primary, others, 6);
-        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), Arc::new(SystemEntropy::new()))
+        App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone())
     };
     let both = [sealing_key_text()];
     let active = kid_in_state(&app, "active").await;

@@ -1,5 +1,6 @@
 //! Orchestrators register, follow and end runs.
 
+use insta::assert_snapshot;
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -36,44 +37,56 @@ async fn registering_a_run_returns_all_that_its_runner_needs(app: TestApp) {
         "audiences": ["acme", "vault"],
     });
     let answer = app.post(&app.orchestrator, RUNS, &body).await;
-    assert_eq!(answer.status, 201);
-    assert_eq!(answer.header("cache-control"), "no-store");
-    let run = answer.json();
-    let (id, token) = (run["id"].as_str().unwrap(), run["request_token"].as_str().unwrap());
-    let url = format!("{}/api/runs/{id}/id-token?api-version=1", app.base_url);
-    let subject = "runmint:deploy:org:acme:project:website:stack:staging:operation:preview:scope:read";
-    assert_eq!(answer.header("location"), format!("{}/api/runs/{id}", app.base_url));
-    assert!(token.starts_with("rmrt_"));
-    assert_eq!(
-        run,
-        json!({
-            "id": id,
-            "organization": "acme",
-            "service": "deploy",
-            "state": "active",
-            "attributes": {"project": "website", "stack": "staging", "operation": "preview"},
-            "audiences": ["acme", "vault"],
-            "subject": subject,
-            "claims": {
-                "iss": app.issuer, "aud": "acme", "sub": subject,
-                "org": "acme", "org_id": run["claims"]["org_id"],
-                "project": "website", "stack": "staging", "operation": "preview", "scope": "read", "run_id": id,
-            },
-            "created_at": "2026-01-02T03:04:05Z",
-            "expires_at": "2026-01-02T03:14:05Z",
-            "ended_at": null, "origin": null, "cloud": {},
-            "request_url": url,
-            "request_token": token,
-            "environment": {
-                "ACTIONS_ID_TOKEN_REQUEST_URL": url,
-                "ACTIONS_ID_TOKEN_REQUEST_TOKEN": token,
-                "RUNMINT_ID_TOKEN_REQUEST_URL": url,
-                "RUNMINT_ID_TOKEN_REQUEST_TOKEN": token,
-                "RUNMINT_RUN_ID": id,
-                "RUNMINT_URL": app.base_url,
-            },
-        })
-    );
+    assert_snapshot!(answer.shown(), @r#"
+    201 Created
+    content-type: application/json
+    location: http://127.0.0.1:8080/api/runs/019b7ca9-8c88-7160-869f-01d170de387e
+    cache-control: no-store
+    x-content-type-options: nosniff
+    {
+      "id": "019b7ca9-8c88-7160-869f-01d170de387e",
+      "organization": "acme",
+      "service": "deploy",
+      "state": "active",
+      "attributes": {
+        "operation": "preview",
+        "project": "website",
+        "stack": "staging"
+      },
+      "audiences": [
+        "acme",
+        "vault"
+      ],
+      "cloud": {},
+      "origin": null,
+      "created_at": "2026-01-02T03:04:05Z",
+      "expires_at": "2026-01-02T03:14:05Z",
+      "ended_at": null,
+      "subject": "runmint:deploy:org:acme:project:website:stack:staging:operation:preview:scope:read",
+      "claims": {
+        "iss": "http://127.0.0.1:8080/oidc",
+        "aud": "acme",
+        "sub": "runmint:deploy:org:acme:project:website:stack:staging:operation:preview:scope:read",
+        "org": "acme",
+        "org_id": "019b7ca9-8c88-705d-aa4b-8acf76748aa2",
+        "project": "website",
+        "stack": "staging",
+        "operation": "preview",
+        "scope": "read",
+        "run_id": "019b7ca9-8c88-7160-869f-01d170de387e"
+      },
+      "request_url": "http://127.0.0.1:8080/api/runs/019b7ca9-8c88-7160-869f-01d170de387e/id-token?api-version=1",
+      "request_token": "rmrt_WglOZEELQZFmm5ermtXomVgyRpZ4Ggls50vrr8Fh4EE2GtKru",
+      "environment": {
+        "ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:8080/api/runs/019b7ca9-8c88-7160-869f-01d170de387e/id-token?api-version=1",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "rmrt_WglOZEELQZFmm5ermtXomVgyRpZ4Ggls50vrr8Fh4EE2GtKru",
+        "RUNMINT_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:8080/api/runs/019b7ca9-8c88-7160-869f-01d170de387e/id-token?api-version=1",
+        "RUNMINT_ID_TOKEN_REQUEST_TOKEN": "rmrt_WglOZEELQZFmm5ermtXomVgyRpZ4Ggls50vrr8Fh4EE2GtKru",
+        "RUNMINT_RUN_ID": "019b7ca9-8c88-7160-869f-01d170de387e",
+        "RUNMINT_URL": "http://127.0.0.1:8080"
+      }
+    }
+    "#);
 }
 
 async fn a_run_is_shown_without_its_secret(app: TestApp) {
@@ -111,9 +124,81 @@ async fn ending_a_run_is_final_and_repeatable(app: TestApp) {
 async fn preview_shows_what_a_run_would_get_and_registers_nothing(app: TestApp) {
     let run = app.start_run(&json!({})).await;
     let path = format!("{RUNS}/preview");
-    let preview = app.post_ok(&app.viewer, &path, &website("update")).await;
+    let answer = app.post(&app.viewer, &path, &website("update")).await;
+    assert_snapshot!(answer.shown(), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+    x-content-type-options: nosniff
+    {
+      "subject_bytes": 82,
+      "limits": [
+        {
+          "relying_party": "runmint",
+          "what": "subject, bytes",
+          "limit": 255,
+          "actual": 82,
+          "ok": true,
+          "advice": null
+        },
+        {
+          "relying_party": "google",
+          "what": "google.subject, bytes",
+          "limit": 127,
+          "actual": 82,
+          "ok": true,
+          "advice": null
+        },
+        {
+          "relying_party": "aws",
+          "what": "subject, characters",
+          "limit": 255,
+          "actual": 82,
+          "ok": true,
+          "advice": null
+        },
+        {
+          "relying_party": "azure",
+          "what": "subject of a federated identity credential, characters",
+          "limit": 600,
+          "actual": 82,
+          "ok": true,
+          "advice": null
+        },
+        {
+          "relying_party": "google",
+          "what": "audience, characters",
+          "limit": 256,
+          "actual": 4,
+          "ok": true,
+          "advice": null
+        },
+        {
+          "relying_party": "aws, azure, google",
+          "what": "issuer is https",
+          "limit": null,
+          "actual": null,
+          "ok": false,
+          "advice": "Clouds fetch discovery over https from outside; an http issuer on loopback is for trying things out."
+        }
+      ],
+      "cloud": {},
+      "subject": "runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write",
+      "claims": {
+        "iss": "http://127.0.0.1:8080/oidc",
+        "aud": "acme",
+        "sub": "runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write",
+        "org": "acme",
+        "org_id": "019b7ca9-8c88-705d-aa4b-8acf76748aa2",
+        "project": "website",
+        "stack": "staging",
+        "operation": "update",
+        "scope": "write"
+      }
+    }
+    "#);
+    let preview = answer.ok();
     assert_eq!(preview["subject"], run["subject"]);
-    assert_eq!(preview["subject_bytes"], run["subject"].as_str().unwrap().len());
     let mut claims = run["claims"].clone();
     claims.as_object_mut().unwrap().remove("run_id");
     assert_eq!(preview["claims"], claims);
@@ -126,7 +211,12 @@ async fn preview_shows_what_a_run_would_get_and_registers_nothing(app: TestApp) 
     let long = deploy(json!({"project": "p".repeat(200), "stack": "s", "operation": "update"}));
     let preview = app.post_ok(&app.viewer, &path, &long).await;
     assert!(preview["subject_bytes"].as_u64().unwrap() > 255);
-    assert!(broken(&preview).contains(&"google.subject, bytes".to_owned()));
+    assert_snapshot!(broken(&preview).join("\n"), @"
+    subject, bytes
+    google.subject, bytes
+    subject, characters
+    issuer is https
+    ");
     assert_eq!(app.database.number("SELECT COUNT(*) FROM runs").await, 1);
     app.post(&app.viewer, &path, &website("deploy")).await.problem(422, "invalid-input");
 }
@@ -145,7 +235,7 @@ async fn a_subject_that_is_too_long_is_refused_at_registration(app: TestApp) {
         255
     );
     let detail = app.post(&app.orchestrator, RUNS, &body(fits + 1)).await.problem(422, "invalid-input");
-    assert!(detail.contains("256 bytes"), "{detail}");
+    assert_snapshot!(detail, @"The subject has 256 bytes, and clouds accept 255 at most: use shorter names (`preview` shows the subject).");
 }
 
 async fn refuses_an_invalid_run(app: TestApp) {
@@ -160,37 +250,70 @@ async fn refuses_an_invalid_run(app: TestApp) {
         body
     };
     let long = json!(["a".repeat(257)]);
-    for (body, expected) in [
-        (with("service", json!("unknown")), "deploy, environment"),
-        (with("surprise", json!(1)), "unknown field"),
-        (with("ttl_seconds", json!(59)), "60 to 86400"),
-        (with("ttl_seconds", json!(86_401)), "60 to 86400"),
-        (with("ttl_seconds", json!("3600")), "expected a whole number"),
-        (with("ttl_seconds", json!(1.5)), "expected a whole number"),
-        (with("audiences", json!([])), "1 to 16"),
-        (with("audiences", json!(vec!["a"; 17])), "1 to 16"),
-        (with("audiences", json!([""])), "empty"),
-        (with("audiences", json!([" a"])), "white space"),
-        (with("audiences", json!(["a\u{0}"])), "control"),
-        (with("audiences", long), "at most 256"),
-        (with("attributes", json!({})), "is missing"),
-        (with("attributes", json!([])), "an object of strings"),
-        (attribute("scope", json!("read")), "not one of this service's"),
-        (attribute("stack", json!("")), "empty"),
-        (attribute("stack", json!(7)), "expected a string"),
-        (attribute("stack", json!(" s")), "white space"),
-        (attribute("operation", json!("UPDATE")), "one of preview"),
-        (attribute("stack", json!("s".repeat(256))), "at most 255"),
+    let mut details = Vec::new();
+    for body in [
+        with("service", json!("unknown")),
+        with("surprise", json!(1)),
+        with("ttl_seconds", json!(59)),
+        with("ttl_seconds", json!(86_401)),
+        with("ttl_seconds", json!("3600")),
+        with("ttl_seconds", json!(1.5)),
+        with("audiences", json!([])),
+        with("audiences", json!(vec!["a"; 17])),
+        with("audiences", json!([""])),
+        with("audiences", json!([" a"])),
+        with("audiences", json!(["a\u{0}"])),
+        with("audiences", long),
+        with("attributes", json!({})),
+        with("attributes", json!([])),
+        attribute("scope", json!("read")),
+        attribute("stack", json!("")),
+        attribute("stack", json!(7)),
+        attribute("stack", json!(" s")),
+        attribute("operation", json!("UPDATE")),
+        attribute("stack", json!("s".repeat(256))),
     ] {
-        let detail = app.post(&app.orchestrator, RUNS, &body).await.problem(422, "invalid-input");
-        assert!(detail.contains(expected), "{expected}: {detail}");
+        details.push(app.post(&app.orchestrator, RUNS, &body).await.problem(422, "invalid-input"));
     }
+    assert_snapshot!(details.join("\n"), @r#"
+    There is no service `unknown`; there are: deploy, environment.
+    The body is not what is expected: unknown field `surprise`, expected one of `service`, `attributes`, `ttl_seconds`, `audiences` at line 1 column 104.
+    ttl_seconds is 60 to 86400, not 59.
+    ttl_seconds is 60 to 86400, not 86401.
+    The body is not what is expected: invalid type: string "3600", expected a whole number at line 1 column 114.
+    The body is not what is expected: invalid type: floating point `1.5`, expected a whole number at line 1 column 111.
+    Audiences has 1 to 16 entries, or is absent for a run that may ask for any.
+    Audiences has 1 to 16 entries, or is absent for a run that may ask for any.
+    Audiences: an audience must not be empty.
+    Audiences: an audience must have no control characters and no white space at its ends.
+    Audiences: an audience must have no control characters and no white space at its ends.
+    Audiences: an audience has at most 256 bytes, this one has 257.
+    Attribute `project` is missing.
+    The body is not what is expected: invalid type: sequence, expected an object of strings at line 1 column 33.
+    Attribute `scope` is not one of this service's attributes: project, stack, operation, deployment, actor, actor_id.
+    Attribute `stack` is empty.
+    The body is not what is expected: invalid type: integer `7`, expected a string at line 1 column 63.
+    Attribute `stack` has white space at its beginning or end.
+    Attribute `operation` must be one of preview, update, refresh, destroy, not `UPDATE`.
+    Attribute `stack` has 256 bytes; at most 255 are accepted.
+    "#);
     let request = app.http.post(format!("{}{RUNS}", app.base_url)).bearer_auth(&app.orchestrator);
     let doubled =
         r#"{"service":"deploy","attributes":{"project":"a","project":"b","stack":"s","operation":"update"}}"#;
     let request = request.header("content-type", "application/json").body(doubled);
     let answer = crate::harness::Answer::read(request.send().await.unwrap()).await;
-    assert!(answer.problem(422, "invalid-input").contains("appears twice"));
+    assert_snapshot!(answer.shown(), @r#"
+    422 Unprocessable Entity
+    content-type: application/problem+json
+    cache-control: no-store
+    x-content-type-options: nosniff
+    {
+      "type": "urn:runmint:problem:invalid-input",
+      "title": "Invalid input",
+      "status": 422,
+      "detail": "The body is not what is expected: `project` stands twice at line 1 column 61."
+    }
+    "#);
     assert_eq!(app.database.number("SELECT COUNT(*) FROM runs").await, 0);
 }
 

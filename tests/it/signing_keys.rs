@@ -116,14 +116,7 @@ async fn another_process(app: &TestApp, sealing_key: &str, others: &[String]) ->
     let settings = app.settings();
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores(sealing_key, others);
-    App::new(
-        &settings,
-        store,
-        stores,
-        Vec::new(),
-        app.clock.clone(),
-        std::sync::Arc::new(SystemEntropy::new()),
-    )
+    App::new(&settings, store, stores, Vec::new(), app.clock.clone(), app.entropy.clone())
 }
 
 /// Asserts that loading fails in a starting process and names `kid`; a running process keeps its state, and
@@ -167,7 +160,7 @@ async fn private_keys_swapped_between_rows_do_not_open(app: TestApp) {
     set(&app, &active, "private_key", &format!("'{theirs}'")).await;
     refuses_to_load(&app, &active).await;
     let error = load_afresh(&app, &sealing_key_text(), &[]).await.unwrap_err().to_string();
-    assert!(error.contains("does not open"), "{error}");
+    assert!(error.contains("could not open signing key"), "{error}");
     set(&app, &active, "private_key", &format!("'{mine}'")).await;
     // The next key is also verified, not only on the day it begins to sign.
     set(&app, &next, "private_key", &format!("'{mine}'")).await;

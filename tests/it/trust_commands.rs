@@ -5,13 +5,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use insta::assert_snapshot;
 use runmint::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::harness::{Ended, Engine, Setup, TestApp, run, run_as};
+use crate::harness::{Ended, Engine, Setup, TestApp, run, run_as, shown_text};
 
 /// The subjects of the foreign runs, as far as these policies depend on them.
 const SUBJECTS: &str = "runmint:deploy:org:acme:project:website:*";
@@ -123,14 +124,29 @@ async fn a_token_in_a_file_becomes_a_login_that_other_commands_use() {
     assert_eq!((&user["server"], &user["credential"]), (&json!(base), &json!("runmint login")));
     assert_eq!(user["origin"]["issuer"], scene.foreign.issuer);
     let shown = scene.person(&[("RUNMINT_URL", &format!("{base}/"))], &["whoami"], "").await.ok();
-    for part in ["acme", "orchestrator", "expires       20", "runmint:deploy:org:acme:project:website"] {
-        assert!(shown.contains(part), "{part} in {shown}");
-    }
+    assert_snapshot!(shown_text(&shown), @"
+    server        http://127.0.0.1:8080
+    credential    runmint login
+    token         organization, exchanged by elsewhere ([uuid])
+    organization  acme
+    role          orchestrator
+    expires       [time] (in 1 h)
+    issuer        http://127.0.0.1:8080/oidc
+    subject       runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write
+    jti           [uuid]
+    ");
     assert!(!shown.contains("rmat_"), "{shown}");
     let left = user["expires_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap() - SystemClock.now();
     assert!((3_500..=3_600).contains(&left.get_seconds()), "{left}");
     let start = ["run", "start", "--org", "acme", "project=p", "stack=s", "operation=update"];
-    assert!(scene.person(&[], &start, "").await.ok().contains("RUNMINT_RUN_ID"));
+    assert_snapshot!(shown_text(&scene.person(&[], &start, "").await.ok()), @"
+    export ACTIONS_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/[uuid]/id-token?api-version=1'
+    export ACTIONS_ID_TOKEN_REQUEST_TOKEN='rmrt_Kas5s2NxKEFSMKecKKeUqNBA3xtGws4H2Kx5QU6TOU202hU6l'
+    export RUNMINT_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/[uuid]/id-token?api-version=1'
+    export RUNMINT_ID_TOKEN_REQUEST_TOKEN='rmrt_Kas5s2NxKEFSMKecKKeUqNBA3xtGws4H2Kx5QU6TOU202hU6l'
+    export RUNMINT_RUN_ID='[uuid]'
+    export RUNMINT_URL='http://127.0.0.1:8080'
+    ");
     // A variable is another identity and requires the server's URL beside it.
     let owner = [("RUNMINT_URL", base.as_str()), ("RUNMINT_ACCESS_TOKEN", scene.app.owner.as_str())];
     let user = scene.person(&owner, &["whoami", "--output", "json"], "").await.json();
@@ -138,10 +154,10 @@ async fn a_token_in_a_file_becomes_a_login_that_other_commands_use() {
     scene.person(&owner[1..], &["whoami"], "").await.fails(2, "RUNMINT_URL is not set");
 
     let out = scene.person(&[], &["logout", &format!("{base}/")], "").await.ok();
-    assert!(out.contains("Logged out"), "{out}");
+    assert_snapshot!(shown_text(&out), @"Logged out of http://127.0.0.1:8080.");
     assert_eq!(fs::read_dir(scene.logins()).unwrap().count(), 0);
     scene.person(&[], &["whoami"], "").await.fails(2, "no login is saved");
-    assert!(scene.person(&[], &["logout", &base], "").await.ok().contains("No login was saved"));
+    assert_snapshot!(shown_text(&scene.person(&[], &["logout", &base], "").await.ok()), @"No login was saved for http://127.0.0.1:8080.");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -189,8 +205,15 @@ async fn an_access_token_is_read_from_standard_input_and_its_expiry_respected() 
     let base = scene.app.base_url.clone();
     let done = scene.person(&[], &["login", &base], &format!("{}\n", scene.app.viewer)).await;
     assert!(!(done.stdout.clone() + &done.stderr).contains(&scene.app.viewer), "{}", done.stdout);
-    assert!(done.ok().contains("never"));
-    assert!(scene.person(&[], &["org", "list"], "").await.ok().contains("acme"));
+    assert_snapshot!(shown_text(&done.ok()), @"
+    Logged in to http://127.0.0.1:8080.
+    as       acme
+    expires  never
+    ");
+    assert_snapshot!(shown_text(&scene.person(&[], &["org", "list"], "").await.ok()), @"
+    NAME  ID                                    CREATED
+    acme  [uuid]  [time]
+    ");
     let file = fs::read_dir(scene.logins()).unwrap().map(|entry| entry.unwrap().path());
     let file = file.into_iter().find(|path| path.extension().is_some()).unwrap();
     let over = json!({"url": base, "access_token": scene.app.viewer, "expires_at": "2026-01-01T00:00:00Z"});
@@ -221,15 +244,25 @@ async fn a_github_actions_job_obtains_its_token_automatically() {
     let github = [("ACTIONS_ID_TOKEN_REQUEST_URL", url), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", request_token)];
     let login = ["login", &base, "--oidc-auto", "--oidc-org", "acme", "--oidc-team", "web"];
     let done = scene.person(&github, &login, "").await;
-    assert!(done.stderr.contains("Found the token of GitHub Actions."), "{}", done.stderr);
+    assert_snapshot!(shown_text(&done.stderr), @"Found the token of GitHub Actions.");
     for secret in [request_token, scene.kept().as_str()] {
         assert!(!(done.stdout.clone() + &done.stderr).contains(secret), "{}", done.stdout);
     }
     done.ok();
     let shown = scene.person(&[], &["whoami"], "").await.ok();
-    for part in ["team          web", "website/staging:write", &scene.foreign.issuer] {
-        assert!(shown.contains(part), "{part} in {shown}");
-    }
+    assert_snapshot!(shown_text(&shown), @"
+    server        http://127.0.0.1:8080
+    credential    runmint login
+    token         team web, exchanged by elsewhere ([uuid])
+    organization  acme
+    team          web
+    role          orchestrator
+    right         website/staging:write
+    expires       [time] (in 2 h)
+    issuer        http://127.0.0.1:8080/oidc
+    subject       runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write
+    jti           [uuid]
+    ");
     // As in GitLab: the token is in a variable.
     let token = scene.token().await;
     let auto = ["login", &base, "--oidc-auto", "--oidc-org", "acme"];
@@ -265,7 +298,7 @@ async fn an_azure_devops_step_requests_its_service_connections_token() {
     ];
     let login = ["login", &scene.app.base_url, "--oidc-auto", "--oidc-org", "acme"];
     let done = scene.person(&step, &login, "").await;
-    assert!(done.stderr.contains("Found the token of Azure DevOps."), "{}", done.stderr);
+    assert_snapshot!(shown_text(&done.stderr), @"Found the token of Azure DevOps.");
     done.ok();
     let request = azure.await.unwrap().to_lowercase();
     assert!(request.starts_with("post /oidctoken?api-version=7.1&serviceconnectionid=a+b "), "{request}");
@@ -276,13 +309,19 @@ async fn an_azure_devops_step_requests_its_service_connections_token() {
 async fn issuers_are_registered_shown_changed_and_deleted() {
     let scene = Scene::set().await;
     let url = scene.foreign.issuer.clone();
-    assert!(scene.owner(&["issuer", "list"]).await.ok().contains("No trusted issuers"));
+    assert_snapshot!(shown_text(&scene.owner(&["issuer", "list"]).await.ok()), @"No trusted issuers.");
     let registered =
         scene.owner(&["issuer", "register", "elsewhere", "--url", &url, "--max-expiration", "2h"]).await;
-    assert!(registered.stderr.contains("runmint policy set"), "{}", registered.stderr);
+    assert_snapshot!(shown_text(&registered.stderr), @"
+
+    Next:  runmint policy set [uuid] --org acme --file FILE
+    ");
     registered.ok();
     let listed = scene.owner(&["issuer", "list"]).await.ok();
-    assert!(listed.contains("elsewhere") && listed.contains(&url), "{listed}");
+    assert_snapshot!(shown_text(&listed), @"
+    NAME       ID                                    CREATED               LAST USED  URL
+    elsewhere  [uuid]  [time]  -          http://127.0.0.1:8080/oidc
+    ");
     let shown = scene.owner(&["issuer", "show", "elsewhere", "--output", "json"]).await.json();
     assert_eq!((&shown["url"], &shown["maxExpiration"]), (&json!(url), &json!(7_200)));
     for other in [shown["id"].as_str().unwrap(), &url] {
@@ -295,7 +334,7 @@ async fn issuers_are_registered_shown_changed_and_deleted() {
     let unknown = scene.file("unknown.json", &unknown.to_string());
     let register = ["issuer", "register", "elsewhere", "--url", &url, "--max-expiration", "2h"];
     let refused = scene.owner(&[&register[..], &["--policies", &unknown]].concat()).await;
-    assert!(refused.stderr.contains("service `nothing` does not exist"), "{}", refused.stderr);
+    assert_snapshot!(shown_text(&refused.stderr), @"runmint: the issuer is registered, but its policies were not saved (runmint policy set [uuid] --org acme --file FILE): Invalid input: Policies[0]: run: there is no service `nothing`.");
     refused.fails(1, "the issuer is registered, but its policies were not saved");
     scene.owner(&["issuer", "show", "rmat_secret"]).await.fails(1, "no trusted issuer has this name");
     // Plain http has no certificates.
@@ -310,7 +349,7 @@ async fn issuers_are_registered_shown_changed_and_deleted() {
     scene.owner(&["issuer", "regenerate-thumbprints", "offline"]).await.fails(1, "never fetched");
     let no_owner = ["issuer", "list", "--org", "acme"];
     run_as(&scene.app, &scene.app.viewer, &no_owner).await.fails(1, "Not allowed");
-    assert!(scene.owner(&["issuer", "delete", "offline"]).await.ok().contains("no longer trusted"));
+    assert_snapshot!(shown_text(&scene.owner(&["issuer", "delete", "offline"]).await.ok()), @"offline is no longer trusted; access tokens exchanged for its tokens are revoked.");
     scene.owner(&["issuer", "show", "offline"]).await.fails(1, "no trusted issuer has this name");
 }
 
@@ -318,16 +357,76 @@ async fn issuers_are_registered_shown_changed_and_deleted() {
 async fn a_preset_shows_its_policies_before_saving_them() {
     let scene = Scene::set().await;
     let presets = run(Vec::new(), &["issuer", "register", "--list-presets"], "").await.ok();
-    for part in ["github: GitHub Actions", "service_account", "gitlab", "OWNER/NAME"] {
-        assert!(presets.contains(part), "{part} in {presets}");
-    }
+    assert_snapshot!(shown_text(&presets), @"
+    github: GitHub Actions
+      repo         OWNER/NAME as on GitHub, in its capitals
+      repo_id      the repository's number, which outlives names: gh api repos/OWNER/NAME --jq .id
+      branch       the only branch that gets tokens
+      environment  the only environment that gets tokens
+
+    gitlab: GitLab
+      project      GROUP/PROJECT, with all groups above it
+      project_id   the project's number, which outlives names; on the project's page under its name
+      branch       the only branch that gets tokens
+      environment  the only environment that gets tokens
+
+    kubernetes: Kubernetes
+      --url            kubectl get --raw /.well-known/openid-configuration | jq -r .issuer
+      namespace        namespace of the service account
+      service_account  name of the service account that runners run as
+
+    eks: Amazon EKS
+      --url            aws eks describe-cluster --name CLUSTER --query cluster.identity.oidc.issuer --output text
+      namespace        namespace of the service account
+      service_account  name of the service account that runners run as
+
+    gke: Google GKE
+      --url            kubectl get --raw /.well-known/openid-configuration | jq -r .issuer
+      namespace        namespace of the service account
+      service_account  name of the service account that runners run as
+      project          Google Cloud project of the cluster
+      location         zone or region of the cluster
+      cluster          name of the cluster
+
+    aks: Azure AKS
+      --url            az aks show --resource-group GROUP --name CLUSTER --query oidcIssuerProfile.issuerUrl --output tsv
+      namespace        namespace of the service account
+      service_account  name of the service account that runners run as
+
+    azure-devops: Azure DevOps
+      --url                the issuer that the service connection shows; or give the organization's id
+      organization_id      the Azure DevOps organization's UUID
+      subject              the subject identifier that the service connection shows
+      devops_organization  the Azure DevOps organization's name
+      project              the project's name
+      service_connection   the service connection's name, for tokens of its tasks
+      pipeline             the pipeline's name, for tokens of the job itself
+
+    circleci: CircleCI
+      organization_id  the organization's UUID, under Organization Settings
+      project_id       the project's UUID, under Project Settings
+      repository       the repository, as github.com/OWNER/NAME; without it builds of forks may get tokens too
+      branch           the only branch that gets tokens
+
+    buildkite: Buildkite
+      buildkite_organization  the Buildkite organization's slug
+      pipeline                the pipeline's slug
+      organization_id         the organization's UUID; request tokens with --claim organization_id
+      pipeline_id             the pipeline's UUID; request tokens with --claim pipeline_id
+      branch                  the only branch that gets tokens
+    ");
     let github = ["issuer", "register", "--preset", "github", "--repo", "acme/website", "--dry-run"];
     let planned = scene.owner(&github).await.ok();
-    for part in
-        ["token.actions.githubusercontent.com", "acme/website", "urn:runmint:org:acme", "mutable-name"]
-    {
-        assert!(planned.contains(part), "{part} in {planned}");
-    }
+    assert_snapshot!(shown_text(&planned), @"
+    Tokens of GitHub Actions (https://token.actions.githubusercontent.com):
+    policies[0]  allow  organization
+      aud         urn:runmint:org:acme
+      repository  acme/website
+    policies[1]  deny  organization
+      event_name  pull_request*
+
+    warn    policies[0] repository: the name can be given up, and then belongs to whoever takes it next: add a rule for `repository_id`, which never changes hands (mutable-name)
+    ");
     let listed =
         run(Vec::new(), &["issuer", "register", "--list-presets", "--output", "json"], "").await.json();
     assert!(listed["presets"].as_array().is_some_and(|all| all.len() > 5), "{listed}");
@@ -353,12 +452,22 @@ async fn a_preset_shows_its_policies_before_saving_them() {
         "service_account=runner",
     ];
     let registered = scene.owner(&kubernetes).await;
-    assert!(registered.stderr.contains("system:serviceaccount:ci:runner"), "{}", registered.stderr);
+    assert_snapshot!(shown_text(&registered.stderr), @"
+    Tokens of cluster (http://127.0.0.1:8080/oidc):
+    policies[0]  allow  team web
+      aud  urn:runmint:org:acme
+      sub  system:serviceaccount:ci:runner
+    ");
     registered.ok();
     let saved = scene.owner(&["policy", "show", "cluster"]).await.ok();
-    for part in ["allow  team web", "system:serviceaccount:ci:runner", "urn:runmint:org:acme"] {
-        assert!(saved.contains(part), "{part} in {saved}");
-    }
+    assert_snapshot!(shown_text(&saved), @"
+    version   2
+    modified  [time] (1 s ago)
+
+    policies[0]  allow  team web
+      aud  urn:runmint:org:acme
+      sub  system:serviceaccount:ci:runner
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -373,7 +482,12 @@ async fn policies_can_be_tested_before_they_take_effect() {
     assert!(allowed.starts_with("allowed by policies[0]\n") && allowed.contains(SUBJECTS), "{allowed}");
     test(&["--as", "admin"]).await.fails(1, "no policy allows the token");
     let why = test(&["--as", "team:web"]).await.stdout;
-    assert!(why.contains("the request is for `team`"), "{why}");
+    assert_snapshot!(shown_text(&why), @"
+    not allowed: no policy matches
+
+    policies[0]  allow  does not apply: it is for tokens of type `organization`, asked was `team`
+      matches  sub  expected `runmint:deploy:org:acme:project:website:*`, found `runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write`
+    ");
     let draft = allow(json!({"rules": {"sub": "runmint:deploy:org:acme:project:billing:*"}}));
     let draft = scene.file("draft.json", &json!({"policies": [draft]}).to_string());
     let refused = test(&["--draft", &draft]).await;
@@ -396,15 +510,26 @@ async fn policies_can_be_tested_before_they_take_effect() {
         ["login", &scene.app.base_url, "--oidc-token", &format!("file://{token}"), "--oidc-org", "acme"];
     scene.person(&[], &login, "").await.ok();
     let exchanges = scene.owner(&["policy", "exchanges", "elsewhere"]).await.ok();
-    assert!(exchanges.contains("allowed") && exchanges.contains("organization"), "{exchanges}");
+    assert_snapshot!(shown_text(&exchanges), @"
+    AT                    OUTCOME  ASKED         CALLER     SUBJECT
+    [time]  allowed  organization  127.0.0.1  runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write
+    ");
     let replayed =
         scene.owner(&["policy", "replay", "elsewhere", "--draft", &draft, "--last", "5"]).await.ok();
-    assert!(
-        replayed.contains("no_match") && replayed.contains("Of the last 1 exchanges 1 would change."),
-        "{replayed}"
-    );
+    assert_snapshot!(shown_text(&replayed), @"
+    AT                    BEFORE   AFTER     ASKED         SUBJECT
+    [time]  allowed  no_match  organization  runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write
+
+    Of the last 1 exchanges 1 would change.
+    ");
     let set = scene.owner(&["policy", "set", "elsewhere", "--file", &draft]).await.ok();
-    assert!(set.contains("project:billing"), "{set}");
+    assert_snapshot!(shown_text(&set), @"
+    version   3
+    modified  [time] (1 s ago)
+
+    policies[0]  allow  organization
+      sub  runmint:deploy:org:acme:project:billing:*
+    ");
     let shown = scene.owner(&["policy", "show", "elsewhere", "--output", "json"]).await.json();
     assert_eq!(shown["version"], 3, "{shown}");
 }
@@ -416,13 +541,12 @@ async fn the_program_and_the_server_report_risky_policies() {
     let risky = json!([allow(json!({"rules": {"sub": "repo:*"}}))]);
     let file = scene.file("risky.json", &risky.to_string());
     let linted = run(Vec::new(), &["policy", "lint", "--file", &file, "--url", github], "").await;
-    assert!(
-        linted.stdout.contains("refuse") && linted.stdout.contains("policies[0] sub:"),
-        "{}",
-        linted.stdout
-    );
+    assert_snapshot!(shown_text(&linted.stdout), @"
+    refuse  policies[0] sub: every repository owner on GitHub gets tokens of this issuer, and nothing here names yours: give one of the rules `repository_id`, `repository_owner_id`, `repository`, `repository_owner`, `enterprise_id`, `enterprise`, `workflow_ref` a value without wildcards (any-tenant)
+    warn    policies[0] sub: the name can be given up, and then belongs to whoever takes it next: add a rule for `repository_id`, which never changes hands (mutable-name)
+    ");
     linted.fails(1, "strangers could get tokens");
-    assert!(scene.owner(&["policy", "lint", "elsewhere"]).await.ok().contains("No risks found"));
+    assert_snapshot!(shown_text(&scene.owner(&["policy", "lint", "elsewhere"]).await.ok()), @"No risks found.");
     let anybody = scene.file("anybody.json", &json!([allow(json!({"rules": {"sub": "*"}}))]).to_string());
     run(Vec::new(), &["policy", "lint", "--file", &anybody], "").await.fails(1, "every subject");
     scene.owner(&["policy", "set", "elsewhere", "--file", &anybody]).await.fails(1, "every subject");

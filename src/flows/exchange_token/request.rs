@@ -8,7 +8,7 @@ use crate::domain::run::Run;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::policies::PolicyFlowError;
 use crate::flows::start_run::StartRunError;
-use crate::secret::Secret;
+use crate::opaque_token::OpaqueToken;
 use crate::store::StoreError;
 use crate::trust::policy::evaluation::Asked;
 use crate::trust::token::TokenError;
@@ -40,11 +40,11 @@ pub struct Exchanged {
 }
 
 pub enum Gain {
-    AccessToken(Secret),
+    AccessToken(OpaqueToken),
     /// A run that was started, its request token, and its first ID token.
     Run {
         run: Box<Run>,
-        request_token: Secret,
+        request_token: OpaqueToken,
         id_token: String,
     },
 }

@@ -56,7 +56,10 @@ impl From<ExchangeError> for TokenRefusal {
         let (code, reason) = match error {
             ExchangeError::IssuerUnknown => (Code::InvalidRequest, Reason::IssuerUnknown),
             ExchangeError::DiscoveryUnreachable(why) => {
-                tracing::warn!(error = why.with_causes(), "exchange refused: the issuer has no keys for us");
+                tracing::warn!(
+                    error = why.with_causes(),
+                    "exchange refused: could not fetch the issuer's keys"
+                );
                 (Code::InvalidRequest, Reason::DiscoveryUnreachable)
             }
             ExchangeError::Token(error) => (Code::InvalidRequest, reason(error.class())),

@@ -13,20 +13,20 @@ use source::{ModulePath, modules};
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("entropy", &[]),
-    ("secret", &["entropy"]),
-    ("secret_file", &[]),
+    ("opaque_token", &["entropy"]),
+    ("private_file", &[]),
     // Crates of their own.
     ("issuer", &[]),
     ("trust", &[]),
     ("clouds", &[]),
-    ("signing", &["entropy", "secret_file"]),
+    ("signing", &["entropy", "private_file"]),
     ("upstream", &["clock", "trust"]),
     ("config", &["issuer", "signing"]),
     ("publication", &["issuer", "signing"]),
     ("publishing", &[]),
     ("domain", &["issuer", "signing"]),
     ("api", &["clouds", "domain", "issuer", "trust"]),
-    ("store", &["clock", "domain", "issuer", "secret", "signing"]),
+    ("store", &["clock", "domain", "issuer", "opaque_token", "signing"]),
     ("served", &["issuer", "publication", "signing"]),
     (
         "app",
@@ -37,7 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "entropy",
             "issuer",
             "publishing",
-            "secret",
+            "opaque_token",
             "served",
             "signing",
             "store",
@@ -56,7 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "issuer",
             "publication",
             "publishing",
-            "secret",
+            "opaque_token",
             "served",
             "signing",
             "store",
@@ -79,13 +79,13 @@ const ROOMS: &[(&str, &[&str])] = &[
             "flows",
             "http",
             "publishing",
-            "secret_file",
+            "private_file",
             "signing",
             "store",
         ],
     ),
     ("cli/terminal", &["api", "clock", "clouds", "config", "issuer"]),
-    ("cli/api", &["api", "cli/terminal", "clock", "config", "entropy", "issuer", "secret_file", "trust"]),
+    ("cli/api", &["api", "cli/terminal", "clock", "config", "entropy", "issuer", "private_file", "trust"]),
     (
         "cli/server",
         &[
@@ -100,7 +100,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "flows",
             "issuer",
             "launch",
-            "secret",
+            "opaque_token",
             "signing",
             "store",
             "trust",
@@ -159,6 +159,20 @@ fn every_room_uses_only_the_rooms_below_it() {
     assert!(arrows > 1_000, "the test reads the code: {arrows} arrows");
 }
 
+/// A module without a room would use what it likes.
+#[test]
+fn every_module_is_in_a_room_and_every_room_exists() {
+    let modules = modules(&root().join("src"));
+    let roomless: Vec<_> = modules.keys().filter(|path| !is_root(path) && room_of(path).is_none()).collect();
+    assert!(roomless.is_empty(), "not in the list: {roomless:?}");
+    let exists = |room: &str| {
+        let path: ModulePath = room.split('/').map(str::to_owned).collect();
+        modules.contains_key(&path) || root().join("crates").join(room).exists()
+    };
+    let gone: Vec<_> = ROOMS.iter().map(|(room, _)| *room).filter(|room| !exists(room)).collect();
+    assert!(gone.is_empty(), "only in the list: {gone:?}");
+}
+
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     let found: Vec<_> = crates().iter().flat_map(|src| circles(&modules(src))).collect();
@@ -191,6 +205,11 @@ fn crates() -> Vec<PathBuf> {
     let members = members.map(|member| member.unwrap().path()).filter(|path| !path.ends_with("testing"));
     let members = members.map(|path| path.join("src"));
     [root().join("src")].into_iter().chain(members).collect()
+}
+
+/// The files that put the rooms together.
+fn is_root(path: &ModulePath) -> bool {
+    path.is_empty() || path == &["main"]
 }
 
 /// The room that a path from the crate's root leads to.

@@ -1,6 +1,7 @@
 //! A caller cannot choose the identity of a run or of the actor behind it.
 
 use super::*;
+use insta::assert_snapshot;
 
 /// Services and audience profiles may change after a policy was saved.
 pub(super) async fn a_callers_choice_never_becomes_part_of_a_runs_identity(scene: Scene) {
@@ -18,7 +19,17 @@ pub(super) async fn a_callers_choice_never_becomes_part_of_a_runs_identity(scene
     saved.ok();
     let refused = scene.exchange(&scene.token(&scene.trusted), &wish.fields).await;
     check("identifying", &refused, Err("run"));
-    assert!(refused.text.contains("deployment"), "{}", refused.text);
+    assert_snapshot!(refused.shown(), @r#"
+    400 Bad Request
+    content-type: application/json
+    cache-control: no-store
+    x-content-type-options: nosniff
+    {
+      "error": "invalid_request",
+      "error_description": "the policy lets the caller choose `deployment`, which tells who a run is since services or audience profiles changed; an owner must take it from a claim",
+      "reason": "run"
+    }
+    "#);
     wish.policy["run"]["attributes"]["deployment"] = json!({"value": "prod"});
     scene.put(&json!([wish.policy])).await;
     check("vouched for", &scene.exchange(&scene.token(&scene.trusted), &wish.fields).await, Ok(()));

@@ -3,13 +3,11 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use jiff::SignedDuration;
 use runmint::app::App;
 use runmint::clock::Clock;
 use runmint::copies::Target;
-use runmint::entropy::SystemEntropy;
 use runmint::flows::publish_copies::publish_copies;
 use runmint::flows::readiness::readiness;
 use runmint::flows::rotate_keys::{RotateError, look_after_keys, rotate_now};
@@ -275,8 +273,7 @@ async fn process(app: &TestApp, target: Target) -> App {
     let settings = app.settings();
     let store = Store::open(settings.exposed_database_url(), 2).await.unwrap().with_clock(app.clock.clone());
     let stores = SharedKeys::stores_from(&sealing_key_text(), &[], 6);
-    let entropy = Arc::new(SystemEntropy::new());
-    let process = App::new(&settings, store, stores, vec![target], app.clock.clone(), entropy);
+    let process = App::new(&settings, store, stores, vec![target], app.clock.clone(), app.entropy.clone());
     look_after_keys(&process).await.unwrap();
     process
 }

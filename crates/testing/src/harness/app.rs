@@ -7,7 +7,6 @@ use reqwest::Method;
 use runmint::app::App;
 use runmint::clock::Clock;
 use runmint::config::{Settings, Sources};
-use runmint::entropy::SystemEntropy;
 use runmint::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use runmint::launch::Server;
 use runmint::signing::algorithm::SigningAlgorithm;
@@ -19,14 +18,18 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::keys::SharedKeys;
-use super::{Answer, Engine, ManualClock, TestDatabase, keys};
+use super::{Answer, Engine, ManualClock, SeededEntropy, TestDatabase, keys};
 
 /// The time at which tests begin by default.
 pub const START: &str = "2026-01-02T03:04:05Z";
 
+/// What every test's ids and secrets are derived from. Each has a database of its own.
+const SEED: u64 = 1;
+
 /// A running service, with organization `acme` and an access token of each role.
 pub struct TestApp {
     pub clock: Arc<ManualClock>,
+    pub entropy: Arc<SeededEntropy>,
     pub database: TestDatabase,
     pub address: SocketAddr,
     pub base_url: String,
@@ -38,6 +41,15 @@ pub struct TestApp {
     pub http: reqwest::Client,
     server: Option<Server>,
     config: String,
+    folder: Arc<TempDir>,
+}
+
+/// What the services of a test have in common.
+#[derive(Clone)]
+struct Ground {
+    database: TestDatabase,
+    clock: Arc<ManualClock>,
+    entropy: Arc<SeededEntropy>,
     folder: Arc<TempDir>,
 }
 
@@ -64,22 +76,27 @@ impl Setup {
 
     /// Only the service, for configurations whose URLs the test cannot reach.
     pub async fn run_detached(self) -> TestApp {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let database = TestDatabase::create(self.engine, folder.path()).await;
-        TestApp::serve(&self.config, database, Arc::new(ManualClock::at(self.start)), folder).await
+        TestApp::serve(&self.config, self.ground().await).await
     }
 
     pub async fn run(self) -> TestApp {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let database = TestDatabase::create(self.engine, folder.path()).await;
-        let clock = Arc::new(ManualClock::at(self.start));
-        let mut app = TestApp::serve(&self.config, database, clock, folder).await;
+        let mut app = TestApp::serve(&self.config, self.ground().await).await;
         app.admin = app.first_token().await;
         app.post_ok(&app.admin, "/api/orgs", &json!({"name": "acme"})).await;
         app.owner = app.make_token("acme", "owner").await;
         app.orchestrator = app.make_token("acme", "orchestrator").await;
         app.viewer = app.make_token("acme", "viewer").await;
         app
+    }
+
+    async fn ground(&self) -> Ground {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Ground {
+            database: TestDatabase::create(self.engine, folder.path()).await,
+            clock: Arc::new(ManualClock::at(self.start)),
+            entropy: Arc::new(SeededEntropy::of(SEED)),
+            folder,
+        }
     }
 }
 
@@ -90,8 +107,13 @@ impl TestApp {
 
     /// Another service on the same database, with the same tokens and clock, as if a second process.
     pub async fn replica(&self) -> Self {
-        let (database, clock) = (self.database.clone(), Arc::clone(&self.clock));
-        let mut replica = Self::serve(&self.config, database, clock, Arc::clone(&self.folder)).await;
+        let ground = Ground {
+            database: self.database.clone(),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            folder: Arc::clone(&self.folder),
+        };
+        let mut replica = Self::serve(&self.config, ground).await;
         for (ours, theirs) in [
             (&mut replica.admin, &self.admin),
             (&mut replica.owner, &self.owner),
@@ -103,12 +125,8 @@ impl TestApp {
         replica
     }
 
-    async fn serve(
-        config: &str,
-        database: TestDatabase,
-        clock: Arc<ManualClock>,
-        folder: Arc<TempDir>,
-    ) -> Self {
+    async fn serve(config: &str, ground: Ground) -> Self {
+        let Ground { database, clock, entropy, folder } = ground;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let scheme = if config.contains("dev_tls = true") { "https" } else { "http" };
@@ -119,18 +137,13 @@ impl TestApp {
         // The database's clock is the test's, too.
         let store = store.with_clock(clock.clone());
         let stores = SharedKeys::stores(&keys::sealing_key_text(), &[]);
-        let app = Arc::new(App::new(
-            &settings,
-            store,
-            stores,
-            Vec::new(),
-            clock.clone(),
-            Arc::new(SystemEntropy::new()),
-        ));
+        let app = App::new(&settings, store, stores, Vec::new(), clock.clone(), entropy.clone());
+        let app = Arc::new(app);
         keys::install(&app).await;
         let server = Server::start(app, &settings, listener).unwrap();
         Self {
             clock,
+            entropy,
             database,
             address,
             base_url: settings.base_url.to_string(),

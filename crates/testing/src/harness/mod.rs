@@ -6,17 +6,19 @@ mod app;
 mod clock;
 mod command;
 mod database;
+mod entropy;
 mod installation;
 mod keys;
 mod process;
 mod program;
 mod verifying;
 
-pub use answer::Answer;
+pub use answer::{Answer, shown_json};
 pub use app::{START, Setup, TestApp};
 pub use clock::ManualClock;
-pub use command::{Ended, run, run_as};
+pub use command::{Ended, run, run_as, shown_text};
 pub use database::{Engine, TestDatabase};
+pub use entropy::SeededEntropy;
 pub use installation::{Installation, Service, request_path};
 pub use keys::{RSA_KEYS, SharedKeys, rsa_key, sealing_key_text};
 pub use process::{DEADLINE, Exited, Process};
@@ -34,6 +36,12 @@ pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     assert!(tokio::time::timeout(DEADLINE, holds).await.is_ok(), "it never came about that {what}");
 }
 
+/// Runs a test that each engine runs. Its inline snapshots are compared once for each, which `insta` takes for a loop.
+pub fn block_on(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    insta::allow_duplicates! { runtime.block_on(test) }
+}
+
 /// Declares each named `async fn(app: TestApp)` of the file as a test on both engines.
 ///
 /// With `Scene:` before the names, each test gets the result of `Scene::set(engine)`.
@@ -41,29 +49,29 @@ pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
 macro_rules! on_both_engines {
     ($scene:ident: $($test:ident),* $(,)?) => {
         mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::$scene::set($crate::harness::Engine::Sqlite).await).await;
+            $(#[test]
+            fn $test() {
+                $crate::harness::block_on(async { super::$test(super::$scene::set($crate::harness::Engine::Sqlite).await).await });
             })*
         }
         mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::$scene::set($crate::harness::Engine::Postgres).await).await;
+            $(#[test]
+            fn $test() {
+                $crate::harness::block_on(async { super::$test(super::$scene::set($crate::harness::Engine::Postgres).await).await });
             })*
         }
     };
     ($($test:ident),* $(,)?) => {
         mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test($crate::harness::TestApp::start($crate::harness::Engine::Sqlite).await).await;
+            $(#[test]
+            fn $test() {
+                $crate::harness::block_on(async { super::$test($crate::harness::TestApp::start($crate::harness::Engine::Sqlite).await).await });
             })*
         }
         mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test($crate::harness::TestApp::start($crate::harness::Engine::Postgres).await).await;
+            $(#[test]
+            fn $test() {
+                $crate::harness::block_on(async { super::$test($crate::harness::TestApp::start($crate::harness::Engine::Postgres).await).await });
             })*
         }
     };
@@ -75,17 +83,17 @@ pub use crate::on_both_engines;
 macro_rules! installed_on_both_engines {
     ($($test:ident),* $(,)?) => {
         mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                use $crate::harness::{Engine, Installation};
-                super::$test(Installation::new(Engine::Sqlite).await).await;
+            $(#[test]
+            fn $test() {
+                use $crate::harness::{Engine, Installation, block_on};
+                block_on(async { super::$test(Installation::new(Engine::Sqlite).await).await });
             })*
         }
         mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                use $crate::harness::{Engine, Installation};
-                super::$test(Installation::new(Engine::Postgres).await).await;
+            $(#[test]
+            fn $test() {
+                use $crate::harness::{Engine, Installation, block_on};
+                block_on(async { super::$test(Installation::new(Engine::Postgres).await).await });
             })*
         }
     };

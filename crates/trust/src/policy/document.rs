@@ -72,12 +72,16 @@ pub struct RunDocument {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttributeDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(super) claim: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(super) strip_prefix: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(super) value: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ChoiceDocument")]
     pub(super) choose: Option<ChoiceDocument>,
 }
 

@@ -9,8 +9,11 @@ use rustix::process::getuid;
 const TABLE: &str = "/proc/net/tcp";
 const ROOT: u32 = 0;
 
-/// Whether it is another user of this machine, as far as that can be known.
+/// Whether it is another user of this machine. Only Linux says so; on macOS all users share the same connections.
 pub(super) fn is_somebody_else(peer: SocketAddr, ours: SocketAddr) -> bool {
+    if !cfg!(target_os = "linux") {
+        return false;
+    }
     let table = fs::read_to_string(TABLE).unwrap_or_default();
     let user = user_of(&table, peer, ours);
     user.is_some_and(|user| user != ROOT && user != getuid().as_raw())
@@ -33,6 +36,7 @@ fn written(address: SocketAddr) -> Option<String> {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::net::{TcpListener, TcpStream};
 

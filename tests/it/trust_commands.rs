@@ -485,7 +485,7 @@ async fn policies_can_be_tested_before_they_take_effect() {
     assert_snapshot!(shown_text(&why), @"
     not allowed: no policy matches
 
-    policies[0]  allow  does not apply: it is for tokens of type `organization`, asked was `team`
+    policies[0]  allow  does not apply: it is for tokens of type `organization`; the request is for `team`
       matches  sub  expected `runmint:deploy:org:acme:project:website:*`, found `runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write`
     ");
     let draft = allow(json!({"rules": {"sub": "runmint:deploy:org:acme:project:billing:*"}}));

@@ -311,7 +311,7 @@ async fn refuses_an_invalid_run(app: TestApp) {
       "type": "urn:runmint:problem:invalid-input",
       "title": "Invalid input",
       "status": 422,
-      "detail": "The body is not what is expected: `project` stands twice at line 1 column 61."
+      "detail": "The body is not what is expected: `project` appears twice at line 1 column 61."
     }
     "#);
     assert_eq!(app.database.number("SELECT COUNT(*) FROM runs").await, 0);

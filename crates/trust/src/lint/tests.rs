@@ -87,7 +87,7 @@ fn a_wildcard_before_the_first_separator_takes_other_kinds_of_subject() {
 }
 
 #[test]
-fn a_pull_request_is_what_its_author_wrote() {
+fn the_author_of_a_pull_request_writes_its_workflow() {
     let ids = |sub: &str| json!({"sub": sub, "repository_id": "1"});
     assert_eq!(warned(ids("repo:acme/website:pull_request"), GITHUB), [Code::PullRequest]);
     assert_eq!(warned(ids("repo:acme/website:*"), GITHUB), [Code::PullRequest]);
@@ -168,7 +168,7 @@ fn names_change_hands_and_ids_do_not() {
 }
 
 #[test]
-fn a_compatible_dot_is_somebody_elses_name() {
+fn a_compatible_dot_matches_another_owners_name() {
     let rules = json!({"sub": "repo:acme/acme.io:environment:prod", "repository_id": "1"});
     let compatible = policy(
         json!({"decision": "allow", "tokenType": "organization", "syntax": "compatible", "rules": rules}),
@@ -208,7 +208,7 @@ fn a_name_that_is_a_wildcard_is_the_callers_choice() {
 }
 
 #[test]
-fn a_token_for_somebody_else_is_in_their_hands() {
+fn a_token_for_another_service_is_shown_to_it() {
     let own = "https://issuer.acme.example";
     for (audience, expected) in [
         ("*", vec![Code::AnyAudience]),

@@ -178,6 +178,8 @@ mod tests {
         let any = in_force(&[policy("allow", &json!({"sub": "a", "aud": "*"}))]);
         assert!(any.admit(AuthenticClaims::of(&claims(&json!("x"))), "acme").is_ok());
         assert!(any.admit(AuthenticClaims::of(&claims(&json!(["", ""]))), "acme").is_err());
+        let denying = in_force(&[policy("deny", &json!({"aud": "*"}))]);
+        assert!(denying.admit(AuthenticClaims::of(&claims(&json!("x"))), "acme").is_err());
         let (sts, none) = (claims(&json!("sts.amazonaws.com")), Map::new());
         assert_eq!(policies.speaking_to(&sts, "acme").decide(&ASKED), Verdict::Allowed { policy: 1 });
         assert_eq!(policies.speaking_to(&none, "acme").decide(&ASKED), Verdict::NoMatch);

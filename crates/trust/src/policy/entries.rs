@@ -15,6 +15,7 @@ const MAX_ENTRIES: usize = 128;
 pub struct Entries<V>(pub Vec<(String, V)>);
 
 impl<V> Entries<V> {
+    /// Whether it has no member.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

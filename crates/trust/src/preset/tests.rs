@@ -216,7 +216,7 @@ fn the_grant_is_the_callers() {
 }
 
 #[test]
-fn says_what_it_needs() {
+fn an_error_names_the_inputs_that_are_needed() {
     let fill = |values: &[(&str, &str)]| {
         Preset::named("github").unwrap().fill(&inputs(values)).unwrap_err().to_string()
     };

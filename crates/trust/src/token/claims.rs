@@ -89,10 +89,12 @@ impl VerifiedClaims {
         &self.audience
     }
 
+    /// `exp`.
     pub fn expires_at(&self) -> Timestamp {
         self.token.expires_at
     }
 
+    /// `iat`, which not every issuer sets.
     pub fn issued_at(&self) -> Option<Timestamp> {
         self.token.issued_at
     }
@@ -250,7 +252,7 @@ mod tests {
     use super::*;
 
     impl AuthenticClaims {
-        /// Of claims that nobody signed, without times.
+        /// Of unsigned claims, without times.
         pub(crate) fn of(claims: &Map<String, Value>) -> Self {
             Self {
                 subject: String::new(),

@@ -56,6 +56,9 @@ enum Material {
 }
 
 impl VerifyingKey {
+    /// Reads one key of a set.
+    ///
+    /// Fails if the key has a private part, is not for signatures, is of a type that is not accepted, or is weak.
     pub fn from_jwk(jwk: &Value) -> Result<Self, UnusableKey> {
         let jwk = jwk.as_object().ok_or(UnusableKey::NotAnObject)?;
         if PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
@@ -75,6 +78,7 @@ impl VerifyingKey {
         Ok(Self { key_id, material, algorithms, prepared })
     }
 
+    /// `kid` (RFC 7517 §4.5).
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }

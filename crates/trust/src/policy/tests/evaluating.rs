@@ -201,7 +201,7 @@ fn the_next_policy_may_grant_what_the_first_does_not() {
 }
 
 #[test]
-fn the_explanation_says_what_was_asked_and_what_was_found() {
+fn the_explanation_shows_request_and_values() {
     let mut claims = github();
     claims.insert("groups".to_owned(), json!(["é".repeat(200), "b", "c", "d", "e", "f", "g", "h", "i", "j"]));
     let all = policies([

@@ -121,7 +121,7 @@ fn refuses_combinations_that_make_no_sense() {
             json!({"decision": "deny", "tokenType": "organization", "rules": {"a.": "a"}}),
         ),
         (
-            "rule for `sub`: a pattern has at most 512 bytes, this one has 513",
+            "rule for `sub`: a pattern may have at most 512 bytes; this one has 513",
             json!({"decision": "deny", "tokenType": "organization", "rules": {"sub": "a".repeat(513)}}),
         ),
     ] {
@@ -131,7 +131,7 @@ fn refuses_combinations_that_make_no_sense() {
 }
 
 #[test]
-fn refuses_what_is_said_twice() {
+fn refuses_duplicates() {
     for text in [
         r#"{"decision":"deny","tokenType":"organization","rules":{"sub":"a","sub":"b"}}"#,
         r#"{"decision":"deny","decision":"allow","tokenType":"organization","rules":{"sub":"a"}}"#,

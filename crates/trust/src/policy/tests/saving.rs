@@ -24,7 +24,7 @@ fn organization(decision: &str, syntax: &str, subject: &str) -> Value {
 }
 
 #[test]
-fn an_allowing_policy_takes_no_subject_whatever() {
+fn an_allowing_policy_may_not_match_every_subject() {
     for subject in ["*", "?", "**", "*?*"] {
         let error = save(organization("allow", "strict", subject)).unwrap_err();
         assert_eq!(error, SavingFault::AnySubject(subject.to_owned()));
@@ -39,14 +39,14 @@ fn an_allowing_policy_takes_no_subject_whatever() {
 }
 
 #[test]
-fn a_denying_policy_may_deny_everybody_but_not_nobody() {
+fn a_denying_policy_may_match_every_subject_but_not_none() {
     assert_eq!(save(organization("deny", "strict", "*")), Ok(()));
     assert_eq!(save(organization("deny", "strict", "")), Err(SavingFault::EmptySubject));
     assert_eq!(save(organization("allow", "strict", "")), Err(SavingFault::EmptySubject));
 }
 
 #[test]
-fn nobody_chooses_a_subject() {
+fn a_caller_cannot_choose_a_subject() {
     let run = |service: &str, name: &str, source: Value| {
         save(json!({
             "decision": "allow", "tokenType": "run",

@@ -138,7 +138,9 @@ fn the_algorithm_is_the_keys_and_not_the_tokens_choice() {
 #[test]
 fn refuses_a_key_that_is_not_for_signatures() {
     let wrong = TokenError::UnknownKey("k1".into());
-    for (name, value) in [("use", "enc"), ("use", "tls"), ("alg", "RSA-OAEP"), ("alg", "HS256")] {
+    for (name, value) in
+        [("use", "enc"), ("use", "tls"), ("alg", "RSA-OAEP"), ("alg", "HS256"), ("d", "AQAB")]
+    {
         let mut key = jwk(ours());
         key[name] = json!(value);
         assert_eq!(verify_by(&good(), &set(&[key])).unwrap_err(), wrong, "{name} {value}");
@@ -194,7 +196,7 @@ fn an_elliptic_signature_of_zeros_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_a_key_verifies_nothing() {
+fn an_invalid_key_verifies_nothing() {
     let n = jwk(ours())["n"].clone();
     for (n, e) in [
         (json!(""), "AQAB"),

@@ -111,7 +111,7 @@ fn a_token_has_three_parts() {
 }
 
 #[test]
-fn refuses_a_member_that_stands_twice() {
+fn refuses_a_duplicate_member() {
     let payload = claims().to_string();
     for header in [
         r#"{"alg":"RS256","alg":"RS256","kid":"k1"}"#,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 
 use crate::domain::run::Run;
-use crate::secret::SecretHash;
+use crate::opaque_token::TokenHash;
 
 /// About two kilobytes each.
 const RUNS_CACHED: usize = 20_000;
 
 /// What never changes of runs, by request token. Whether a run is still active is never taken from here: the commit
 /// of each token's record reads it.
-pub struct RunCache(Cache<SecretHash, Arc<Run>>);
+pub struct RunCache(Cache<TokenHash, Arc<Run>>);
 
 impl Default for RunCache {
     fn default() -> Self {
@@ -21,11 +21,11 @@ impl Default for RunCache {
 }
 
 impl RunCache {
-    pub fn of_request_token(&self, hash: &SecretHash) -> Option<Arc<Run>> {
+    pub fn of_request_token(&self, hash: &TokenHash) -> Option<Arc<Run>> {
         self.0.get(hash)
     }
 
-    pub fn keep(&self, hash: SecretHash, run: Arc<Run>) {
+    pub fn keep(&self, hash: TokenHash, run: Arc<Run>) {
         self.0.insert(hash, run);
     }
 }

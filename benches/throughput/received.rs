@@ -4,16 +4,16 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, ensure};
-use jsonwebtoken::jwk::JwkSet;
 use runmint::clock::{Clock, SystemClock};
-use runmint::trust::token::UnverifiedToken;
+use runmint::trust::token::limits::DEFAULT_MAX_LIFETIME;
+use runmint::trust::token::{Expectations, KeySet, UnverifiedToken};
 use serde_json::Value;
 use sqlx::any::install_default_drivers;
 use sqlx::{AnyConnection, Connection};
 
 pub(crate) struct Received {
     issuer: String,
-    keys: JwkSet,
+    keys: KeySet,
     pub(crate) tokens: u64,
     /// The ids of the sampled tokens.
     ids: HashSet<String>,
@@ -21,7 +21,7 @@ pub(crate) struct Received {
 
 impl Received {
     pub(crate) fn nothing(issuer: String, jwks: &[u8]) -> Result<Self> {
-        Ok(Self { issuer, keys: serde_json::from_slice(jwks)?, tokens: 0, ids: HashSet::new() })
+        Ok(Self { issuer, keys: KeySet::parse(jwks)?, tokens: 0, ids: HashSet::new() })
     }
 
     /// Adds `answers` tokens, of which `samples` are inspected.
@@ -29,10 +29,14 @@ impl Received {
         self.tokens += answers;
         for body in samples {
             let token = token(body)?;
-            let verified =
-                UnverifiedToken::parse(&token)?.verify(&self.keys, &self.issuer, SystemClock.now())?;
-            verified.for_audience("sts.amazonaws.com")?;
-            let id = verified.claims()["jti"].as_str().context("a token without jti")?;
+            let expected = Expectations {
+                issuer: &self.issuer,
+                max_lifetime: DEFAULT_MAX_LIFETIME,
+                now: SystemClock.now(),
+            };
+            let authentic = UnverifiedToken::parse(&token)?.verify(&self.keys, &expected)?;
+            let verified = authentic.only_for("sts.amazonaws.com")?;
+            let id = verified.token_id().context("a token without jti")?;
             ensure!(self.ids.insert(id.to_owned()), "two tokens have the id {id}");
         }
         Ok(())

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
-use runmint_trust::foreign_token::{Expectations, ForeignToken};
-use runmint_trust::key_set::KeySet;
+use runmint_trust::token::{Expectations, UnverifiedToken};
+use runmint_trust::token::KeySet;
 
 /// One key of each kind. Their private halves are gone, so nothing may be verified.
 static KEYS: LazyLock<KeySet> =
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn verify(text: &str) {
-    let Ok(token) = ForeignToken::parse(text) else { return };
+    let Ok(token) = UnverifiedToken::parse(text) else { return };
     let expected = Expectations {
         issuer: token.claimed_issuer(),
         max_lifetime: SignedDuration::from_hours(1),

@@ -1,8 +1,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use runmint_trust::algorithm::Algorithm;
-use runmint_trust::key_set::{KeySet, MAX_KEYS};
+use runmint_trust::token::Algorithm;
+use runmint_trust::token::KeySet;
+use runmint_trust::token::limits::MAX_KEYS;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(set) = KeySet::parse(bytes) else { return };

@@ -22,12 +22,10 @@ pub mod problem;
 pub mod runs;
 pub mod snapshot_verifiers;
 pub mod trusted_issuers;
-mod unique;
 pub mod user;
 mod word;
 
 pub use self::newer::OrNewer;
-pub use self::unique::unique_map;
 pub use self::word::Word;
 
 #[cfg(test)]

@@ -25,19 +25,24 @@ pub struct TokenRequest {
     /// `urn:runmint:token-type:access_token:KIND`, the same with `urn:pulumi`, or [`ID_TOKEN`] for a run.
     pub requested_token_type: String,
     /// `admin`, `team:NAME`, `user:NAME` or `runner:NAME`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub scope: Option<String>,
     /// Seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
     pub expiration: Option<i64>,
     /// Of a run; `deploy` unless given.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub service: Option<String>,
     /// Of a run: those that the policy lets the caller choose.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ChosenAttributes")]
     pub attributes: Option<ChosenAttributes>,
     /// Audience of a run's first ID token.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub id_token_audience: Option<String>,
 }
 

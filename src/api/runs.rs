@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::access_tokens::Origin;
 use super::page::page;
-use super::unique_map;
 use crate::issuer::service::Attributes;
 
 /// `POST /api/orgs/{org}/runs` and `POST /api/orgs/{org}/runs/preview`
@@ -17,7 +16,7 @@ use crate::issuer::service::Attributes;
 #[serde(deny_unknown_fields)]
 pub struct StartRun {
     pub service: String,
-    #[serde(deserialize_with = "unique_map")]
+    #[serde(deserialize_with = "runmint_json::unique")]
     pub attributes: Attributes,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<i64>,
@@ -43,7 +42,7 @@ pub struct Run {
     pub expires_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     #[serde(flatten)]
-    pub told: Told,
+    pub content: TokenContent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +56,7 @@ pub enum RunState {
 
 /// What a run's tokens say for the audience in question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Told {
+pub struct TokenContent {
     /// `None` where a token would be refused.
     pub subject: Option<String>,
     /// `None` where a token would be refused.
@@ -113,7 +112,7 @@ pub struct Preview {
     pub limits: Vec<Limit>,
     pub cloud: Map<String, Value>,
     #[serde(flatten)]
-    pub told: Told,
+    pub content: TokenContent,
 }
 
 /// One limit of one relying party.

@@ -218,7 +218,7 @@ fn pkcs11(raw: &Raw, pin: Option<SecretString>) -> Result<Option<Pkcs11Source>, 
         _ => {
             return Err(value_error(
                 "pkcs11_module",
-                "needs pkcs11_token_label, and the other way round: set both or neither",
+                "must be set together with pkcs11_token_label: set both or neither",
             ));
         }
     };

@@ -40,11 +40,11 @@ pub(super) fn check(raw: &Raw, listen: SocketAddr) -> Result<Transport, ConfigEr
         )),
         ((Some(_), None) | (None, Some(_)), ..) => Err(value_error(
             "tls_certificate_file",
-            "needs tls_private_key_file, and the other way round: set both or neither",
+            "must be set together with tls_private_key_file: set both or neither",
         )),
         _ => Err(value_error(
-            "tls_certificate_file",
-            "cannot be combined with dev_tls or behind_tls_proxy, nor those with each other: set only one",
+            "tls_certificate_file, dev_tls and behind_tls_proxy",
+            "set only one of them; they cannot be combined",
         )),
     }
 }

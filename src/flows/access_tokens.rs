@@ -9,7 +9,7 @@ use crate::domain::access_token::{AccessToken, Holder, Role};
 use crate::domain::organization::Organization;
 use crate::domain::page::{Page, PageRequest};
 use crate::entropy::uuid_at;
-use crate::secret::{Secret, SecretKind};
+use crate::opaque_token::{OpaqueToken, TokenKind};
 use crate::store::StoreError;
 
 pub const MAX_NAME_CHARS: usize = 100;
@@ -34,7 +34,7 @@ pub enum Scope {
 /// The token's record, and the secret, which is in no other place than this.
 pub struct CreatedAccessToken {
     pub token: AccessToken,
-    pub secret: Secret,
+    pub secret: OpaqueToken,
 }
 
 #[derive(Debug, Error)]
@@ -75,7 +75,7 @@ pub async fn create_access_token(
         Some(end) => Some(asked.map_or(end, |asked| asked.min(end))),
         None => asked,
     };
-    let secret = Secret::generate(SecretKind::AccessToken, app.entropy.as_ref());
+    let secret = OpaqueToken::generate(TokenKind::AccessToken, app.entropy.as_ref());
     let token = AccessToken {
         id: uuid_at(now, app.entropy.as_ref()),
         name,

@@ -10,7 +10,7 @@ use crate::domain::principal::{Access, PrincipalKind};
 use crate::domain::run::Run;
 use crate::issuer::organization_name::OrganizationName;
 use crate::issuer::service::Attributes;
-use crate::secret::{Secret, SecretKind};
+use crate::opaque_token::{OpaqueToken, TokenKind};
 use crate::store::StoreError;
 use crate::trust::policy::saving::ACTOR;
 
@@ -39,7 +39,8 @@ pub enum AuthorizeError {
 
 /// The caller who presents `secret`.
 pub async fn authenticate(app: &App, secret: &str) -> Result<Caller, AuthorizeError> {
-    let hash = Secret::recognise(SecretKind::AccessToken, secret).ok_or(AuthorizeError::Unauthenticated)?;
+    let hash =
+        OpaqueToken::recognise(TokenKind::AccessToken, secret).ok_or(AuthorizeError::Unauthenticated)?;
     let token = app.store.use_access_token(&hash, app.clock.now()).await?;
     Ok(Caller { token: token.ok_or(AuthorizeError::Unauthenticated)? })
 }

@@ -15,7 +15,7 @@ use crate::issuer::audience::{Audience, AudienceError};
 use crate::issuer::claims::{IdTokenClaims, Issuance};
 use crate::issuer::lifetime::{LifetimeError, LifetimePolicy};
 use crate::issuer::profile::{ProfileAlgorithm, Shape, ShapeError};
-use crate::secret::{Secret, SecretKind};
+use crate::opaque_token::{OpaqueToken, TokenKind};
 use crate::serving::Served;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{RingId, RingKey};
@@ -65,7 +65,7 @@ pub enum MintError {
 pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Result<String, MintError> {
     let now = app.clock.now();
     refuse_ended(run, run.state_at(now))?;
-    let Told { audience, shape, lifetime } = tell(app, run, request.audience)?;
+    let TokenTerms { audience, shape, lifetime } = token_terms(app, run, request.audience)?;
     let expires_at = lifetime.expiry(now, run.expires_at, request.lifetime_seconds)?;
     let admitted = Admitted { now, audience, shape: &shape, expires_at, caller: request.caller };
     let served = keys_to_sign_with(app).await?;
@@ -83,19 +83,23 @@ pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Re
 }
 
 /// What tokens of a run for an audience say, and how long.
-pub struct Told<'r> {
+pub struct TokenTerms<'r> {
     pub audience: &'r str,
     pub shape: Shape<'r>,
     pub lifetime: LifetimePolicy,
 }
 
 /// Refuses an audience that the run may not ask for, or whose profile cannot speak of it.
-pub fn tell<'r>(app: &App, run: &'r Run, audience: Option<&'r str>) -> Result<Told<'r>, MintError> {
+pub fn token_terms<'r>(
+    app: &App,
+    run: &'r Run,
+    audience: Option<&'r str>,
+) -> Result<TokenTerms<'r>, MintError> {
     let audience = admit_audience(run, audience)?;
     let shape =
         run.shape(audience).map_err(|source| MintError::Shape { audience: audience.to_owned(), source })?;
     let lifetime = app.issuing.lifetime.within(shape.lifetime);
-    Ok(Told { audience, shape, lifetime })
+    Ok(TokenTerms { audience, shape, lifetime })
 }
 
 struct Admitted<'a> {
@@ -183,7 +187,7 @@ async fn require_still_signs(app: &App, ring: RingId, kid: &str) -> Result<(), M
 
 /// The run that `request_token` belongs to, if it is the one asked about.
 pub async fn authenticate_run(app: &App, run_id: &str, request_token: &str) -> Result<Arc<Run>, MintError> {
-    let hash = Secret::recognise(SecretKind::RunRequestToken, request_token);
+    let hash = OpaqueToken::recognise(TokenKind::RunRequestToken, request_token);
     let hash = hash.ok_or(MintError::Unauthenticated)?;
     let run = if let Some(run) = app.minting.runs.of_request_token(&hash) {
         run

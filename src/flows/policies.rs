@@ -16,12 +16,12 @@ use crate::domain::page::PageRequest;
 use crate::domain::trusted_issuer::{PolicyRecord, TrustedIssuer};
 use crate::issuer::organization_name::OrganizationName;
 use crate::store::StoreError;
-use crate::trust::foreign_token::{AuthenticClaims, ForeignTokenError, VerifiedClaims};
 use crate::trust::policy::audience::{PoliciesInForce, audiences_of};
 use crate::trust::policy::evaluation::{Asked, Evaluation, Verdict};
 use crate::trust::policy::saving::{SavingError, check_for_saving};
 use crate::trust::policy::{Grant, PoliciesError, Policy, PolicyDocument, parse_policies};
-use crate::trust::token::MAX_TOKEN_BYTES;
+use crate::trust::token::limits::MAX_TOKEN_BYTES;
+use crate::trust::token::{AuthenticClaims, TokenError, VerifiedClaims};
 
 /// Bytes of policies times bytes of a token: so much takes a few milliseconds at the worst.
 const DECIDED_AT_ONCE: usize = 64 * 1024 * 1024;
@@ -173,7 +173,7 @@ pub async fn decide_in_time(
     organization: &Organization,
     claims: AuthenticClaims,
     asked: &Asked,
-) -> Result<Result<(VerifiedClaims, Verdict), ForeignTokenError>, PolicyFlowError> {
+) -> Result<Result<(VerifiedClaims, Verdict), TokenError>, PolicyFlowError> {
     let decide = |policies: &PoliciesInForce, claims, organization: &OrganizationName, asked: &Asked| {
         let claims = policies.admit(claims, organization.as_str())?;
         let verdict = policies.speaking_to(claims.all(), organization.as_str()).decide(asked);

@@ -22,14 +22,14 @@ use crate::issuer::profile::{ProfileError, ShapeError};
 use crate::issuer::service::{AttributeError, Attributes};
 use crate::issuer::subject::MAX_SUBJECT_BYTES;
 use crate::issuer::url::IssuerUrl;
-use crate::secret::{Secret, SecretKind};
+use crate::opaque_token::{OpaqueToken, TokenKind};
 use crate::store::StoreError;
 use crate::store::documents::StartingPoint;
 use crate::trust::policy;
 
 pub const MAX_AUDIENCES: usize = 16;
 // A policy that names more would grant runs that cannot start.
-const _: () = assert!(policy::run::MAX_AUDIENCES == MAX_AUDIENCES);
+const _: () = assert!(policy::limits::MAX_AUDIENCES == MAX_AUDIENCES);
 
 /// What the orchestrator attests.
 pub struct StartRun {
@@ -42,18 +42,18 @@ pub struct StartRun {
 /// A registered run and its request token, which is in no other place than this.
 pub struct StartedRun {
     pub run: Run,
-    pub request_token: Secret,
+    pub request_token: OpaqueToken,
 }
 
 /// What a run would get, unsigned.
 pub struct Preview {
-    pub told: Told,
+    pub content: TokenContent,
     pub limits: Vec<LimitCheck>,
     pub cloud: Map<String, Value>,
 }
 
 /// What a token says of its run. Of the claims every one but the times, the id and an audience asked for.
-pub struct Told {
+pub struct TokenContent {
     pub subject: String,
     pub claims: Map<String, Value>,
     /// Why there would be no token for the audience in question.
@@ -98,7 +98,7 @@ pub async fn start_run(
     origin: Option<&Origin>,
 ) -> Result<StartedRun, StartRunError> {
     let run = prepare_run(app, organization, request, origin).await?;
-    let request_token = Secret::generate(SecretKind::RunRequestToken, app.entropy.as_ref());
+    let request_token = OpaqueToken::generate(TokenKind::RunRequestToken, app.entropy.as_ref());
     if !app.store.start_run(&run, &request_token.hash(), started_by).await? {
         return Err(StartRunError::OrganizationDeleted);
     }
@@ -134,19 +134,19 @@ pub async fn preview_run(
 ) -> Result<Preview, StartRunError> {
     let from = app.store.starting_point(organization.id).await?;
     let run = register(app, organization, request, from, origin)?;
-    let mut told = tell(app, &run, audience);
+    let mut content = token_content(app, &run, audience);
     // There is no run, so there is no id to show.
-    told.claims.shift_remove("run_id");
+    content.claims.shift_remove("run_id");
     let asked = audience.map(|audience| vec![audience.to_owned()]);
     let audiences = asked.or(run.audiences).unwrap_or_else(|| vec![run.organization.clone()]);
     let issuer = issuer_of(app, organization.keys, &run.organization);
-    let subject = if told.refused.is_some() { &run.subject } else { &told.subject };
+    let subject = if content.refused.is_some() { &run.subject } else { &content.subject };
     let limits = limits::check(&issuer, subject, &audiences);
-    Ok(Preview { told, limits, cloud: run.cloud })
+    Ok(Preview { content, limits, cloud: run.cloud })
 }
 
 /// The run as its tokens for `audience` show it, or without one as its service does.
-pub fn tell(app: &App, run: &Run, audience: Option<&str>) -> Told {
+pub fn token_content(app: &App, run: &Run, audience: Option<&str>) -> TokenContent {
     let issuer = issuer_of(app, run.keys, &run.organization);
     let claims = |audience: &str, subject: &str, of_the_run: &Map<String, Value>| {
         let mut claims = Map::new();
@@ -158,16 +158,16 @@ pub fn tell(app: &App, run: &Run, audience: Option<&str>) -> Told {
     };
     let Some(audience) = audience else {
         let claims = claims(&run.organization, &run.subject, &run.claims);
-        return Told { subject: run.subject.clone(), claims, refused: None };
+        return TokenContent { subject: run.subject.clone(), claims, refused: None };
     };
     let shape = admit_audience(run, Some(audience)).map_err(|error| error.to_string());
     match shape.and_then(|audience| run.shape(audience).map_err(|error| error.to_string())) {
-        Ok(shape) => Told {
+        Ok(shape) => TokenContent {
             claims: claims(audience, &shape.subject, &shape.claims),
             subject: shape.subject.into_owned(),
             refused: None,
         },
-        Err(why) => Told { subject: String::new(), claims: Map::new(), refused: Some(why) },
+        Err(why) => TokenContent { subject: String::new(), claims: Map::new(), refused: Some(why) },
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::trusted_issuer::{PolicyRecord, TrustedIssuer};
 use crate::entropy::uuid_at;
 use crate::store::StoreError;
 use crate::store::trusted_issuers::Registered;
-use crate::trust::key_set::{KeySet, KeySetError};
+use crate::trust::token::{KeySet, KeySetError};
 use crate::upstream::discovery::{DiscoveryError, presented_thumbprints};
 use crate::upstream::registered_issuer::{KeySource, RegisteredIssuer};
 use crate::upstream::source_url::{SourceUrl, SourceUrlError};

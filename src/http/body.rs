@@ -17,7 +17,7 @@ use url::form_urlencoded;
 use super::Api;
 use super::problem::Problem;
 use crate::api::problem::ProblemType;
-use crate::trust::object_of;
+use runmint_json::object_of;
 
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
@@ -37,9 +37,9 @@ impl<T: DeserializeOwned> UnreadBody<T> {
     pub async fn json(self, api: &Api) -> Result<T, Problem> {
         let (parts, body) = self.0.into_parts();
         require_json(&parts.headers)?;
-        let bytes = timeout(api.body_timeout, collect(&parts.headers, body))
-            .await
-            .map_err(|_| Problem::new(ProblemType::RequestTimeout, "The body took too long to arrive."))??;
+        let bytes = timeout(api.body_timeout, collect(&parts.headers, body)).await.map_err(|_| {
+            Problem::new(ProblemType::RequestTimeout, "The body did not arrive in time. Send it again.")
+        })??;
         parse(&bytes)
     }
 
@@ -51,9 +51,9 @@ impl<T: DeserializeOwned> UnreadBody<T> {
         if !is_form {
             require_json(&parts.headers)?;
         }
-        let bytes = timeout(api.body_timeout, collect(&parts.headers, body))
-            .await
-            .map_err(|_| Problem::new(ProblemType::RequestTimeout, "The body took too long to arrive."))??;
+        let bytes = timeout(api.body_timeout, collect(&parts.headers, body)).await.map_err(|_| {
+            Problem::new(ProblemType::RequestTimeout, "The body did not arrive in time. Send it again.")
+        })??;
         Ok(if is_form { fields_of_form(&bytes) } else { fields_of_json(&bytes) })
     }
 }
@@ -62,14 +62,14 @@ fn fields_of_form(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
     let mut fields = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(bytes) {
         if fields.insert(name.to_string(), value.into_owned()).is_some() {
-            return Err(format!("`{name}` stands twice"));
+            return Err(format!("`{name}` appears twice"));
         }
     }
     Ok(fields)
 }
 
 fn fields_of_json(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
-    let members = object_of(bytes).map_err(|error| format!("the body is no JSON object: {error}"))?;
+    let members = object_of(bytes).map_err(|error| format!("the body is not a JSON object: {error}"))?;
     let text = |value: Value| match value {
         Value::String(text) => text,
         Value::Null => String::new(),
@@ -87,11 +87,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         .map_err(|error| Problem::bad_request(format!("The body is not valid JSON: {error}.")))?;
     // An array would be taken for the members in their order.
     if !text.trim_start().starts_with('{') {
-        return Err(Problem::invalid_input("The body is a JSON object."));
+        return Err(Problem::invalid_input("The body must be a JSON object."));
     }
     serde_json::from_str(text).map_err(|error| {
         let error = error.to_string().replace("expected i64", "expected a whole number");
-        Problem::invalid_input(format!("The body is not what is expected: {error}."))
+        Problem::invalid_input(format!("The body does not have the expected form: {error}."))
     })
 }
 
@@ -106,13 +106,17 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
     Err(Problem::new(
         ProblemType::UnsupportedMediaType,
-        "Send the body as JSON, with `Content-Type: application/json`.",
+        "Send a JSON body with `Content-Type: application/json`.",
     ))
 }
 
 async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let too_large =
-        || Problem::new(ProblemType::ContentTooLarge, format!("A body has at most {MAX_BODY_BYTES} bytes."));
+    let too_large = || {
+        Problem::new(
+            ProblemType::ContentTooLarge,
+            format!("The body is too large: at most {MAX_BODY_BYTES} bytes are accepted."),
+        )
+    };
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES) {
         return Err(too_large());
@@ -120,6 +124,6 @@ async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(Problem::bad_request("The body broke off before its end.")),
+        Err(_) => Err(Problem::bad_request("The body ended before it was complete.")),
     }
 }

@@ -66,7 +66,7 @@ impl Connections {
                     Err(_) => refuse(stream, one.tls.is_some(), &doormen),
                 },
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    tracing::warn!(%error, "could not accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -29,7 +29,7 @@ pub async fn mint(
     let run = authenticate_run(&api.app, &run_id, request_token).await?;
     let query = Query::parse(query.as_deref(), &["api-version", "audience", "lifetime_seconds"])?;
     if query.text("api-version").is_some_and(|version| version != API_VERSION) {
-        return Err(Problem::bad_request("`api-version` is 1."));
+        return Err(Problem::bad_request("`api-version` must be `1`."));
     }
     let request = MintRequest {
         audience: query.text("audience"),

@@ -45,7 +45,7 @@ pub async fn list(
     let which = match query.text("all") {
         None | Some("false") => Which::Published,
         Some("true") => Which::All,
-        Some(_) => return Err(Problem::bad_request("`all` is `true` or `false`.")),
+        Some(_) => return Err(Problem::bad_request("`all` must be `true` or `false`.")),
     };
     let timeline = key_timeline(&api.app, issuer, which).await?;
     let of_list = |key: &TimelineKey| which == Which::All || key.state.is_published();
@@ -92,7 +92,7 @@ pub async fn revoke(
     let body = body.json(&api).await?;
     if !body.compromised {
         return Err(Problem::invalid_input(
-            "Revoking is for a key that others know (`compromised: true`). To replace a key in good order, rotate.",
+            "Revoke only a compromised key (`compromised: true`). To replace any other key, rotate.",
         ));
     }
     let revoked = revoke_key(&api.app, &kid, caller.token_id()).await?;
@@ -147,7 +147,7 @@ pub(super) async fn issuer_named(
     let organization = caller.organization(&api.app, name, Role::Admin).await?;
     own_issuer(&organization).ok_or_else(|| {
         Problem::invalid_input(format!(
-            "Organization {name} has no issuer of its own: its tokens come from the shared one."
+            "Organization {name} has no issuer of its own: its tokens come from the shared issuer."
         ))
     })
 }
@@ -162,7 +162,7 @@ pub(super) fn signing_algorithm(asked: Option<&Word<Algorithm>>) -> Result<Signi
         None => Ok(SigningAlgorithm::default()),
         Some(Word::Known(Algorithm::Rs256)) => Ok(SigningAlgorithm::Rs256),
         Some(Word::Known(Algorithm::Es256)) => Ok(SigningAlgorithm::Es256),
-        Some(Word::Other(_)) => Err(Problem::invalid_input("`algorithm` is `RS256` or `ES256`.")),
+        Some(Word::Other(_)) => Err(Problem::invalid_input("`algorithm` must be `RS256` or `ES256`.")),
     }
 }
 

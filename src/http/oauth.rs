@@ -15,7 +15,6 @@ use crate::api::oauth::{
     self as wire, AnsweredTokenType, ExchangeErrorCode as Code, ExchangeRefusalReason as Reason, ID_TOKEN,
     TOKEN_EXCHANGE, TokenAnswer,
 };
-use crate::api::unique_map;
 use crate::flows::exchange_token::{Exchanged, Gain, TokenRequest, exchange_token};
 use crate::flows::principals::is_name;
 use crate::flows::start_run::StartedRun;
@@ -52,13 +51,13 @@ pub async fn token(
 fn read(mut fields: BTreeMap<String, String>, caller: String) -> Result<TokenRequest, TokenRefusal> {
     if let Some(unknown) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
         return Err(TokenRefusal::form(format!(
-            "unknown field `{unknown}`; known here: {}",
+            "unknown field `{unknown}`; known fields: {}",
             FIELDS.join(", ")
         )));
     }
     let mut take = |name: &str| fields.remove(name).filter(|value| !value.is_empty());
     if take("grant_type").is_none_or(|kind| kind != TOKEN_EXCHANGE) {
-        let description = format!("grant_type is {TOKEN_EXCHANGE}");
+        let description = format!("grant_type must be {TOKEN_EXCHANGE}");
         return Err(TokenRefusal::new(
             Code::UnsupportedGrantType,
             Reason::UnsupportedGrantType,
@@ -66,7 +65,7 @@ fn read(mut fields: BTreeMap<String, String>, caller: String) -> Result<TokenReq
         ));
     }
     if take("subject_token_type").is_none_or(|kind| kind != ID_TOKEN) {
-        return Err(TokenRefusal::form(format!("subject_token_type is {ID_TOKEN}")));
+        return Err(TokenRefusal::form(format!("subject_token_type must be {ID_TOKEN}")));
     }
     let subject_token =
         take("subject_token").ok_or_else(|| TokenRefusal::form("subject_token is missing"))?;
@@ -75,7 +74,7 @@ fn read(mut fields: BTreeMap<String, String>, caller: String) -> Result<TokenReq
         .iter()
         .find_map(|prefix| audience.strip_prefix(prefix))
         .ok_or_else(|| {
-            let description = "audience is urn:runmint:org:ORG or urn:pulumi:org:ORG";
+            let description = "audience must be urn:runmint:org:ORG or urn:pulumi:org:ORG";
             TokenRefusal::new(Code::InvalidTarget, Reason::Audience, description)
         })?;
     let requested = take("requested_token_type").unwrap_or_default();
@@ -85,7 +84,7 @@ fn read(mut fields: BTreeMap<String, String>, caller: String) -> Result<TokenReq
     let id_token_audience = take("id_token_audience");
     let (asked, dialect) = if requested == ID_TOKEN {
         if !scope.is_empty() {
-            return Err(TokenRefusal::scope("a run has no scope"));
+            return Err(TokenRefusal::scope("scope must be empty for a run"));
         }
         let attributes = attributes.as_deref().unwrap_or("{}");
         let attributes = attributes_of(attributes)?;
@@ -95,7 +94,7 @@ fn read(mut fields: BTreeMap<String, String>, caller: String) -> Result<TokenReq
     } else {
         if service.or(attributes).or(id_token_audience).is_some() {
             let description =
-                format!("service, attributes and id_token_audience go with requested_token_type {ID_TOKEN}");
+                format!("service, attributes and id_token_audience need requested_token_type {ID_TOKEN}");
             return Err(TokenRefusal::form(description));
         }
         asked_for(&requested, &scope)?
@@ -103,7 +102,7 @@ fn read(mut fields: BTreeMap<String, String>, caller: String) -> Result<TokenReq
     let expiration_seconds = match take("expiration").map(|text| text.parse::<i64>()) {
         None => None,
         Some(Ok(seconds)) => Some(seconds),
-        Some(Err(_)) => return Err(TokenRefusal::form("expiration is a whole number of seconds")),
+        Some(Err(_)) => return Err(TokenRefusal::form("expiration must be a whole number of seconds")),
     };
     let organization = organization.to_owned();
     Ok(TokenRequest { organization, subject_token, asked, dialect, expiration_seconds, caller })
@@ -116,32 +115,37 @@ fn asked_for(requested: &str, scope: &str) -> Result<(Asked, &'static str), Toke
     });
     let (dialect, kind) = known.ok_or_else(|| {
         TokenRefusal::form(format!(
-            "requested_token_type is urn:runmint:token-type:access_token:KIND (or urn:pulumi:…) with organization, team, personal or runner, or {ID_TOKEN}"
+            "requested_token_type must be urn:runmint:token-type:access_token:KIND (or urn:pulumi:…), where KIND is organization, team, personal or runner; or {ID_TOKEN}"
         ))
     })?;
     let named = |prefix: &str| {
         let name = scope.strip_prefix(prefix).filter(|name| is_name(name)).map(str::to_owned);
-        let expected = "with a name of 1 to 100 letters, digits and -_.@";
-        name.ok_or_else(|| TokenRefusal::scope(format!("scope is {prefix}NAME, {expected}")))
+        let expected = "where NAME is 1 to 100 letters, digits and -_.@";
+        name.ok_or_else(|| TokenRefusal::scope(format!("scope must be {prefix}NAME, {expected}")))
     };
     let asked = match kind {
         "organization" => match scope {
             "" => Asked::Organization { admin: false },
             "admin" => Asked::Organization { admin: true },
-            _ => return Err(TokenRefusal::scope("scope is empty or admin")),
+            _ => return Err(TokenRefusal::scope("scope must be empty or admin")),
         },
         "team" => Asked::Team { name: named("team:")? },
         "personal" => Asked::Personal { name: named("user:")? },
         "runner" => Asked::Runner { name: named("runner:")? },
-        _ => return Err(TokenRefusal::form("there is no such kind of access token")),
+        _ => {
+            return Err(TokenRefusal::form(
+                "requested_token_type names an unknown kind of access token: use organization, team, personal or runner",
+            ));
+        }
     };
     Ok((asked, dialect))
 }
 
 fn attributes_of(text: &str) -> Result<BTreeMap<String, String>, TokenRefusal> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let attributes = unique_map(&mut json).and_then(|map| json.end().map(|()| map));
-    attributes.map_err(|error| TokenRefusal::form(format!("attributes is a JSON object of strings: {error}")))
+    let attributes = runmint_json::unique(&mut json).and_then(|map| json.end().map(|()| map));
+    attributes
+        .map_err(|error| TokenRefusal::form(format!("attributes must be a JSON object of strings: {error}")))
 }
 
 fn answer(api: &Api, asked: &Asked, dialect: &str, exchanged: Exchanged) -> TokenAnswer {

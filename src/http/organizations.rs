@@ -66,7 +66,7 @@ fn key_choice(asked: &CreateOrganization) -> Result<KeyChoice, Problem> {
     let own_issuer = match &asked.issuer {
         None | Some(Word::Known(IssuerChoice::Shared)) => false,
         Some(Word::Known(IssuerChoice::Own)) => true,
-        Some(Word::Other(_)) => return Err(Problem::invalid_input("`issuer` is `shared` or `own`.")),
+        Some(Word::Other(_)) => return Err(Problem::invalid_input("`issuer` must be `shared` or `own`.")),
     };
     Ok(KeyChoice { own_issuer, algorithm: signing_algorithm(asked.algorithm.as_ref())? })
 }

@@ -23,9 +23,9 @@ use crate::domain::exchange::{Exchange, Exchanged, Outcome};
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::flows::exchanges::list_exchanges;
 use crate::flows::policies::{self, Difference, Explaining};
-use crate::trust::foreign_token::ForeignToken;
 use crate::trust::lint::lint;
 use crate::trust::policy::evaluation::Evaluation;
+use crate::trust::token::UnverifiedToken;
 
 pub async fn of_issuer(
     State(api): State<Arc<Api>>,
@@ -59,12 +59,12 @@ pub async fn explain(
     let ExplainPolicies { token, claims, asked, policies: draft } = body.json(&api).await?;
     let claims = match (token, claims) {
         (Some(token), None) => {
-            let token = ForeignToken::parse(&token)
+            let token = UnverifiedToken::parse(&token)
                 .map_err(|error| Problem::invalid_input(format!("`token`: {error}.")))?;
-            token.claimed().clone()
+            token.unverified_claims().clone()
         }
         (None, Some(claims)) => claims,
-        _ => return Err(Problem::invalid_input("Give either `token` or `claims`.")),
+        _ => return Err(Problem::invalid_input("Send either `token` or `claims`.")),
     };
     let found = claims.get("aud").cloned().unwrap_or_default();
     let issuer_matches = claims.get("iss").is_some_and(|found| *found == issuer.url.as_str());

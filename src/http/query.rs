@@ -19,11 +19,11 @@ impl Query {
             if !known.contains(&name.as_ref()) {
                 let known = known.join(", ");
                 return Err(Problem::bad_request(format!(
-                    "Unknown query parameter `{name}`. Known here: {known}."
+                    "Unknown query parameter `{name}`. This operation accepts: {known}."
                 )));
             }
             if pairs.iter().any(|(seen, _)| *seen == name) {
-                return Err(Problem::bad_request(format!("Query parameter `{name}` stands twice.")));
+                return Err(Problem::bad_request(format!("Query parameter `{name}` appears twice.")));
             }
             pairs.push((name.into_owned(), value.into_owned()));
         }
@@ -36,7 +36,7 @@ impl Query {
 
     pub fn number(&self, name: &str) -> Result<Option<i64>, Problem> {
         let parse = |text: &str| {
-            text.parse().map_err(|_| Problem::bad_request(format!("`{name}` is a whole number.")))
+            text.parse().map_err(|_| Problem::bad_request(format!("`{name}` must be a whole number.")))
         };
         self.text(name).map(parse).transpose()
     }
@@ -48,11 +48,14 @@ impl Query {
             Some(limit) => u32::try_from(limit)
                 .ok()
                 .filter(|limit| (1..=MAX_PAGE).contains(limit))
-                .ok_or_else(|| Problem::bad_request(format!("`limit` is 1 to {MAX_PAGE}.")))?,
+                .ok_or_else(|| Problem::bad_request(format!("`limit` must be 1 to {MAX_PAGE}.")))?,
         };
         let cursor = self.text("cursor").map(|text| {
-            Uuid::parse_str(text)
-                .map_err(|_| Problem::bad_request("`cursor` is not one that this server gave out."))
+            Uuid::parse_str(text).map_err(|_| {
+                Problem::bad_request(
+                    "`cursor` did not come from this server: send a `next_cursor` unchanged.",
+                )
+            })
         });
         Ok(PageRequest { limit, before: cursor.transpose()? })
     }

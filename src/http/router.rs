@@ -164,7 +164,7 @@ async fn refuse_method() -> Problem {
 async fn finish(request: Request, next: Next, request_timeout: Duration) -> Response {
     let answered = tokio::time::timeout(request_timeout, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| {
-        tracing::warn!("a request took too long and was given up");
+        tracing::warn!("request abandoned: it took longer than request_timeout");
         axum::response::IntoResponse::into_response(Problem::unavailable())
     });
     let headers = response.headers_mut();

@@ -23,7 +23,7 @@ use crate::domain::run::{Ending, Run, RunFilter, RunState};
 use crate::flows::end_run::end_run;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::runs::list_runs;
-use crate::flows::start_run::{self, StartRun, StartedRun, Told, preview_run, tell};
+use crate::flows::start_run::{self, StartRun, StartedRun, TokenContent, preview_run, token_content};
 use crate::issuer::audience::Audience;
 use crate::issuer::subject::{MAX_SUBJECT_BYTES, is_attribute_name};
 
@@ -59,10 +59,10 @@ pub async fn preview(
     let origin = caller.token().origin.as_ref();
     let preview = preview_run(&api.app, &organization, body.into(), origin, audience).await?;
     Ok(Json(wire::Preview {
-        subject_bytes: preview.told.subject.len() as u64,
+        subject_bytes: preview.content.subject.len() as u64,
         limits: preview.limits.into_iter().map(Into::into).collect(),
         cloud: preview.cloud,
-        told: preview.told.into(),
+        content: preview.content.into(),
     }))
 }
 
@@ -78,16 +78,17 @@ pub async fn list(
     let page = query.page()?;
     let audience = audience(&query)?;
     let state = query.text("state").map(|text| {
-        RunState::parse(text)
-            .ok_or_else(|| Problem::bad_request("`state` is active, finished, cancelled or expired."))
+        RunState::parse(text).ok_or_else(|| {
+            Problem::bad_request("`state` must be `active`, `finished`, `cancelled` or `expired`.")
+        })
     });
     let service = query.text("service");
     if service.is_some_and(|name| !is_attribute_name(name)) {
-        return Err(Problem::bad_request("`service` is the name of a service, such as deploy."));
+        return Err(Problem::bad_request("`service` must be the name of a service, such as `deploy`."));
     }
     let subject = query.text("subject");
     if subject.is_some_and(|text| !is_possible_subject(text)) {
-        return Err(Problem::bad_request("`subject` is a whole subject, as a run shows it."));
+        return Err(Problem::bad_request("`subject` must be a complete subject, as runs show it."));
     }
     let filter = RunFilter {
         state: state.transpose()?,
@@ -143,7 +144,7 @@ fn audience(query: &Query) -> Result<Option<&str>, Problem> {
 
 fn render(app: &App, run: Run, audience: Option<&str>) -> wire::Run {
     let state = run.state_at(app.clock.now());
-    let told = tell(app, &run, audience).into();
+    let content = token_content(app, &run, audience).into();
     wire::Run {
         id: run.id,
         organization: run.organization,
@@ -156,7 +157,7 @@ fn render(app: &App, run: Run, audience: Option<&str>) -> wire::Run {
         created_at: run.created_at,
         expires_at: run.expires_at,
         ended_at: if state == RunState::Expired { Some(run.expires_at) } else { run.ended_at },
-        told,
+        content,
     }
 }
 
@@ -186,9 +187,9 @@ impl From<wire::StartRun> for StartRun {
     }
 }
 
-impl From<Told> for wire::Told {
-    fn from(told: Told) -> Self {
-        let Told { subject, claims, refused } = told;
+impl From<TokenContent> for wire::TokenContent {
+    fn from(content: TokenContent) -> Self {
+        let TokenContent { subject, claims, refused } = content;
         match refused {
             None => Self { subject: Some(subject), claims: Some(claims), refused: None },
             Some(why) => Self { subject: None, claims: None, refused: Some(why) },

@@ -65,12 +65,12 @@ impl CertificateFiles {
             ticks.tick().await;
             let files = Arc::clone(&self);
             match tokio::task::spawn_blocking(move || files.reload_if_changed()).await {
-                Ok(Ok(true)) => tracing::info!("the TLS certificate was read again"),
+                Ok(Ok(true)) => tracing::info!("TLS certificate reloaded"),
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(%error, "the TLS certificate changed and cannot be used; still serving the one before");
+                    tracing::error!(%error, "could not reload the TLS certificate; still serving the previous one");
                 }
-                Err(error) => tracing::error!(%error, "looking at the TLS certificate failed"),
+                Err(error) => tracing::error!(%error, "could not check the TLS certificate for changes"),
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::config::keys::{
     AwsKmsSource, KeySettings, KeyStoreChoice, PinSource, Pkcs11Source, SealingKeySource,
 };
 use crate::entropy::Entropy;
-use crate::secret_file;
+use crate::private_file;
 use crate::signing::aws_kms::{AwsKmsKeys, AwsKmsSettings};
 use crate::signing::database_keys::DatabaseKeys;
 use crate::signing::generate::RsaBits;
@@ -80,7 +80,7 @@ async fn pkcs11(source: &Pkcs11Source, rsa_bits: RsaBits) -> Result<Arc<dyn KeyS
         PinSource::Inline(pin) => pin.clone(),
         PinSource::File(path) => {
             let why = |error| format!("pkcs11_pin_file {}: {error}", path.display());
-            let text = secret_file::read(path)
+            let text = private_file::read(path)
                 .map_err(|error| KeyStoreError::Refused { store: "pkcs11", why: why(error) })?;
             text.trim_end_matches(['\r', '\n']).into()
         }

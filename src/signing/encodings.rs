@@ -1,7 +1,7 @@
 //! From the encodings of modules to those of JOSE.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use jsonwebtoken::jwk::Jwk;
+use ring::digest::{SHA256, digest};
 use rsa::RsaPublicKey;
 use rsa::pkcs8::DecodePublicKey;
 use rsa::pkcs8::der::asn1::{ObjectIdentifier, OctetStringRef, UintRef};

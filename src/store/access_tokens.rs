@@ -10,7 +10,7 @@ use crate::domain::access_token::{AccessToken, Holder, Role};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::principal::PrincipalKind;
 use crate::issuer::organization_name::OrganizationName;
-use crate::secret::SecretHash;
+use crate::opaque_token::TokenHash;
 
 /// The last use is recorded this often at most: a fact for people, not worth a write per request.
 const LAST_USED_RESOLUTION: SignedDuration = SignedDuration::from_mins(1);
@@ -25,7 +25,7 @@ impl Store {
     pub async fn create_access_token(
         &self,
         token: &AccessToken,
-        hash: &SecretHash,
+        hash: &TokenHash,
         created_by: Option<Uuid>,
     ) -> Result<(), StoreError> {
         sqlx::query(
@@ -52,7 +52,7 @@ impl Store {
     /// issuer are asked too: a token that was being made while one was deleted escaped the revocation.
     pub async fn use_access_token(
         &self,
-        hash: &SecretHash,
+        hash: &TokenHash,
         now: Timestamp,
     ) -> Result<Option<AccessToken>, StoreError> {
         let sql = select(

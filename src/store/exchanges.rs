@@ -13,7 +13,7 @@ use crate::domain::access_token::{AccessToken, Holder};
 use crate::domain::exchange::{Exchange, Exchanged, Outcome};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::run::Run;
-use crate::secret::SecretHash;
+use crate::opaque_token::TokenHash;
 
 /// How many are kept for each issuer and outcome: strangers whose tokens are refused must not push out what
 /// was granted.
@@ -33,11 +33,11 @@ pub struct Use {
 /// What a token is exchanged for.
 pub struct Gained<'g> {
     pub token: &'g AccessToken,
-    pub secret: &'g SecretHash,
+    pub secret: &'g TokenHash,
     /// When what is registered of the issuer last changed, as far as the decision knew.
     pub issuer_modified_at: Timestamp,
     /// A run that starts at once, and its request token.
-    pub run: Option<(&'g Run, &'g SecretHash)>,
+    pub run: Option<(&'g Run, &'g TokenHash)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

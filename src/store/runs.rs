@@ -15,7 +15,7 @@ use super::{Store, StoreError};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::run::{Ending, Run, RunFilter, RunState};
 use crate::issuer::profile::AudienceProfiles;
-use crate::secret::SecretHash;
+use crate::opaque_token::TokenHash;
 
 const COLUMNS: &str =
     "SELECT r.id, r.organization_id, o.name AS organization, o.own_issuer, o.algorithm, r.service, r.attributes, r.subject,
@@ -28,7 +28,7 @@ impl Store {
     pub async fn start_run(
         &self,
         run: &Run,
-        request_token_hash: &SecretHash,
+        request_token_hash: &TokenHash,
         started_by: Uuid,
     ) -> Result<bool, StoreError> {
         let insert = insert_run(run, request_token_hash, started_by)?;
@@ -45,7 +45,7 @@ impl Store {
     }
 
     /// The run that this request token belongs to.
-    pub async fn run_of_request_token(&self, hash: &SecretHash) -> Result<Option<Run>, StoreError> {
+    pub async fn run_of_request_token(&self, hash: &TokenHash) -> Result<Option<Run>, StoreError> {
         let sql = sqlx::AssertSqlSafe([COLUMNS, "WHERE r.request_token_hash = $1"].concat());
         let row = sqlx::query(sql).bind(hash.as_str()).fetch_optional(&self.read).await?;
         match row {
@@ -120,7 +120,7 @@ impl Store {
 /// Inserts nothing when the run's organization was deleted.
 pub(super) fn insert_run(
     run: &Run,
-    request_token_hash: &SecretHash,
+    request_token_hash: &TokenHash,
     started_by: Uuid,
 ) -> Result<Query<'static, Any, AnyArguments>, StoreError> {
     let audiences = run.audiences.as_ref().map(serde_json::to_string).transpose();

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use runmint_json::object_of;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -10,8 +11,7 @@ use super::fetch::{FetchError, Fetcher};
 use super::registered_issuer::{KeySource, RegisteredIssuer};
 use super::source_url::SourceUrl;
 use super::thumbprint::Thumbprint;
-use crate::trust::key_set::{KeySet, KeySetError};
-use crate::trust::object_of;
+use crate::trust::token::{KeySet, KeySetError};
 
 /// The keys of an issuer could not be fetched or read.
 #[derive(Debug, Error)]

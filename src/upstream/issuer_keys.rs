@@ -14,8 +14,7 @@ use super::discovery::{DiscoveredKeys, DiscoveryError, discover};
 use super::fetch::Fetcher;
 use super::registered_issuer::RegisteredIssuer;
 use crate::clock::Clock;
-use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken, ForeignTokenError};
-use crate::trust::key_set::KeySet;
+use crate::trust::token::{AuthenticClaims, Expectations, KeySet, TokenError, UnverifiedToken};
 
 /// An issuer is asked at most once in this time, whether it failed or a token names a key that it does not
 /// have.
@@ -37,7 +36,7 @@ pub struct IssuerKeys {
 #[derive(Debug, Error)]
 pub enum NotVerified {
     #[error(transparent)]
-    Token(#[from] ForeignTokenError),
+    Token(#[from] TokenError),
     #[error("could not fetch the issuer's keys: {0}")]
     Keys(Arc<DiscoveryError>),
 }
@@ -82,13 +81,13 @@ impl IssuerKeys {
     /// Ignores `expected.issuer` and uses the registered URL.
     pub async fn verify(
         &self,
-        token: &ForeignToken<'_>,
+        token: &UnverifiedToken<'_>,
         issuer: &RegisteredIssuer,
         expected: &Expectations<'_>,
     ) -> Result<AuthenticClaims, NotVerified> {
         if token.claimed_issuer() != issuer.url {
             let (expected, found) = (issuer.url.clone(), token.claimed_issuer().to_owned());
-            return Err(ForeignTokenError::Issuer { expected, found }.into());
+            return Err(TokenError::Issuer { expected, found }.into());
         }
         let expected = Expectations { issuer: &issuer.url, ..*expected };
         let keys = self.keys(issuer).await.map_err(NotVerified::Keys)?;

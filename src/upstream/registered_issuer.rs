@@ -1,6 +1,6 @@
 //! A trusted issuer, as far as its keys are concerned.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use ring::digest::{Context, SHA256};
 
 use super::thumbprint::Thumbprint;
 

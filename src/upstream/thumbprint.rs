@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use ring::digest::{SHA256, digest};
 use thiserror::Error;
 
 /// The SHA-256 of the DER of a server's leaf certificate; written in hexadecimal without colons.

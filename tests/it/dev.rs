@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 use jiff::Timestamp;
 use jsonwebtoken::jwk::JwkSet;
 use runmint::clock::{Clock, SystemClock};
-use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -61,10 +60,8 @@ async fn a_script_needs_only_the_first_line() {
 
     let jwks = key_set(&shown).await;
     let now: Timestamp = SystemClock.now();
-    let verify = |token: &str| {
-        let verified = UnverifiedToken::parse(token).unwrap().verify(&jwks, text("/issuer"), now).unwrap();
-        Value::Object(verified.claims().clone())
-    };
+    let verify =
+        |token: &str| Value::Object(crate::harness::verify(token, &jwks, text("/issuer"), now).unwrap());
     let claims = verify(text("/id_token"));
     assert_eq!((&claims["aud"], &claims["run_id"]), (&json!("acme"), &shown["run"]["id"]));
     let another =

@@ -6,7 +6,7 @@ use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::harness::{Answer, Engine, Setup, TestApp, on_both_engines};
+use crate::harness::{Answer, Engine, Setup, TestApp, on_both_engines, verify};
 
 on_both_engines![
     Scene:
@@ -117,9 +117,7 @@ async fn a_token_of_another_runmint_becomes_an_access_token_and_starts_a_run(sce
     let run = app.post(access_token, "/api/orgs/acme/runs", &body).await.ok();
     let id_token = app.mint(&run, "").await;
     let set = serde_json::from_value(app.get("", "/oidc/.well-known/jwks").await.ok()).unwrap();
-    let verified =
-        UnverifiedToken::parse(&id_token).unwrap().verify(&set, &app.issuer, app.clock.now()).unwrap();
-    let claims = verified.claims();
+    let claims = verify(&id_token, &set, &app.issuer, app.clock.now()).unwrap();
     assert_eq!(claims["act"]["iss"], scene.foreign.issuer);
     assert_eq!((&claims["act"]["sub"], &claims["actor"]), (&json!(subject), &json!(subject)));
     assert_eq!(claims["act"]["jti"], user["origin"]["jti"]);

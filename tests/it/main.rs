@@ -39,6 +39,7 @@ mod rotation;
 mod rotation_model;
 mod rotation_simulation;
 mod runs;
+mod schema;
 mod sealing_keys;
 mod secrecy;
 mod signing_keys;

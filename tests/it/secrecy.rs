@@ -21,7 +21,7 @@ use rsa::RsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey;
 use rsa::traits::PrivateKeyParts;
 use runmint::entropy::SystemEntropy;
-use runmint::secret::{Secret, SecretKind};
+use runmint::opaque_token::{OpaqueToken, TokenKind};
 use runmint::signing::sealing::{Purpose, SealingKey, SealingKeys};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -168,7 +168,7 @@ async fn no_secret_is_in_the_log_or_on_the_command_line(installation: Installati
             "access token revoked",
             "organization deleted",
             "tokens refused: they could not be recorded",
-            "the database failed",
+            "database failure",
             "internal error",
             "connection ended early",
             "stopped",
@@ -191,7 +191,7 @@ async fn no_secret_is_stored_at_rest(installation: Installation) {
 
     let rows = installation.database.dump().await;
     // Checks that the search looks in the right place: every stored hash is there.
-    let hash = Secret::recognise(SecretKind::AccessToken, &admin).unwrap();
+    let hash = OpaqueToken::recognise(TokenKind::AccessToken, &admin).unwrap();
     assert!(rows.contains(hash.as_str()), "{rows}");
     secrets.assert_not_in("the rows", rows.as_bytes());
     if !installation.database.url.starts_with("postgres") {
@@ -327,8 +327,8 @@ async fn send_secrets_where_they_do_not_belong(
 ) {
     let runs = format!("/api/orgs/{org}/runs");
     let (path, request_token) = (request_path(run), run["request_token"].as_str().unwrap());
-    let wrong = |kind| Secret::generate(kind, &SystemEntropy::new()).expose().to_owned();
-    let (wrong_access, wrong_request) = (wrong(SecretKind::AccessToken), wrong(SecretKind::RunRequestToken));
+    let wrong = |kind| OpaqueToken::generate(kind, &SystemEntropy::new()).expose().to_owned();
+    let (wrong_access, wrong_request) = (wrong(TokenKind::AccessToken), wrong(TokenKind::RunRequestToken));
     secrets.text("a well-formed access token of nobody", &wrong_access);
     secrets.text("a well-formed request token of nobody", &wrong_request);
     secrets.text("a password", "correct-horse-battery");

@@ -13,10 +13,9 @@ use runmint::signing::keyring::{IssuerId, RingId};
 use runmint::signing::sealing::{Purpose, SealingKey};
 use runmint::signing::signing_key::SigningKey;
 use runmint::store::Store;
-use runmint::trust::token::UnverifiedToken;
 use serde_json::{Value, json};
 
-use crate::harness::{SharedKeys, TestApp, on_both_engines, rsa_key, sealing_key_text};
+use crate::harness::{SharedKeys, TestApp, on_both_engines, rsa_key, sealing_key_text, verify};
 
 on_both_engines![
     private_keys_swapped_between_rows_do_not_open,
@@ -161,7 +160,7 @@ async fn private_keys_swapped_between_rows_do_not_open(app: TestApp) {
     set(&app, &active, "private_key", &format!("'{theirs}'")).await;
     refuses_to_load(&app, &active).await;
     let error = load_afresh(&app, &sealing_key_text(), &[]).await.unwrap_err().to_string();
-    assert!(error.contains("does not open"), "{error}");
+    assert!(error.contains("could not open signing key"), "{error}");
     set(&app, &active, "private_key", &format!("'{mine}'")).await;
     // The next key is also verified, not only on the day it begins to sign.
     set(&app, &next, "private_key", &format!("'{mine}'")).await;
@@ -430,7 +429,7 @@ async fn only_the_active_key_signs(app: TestApp) {
     assert_eq!(kid_of(&new), next);
     let jwks: JwkSet = serde_json::from_value(jwks(&app).await).unwrap();
     for token in [&old, &new] {
-        UnverifiedToken::parse(token).unwrap().verify(&jwks, &app.issuer, app.clock.now()).unwrap();
+        verify(token, &jwks, &app.issuer, app.clock.now()).unwrap();
     }
 
     // Without an active key nothing is signed, and the service says so.

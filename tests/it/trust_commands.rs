@@ -431,7 +431,10 @@ async fn a_preset_shows_its_policies_before_saving_them() {
         run(Vec::new(), &["issuer", "register", "--list-presets", "--output", "json"], "").await.json();
     assert!(listed["presets"].as_array().is_some_and(|all| all.len() > 5), "{listed}");
     scene.owner(&github[..4]).await.fails(2, "needs repo");
-    scene.owner(&["issuer", "register", "--preset", "hudson"]).await.fails(2, "there is no preset");
+    scene
+        .owner(&["issuer", "register", "--preset", "hudson"])
+        .await
+        .fails(2, "preset `hudson` does not exist");
     let url = scene.foreign.issuer.clone();
     let kubernetes = [
         "issuer",

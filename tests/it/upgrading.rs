@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use reqwest::Method;
 use runmint::clock::{Clock, SystemClock};
 use runmint::entropy::SystemEntropy;
-use runmint::secret::{Secret, SecretKind};
+use runmint::opaque_token::{OpaqueToken, TokenKind};
 use runmint::signing::algorithm::SigningAlgorithm;
 use runmint::signing::sealing::{Purpose, SealingKey};
 use runmint::signing::signing_key::SigningKey;
@@ -44,7 +44,7 @@ async fn the_key_continues_to_sign_and_gets_a_successor(installation: Installati
 async fn a_run_older_than_profiles_continues_unchanged(installation: Installation) {
     let installation = installation.variable("RUNMINT_SEALING_KEY", &sealing_key_text());
     make_old_database(&installation).await;
-    let request_token = Secret::generate(SecretKind::RunRequestToken, &SystemEntropy::new());
+    let request_token = OpaqueToken::generate(TokenKind::RunRequestToken, &SystemEntropy::new());
     let (id, far) = (uuid::Uuid::from_u128(1), i64::MAX / 1_000_000);
     let hash = request_token.hash();
     for sql in [

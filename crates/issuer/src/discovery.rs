@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::claims::COMMON_CLAIMS;
+use crate::profile::ProfileAlgorithm;
 use crate::service::Services;
 use crate::url::IssuerUrl;
 
@@ -20,7 +21,8 @@ pub struct Discovery {
     pub jwks_uri: String,
     pub response_types_supported: Vec<String>,
     pub subject_types_supported: Vec<String>,
-    /// JOSE names (RFC 7518 §3.1).
+    /// JOSE names (RFC 7518 §3.1): here those of a profile, elsewhere any.
+    #[schemars(with = "Vec<ProfileAlgorithm>")]
     pub id_token_signing_alg_values_supported: Vec<String>,
     pub scopes_supported: Vec<String>,
     pub claims_supported: Vec<String>,

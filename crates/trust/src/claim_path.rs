@@ -1,7 +1,7 @@
-//! Where in a token's claims a rule looks: `"kubernetes.io".pod.name`.
+//! The path of a rule into a token's claims: `"kubernetes.io".pod.name`.
 //!
-//! Members are parted by dots. A member with a dot in its own name stands in double quotes (Pulumi Cloud,
-//! "OIDC issuers"), where `\"` is a quote and `\\` a backslash.
+//! Dots separate members. A member with a dot in its own name is written in double quotes (Pulumi Cloud, "OIDC
+//! issuers"), where `\"` is a quote and `\\` a backslash.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,36 +10,36 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+/// Bytes of a path.
 pub const MAX_CLAIM_PATH_BYTES: usize = 256;
 
-/// A path as it was written, and the members it leads through: at least one. Two are equal when they lead to
-/// the same place, however they are quoted.
+/// A path as written, and its members: at least one. Two paths are equal when their members are, however they are
+/// quoted.
 #[derive(Clone, Debug)]
 pub struct ClaimPath {
     text: String,
     members: Vec<String>,
 }
 
-/// What is wrong with a path, and at which byte.
+/// Why a text is not a path, and at which byte, counted from 0.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ClaimPathError {
-    #[error("a claim path has at most {MAX_CLAIM_PATH_BYTES} bytes, this one has {0}")]
+    #[error("a claim path may have at most {MAX_CLAIM_PATH_BYTES} bytes; this one has {0}")]
     TooLong(usize),
     #[error("a member's name is missing at byte {0}")]
     Empty(usize),
-    #[error("the quote that begins at byte {0} does not end")]
+    #[error("the quote at byte {0} is not closed")]
     Unclosed(usize),
     #[error("the backslash at byte {0} is followed by neither a quote nor a backslash")]
     Escape(usize),
-    #[error(
-        "byte {0} is a quote inside a name: put all of the name in quotes, and a backslash before this one"
-    )]
+    #[error("byte {0} is a quote inside a name: quote the whole name, and put a backslash before this quote")]
     Quote(usize),
-    #[error("a dot must follow the quoted name, at byte {0}")]
+    #[error("the quoted name must be followed by a dot at byte {0}")]
     AfterQuote(usize),
 }
 
 impl ClaimPath {
+    /// Fails with the first byte that does not fit the grammar above.
     pub fn parse(text: &str) -> Result<Self, ClaimPathError> {
         if text.len() > MAX_CLAIM_PATH_BYTES {
             return Err(ClaimPathError::TooLong(text.len()));
@@ -60,8 +60,8 @@ impl ClaimPath {
         }
     }
 
-    /// The values that stand there, in order. Of an array every element counts, on the way as at the end.
-    /// Numbers and booleans are as in JSON; `null` and objects are no values.
+    /// The values at this path, in order. Every element of an array counts, on the way and at the end. Numbers and
+    /// booleans are written as in JSON; `null` and objects are not values.
     pub fn values<'c>(&self, claims: &'c Map<String, Value>) -> Vec<Cow<'c, str>> {
         let mut found = Vec::new();
         if let Some((first, rest)) = self.members.split_first()
@@ -77,11 +77,12 @@ impl ClaimPath {
         matches!(self.members.as_slice(), [only] if only == name)
     }
 
-    /// The names it leads through, without their quotes.
+    /// The names of its members, without quotes.
     pub fn members(&self) -> &[String] {
         &self.members
     }
 
+    /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -171,7 +172,7 @@ mod tests {
         assert_eq!(values(r#""kubernetes.io"."pod"."name""#, pod.clone()), ["runner-1"]);
         assert_eq!(values("kubernetes.io", pod.clone()), ["no"]);
         assert!(values("kubernetes.io.pod", pod.clone()).is_empty());
-        assert!(values(r#""kubernetes.io".pod"#, pod).is_empty(), "an object is no value");
+        assert!(values(r#""kubernetes.io".pod"#, pod).is_empty(), "an object is not a value");
         assert_eq!(values(r#""a\"b\\".c"#, json!({"a\"b\\": {"c": "x"}})), ["x"]);
     }
 
@@ -182,7 +183,7 @@ mod tests {
             values("g.name", json!({"g": [{"name": "a"}, {"x": 1}, "n", {"name": ["b"]}]})),
             ["a", "b"]
         );
-        assert!(values("g.0", json!({"g": ["a"]})).is_empty(), "an index is no member");
+        assert!(values("g.0", json!({"g": ["a"]})).is_empty(), "an index is not a member");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Patterns that policies match claims and names against: literal text with wildcards.
 //!
-//! `*` stands for any number of characters, `?` for none or one (Pulumi Cloud, "OIDC issuers", "Configure
-//! the authorization policies"). There `.` stands for exactly one, so that `acme.io` matches `acmeXio`; that
-//! is kept for those who ask for it, and a dot is a dot otherwise. A character is a Unicode scalar value,
-//! upper and lower case differ, and a pattern matches the whole text or not at all.
+//! `*` matches any number of characters, `?` at most one (Pulumi Cloud, "OIDC issuers", "Configure the authorization
+//! policies"). In Pulumi Cloud `.` matches exactly one, so that `acme.io` matches `acmeXio`; here it does so only in
+//! compatible syntax, and is a dot otherwise. A character is a Unicode scalar value, patterns are case-sensitive, and
+//! a pattern matches the whole text or not at all.
 
 mod program;
 
@@ -11,20 +11,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::program::{MAX_OPTIONAL_RUN, MAX_PATTERN_BYTES};
 use self::program::{Program, Token};
 
-pub const MAX_PATTERN_BYTES: usize = 512;
-/// So many `?` in a row; beside a `*` they are not counted.
-pub const MAX_OPTIONAL_RUN: usize = 16;
-
-/// What a dot means. In JSON `"strict"` or `"compatible"`.
+/// The meaning of a dot. In JSON `"strict"` or `"compatible"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Syntax {
     /// `.` is a dot.
     #[default]
     Strict,
-    /// `.` is exactly one character, whichever, as in Pulumi Cloud.
+    /// `.` is exactly one character of any kind, as in Pulumi Cloud.
     Compatible,
 }
 
@@ -36,15 +33,17 @@ pub struct Pattern {
     program: Program,
 }
 
+/// Why a text is not a pattern.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PatternError {
-    #[error("a pattern has at most {MAX_PATTERN_BYTES} bytes, this one has {0}")]
+    #[error("a pattern may have at most {MAX_PATTERN_BYTES} bytes; this one has {0}")]
     TooLong(usize),
-    #[error("a pattern has at most {MAX_OPTIONAL_RUN} `?` in a row")]
+    #[error("a pattern may have at most {MAX_OPTIONAL_RUN} `?` in a row")]
     TooManyOptional,
 }
 
 impl Pattern {
+    /// Fails if `text` is longer than [`MAX_PATTERN_BYTES`], or has more than [`MAX_OPTIONAL_RUN`] `?` in a row.
     pub fn compile(text: &str, syntax: Syntax) -> Result<Self, PatternError> {
         if text.len() > MAX_PATTERN_BYTES {
             return Err(PatternError::TooLong(text.len()));
@@ -59,31 +58,33 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), syntax, program })
     }
 
-    /// Whether all of `text` is what the pattern says.
+    /// Whether the pattern matches all of `text`. The time is linear in the length of `text`.
     pub fn matches(&self, text: &str) -> bool {
         self.program.matches(text)
     }
 
-    /// Whether nothing in it is literal. The empty pattern has nothing literal either.
+    /// Whether it has no literal character, as the empty pattern.
     pub fn is_all_wildcards(&self) -> bool {
         self.text.chars().all(|character| self.is_wildcard(character))
     }
 
-    /// Whether it matches one text only.
+    /// Whether it has no wildcard and matches one text only.
     pub fn is_literal(&self) -> bool {
         !self.text.contains(|character| self.is_wildcard(character))
     }
 
-    /// What every text that it matches begins with.
+    /// The beginning of every text that it matches.
     pub fn literal_prefix(&self) -> &str {
         let end = self.text.find(|character| self.is_wildcard(character)).unwrap_or(self.text.len());
         &self.text[..end]
     }
 
+    /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
+    /// The syntax that it was compiled in.
     pub fn syntax(&self) -> Syntax {
         self.syntax
     }
@@ -115,7 +116,7 @@ pub(super) mod tests {
         Pattern::compile(text, Syntax::Compatible).unwrap()
     }
 
-    /// Says what a pattern means by trying everything.
+    /// Matches by trying every possibility.
     pub(crate) fn naive(pattern: &[char], text: &[char], syntax: Syntax) -> bool {
         let Some((first, rest)) = pattern.split_first() else { return text.is_empty() };
         match first {
@@ -136,7 +137,7 @@ pub(super) mod tests {
         {
             assert!(!pattern.matches(foreign), "{foreign}");
         }
-        // Fulcio CVE-2026-22772 and others: a match somewhere inside is none.
+        // Fulcio CVE-2026-22772: a match inside the text must not count.
         assert!(!strict("acme").matches("acme\n") && !strict("acme").matches("evil\nacme"));
     }
 

@@ -74,7 +74,7 @@ async fn end(id_text: &str, how: &str, output: Format) -> Result<(), Failure> {
 
 fn describe(run: &Run, now: Timestamp) -> String {
     let audiences = run.audiences.as_ref().map_or_else(|| "any".to_owned(), |list| list.join(", "));
-    let subject = run.told.refused.as_ref().or(run.told.subject.as_ref());
+    let subject = run.content.refused.as_ref().or(run.content.subject.as_ref());
     let facts = fields(&[
         ("id", run.id.to_string()),
         ("organization", run.organization.clone()),
@@ -86,7 +86,7 @@ fn describe(run: &Run, now: Timestamp) -> String {
         ("audiences", audiences),
         ("subject", cell(&subject)),
     ]);
-    let (attributes, claims) = (pretty(&run.attributes), pretty(&run.told.claims));
+    let (attributes, claims) = (pretty(&run.attributes), pretty(&run.content.claims));
     let clouds =
         if run.cloud.is_empty() { String::new() } else { format!("\ncloud\n{}\n", pretty(&run.cloud)) };
     format!("{facts}\nattributes\n{attributes}\n\nclaims\n{claims}\n{clouds}")

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::cli::terminal::failure::Failure;
-use crate::trust::foreign_token::MAX_TOKEN_BYTES;
+use crate::trust::token::limits::MAX_TOKEN_BYTES;
 
 /// A little above the limit, so that a longer token is noticed.
 const MAX_READ_BYTES: u64 = MAX_TOKEN_BYTES as u64 + 1_024;

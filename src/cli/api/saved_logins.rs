@@ -15,7 +15,7 @@ use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{SystemEntropy, uuid_at};
-use crate::secret_file::{self, SecretFileError};
+use crate::private_file::{self, PrivateFileError};
 
 /// The file that names the server of the last login. The files of servers end in `.json`.
 const CURRENT: &str = "current";
@@ -53,9 +53,9 @@ impl Credentials {
 
     pub(in crate::cli) fn of(&self, server: &ServerUrl) -> Result<Option<Credential>, Failure> {
         let path = self.path(server);
-        let text = match secret_file::read(&path) {
+        let text = match private_file::read(&path) {
             Ok(text) => text,
-            Err(SecretFileError::Unreadable(error)) if error.kind() == ErrorKind::NotFound => {
+            Err(PrivateFileError::Unreadable(error)) if error.kind() == ErrorKind::NotFound => {
                 return Ok(None);
             }
             Err(error) => {

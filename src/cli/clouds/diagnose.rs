@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::api::foreign_token;
 use crate::cli::api::foreign_token::part;
-use crate::cli::clouds::inspect::checks::differ;
+use crate::cli::clouds::inspect::check::differ;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, remark, safe};
 use crate::clock::{Clock, SystemClock};

@@ -1,6 +1,7 @@
 //! `runmint inspect`
 
-pub(in crate::cli) mod checks;
+pub(in crate::cli) mod check;
+mod checks;
 mod claims;
 mod published;
 mod report;
@@ -18,7 +19,8 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format};
 use crate::clock::{Clock, SystemClock};
 use crate::issuer::url::IssuerUrl;
-use crate::trust::token::{MAX_TOKEN_BYTES, UnverifiedToken};
+use crate::trust::token::UnverifiedToken;
+use crate::trust::token::limits::MAX_TOKEN_BYTES;
 
 /// Decode an ID token, verify it, and say what is right and wrong with it
 ///
@@ -85,7 +87,7 @@ impl Inspect {
         match (issuer, &self.issuer) {
             _ if self.offline => Ok(Published::not_asked("--offline")),
             _ if UnverifiedToken::parse(text).is_err() => {
-                Ok(Published::not_asked("this is not a signed JWT"))
+                Ok(Published::not_asked("the text is not a signed JWT"))
             }
             (None, _) => Ok(Published::not_asked("the token names no issuer that could be asked")),
             (Some(issuer), Some(expected)) if issuer.as_str() != expected => {

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use jiff::Timestamp;
-use jsonwebtoken::jwk::JwkSet;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -30,7 +28,8 @@ use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use crate::flows::organizations::{CreateOrganizationError, create_organization};
 use crate::issuer::organization_name::OrganizationName;
 use crate::launch::{self, FirstKeys, Server};
-use crate::trust::token::UnverifiedToken;
+use crate::trust::token::limits::DEFAULT_MAX_LIFETIME;
+use crate::trust::token::{Expectations, KeySet, UnverifiedToken};
 
 const ORGANIZATION: &str = "acme";
 /// Tokens of a trial expire.
@@ -193,13 +192,15 @@ async fn make_token(app: &App, name: &str, scope: Scope) -> Result<Zeroizing<Str
 async fn verify(app: &App, id_token: &str, ca_file: Option<&Path>) -> Result<Map<String, Value>, Failure> {
     let verifier = Client::new(app.issuing.issuer.as_str(), None, ca_file)?;
     let discovery = verifier.get::<Discovery>("/.well-known/openid-configuration").await?.parsed;
-    let jwks = verifier.get::<JwkSet>(&discovery.jwks_uri).await?.parsed;
-    let now: Timestamp = app.clock.now();
-    let verified =
-        UnverifiedToken::parse(id_token).and_then(|token| token.verify(&jwks, &discovery.issuer, now));
-    let verified = verified.map_err(Failure::failed)?;
-    verified.for_audience(ORGANIZATION).map_err(Failure::failed)?;
-    Ok(verified.claims().clone())
+    let jwks = verifier.get::<Value>(&discovery.jwks_uri).await?.parsed;
+    let keys = KeySet::parse(jwks.to_string().as_bytes()).map_err(Failure::failed)?;
+    let expected =
+        Expectations { issuer: &discovery.issuer, max_lifetime: DEFAULT_MAX_LIFETIME, now: app.clock.now() };
+    let verified = UnverifiedToken::parse(id_token)
+        .and_then(|token| token.verify(&keys, &expected))
+        .and_then(|claims| claims.only_for(ORGANIZATION))
+        .map_err(Failure::failed)?;
+    Ok(verified.all().clone())
 }
 
 fn for_scripts(shown: &Demonstration) -> Value {

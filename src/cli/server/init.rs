@@ -13,7 +13,7 @@ use crate::domain::page::{MAX_PAGE, PageRequest};
 use crate::entropy::SystemEntropy;
 use crate::flows::access_tokens::{NewAccessToken, Scope, create_access_token};
 use crate::launch::{self, FirstKeys};
-use crate::secret::Secret;
+use crate::opaque_token::OpaqueToken;
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 
@@ -75,7 +75,7 @@ impl Init {
             "issuer": settings.issuer.as_str(),
             "base_url": settings.base_url.as_str(),
             "signing_key": kid,
-            "admin_token": token.as_ref().map(Secret::expose),
+            "admin_token": token.as_ref().map(OpaqueToken::expose),
         });
         output::print(output, &value, |_| {
             let admin = match &token {

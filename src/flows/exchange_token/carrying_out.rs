@@ -7,11 +7,11 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{DEFAULT_EXPIRATION_SECONDS, ExchangeError, Exchanged, Gain, RETRY_FOR, TokenRequest};
+use super::request::{DEFAULT_EXPIRATION_SECONDS, ExchangeError, Exchanged, Gain, RETRY_FOR, TokenRequest};
 use crate::app::App;
 use crate::config::DEFAULT_RUN_TTL;
 use crate::entropy::uuid_at;
-use crate::flows::mint_id_token::{MintError, MintRequest, mint_id_token, tell};
+use crate::flows::mint_id_token::{MintError, MintRequest, mint_id_token, token_terms};
 use crate::flows::policies::role;
 use crate::flows::start_run::{StartRun, prepare_run};
 
@@ -21,14 +21,14 @@ use crate::domain::organization::Organization;
 use crate::domain::principal::PrincipalKind;
 use crate::domain::run::Run;
 use crate::domain::trusted_issuer::TrustedIssuer;
-use crate::secret::{Secret, SecretKind};
+use crate::opaque_token::{OpaqueToken, TokenKind};
 use crate::store::exchanges::{Gained, Spent, Use};
-use crate::trust::foreign_token::VerifiedClaims;
 use crate::trust::policy::evaluation::Asked;
 use crate::trust::policy::run::RunGrant;
 use crate::trust::policy::saving::ACTOR;
 use crate::trust::policy::{Grant, Policy};
-use crate::trust::token::LEEWAY;
+use crate::trust::token::VerifiedClaims;
+use crate::trust::token::limits::LEEWAY;
 
 /// An exchange that policies allow.
 pub(super) struct Exchanging<'x> {
@@ -43,7 +43,7 @@ pub(super) struct Exchanging<'x> {
 
 impl Exchanging<'_> {
     pub(super) async fn carry_out(&self, policy: &Policy) -> Result<Exchanged, ExchangeError> {
-        let secret = self.derive(0, SecretKind::AccessToken);
+        let secret = self.derive(0, TokenKind::AccessToken);
         let mut token = self.access_token(policy).await?;
         let run = match (&self.request.asked, policy.grant()) {
             (Asked::Run(asked), Grant::Run(grant)) => {
@@ -60,14 +60,14 @@ impl Exchanging<'_> {
         let hash = match &run {
             Some(run) => {
                 token.expires_at = Some(run.expires_at);
-                Secret::generate(SecretKind::AccessToken, self.app.entropy.as_ref()).hash()
+                OpaqueToken::generate(TokenKind::AccessToken, self.app.entropy.as_ref()).hash()
             }
             None => secret.hash(),
         };
         if let Some(run) = &run {
             self.require_mintable(run)?;
         }
-        let request_token = self.derive(0, SecretKind::RunRequestToken);
+        let request_token = self.derive(0, TokenKind::RunRequestToken);
         let request_hash = request_token.hash();
         let gained = Gained {
             token: &token,
@@ -98,13 +98,13 @@ impl Exchanging<'_> {
     async fn repeat(&self, run_id: Option<Uuid>) -> Result<Exchanged, ExchangeError> {
         for index in 0..self.app.key_stores.sealing().ids().len() {
             if let Some(run_id) = run_id {
-                let request_token = self.derive(index, SecretKind::RunRequestToken);
+                let request_token = self.derive(index, TokenKind::RunRequestToken);
                 let run = self.app.store.run_of_request_token(&request_token.hash()).await?;
                 if let Some(run) = run.filter(|run| run.id == run_id) {
                     return self.answer_run(run, request_token).await;
                 }
             } else {
-                let secret = self.derive(index, SecretKind::AccessToken);
+                let secret = self.derive(index, TokenKind::AccessToken);
                 if let Some(token) = self.app.store.use_access_token(&secret.hash(), self.now).await? {
                     return Ok(self.answer(&token, secret));
                 }
@@ -189,7 +189,7 @@ impl Exchanging<'_> {
             Asked::Run(asked) => asked.audiences.first().map(String::as_str),
             _ => None,
         };
-        let lifetime = tell(self.app, run, audience)?.lifetime;
+        let lifetime = token_terms(self.app, run, audience)?.lifetime;
         // Clients that speak of access tokens send their usual two hours with everything.
         let longest = lifetime.max.as_secs();
         let lifetime_seconds = self.request.expiration_seconds.map(|seconds| seconds.min(longest));
@@ -198,7 +198,7 @@ impl Exchanging<'_> {
         Ok((MintRequest { audience, lifetime_seconds, caller: self.request.caller.clone() }, expires_at))
     }
 
-    async fn answer_run(&self, run: Run, request_token: Secret) -> Result<Exchanged, ExchangeError> {
+    async fn answer_run(&self, run: Run, request_token: OpaqueToken) -> Result<Exchanged, ExchangeError> {
         let (request, expires_at) = self.first_token(&run)?;
         let id_token = mint_id_token(self.app, &run, request).await?;
         Ok(Exchanged {
@@ -207,7 +207,7 @@ impl Exchanging<'_> {
         })
     }
 
-    fn answer(&self, token: &AccessToken, secret: Secret) -> Exchanged {
+    fn answer(&self, token: &AccessToken, secret: OpaqueToken) -> Exchanged {
         let expires_at = token.expires_at.unwrap_or(self.now);
         Exchanged {
             expires_in_seconds: expires_at.duration_since(self.now).as_secs(),
@@ -243,11 +243,11 @@ impl Exchanging<'_> {
 
     /// The secret for this request and no other, which every process with the same sealing key finds again:
     /// so that a repeated request can have the same answer, and no secret needs to be stored for that.
-    fn derive(&self, sealing_key: usize, kind: SecretKind) -> Secret {
+    fn derive(&self, sealing_key: usize, kind: TokenKind) -> OpaqueToken {
         let sealing = self.app.key_stores.sealing();
         let key = sealing.all().nth(sealing_key).unwrap_or(sealing.primary());
         let content = format!("exchange\0{}\0{}", self.issuer.id, self.request_hash());
-        Secret::generate(kind, &key.derive(content.as_bytes()))
+        OpaqueToken::generate(kind, &key.derive(content.as_bytes()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who calls, and organizations with their tokens, teams and users.
+//! Callers, and organizations with their access tokens, teams and users.
 
 use super::{Problem, sentence};
 use crate::api::problem::ProblemType;

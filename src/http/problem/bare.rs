@@ -1,5 +1,5 @@
-//! Refusals of connections and of request heads: bare status lines, as hyper refuses bytes that are not HTTP. They come
-//! before anything is known of the request, so there is nobody to read a document.
+//! Refusals of connections and of request heads: bare status lines, as hyper refuses bytes that are not HTTP. They
+//! come before a request was understood.
 
 use axum::body::Body;
 use axum::http::header::CONNECTION;

@@ -12,7 +12,7 @@ use crate::api::oauth::{ExchangeErrorCode as Code, ExchangeRefusal, ExchangeRefu
 use crate::flows::exchange_token::ExchangeError;
 use crate::flows::mint_id_token::MintError;
 use crate::flows::start_run::StartRunError;
-use crate::trust::foreign_token::RefusalClass;
+use crate::trust::token::RefusalClass;
 
 pub enum TokenRefusal {
     Refused(ExchangeRefusal),
@@ -56,7 +56,10 @@ impl From<ExchangeError> for TokenRefusal {
         let (code, reason) = match error {
             ExchangeError::IssuerUnknown => (Code::InvalidRequest, Reason::IssuerUnknown),
             ExchangeError::DiscoveryUnreachable(why) => {
-                tracing::warn!(error = why.with_causes(), "exchange refused: the issuer has no keys for us");
+                tracing::warn!(
+                    error = why.with_causes(),
+                    "exchange refused: could not fetch the issuer's keys"
+                );
                 (Code::InvalidRequest, Reason::DiscoveryUnreachable)
             }
             ExchangeError::Token(error) => (Code::InvalidRequest, reason(error.class())),

@@ -1,4 +1,4 @@
-//! Signing keys, and who has them.
+//! Signing keys and the verifiers that hold them.
 
 use super::{Problem, sentence};
 use crate::api::problem::ProblemType;
@@ -14,10 +14,17 @@ impl From<MakeKeyError> for Problem {
     fn from(error: MakeKeyError) -> Self {
         match error {
             MakeKeyError::KeyStore(KeyStoreError::Unreachable { .. }) | MakeKeyError::Interrupted => {
-                tracing::error!(%error, "no signing key could be made");
+                tracing::error!(%error, "could not make a signing key");
                 Self::unavailable()
             }
-            MakeKeyError::KeyStore(_) | MakeKeyError::Unusable(_) => Self::internal(&error),
+            MakeKeyError::KeyStore(
+                KeyStoreError::Refused { .. }
+                | KeyStoreError::NoSuchKey { .. }
+                | KeyStoreError::Sealing(_)
+                | KeyStoreError::Generate(_)
+                | KeyStoreError::Unusable { .. },
+            )
+            | MakeKeyError::Unusable(_) => Self::internal(&error),
             MakeKeyError::Store(error) => error.into(),
         }
     }

@@ -53,16 +53,13 @@ impl Problem {
     }
 
     pub fn not_found() -> Self {
-        Self::new(
-            ProblemType::NotFound,
-            "There is nothing at this address; /openapi.yaml lists what there is.",
-        )
+        Self::new(ProblemType::NotFound, "This address does not exist; /openapi.yaml lists those that do.")
     }
 
     pub fn method_not_allowed() -> Self {
         Self::new(
             ProblemType::MethodNotAllowed,
-            "This address does not take this method; /openapi.yaml lists which does.",
+            "This address does not support this method; /openapi.yaml lists the methods of each address.",
         )
     }
 
@@ -72,7 +69,7 @@ impl Problem {
 
     pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, cause = ?error.source(), "internal error");
-        Self::new(ProblemType::Internal, "Something went wrong in the server; its log says what.")
+        Self::new(ProblemType::Internal, "The server failed; its log says why.")
     }
 }
 
@@ -117,7 +114,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => {
-                tracing::error!(%error, cause = ?std::error::Error::source(&error), "the database failed");
+                tracing::error!(%error, cause = ?std::error::Error::source(&error), "database failure");
                 Self::unavailable()
             }
             StoreError::Corrupt(_) => Self::internal(&error),

@@ -1,4 +1,4 @@
-//! Runs, their tokens, and what an organization decides about both.
+//! Runs, their tokens, audience profiles and cloud settings.
 
 use super::{Problem, sentence};
 use crate::api::problem::ProblemType;
@@ -20,7 +20,7 @@ impl From<StartRunError> for Problem {
             | StartRunError::Shape { .. }
             | StartRunError::SubjectTooLong { .. } => Self::invalid_input(sentence(&error)),
             StartRunError::Profiles(_) => {
-                tracing::error!(%error, "no run: the audience profiles do not fit the configured services");
+                tracing::error!(%error, "could not start a run: the audience profiles do not fit the configured services");
                 Self::invalid_input(sentence(&error))
             }
             StartRunError::CloudSettings(error) => error.into(),
@@ -56,7 +56,7 @@ impl From<MintError> for Problem {
             | MintError::Keys(_)
             | MintError::NotRecorded(_)
             | MintError::Signing(SigningError::Busy) => {
-                tracing::warn!(%error, "no token");
+                tracing::warn!(%error, "could not mint a token");
                 Self::unavailable()
             }
             MintError::Signing(SigningError::Unusable(_) | SigningError::Failed(_)) => Self::internal(&error),

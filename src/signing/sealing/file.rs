@@ -12,19 +12,19 @@ use zeroize::Zeroizing;
 use super::error::{KEY_BYTES, SealingError};
 use super::key::SealingKey;
 use crate::entropy::Entropy;
-use crate::secret_file::{self, SecretFileError};
+use crate::private_file::{self, PrivateFileError};
 
 impl SealingKey {
     /// Reads the file, which only its owner may be able to read.
     pub fn from_file(path: &Path) -> Result<Self, SealingError> {
         let path = path.to_owned();
-        match secret_file::read(&path) {
+        match private_file::read(&path) {
             Ok(text) => Self::parse(&text),
-            Err(SecretFileError::OpenToOthers { mode }) => Err(SealingError::Readable { path, mode }),
-            Err(SecretFileError::Unreadable(source)) if source.kind() == io::ErrorKind::NotFound => {
+            Err(PrivateFileError::OpenToOthers { mode }) => Err(SealingError::Readable { path, mode }),
+            Err(PrivateFileError::Unreadable(source)) if source.kind() == io::ErrorKind::NotFound => {
                 Err(SealingError::Missing(path))
             }
-            Err(SecretFileError::Unreadable(source)) => Err(SealingError::File { path, source }),
+            Err(PrivateFileError::Unreadable(source)) => Err(SealingError::File { path, source }),
         }
     }
 

@@ -1,4 +1,4 @@
-use runmint::trust::algorithm::Algorithm;
+use runmint::trust::token::Algorithm;
 use serde_json::{Value, json};
 
 use super::{NOW, SUBJECT, Table, crowd, jwks, tampered};

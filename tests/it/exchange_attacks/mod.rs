@@ -15,7 +15,7 @@ use runmint::domain::access_token::{AccessToken, Holder, Role};
 use runmint::domain::exchange::{Exchange, Outcome};
 use runmint::entropy::uuid_at;
 use runmint::issuer::organization_name::OrganizationName;
-use runmint::secret::{Secret, SecretKind};
+use runmint::opaque_token::{OpaqueToken, TokenKind};
 use runmint::store::exchanges::{Gained, Spent, Use};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -514,7 +514,7 @@ async fn a_change_after_the_decision_undoes_it(scene: Scene) {
             origin: None,
         };
         let used = Use { token_hash: name.to_owned(), request_hash: name.to_owned(), expires_at: now };
-        let secret = Secret::generate(SecretKind::AccessToken, app.entropy.as_ref()).hash();
+        let secret = OpaqueToken::generate(TokenKind::AccessToken, app.entropy.as_ref()).hash();
         app.store
             .exchange(
                 &exchange,

@@ -235,10 +235,10 @@ fn the_audience_must_be_one_of_the_expected_ones() {
     let token = KEY.token(&claims());
     let max_lifetime = SignedDuration::from_hours(1);
     let expected = Expectations { issuer: ISSUER, max_lifetime, now: at(NOW) };
-    let verified = ForeignToken::parse(&token).unwrap().verify(&set(&key_set(&[&KEY])), &expected);
+    let verified = UnverifiedToken::parse(&token).unwrap().verify(&set(&key_set(&[&KEY])), &expected);
     let refused = verified.unwrap().for_one_of(&[]);
     let found = vec![AUDIENCE.to_owned()];
-    assert_eq!(refused.unwrap_err(), ForeignTokenError::Audience { expected: Vec::new(), found });
+    assert_eq!(refused.unwrap_err(), TokenError::Audience { expected: Vec::new(), found });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use runmint::trust::verifying_key::{UnusableKey, VerifyingKey};
+use runmint::trust::token::{UnusableKey, VerifyingKey};
 
 use super::*;
 use crate::foreign_issuer::{encode, signing_input};

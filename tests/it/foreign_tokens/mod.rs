@@ -9,11 +9,9 @@ mod headers;
 mod key_sets;
 
 use jiff::{SignedDuration, Timestamp};
-use runmint::trust::algorithm::Algorithm;
-use runmint::trust::foreign_token::{
-    Expectations, ForeignToken, ForeignTokenError, RefusalClass, VerifiedClaims,
-};
-use runmint::trust::key_set::KeySet;
+use runmint::trust::token::Algorithm;
+use runmint::trust::token::KeySet;
+use runmint::trust::token::{Expectations, RefusalClass, TokenError, UnverifiedToken, VerifiedClaims};
 use serde_json::{Value, json};
 
 use crate::foreign_issuer::{ForeignKey, key_set};
@@ -104,13 +102,13 @@ fn set(keys: &Value) -> KeySet {
     KeySet::parse(keys.to_string().as_bytes()).unwrap()
 }
 
-fn verify(token: &str, keys: &KeySet) -> Result<VerifiedClaims, ForeignTokenError> {
+fn verify(token: &str, keys: &KeySet) -> Result<VerifiedClaims, TokenError> {
     verify_at(token, keys, at(NOW))
 }
 
-fn verify_at(token: &str, keys: &KeySet, now: Timestamp) -> Result<VerifiedClaims, ForeignTokenError> {
+fn verify_at(token: &str, keys: &KeySet, now: Timestamp) -> Result<VerifiedClaims, TokenError> {
     let audiences = ["urn:pulumi:org:acme".to_owned(), AUDIENCE.to_owned(), String::new()];
     let max_lifetime = SignedDuration::from_hours(1);
     let expected = Expectations { issuer: ISSUER, max_lifetime, now };
-    ForeignToken::parse(token)?.verify(keys, &expected)?.for_one_of(&audiences)
+    UnverifiedToken::parse(token)?.verify(keys, &expected)?.for_one_of(&audiences)
 }

@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use jiff::{SignedDuration, Timestamp};
 use runmint::flows::mint_id_token::{MintError, MintRequest, mint_id_token};
 use runmint::flows::readiness::readiness;
-use runmint::trust::token::{LEEWAY, UnverifiedToken};
+use runmint::trust::token::UnverifiedToken;
 
 use super::agenda::Event;
 use super::policy::Balancer;
 use super::replica::Replica;
 use super::verifier::{Caching, Fetched, KeySet, Lookup, Then};
 use super::world::{MINUTE, SECOND, World};
+use crate::harness::{LEEWAY, verify};
 
 const ISSUER: &str = "https://id.example.com/oidc";
 
@@ -32,7 +33,7 @@ impl Token {
         let time =
             |name: &str| Timestamp::from_second(token.unverified_claims()[name].as_i64().unwrap()).unwrap();
         let (issued_at, not_before, expires_at) = (time("iat"), time("nbf"), time("exp"));
-        let kid = token.header().kid.clone().unwrap();
+        let kid = token.key_id().unwrap().to_owned();
         Self { kid, issued_at, not_before, expires_at, is_verified: false, text }
     }
 }
@@ -178,7 +179,7 @@ impl World {
         // Only the ends of the validity matter here: this verifier may allow more leeway than ours.
         let earliest = token.issued_at - LEEWAY;
         let now = by_its_clock.max(earliest).min(token.expires_at + LEEWAY - SECOND);
-        let verified = UnverifiedToken::parse(&token.text).unwrap().verify(&set.jwks, ISSUER, now);
+        let verified = verify(&token.text, &set.jwks, ISSUER, now);
         self.journal.must(verified.is_ok(), || format!("a token does not verify: {:?}", verified.err()));
         token.is_verified = true;
         self.totals.signatures += 1;

@@ -1,6 +1,6 @@
 //! How long keys are cached, and how rarely an issuer is asked.
 
-use runmint::trust::foreign_token::ForeignTokenError;
+use runmint::trust::token::TokenError;
 use runmint::upstream::discovery::DiscoveryError;
 use runmint::upstream::fetch::FetchError;
 use runmint::upstream::issuer_keys::{REST, STALE_FOR};
@@ -10,7 +10,7 @@ use crate::foreign_issuer::Reply;
 
 #[track_caller]
 fn assert_unknown(refused: Result<VerifiedClaims, NotVerified>) {
-    assert!(matches!(refused, Err(NotVerified::Token(ForeignTokenError::UnknownKey(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(NotVerified::Token(TokenError::UnknownKey(_)))), "{refused:?}");
 }
 
 #[track_caller]
@@ -26,7 +26,7 @@ async fn a_token_of_another_issuer_causes_no_fetch() {
     let token = world.token(&theirs, &key);
     for url in [&ours.url, &format!("{}/", theirs.url), &theirs.url[..theirs.url.len() - 1], ""] {
         let refused = world.verify(&token, &registered_at(url)).await;
-        assert!(matches!(refused, Err(NotVerified::Token(ForeignTokenError::Issuer { .. }))), "{url}");
+        assert!(matches!(refused, Err(NotVerified::Token(TokenError::Issuer { .. }))), "{url}");
     }
     assert_eq!((ours.connections(), theirs.connections()), (0, 0));
 }

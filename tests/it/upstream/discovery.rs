@@ -1,7 +1,8 @@
 //! The allowed contents of a discovery document and a key set.
 
-use runmint::trust::key_set::{KeySetError, MAX_KEYS};
-use runmint::trust::verifying_key::UnusableKey;
+use runmint::trust::token::KeySetError;
+use runmint::trust::token::UnusableKey;
+use runmint::trust::token::limits::MAX_KEYS;
 use runmint::upstream::discovery::DiscoveryError;
 use serde_json::json;
 

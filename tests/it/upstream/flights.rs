@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runmint::trust::foreign_token::ForeignTokenError;
+use runmint::trust::token::TokenError;
 use tokio::task::JoinSet;
 
 use super::*;
@@ -133,11 +133,11 @@ async fn the_same_key_id_of_two_issuers_is_two_keys() {
         let primed = if Arc::ptr_eq(first, &a) { &key_a } else { &key_b };
         let forged = world.token(second, primed);
         let refused = world.verify(&forged, &registered(second)).await;
-        assert!(matches!(refused, Err(NotVerified::Token(ForeignTokenError::Signature))), "{refused:?}");
+        assert!(matches!(refused, Err(NotVerified::Token(TokenError::Signature))), "{refused:?}");
         // The same in the other order of registration.
         let crossed = RegisteredIssuer { id: registered(first).id, ..registered(second) };
         let refused = world.verify(&forged, &crossed).await;
-        assert!(matches!(refused, Err(NotVerified::Token(ForeignTokenError::Signature))), "{refused:?}");
+        assert!(matches!(refused, Err(NotVerified::Token(TokenError::Signature))), "{refused:?}");
     }
 
     let (mut accepted, mut refused) = (0, 0);
@@ -156,7 +156,7 @@ async fn the_same_key_id_of_two_issuers_is_two_keys() {
         for (genuine, outcome) in all.join_all().await {
             match outcome {
                 Ok(_) if genuine => accepted += 1,
-                Err(NotVerified::Token(ForeignTokenError::Signature)) if !genuine => refused += 1,
+                Err(NotVerified::Token(TokenError::Signature)) if !genuine => refused += 1,
                 other => panic!("genuine: {genuine}, {other:?}"),
             }
         }

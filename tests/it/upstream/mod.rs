@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use runmint::clock::Clock;
-use runmint::trust::foreign_token::{Expectations, ForeignToken, VerifiedClaims};
+use runmint::trust::token::{Expectations, UnverifiedToken, VerifiedClaims};
 use runmint::upstream::fetch::{FetchSettings, Fetcher};
 use runmint::upstream::issuer_keys::{IssuerKeys, NotVerified};
 use runmint::upstream::registered_issuer::{KeySource, RegisteredIssuer};
@@ -63,7 +63,7 @@ impl World {
     }
 
     async fn verify(&self, token: &str, issuer: &RegisteredIssuer) -> Result<VerifiedClaims, NotVerified> {
-        let token = ForeignToken::parse(token).unwrap();
+        let token = UnverifiedToken::parse(token).unwrap();
         let expected =
             Expectations { issuer: "", max_lifetime: SignedDuration::from_hours(1), now: self.clock.now() };
         let verified = self.keys.verify(&token, issuer, &expected).await?;

@@ -2,11 +2,10 @@
 
 use jsonwebtoken::jwk::JwkSet;
 use runmint::clock::{Clock, SystemClock};
-use runmint::trust::token::UnverifiedToken;
 
 use super::own_process::Variables;
 use super::{aws_kms, pkcs11};
-use crate::harness::{Engine, Installation, eventually};
+use crate::harness::{Engine, Installation, eventually, verify};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_on_a_token_sign_in_service() {
@@ -47,9 +46,7 @@ async fn keys_sign_and_follow_one_another(installation: Installation, kept_in: &
     let run = service.first_run(&admin).await;
     let token = service.ask(&run).await.ok()["value"].as_str().unwrap().to_owned();
     let set: JwkSet = serde_json::from_value(service.get("", "/oidc/.well-known/jwks").await.ok()).unwrap();
-    let verified =
-        UnverifiedToken::parse(&token).unwrap().verify(&set, Installation::ISSUER, SystemClock.now());
-    verified.unwrap();
+    verify(&token, &set, Installation::ISSUER, SystemClock.now()).unwrap();
     let keys = async || service.get(&admin, "/api/keys").await.ok()["keys"].as_array().unwrap().clone();
     // The first look creates the next key.
     eventually("a next key is there", async || keys().await.len() == 2).await;

@@ -8,7 +8,6 @@ use super::azure::{CredentialError, FederatedCredentials};
 use super::google::{GoogleProvider, ProviderError};
 use super::kubernetes::{AuthenticationConfiguration, ConfigurationError};
 use super::lint::Finding;
-use super::strict_json::StrictJson;
 use super::token::TokenClaims;
 use super::vault::{RoleError, VaultRole};
 use super::verdict::Verdict;
@@ -180,8 +179,8 @@ fn other_form(text: &str) -> Option<&'static str> {
 /// JSON is tried first, since its errors say more where it was meant.
 fn value_of(text: &str) -> Result<Value, DocumentError> {
     if text.trim_start().starts_with(['{', '[']) {
-        let json = serde_json::from_str::<StrictJson>(text);
-        return json.map(|json| json.0).map_err(|error| DocumentError::Syntax(error.to_string()));
+        return runmint_json::value_of(text.as_bytes())
+            .map_err(|error| DocumentError::Syntax(error.to_string()));
     }
     serde_saphyr::from_str(text).map_err(|error| DocumentError::Syntax(first_line(&error.to_string())))
 }

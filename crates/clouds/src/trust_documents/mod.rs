@@ -13,7 +13,6 @@ mod probe;
 pub mod quoting;
 mod regular_expression;
 pub mod review;
-mod strict_json;
 pub mod subject_form;
 pub mod token;
 pub mod vault;

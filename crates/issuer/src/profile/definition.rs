@@ -1,13 +1,10 @@
 //! A profile as an owner writes it.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// All profiles of an organization as written: audience, or a prefix and `*` → profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +25,7 @@ impl Serialize for ProfileDefinitions {
 
 impl<'de> Deserialize<'de> for ProfileDefinitions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        unique(deserializer).map(Self)
+        runmint_json::unique(deserializer).map(Self)
     }
 }
 
@@ -55,7 +52,7 @@ impl JsonSchema for ProfileDefinitions {
 #[serde(deny_unknown_fields, default)]
 pub struct ProfileDefinition {
     /// Service → template. A service that is missing here keeps its own subject.
-    #[serde(deserialize_with = "unique", skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(deserialize_with = "runmint_json::unique", skip_serializing_if = "IndexMap::is_empty")]
     pub subject: IndexMap<String, String>,
     /// Names in a service's own subject in which runs may differ and still share a subject.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -88,7 +85,7 @@ pub struct ProfileDefinition {
 #[serde(deny_unknown_fields)]
 pub struct PreviousDefinition {
     /// Service → template. A service that is missing here had its own subject.
-    #[serde(default, deserialize_with = "unique", skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(default, deserialize_with = "runmint_json::unique", skip_serializing_if = "IndexMap::is_empty")]
     pub subject: IndexMap<String, String>,
     #[serde(rename = "for")]
     pub whom: PreviousFor,
@@ -123,39 +120,9 @@ pub enum ProfileAlgorithm {
 #[serde(deny_unknown_fields)]
 pub struct SessionTagsDefinition {
     /// Tag → the claim with its value.
-    #[serde(deserialize_with = "unique")]
+    #[serde(deserialize_with = "runmint_json::unique")]
     pub tags: IndexMap<String, String>,
     /// Tags that pass on to the next role of a session (role chaining).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transitive: Vec<String>,
-}
-
-/// A map in which every name is unique: which of two values would count?
-pub(super) fn unique<'de, D, V>(deserializer: D) -> Result<IndexMap<String, V>, D::Error>
-where
-    D: Deserializer<'de>,
-    V: Deserialize<'de>,
-{
-    deserializer.deserialize_map(UniqueMap(PhantomData))
-}
-
-struct UniqueMap<V>(PhantomData<V>);
-
-impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueMap<V> {
-    type Value = IndexMap<String, V>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut map = IndexMap::new();
-        while let Some((name, value)) = access.next_entry::<String, V>()? {
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` appears twice")));
-            }
-            map.insert(name, value);
-        }
-        Ok(map)
-    }
 }

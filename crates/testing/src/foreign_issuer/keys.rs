@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use runmint::trust::algorithm::Algorithm;
+use runmint::trust::token::Algorithm;
 use serde_json::{Value, json};
 
 /// A key pair and its key id.

@@ -11,6 +11,7 @@ mod installation;
 mod keys;
 mod process;
 mod program;
+mod verifying;
 
 pub use answer::{Answer, shown_json};
 pub use app::{START, Setup, TestApp};
@@ -22,6 +23,7 @@ pub use installation::{Installation, Service, request_path};
 pub use keys::{RSA_KEYS, SharedKeys, rsa_key, sealing_key_text};
 pub use process::{DEADLINE, Exited, Process};
 pub use program::program;
+pub use verifying::{LEEWAY, verify};
 
 /// Waits until `condition` becomes true through something outside this process.
 pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {

@@ -1,10 +1,11 @@
-//! What is known of the issuers that many use.
+//! Facts about widely used issuers.
 //!
 //! Sources: GitHub, "OpenID Connect reference"; GitLab, "OpenID Connect (OIDC) Authentication Using ID
 //! Tokens"; Buildkite, "buildkite-agent oidc"; CircleCI, "Using OpenID Connect tokens in jobs".
 
 use crate::policy::Policy;
 
+/// A platform whose tokens are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
     Github,
@@ -16,14 +17,14 @@ pub enum Platform {
     Other,
 }
 
-/// Whether the issuer's users cannot choose for whom a token is.
+/// Whether the issuer's users cannot choose a token's audience.
 pub(super) fn fixes_the_audience(issuer_url: &str, platform: Platform) -> bool {
     matches!(platform, Platform::CircleCi | Platform::AzureDevops)
         || host_and_path(issuer_url).0 == "login.microsoftonline.com"
 }
 
 impl Platform {
-    /// By the issuer's URL; for those that people host themselves, by what their policies look for.
+    /// By the issuer's URL; for self-hosted platforms, by the claims that their policies match.
     pub fn of(issuer_url: &str, policies: &[Policy]) -> Self {
         let (host, path) = host_and_path(issuer_url);
         match host {
@@ -57,8 +58,8 @@ impl Platform {
     /// Claims that name the customer, or something that only one customer has.
     pub(super) fn tenant_claims(self) -> &'static [&'static str] {
         match self {
-            // Not `job_workflow_ref`: everybody may call a public workflow of another. Not `actor`: one
-            // may act in the repositories of others.
+            // Not `job_workflow_ref`: every customer may call another's public workflow. Not `actor`: a user may act
+            // in other customers' repositories.
             Self::Github => &[
                 "repository_id",
                 "repository_owner_id",
@@ -68,7 +69,7 @@ impl Platform {
                 "enterprise",
                 "workflow_ref",
             ],
-            // Not `user_id` or `user_login`: others' pipelines run as a user who pushes there.
+            // Not `user_id` or `user_login`: a user who pushes to another's project is the user of its pipelines.
             Self::Gitlab => &["project_id", "namespace_id", "project_path", "namespace_path"],
             Self::Buildkite => {
                 &["organization_id", "pipeline_id", "cluster_id", "queue_id", "agent_id", "organization_slug"]
@@ -77,7 +78,7 @@ impl Platform {
         }
     }
 
-    /// Claims that say what `sub` would.
+    /// Claims that identify a workload as `sub` would.
     pub(super) fn subject_claims(self) -> &'static [&'static str] {
         match self {
             Self::Github => &["repository", "repository_id", "workflow_ref"],
@@ -89,7 +90,7 @@ impl Platform {
         }
     }
 
-    /// A claim with a name that can pass to somebody else, and claims whose ids cannot.
+    /// Claims with a name that can pass to another owner, and claims with ids that cannot.
     pub(super) fn mutable_claims(self) -> &'static [(&'static str, &'static [&'static str])] {
         match self {
             Self::Github => &[
@@ -113,7 +114,7 @@ impl Platform {
         }
     }
 
-    /// What a subject with mutable names begins with, and claims whose ids hold it fast.
+    /// The beginning of a subject with mutable names, and claims with ids that bind it.
     pub(super) fn mutable_subject(self) -> Option<(&'static [&'static str], &'static [&'static str])> {
         match self {
             Self::Github => Some((&["repo:", "repository:", "repository_owner:"], &["repository_id"])),
@@ -124,8 +125,8 @@ impl Platform {
         }
     }
 
-    /// The parts of a subject that name the customer when their value is complete: the part, and what ends
-    /// its value.
+    /// The parts of a subject that name the customer if their value is complete: the part, and the characters that
+    /// end its value.
     pub(super) fn subject_tenants(self) -> &'static [(&'static str, &'static [char])] {
         match self {
             // An owner's name ends at `/`, or at `@` and its id (format of July 2026).
@@ -154,8 +155,8 @@ impl Platform {
     }
 }
 
-/// Whether everybody on the internet gets tokens of this issuer. An enterprise's own is another one, with a
-/// path behind the host.
+/// Whether every customer of the platform gets tokens of this issuer. An enterprise's own issuer has a path behind
+/// the host.
 pub(super) fn is_shared(issuer_url: &str) -> bool {
     let (host, path) = host_and_path(issuer_url);
     matches!(host, "token.actions.githubusercontent.com" | "gitlab.com" | "agent.buildkite.com")

@@ -1,62 +1,21 @@
-//! Policies that are allowed and probably not meant.
+//! Finds policies that are valid and accept more tokens than their author probably meant.
 //!
-//! Each finding says what somebody could do with the policy as it stands. `refuse` is for policies that let in
-//! strangers: on an issuer that all its customers share, everybody gets tokens, and only a claim that names
-//! the customer tells them apart.
+//! Each finding names the tokens that get in. `refuse` marks policies that accept strangers' tokens: an issuer that
+//! all its customers share gives tokens to each of them, and only a claim that names the customer tells them apart.
 
+mod findings;
 mod issuers;
 mod names;
 mod subject;
-#[cfg(test)]
-mod tests;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
+pub use self::findings::{Code, Finding, Severity};
 pub use self::issuers::Platform;
+
+use self::findings::Findings;
 use super::pattern::Syntax;
 use super::policy::{Grant, Policy, Rule};
 
-/// What may be wrong with a policy, counted from 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Finding {
-    pub policy: usize,
-    /// The claim path of the rule that it is about; absent when it is about one that is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    pub severity: Severity,
-    pub code: Code,
-    pub reason: String,
-}
-
-/// In JSON `"refuse"` or `"warn"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Strangers get in.
-    Refuse,
-    /// More get in than it looks like, or others later on.
-    Warn,
-}
-
-/// In JSON as `"any-tenant"`. Stable: scripts may look for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Code {
-    AnyTenant,
-    WildcardFirst,
-    AnyRepositoryPullRequest,
-    PullRequest,
-    NoSubject,
-    MutableName,
-    CompatibleDot,
-    UnquotedDots,
-    AnyName,
-    AnyAudience,
-    OthersAudience,
-}
-
-/// What is risky about `policies` of the issuer at `issuer_url`: refusals first, then in their order.
+/// The risks of `policies` of the issuer at `issuer_url`: refusals first, then in the order of the policies.
 pub fn lint(policies: &[Policy], issuer_url: &str) -> Vec<Finding> {
     let platform = Platform::of(issuer_url, policies);
     let shared = issuers::is_shared(issuer_url);
@@ -77,27 +36,7 @@ pub fn lint(policies: &[Policy], issuer_url: &str) -> Vec<Finding> {
     findings
 }
 
-struct Findings<'f> {
-    policy: usize,
-    found: &'f mut Vec<Finding>,
-}
-
-impl Findings<'_> {
-    fn refuse(&mut self, rule: Option<&Rule>, code: Code, reason: impl Into<String>) {
-        self.add(rule, Severity::Refuse, code, reason.into());
-    }
-
-    fn warn(&mut self, rule: Option<&Rule>, code: Code, reason: impl Into<String>) {
-        self.add(rule, Severity::Warn, code, reason.into());
-    }
-
-    fn add(&mut self, rule: Option<&Rule>, severity: Severity, code: Code, reason: String) {
-        let rule = rule.map(|rule| rule.claim.as_str().to_owned());
-        self.found.push(Finding { policy: self.policy, rule, severity, code, reason });
-    }
-}
-
-/// Claims are called `kubernetes.io` or `https://…`; their dots are no way into an object.
+/// Claims are called `kubernetes.io` or `https://…`; the dots in their names do not lead into an object.
 fn unquoted_dots(policy: &Policy, findings: &mut Findings<'_>) {
     for rule in policy.rules() {
         let members = rule.claim.members();
@@ -107,7 +46,7 @@ fn unquoted_dots(policy: &Policy, findings: &mut Findings<'_>) {
         if looks_like_a_name {
             let effect = if policy.allows() { "allows" } else { "denies" };
             let reason = format!(
-                "without quotes each dot leads into an object, so that this finds nothing and the policy {effect} nothing: put the claim's own name in double quotes"
+                "each unquoted dot leads into an object, so this rule finds no value and the policy {effect} nothing: put the claim's own name in double quotes"
             );
             findings.warn(Some(rule), Code::UnquotedDots, reason);
         }
@@ -119,22 +58,22 @@ fn compatible_dots(policy: &Policy, findings: &mut Findings<'_>) {
     for rule in policy.rules().iter().filter(dotted) {
         let other = rule.pattern.as_str().replace('.', "X");
         let reason = format!(
-            "each `.` stands for any one character, so that `{other}` matches too, which somebody else may own; in strict syntax a dot is a dot"
+            "each `.` matches any one character, so `{other}` matches too and may have another owner; use strict syntax, where a dot is a dot"
         );
         findings.warn(Some(rule), Code::CompatibleDot, reason);
     }
 }
 
-/// A token that was made for another service has been seen by that service.
+/// A token for another service was shown to that service.
 fn audience(policy: &Policy, fixed: bool, findings: &mut Findings<'_>) {
     let Some(rule) = policy.rule("aud") else { return };
     let pattern = rule.pattern.as_str();
     if rule.pattern.is_all_wildcards() {
-        let reason = "every audience will do, so that whoever is shown a token of this issuer, for whatever purpose, can exchange it here: name one audience";
+        let reason = "it accepts every audience, so every service that is shown a token of this issuer can exchange it here: name one audience";
         findings.warn(Some(rule), Code::AnyAudience, reason);
     } else if !pattern.contains(":org:") && !fixed {
         let reason = format!(
-            "tokens for `{pattern}` are shown to that service, too, which can then exchange them here: let jobs ask for `urn:runmint:org:ORG`"
+            "tokens for `{pattern}` are shown to that service, which can exchange them here: let jobs request `urn:runmint:org:ORG`"
         );
         findings.warn(Some(rule), Code::OthersAudience, reason);
     }
@@ -148,7 +87,10 @@ fn any_name(policy: &Policy, findings: &mut Findings<'_>) {
             Grant::Personal(_) => "user",
             _ => "runner",
         };
-        let reason = format!("the caller chooses, and may become every {whom} of the organization");
+        let reason = format!("the caller chooses the name, and may become every {whom} of the organization");
         findings.warn(None, Code::AnyName, reason);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
-//! Names that can pass to somebody else: an owner is renamed, and whoever takes the old name next gets the
-//! tokens that a policy by name expects.
+//! Names that can pass to another owner: after an owner is renamed, the next owner of the old name gets the tokens
+//! that a policy by name expects.
 
+use super::findings::{Code, Findings};
 use super::issuers::Platform;
 use super::subject::quoted;
-use super::{Code, Findings};
 use crate::policy::{Policy, Rule};
 
 pub(super) fn lint(policy: &Policy, platform: Platform, findings: &mut Findings<'_>) {
@@ -29,7 +29,7 @@ pub(super) fn lint(policy: &Policy, platform: Platform, findings: &mut Findings<
 
 fn warn(rule: &Rule, ids: &[&str], findings: &mut Findings<'_>) {
     let reason = format!(
-        "the name can be given up, and then belongs to whoever takes it next: add a rule for {}, which never changes hands",
+        "the name can be given up and taken by another owner: add a rule for {}, which never changes hands",
         quoted(ids).replace(", ", " or "),
     );
     findings.warn(Some(rule), Code::MutableName, reason);

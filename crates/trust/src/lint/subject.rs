@@ -1,7 +1,7 @@
-//! Rules about the subject, and what stands in for it.
+//! Rules for the subject, and for claims in its place.
 
+use super::findings::{Code, Findings};
 use super::issuers::Platform;
-use super::{Code, Findings};
 use crate::pattern::Pattern;
 use crate::policy::{Policy, Rule};
 
@@ -18,7 +18,7 @@ pub(super) fn lint(
     let stranger = shared && !names_customer(policy, platform);
     if stranger {
         let reason = format!(
-            "every {} gets tokens of this issuer, and nothing here names yours: give one of the rules {} a value without wildcards",
+            "every {} gets tokens of this issuer, and no rule names yours: give one of {} a rule without wildcards",
             platform.customer(),
             quoted(platform.tenant_claims()),
         );
@@ -34,10 +34,10 @@ pub(super) fn lint(
     }
 }
 
-/// Whether the policy holds for one customer of the issuer only.
+/// Whether the policy matches tokens of one customer of the issuer only.
 fn names_customer(policy: &Policy, platform: Platform) -> bool {
     let by_claim = platform.tenant_claims().iter().filter_map(|name| policy.rule(name)).any(|rule| {
-        // Of `owner/repository` it is enough that the owner is complete.
+        // In `owner/repository` the owner alone must be complete.
         let owner_ends =
             ["repository", "workflow_ref", "project_path"].iter().any(|of| rule.claim.is_claim(of));
         is_bound(&rule.pattern) || (owner_ends && rule.pattern.literal_prefix().contains('/'))
@@ -49,7 +49,7 @@ fn subject_names_customer(subject: &Pattern, platform: Platform) -> bool {
     let literal = subject.literal_prefix();
     platform.subject_tenants().iter().any(|(part, ends)| {
         let starts = literal.match_indices(part).map(|(at, _)| at);
-        // A part begins the subject or follows a separator: `xrepo:` is another one.
+        // A part begins the subject or follows a separator: `xrepo:` is another part.
         starts.filter(|at| *at == 0 || literal[..*at].ends_with(':')).any(|at| {
             let value = &literal[at + part.len()..];
             match value.find(*ends) {
@@ -66,7 +66,7 @@ fn wildcard_first(rule: &Rule, policy: &Policy, platform: Platform, findings: &m
         return;
     }
     let otherwise_bound = bound_claims(platform).any(|name| bound(policy, name));
-    let reason = "a wildcard stands before the first `:` or `/`, where a subject says what kind of thing it names: subjects of other kinds match too";
+    let reason = "a wildcard precedes the first `:` or `/`, where a subject names its kind: subjects of other kinds match too";
     if pattern.literal_prefix().is_empty() && !otherwise_bound {
         findings.refuse(Some(rule), Code::WildcardFirst, reason);
     } else {
@@ -74,7 +74,7 @@ fn wildcard_first(rule: &Rule, policy: &Policy, platform: Platform, findings: &m
     }
 }
 
-/// `repo:acme/*:pull_request` and what contains it.
+/// `repo:acme/*:pull_request`, and patterns that match it.
 fn pull_requests(policy: &Policy, all: &[Policy], findings: &mut Findings<'_>) {
     let subject = policy.rule("sub").filter(|rule| !rule.pattern.is_all_wildcards());
     if denies_pull_requests(all, policy) {
@@ -84,19 +84,19 @@ fn pull_requests(policy: &Policy, all: &[Policy], findings: &mut Findings<'_>) {
         Some(rule) if rule.pattern.as_str().ends_with(":pull_request") => {
             let pattern = &rule.pattern;
             if is_one_repository(pattern) || bound(policy, "repository") || bound(policy, "repository_id") {
-                findings.warn(Some(rule), Code::PullRequest, "a pull request's workflow is the one that its author wrote: whoever may open one from a branch gets this token before anybody reviews it");
+                findings.warn(Some(rule), Code::PullRequest, "the author of a pull request writes its workflow: everyone who may open one from a branch gets this token before a review");
             } else {
-                findings.refuse(Some(rule), Code::AnyRepositoryPullRequest, "it takes pull requests of many repositories, and a pull request's workflow is the one that its author wrote: whoever may push a branch to the least of them gets this token");
+                findings.refuse(Some(rule), Code::AnyRepositoryPullRequest, "it accepts pull requests of many repositories, and the author of a pull request writes its workflow: everyone who may push a branch to any of them gets this token");
             }
         }
         _ if takes_pull_requests(policy, subject) => {
-            findings.warn(subject, Code::PullRequest, "it takes every branch and pull requests too, whose workflow is the one that their author wrote: say the `environment` or the `ref`, or deny `event_name` `pull_request*`");
+            findings.warn(subject, Code::PullRequest, "it accepts every branch and every pull request, whose author writes its workflow: add a rule for `environment` or `ref`, or deny `event_name` `pull_request*`");
         }
         _ => {}
     }
 }
 
-/// Whether neither the subject nor another rule says which of a repository's workflows it is about.
+/// Whether neither the subject nor another rule limits which of a repository's workflows match.
 fn takes_pull_requests(policy: &Policy, subject: Option<&Rule>) -> bool {
     let open_end = subject.is_none_or(|rule| {
         let pattern = rule.pattern.as_str();
@@ -108,13 +108,13 @@ fn takes_pull_requests(policy: &Policy, subject: Option<&Rule>) -> bool {
     open_end && !other_event && !["ref", "environment", "workflow_ref"].iter().any(|name| bound(policy, name))
 }
 
-/// Up to the first separator after the owner, all is literal.
+/// Whether the pattern is literal up to the first separator after the owner.
 fn is_one_repository(pattern: &Pattern) -> bool {
     let name = pattern.literal_prefix().split_once('/').map(|(_, rest)| rest);
     name.is_some_and(|rest| rest.contains(':'))
 }
 
-/// Whether another policy denies this kind of token to pull requests altogether.
+/// Whether another policy denies this kind of token to all pull requests.
 fn denies_pull_requests(all: &[Policy], policy: &Policy) -> bool {
     all.iter().any(|other| {
         !other.allows()
@@ -137,7 +137,7 @@ fn no_subject(policy: &Policy, platform: Platform, findings: &mut Findings<'_>) 
         [] => String::new(),
         claims => format!(", or one of {}", quoted(claims)),
     };
-    let reason = format!("nothing says whose tokens these are: add a rule for `sub`{instead}");
+    let reason = format!("no rule names the workload: add a rule for `sub`{instead}");
     findings.warn(None, Code::NoSubject, reason);
 }
 

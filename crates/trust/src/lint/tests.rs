@@ -218,7 +218,7 @@ fn a_token_for_somebody_else_is_in_their_hands() {
     ] {
         assert_eq!(warned(json!({"aud": audience, "sub": "a:b"}), own), expected, "{audience}");
     }
-    // Where nobody can choose, there is nothing to do about it.
+    // An audience that cannot be chosen is not a fault of the policy.
     let fixed = json!({"aud": "api://AzureADTokenExchange", "sub": "sc://acme/web/x"});
     assert!(!warned(fixed, "https://vstoken.dev.azure.com/0-0").contains(&Code::OthersAudience));
 }
@@ -229,6 +229,6 @@ fn a_finding_is_json() {
     assert_eq!(
         serde_json::to_value(&found).unwrap(),
         json!([{"policy": 0, "severity": "warn", "code": "no-subject",
-                "reason": "nothing says whose tokens these are: add a rule for `sub`"}])
+                "reason": "no rule names the workload: add a rule for `sub`"}])
     );
 }

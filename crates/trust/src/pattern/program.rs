@@ -1,8 +1,11 @@
 //! A pattern as sets of positions, 64 in a word: each character of a text takes a few operations for each 64
-//! characters of the pattern, whatever they are, and there is nothing to go back to (Navarro and Raffinot,
+//! characters of the pattern, without backtracking (Navarro and Raffinot,
 //! "Flexible Pattern Matching in Strings", 2002, §4.5).
 
-use crate::pattern::{MAX_OPTIONAL_RUN, MAX_PATTERN_BYTES};
+/// Bytes of a pattern.
+pub const MAX_PATTERN_BYTES: usize = 512;
+/// `?` in a row. Those beside a `*` do not count.
+pub const MAX_OPTIONAL_RUN: usize = 16;
 
 const WORD_BITS: usize = u64::BITS as usize;
 /// Positions are between characters, so there is one more than characters.
@@ -19,20 +22,20 @@ pub(super) enum Token {
 #[derive(Clone, Debug)]
 pub(super) struct Program {
     length: usize,
-    /// Positions that any character stays at: those before `*`.
+    /// Positions that remain after any character: those before `*`.
     stays: Box<[u64]>,
-    /// Positions that any character goes on from.
+    /// Positions that any character advances from.
     goes_on: Box<[u64]>,
-    /// Positions that are left without a character.
+    /// Positions that advance without a character.
     skips: Box<[u64]>,
-    /// How many of those follow each other at most.
+    /// The longest row of those.
     longest_skip: usize,
-    /// The positions that a certain character goes on from, by character.
+    /// The positions that a certain character advances from, sorted by character.
     literals: Vec<(char, Box<[u64]>)>,
 }
 
 impl Program {
-    /// `None` where too many optional characters follow each other: each is a step more for every character.
+    /// `None` for more than [`MAX_OPTIONAL_RUN`] optional characters in a row: each adds a step to every character.
     pub(super) fn new(tokens: impl Iterator<Item = Token>) -> Option<Self> {
         let tokens = simplified(tokens);
         let longest_skip = longest_skip(&tokens);
@@ -112,7 +115,7 @@ impl Program {
     }
 }
 
-/// Without what is next to a `*` and adds nothing to it.
+/// Without the wildcards beside a `*`, which add nothing to it.
 fn simplified(tokens: impl Iterator<Item = Token>) -> Vec<Token> {
     let mut kept: Vec<Token> = Vec::new();
     for token in tokens {

@@ -6,9 +6,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{PoliciesError, Policy, check_bounds};
-use crate::foreign_claims::{AuthenticClaims, VerifiedClaims};
-use crate::foreign_refusal::ForeignTokenError;
+use super::definition::Policy;
+use super::error::PoliciesError;
+use super::reading::check_bounds;
+use crate::token::{AuthenticClaims, TokenError, VerifiedClaims};
 
 /// The policies of one issuer, compiled once for each version of them. They decide only about the claims of one
 /// token, through [`PoliciesInForce::speaking_to`].
@@ -53,15 +54,11 @@ impl PoliciesInForce {
     }
 
     /// Accepts a token for `organization`, or for an audience that an allowing policy names. Audiences are matched
-    /// against patterns here and not earlier: whoever sends a token that its issuer did not sign must not make the
-    /// server match anything.
+    /// against patterns here and not earlier: the sender of a token that its issuer did not sign must not make the
+    /// server match patterns.
     ///
-    /// Fails with [`ForeignTokenError::Audience`].
-    pub fn admit(
-        &self,
-        claims: AuthenticClaims,
-        organization: &str,
-    ) -> Result<VerifiedClaims, ForeignTokenError> {
+    /// Fails with [`TokenError::Audience`].
+    pub fn admit(&self, claims: AuthenticClaims, organization: &str) -> Result<VerifiedClaims, TokenError> {
         let allowing = self.policies.iter().filter(|policy| policy.allows());
         let rules: Vec<_> = allowing.filter_map(|policy| policy.rule("aud")).collect();
         let named = |audience: &str| rules.iter().any(|rule| rule.pattern.matches(audience));
@@ -178,6 +175,9 @@ mod tests {
             assert_eq!(speaking.left_out(), 2);
             assert_eq!(speaking.evaluate(&ASKED).explanation[0].policy, 1);
         }
+        let any = in_force(&[policy("allow", &json!({"sub": "a", "aud": "*"}))]);
+        assert!(any.admit(AuthenticClaims::of(&claims(&json!("x"))), "acme").is_ok());
+        assert!(any.admit(AuthenticClaims::of(&claims(&json!(["", ""]))), "acme").is_err());
         let (sts, none) = (claims(&json!("sts.amazonaws.com")), Map::new());
         assert_eq!(policies.speaking_to(&sts, "acme").decide(&ASKED), Verdict::Allowed { policy: 1 });
         assert_eq!(policies.speaking_to(&none, "acme").decide(&ASKED), Verdict::NoMatch);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is decided and what is explained are one thing, and what is not admitted is not allowed.
+        /// Decision and explanation agree, and no token that is not admitted is allowed.
         #[test]
         fn deciding_explaining_and_admitting_agree(
             policies in vec(any_policy(), 0..5), aud in any_audience(),

@@ -1,18 +1,16 @@
-//! Objects of which every member counts.
+//! Objects whose members keep their order.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
+use runmint_json::{Members, unique};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What comes after is not kept: whoever takes entries has a smaller limit, and refuses so many anyway.
+/// Later members are dropped: every user of entries has a smaller limit and refuses this many.
 const MAX_ENTRIES: usize = 128;
 
-/// A JSON object in its order. No name stands twice in it.
+/// A JSON object in the order of its document, without duplicate members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entries<V>(pub Vec<(String, V)>);
 
@@ -34,32 +32,23 @@ impl<V: Serialize> Serialize for Entries<V> {
     }
 }
 
+impl<V> Members for Entries<V> {
+    type Value = V;
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(taken, _)| taken == name)
+    }
+
+    fn add(&mut self, name: String, value: V) {
+        if self.0.len() < MAX_ENTRIES {
+            self.0.push((name, value));
+        }
+    }
+}
+
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder<V>(PhantomData<V>);
-
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for InOrder<V> {
-            type Value = Entries<V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::<(String, V)>::new();
-                while let Some((name, value)) = members.next_entry::<String, V>()? {
-                    if entries.iter().any(|(taken, _)| *taken == name) {
-                        return Err(A::Error::custom(format_args!("`{name}` stands there twice")));
-                    }
-                    if entries.len() < MAX_ENTRIES {
-                        entries.push((name, value));
-                    }
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        deserializer.deserialize_map(InOrder(PhantomData))
+        unique(deserializer)
     }
 }
 

@@ -1,8 +1,8 @@
-//! What policies say about a verified token and what was asked for it.
+//! Decides what a verified token may become.
 //!
-//! A policy speaks only of requests for its own kind of token, and its own team, user, runner or service
-//! (Pulumi Cloud, "OIDC issuers", "Authorization policies"). Deny beats allow in any order; when nothing
-//! matches, the answer is no.
+//! A policy applies only to requests for its own kind of token, and its own team, user, runner or service
+//! (Pulumi Cloud, "OIDC issuers", "Authorization policies"). Deny beats allow in any order; a request that no policy
+//! matches is refused.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::audience::SpeakingPolicies;
+use super::decision::Decision;
+use super::definition::{Grant, Policy, Rule};
 use super::explanation::{PolicyExplanation, RuleExplanation};
 use super::run::{RunMismatch, RunRequest};
-use super::{Decision, Grant, Policy, Rule};
 use crate::pattern::Pattern;
 
-/// What the caller wants the token to become.
+/// The kind of token that the caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "token_type", rename_all = "lowercase")]
 pub enum Asked {
@@ -26,22 +27,22 @@ pub enum Asked {
     Run(RunRequest),
 }
 
-/// What the policies say. Policies are counted from 0.
+/// The decision. Policies are counted from 0, as saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Verdict {
-    /// By the first of the allowing policies that match.
+    /// By the first allowing policy that matches.
     Allowed {
         policy: usize,
     },
-    /// By the first of the denying policies that match.
+    /// By the first denying policy that matches.
     DeniedByPolicy {
         policy: usize,
     },
     NoMatch,
 }
 
-/// A verdict and how it came about. Not for the caller of an exchange: it shows the policies.
+/// A verdict with its reasons. It shows the policies, so it must not reach the caller of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Evaluation {
     pub decision: Verdict,
@@ -49,23 +50,23 @@ pub struct Evaluation {
     pub explanation: Vec<PolicyExplanation>,
 }
 
-/// Why a policy does not speak of what was asked.
+/// Why a policy does not apply to a request.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum Inapplicable {
-    #[error("it is for tokens of type `{policy}`, asked was `{asked}`")]
+    #[error("it is for tokens of type `{policy}`; the request is for `{asked}`")]
     TokenType { policy: &'static str, asked: &'static str },
-    #[error("it is for `{policy}`, asked was `{asked}`")]
+    #[error("it is for `{policy}`; the request is for `{asked}`")]
     Name { policy: String, asked: String },
-    #[error("asked was an admin's token, and it does not grant `admin`")]
+    #[error("the request is for an admin token, and it does not grant `admin`")]
     NoAdmin,
-    #[error("it denies an admin's token only, and asked was another")]
+    #[error("it denies admin tokens only, and the request is for another")]
     AdminOnly,
     #[error(transparent)]
     Run(#[from] RunMismatch),
 }
 
 impl SpeakingPolicies<'_> {
-    /// Decides, and tells why.
+    /// Decides, with the reasons.
     pub fn evaluate(&self, asked: &Asked) -> Evaluation {
         let explanation: Vec<_> =
             self.iter().map(|(index, policy)| explain(index, policy, self.claims(), asked)).collect();
@@ -73,7 +74,7 @@ impl SpeakingPolicies<'_> {
         Evaluation { decision: verdict(matching.map(|policy| (policy.policy, policy.decision))), explanation }
     }
 
-    /// Decides as [`SpeakingPolicies::evaluate`] does, without telling why.
+    /// Decides as [`SpeakingPolicies::evaluate`] does, without the reasons.
     pub fn decide(&self, asked: &Asked) -> Verdict {
         let claims = self.claims();
         let matching = self.iter().filter(|(_, policy)| {
@@ -108,8 +109,10 @@ fn explain(index: usize, policy: &Policy, claims: &Map<String, Value>, asked: &A
 }
 
 impl Policy {
-    /// Whether the policy speaks of what was asked; its rules are another matter. `claims` are those that a
-    /// run's attributes come from: a policy that cannot name the run does not grant it.
+    /// Whether the policy applies to a request; its rules are matched separately. A run's attributes come from
+    /// `claims`: a policy that lacks one of them does not grant the run.
+    ///
+    /// Fails with the reason for which it does not apply.
     pub fn applies_to(&self, asked: &Asked, claims: &Map<String, Value>) -> Result<(), Inapplicable> {
         match (self.grant(), asked) {
             (Grant::Organization { admin }, Asked::Organization { admin: asked }) => {
@@ -122,7 +125,7 @@ impl Policy {
             (Grant::Team(pattern), Asked::Team { name })
             | (Grant::Personal(pattern), Asked::Personal { name })
             | (Grant::Runner(pattern), Asked::Runner { name }) => named(pattern, name),
-            // A denial does not depend on what the run would have looked like.
+            // A denial does not depend on the attributes of the run.
             (Grant::Run(run), Asked::Run(asked)) if self.decision() == Decision::Deny => {
                 Ok(run.check_service(asked)?)
             }
@@ -142,13 +145,14 @@ fn named(pattern: &Pattern, name: &str) -> Result<(), Inapplicable> {
 }
 
 impl Rule {
-    /// Whether some value of the claim matches. A claim that is not there has none.
+    /// Whether one value of the claim matches. A missing claim has no values.
     pub fn matches(&self, claims: &Map<String, Value>) -> bool {
         self.claim.values(claims).iter().any(|value| self.pattern.matches(value))
     }
 }
 
 impl Asked {
+    /// The value of `token_type`.
     pub fn token_type(&self) -> &'static str {
         match self {
             Self::Organization { .. } => "organization",

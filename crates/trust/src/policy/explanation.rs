@@ -1,37 +1,38 @@
-//! Why a verdict came about, for those who write policies.
+//! The reasons of a verdict, for the owners who write policies.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Decision, Rule};
+use super::decision::Decision;
+use super::definition::Rule;
 
-/// Of one claim's values, this many are shown.
+/// Values of one claim that are shown.
 const MAX_SHOWN: usize = 8;
 const MAX_SHOWN_BYTES: usize = 256;
 
-/// What one policy said. The policy is counted from 0.
+/// The part of one policy in a verdict. The policy is counted from 0, as saved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyExplanation {
     pub policy: usize,
     pub decision: Decision,
-    /// Whether it took part in the verdict: it speaks of what was asked, and all of its rules matched.
+    /// Whether it took part in the verdict: it applies to the request, and all of its rules matched.
     pub matches: bool,
-    /// Why it does not speak of what was asked.
+    /// Why it does not apply to the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why_not_applicable: Option<String>,
-    /// Every rule, also of a policy that does not apply: that one may be the one that was meant.
+    /// Every rule, even of a policy that does not apply: its author may have meant it to.
     pub rules: Vec<RuleExplanation>,
 }
 
+/// A rule, and the values that it was matched against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleExplanation {
     pub claim: String,
     pub pattern: String,
-    /// What the token has there, as far as it is short: at most 8 values of at most 256 bytes, and `…` where
-    /// one was longer.
+    /// The token's values, shortened: at most 8 values of at most 256 bytes, each cut with `…`.
     pub found: Vec<String>,
-    /// How many more there are.
+    /// How many more values the token has.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_shown: usize,
     pub matched: bool,

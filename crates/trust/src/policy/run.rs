@@ -1,4 +1,4 @@
-//! Policies that let a platform's token start a run: where the run's attributes come from.
+//! Policies that let a platform's token start a run, and the sources of the run's attributes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,63 +8,58 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{ClaimPath, ClaimPathError, Decision, RunDocument};
+use super::limits::{
+    MAX_ATTRIBUTES, MAX_AUDIENCE_BYTES, MAX_AUDIENCES, MAX_CHOICES, MAX_VALUE_BYTES, MAX_WORD_BYTES,
+};
+use crate::claim_path::{ClaimPath, ClaimPathError};
 
-/// As many as a service has.
-pub const MAX_ATTRIBUTES: usize = 32;
-/// Of names of services and attributes.
-const MAX_WORD_BYTES: usize = 63;
-/// Of values and prefixes, as for runs that are started otherwise.
-const MAX_VALUE_BYTES: usize = 255;
-const MAX_CHOICES: usize = 64;
-/// As many as a run may name (`flows::start_run`).
-pub const MAX_AUDIENCES: usize = 16;
-const MAX_AUDIENCE_BYTES: usize = 256;
-
-/// What a run policy grants. One that denies has only the service, and denies every run of it.
+/// The runs that a policy grants. A denying policy has only the service, and denies every run of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunGrant {
     pub(super) service: String,
-    /// In the order in which they were written, each name once.
+    /// In the order of the document, each name once.
     pub(super) attributes: Vec<(String, AttributeSource)>,
     /// `None` means any. Never empty.
     pub(super) audiences: Option<Vec<String>>,
 }
 
-/// Where the value of an attribute comes from.
+/// The source of an attribute's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttributeSource {
-    /// The verified claim, which must have exactly one value, without the prefix, which it must have.
+    /// A verified claim, which must have exactly one value and begin with the prefix, which is removed.
     Claim { path: ClaimPath, strip_prefix: Option<String> },
-    /// The policy itself.
+    /// The policy.
     Value(String),
-    /// The caller, who may also leave it out.
+    /// The caller, who may leave the attribute out.
     Chosen(Choice),
 }
 
+/// The values that a caller may choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     Any,
     OneOf(Vec<String>),
 }
 
-/// What a caller asks for who asks for a run.
+/// A caller's request for a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRequest {
     pub service: String,
-    /// The audiences that its ID tokens are to be for.
+    /// The audiences of its ID tokens.
     #[serde(default)]
     pub audiences: Vec<String>,
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
 }
 
-/// Why this is not what a policy can grant.
+/// Why a document is not a grant of runs.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum RunGrantError {
-    #[error("`{0}` is no name: 1 to {MAX_WORD_BYTES} lower-case letters, digits and underscores")]
+    #[error(
+        "`{0}` is not a valid name: use 1 to {MAX_WORD_BYTES} lower-case letters, digits and underscores, beginning with a letter"
+    )]
     Word(String),
-    #[error("there are at most {MAX_ATTRIBUTES} attributes")]
+    #[error("at most {MAX_ATTRIBUTES} attributes are accepted")]
     TooManyAttributes,
     #[error(
         "attribute `{0}` needs exactly one of `claim`, `value` and `choose`; `stripPrefix` goes with `claim`"
@@ -73,29 +68,29 @@ pub enum RunGrantError {
     #[error("claim path `{path}`: {reason}")]
     Path { path: String, reason: ClaimPathError },
     #[error(
-        "attribute `{0}`: a value has 1 to {MAX_VALUE_BYTES} bytes, and a choice 1 to {MAX_CHOICES} values"
+        "attribute `{0}`: a value must have 1 to {MAX_VALUE_BYTES} bytes, and a choice 1 to {MAX_CHOICES} values"
     )]
     Value(String),
     #[error(
-        "there are 1 to {MAX_AUDIENCES} audiences of 1 to {MAX_AUDIENCE_BYTES} bytes; leave them out for any"
+        "`audiences` must have 1 to {MAX_AUDIENCES} audiences of 1 to {MAX_AUDIENCE_BYTES} bytes; leave it out to permit every audience"
     )]
     Audiences,
-    #[error("a denying policy denies every run of its service: it has no attributes and no audiences")]
+    #[error("a denying policy denies every run of its service: remove `attributes` and `audiences`")]
     DenyingTooMuch,
 }
 
-/// Why a policy does not grant the run that was asked for.
+/// Why a policy does not grant a requested run.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum RunMismatch {
-    #[error("it is for runs of `{policy}`, asked was `{asked}`")]
+    #[error("it is for runs of `{policy}`; the request is for `{asked}`")]
     Service { policy: String, asked: String },
     #[error("it does not permit the audience `{0}`")]
     Audience(String),
-    #[error("it permits certain audiences only, and none was asked for")]
+    #[error("it permits certain audiences only, and the request names none")]
     NoAudience,
     #[error("it does not let the caller choose attribute `{0}`")]
     NotToChoose(String),
-    #[error("attribute `{name}` is one of {allowed}, not `{asked}`")]
+    #[error("attribute `{name}` must be one of {allowed}, not `{asked}`")]
     NotAChoice { name: String, allowed: String, asked: String },
     #[error("attribute `{name}` comes from claim `{claim}`, which has {found} values; it needs exactly one")]
     ClaimValues { name: String, claim: String, found: usize },
@@ -106,59 +101,32 @@ pub enum RunMismatch {
 }
 
 impl RunGrant {
-    pub(super) fn parse(document: RunDocument, decision: Decision) -> Result<Self, RunGrantError> {
-        let RunDocument { service, attributes, audiences } = document;
-        if !is_word(&service) {
-            return Err(RunGrantError::Word(service));
-        }
-        if decision == Decision::Deny && !(attributes.is_empty() && audiences.is_none()) {
-            return Err(RunGrantError::DenyingTooMuch);
-        }
-        if attributes.0.len() > MAX_ATTRIBUTES {
-            return Err(RunGrantError::TooManyAttributes);
-        }
-        let mut sources = Vec::with_capacity(attributes.0.len());
-        for (name, attribute) in attributes.0 {
-            if !is_word(&name) {
-                return Err(RunGrantError::Word(name));
-            }
-            let Some(source) = attribute.into_source() else { return Err(RunGrantError::Source(name)) };
-            let source = source?;
-            if !source.is_bounded() {
-                return Err(RunGrantError::Value(name));
-            }
-            sources.push((name, source));
-        }
-        if let Some(audiences) = &audiences {
-            let bounded = |audience: &String| (1..=MAX_AUDIENCE_BYTES).contains(&audience.len());
-            if !(1..=MAX_AUDIENCES).contains(&audiences.len()) || !audiences.iter().all(bounded) {
-                return Err(RunGrantError::Audiences);
-            }
-        }
-        Ok(Self { service, attributes: sources, audiences })
-    }
-
+    /// The service whose runs it is about.
     pub fn service(&self) -> &str {
         &self.service
     }
 
+    /// In the order of the document.
     pub fn attributes(&self) -> &[(String, AttributeSource)] {
         &self.attributes
     }
 
-    /// The attributes whose values are the caller's to choose.
+    /// The attributes whose values the caller chooses.
     pub fn chosen(&self) -> impl Iterator<Item = &str> {
         let chosen =
             self.attributes.iter().filter(|(_, source)| matches!(source, AttributeSource::Chosen(_)));
         chosen.map(|(name, _)| name.as_str())
     }
 
+    /// The audiences that a run may have; `None` permits every audience.
     pub fn audiences(&self) -> Option<&[String]> {
         self.audiences.as_deref()
     }
 
-    /// The attributes of the run that was asked for, by verified `claims`; or why this does not grant it.
-    /// What the service itself demands of its attributes is not looked at.
+    /// The attributes of the requested run, by verified `claims`. The service's own rules for its attributes are not
+    /// checked.
+    ///
+    /// Fails with the first reason for which the policy does not grant the run.
     pub fn attributes_of(
         &self,
         asked: &RunRequest,
@@ -173,7 +141,7 @@ impl RunGrant {
                 attributes.insert(name.clone(), value.into_owned());
             }
         }
-        // Saying what is so anyway is no choice.
+        // To repeat the value that the policy gives is not a choice.
         match asked.attributes.iter().find(|(name, value)| attributes.get(*name) != Some(*value)) {
             Some((name, _)) => Err(RunMismatch::NotToChoose(name.clone())),
             None => Ok(attributes),
@@ -223,18 +191,6 @@ impl AttributeSource {
             }
         }
     }
-
-    fn is_bounded(&self) -> bool {
-        let bounded = |text: &String| (1..=MAX_VALUE_BYTES).contains(&text.len());
-        match self {
-            Self::Claim { strip_prefix, .. } => strip_prefix.as_ref().is_none_or(bounded),
-            Self::Value(value) => bounded(value),
-            Self::Chosen(Choice::Any) => true,
-            Self::Chosen(Choice::OneOf(values)) => {
-                (1..=MAX_CHOICES).contains(&values.len()) && values.iter().all(bounded)
-            }
-        }
-    }
 }
 
 fn claim_value(
@@ -245,7 +201,7 @@ fn claim_value(
 ) -> Result<String, RunMismatch> {
     let (name, claim) = (name.to_owned(), path.as_str().to_owned());
     let mut values = path.values(claims);
-    // Of several, which one is meant would depend on their order.
+    // Which one of several is meant would depend on their order.
     if values.len() != 1 {
         return Err(RunMismatch::ClaimValues { name, claim, found: values.len() });
     }
@@ -258,12 +214,4 @@ fn claim_value(
         Some(rest) if !rest.is_empty() => Ok(rest.to_owned()),
         _ => Err(RunMismatch::Prefix { name, claim, prefix: prefix.to_owned() }),
     }
-}
-
-/// As services and attributes are named: `[a-z][a-z0-9_]{0,62}`.
-fn is_word(text: &str) -> bool {
-    let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    (1..=MAX_WORD_BYTES).contains(&text.len())
-        && text.as_bytes()[0].is_ascii_lowercase()
-        && text.bytes().all(rest)
 }

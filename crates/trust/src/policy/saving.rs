@@ -1,15 +1,15 @@
-//! What is refused when policies are saved, beyond what no policy may be.
+//! Checks when policies are saved, beyond those of every policy.
 //!
-//! Apart from [`Policy`] itself, so that policies which were saved before a rule was added here stay readable.
+//! They are apart from [`Policy`], so that policies saved before a check was added stay readable.
 
 use std::collections::BTreeSet;
 
 use thiserror::Error;
 
+use super::definition::{Grant, Policy};
 use super::run::RunGrant;
-use super::{Grant, Policy};
 
-/// Why these policies are not saved. Counted from 0.
+/// The policy that must not be saved, counted from 0, and its fault.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("policies[{index}]: {fault}")]
 pub struct SavingError {
@@ -17,31 +17,34 @@ pub struct SavingError {
     pub fault: SavingFault,
 }
 
+/// Why a policy must not be saved.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SavingFault {
-    #[error("`sub` is empty, which no token's is: say what the subject must be")]
+    #[error("the rule for `sub` is empty and matches no token: give the subject")]
     EmptySubject,
-    #[error("`sub` is `{0}`, which is every subject: part of it must be literal text")]
+    #[error("the rule for `sub` is `{0}` and matches every subject: part of it must be literal text")]
     AnySubject(String),
-    #[error("run: there is no service `{0}`")]
+    #[error("run: service `{0}` does not exist")]
     UnknownService(String),
     #[error(
-        "run: attribute `{0}` reaches the subject, so that the caller must not choose it: take it from a `claim`, or give its `value`"
+        "run: attribute `{0}` is part of the subject, which the caller must not choose: take it from a `claim`, or give its `value`"
     )]
     ChosenSubject(String),
     #[error(
-        "run: `{0}` says who is behind a run, which is not the caller's to choose: take it from a `claim`"
+        "run: attribute `{0}` names the actor behind a run, which the caller must not choose: take it from a `claim`"
     )]
     ChosenActor(String),
 }
 
-/// Attributes that say on whose behalf a run acts.
+/// Attributes that name the actor on whose behalf a run acts.
 pub const ACTOR: [&str; 2] = ["actor", "actor_id"];
 
-/// Refuses policies that let in anybody, or that let a caller choose a run's subject.
+/// Refuses policies that accept every subject, or that let a caller choose a run's subject.
 ///
-/// `subject_attributes` says which attributes of a service its subject depends on, directly, through a
-/// derived value or through a default; `None` for a service that does not exist.
+/// `subject_attributes` returns the attributes of a service that its subject depends on, directly, through a derived
+/// value or through a default; `None` for a service that does not exist.
+///
+/// Fails with the first fault.
 pub fn check_for_saving(
     policies: &[Policy],
     subject_attributes: impl Fn(&str) -> Option<BTreeSet<String>>,
@@ -57,8 +60,8 @@ fn check_policy(
     subject_attributes: impl Fn(&str) -> Option<BTreeSet<String>>,
 ) -> Result<(), SavingFault> {
     if let Some(rule) = policy.rule("sub") {
-        // Pulumi Cloud makes a denying policy with an empty `sub` for each new issuer, and refuses it too
-        // when it is sent back. A denying policy for every subject is as good as its author says it is.
+        // Pulumi Cloud creates a denying policy with an empty `sub` for each new issuer, and refuses it when it is
+        // sent back. A denying policy for every subject is its author's choice.
         if rule.pattern.as_str().is_empty() {
             return Err(SavingFault::EmptySubject);
         }

@@ -1,8 +1,5 @@
-//! Issuers that people use, ready to register: name, URL and policies with the claims that their tokens
-//! really have. `presets.toml` is all there is to know about each.
-
-#[cfg(test)]
-mod tests;
+//! Common issuers, ready to register: name, URL and policies with the claims that their tokens have. `presets.toml`
+//! holds all the data.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -25,18 +22,18 @@ pub struct Preset {
     definition: &'static Definition,
 }
 
-/// What a preset is filled in with.
+/// The inputs of a preset.
 #[derive(Clone, Debug)]
 pub struct PresetInputs {
-    /// Our organization, which the default audience names.
+    /// The organization that registers the issuer. The default audience names it.
     pub organization: String,
-    /// The issuer's URL, where it is another than the preset's.
+    /// The issuer's URL, if it is not the preset's.
     pub url: Option<String>,
-    /// The audience that runners ask tokens for, where it is another than the preset's.
+    /// The audience that runners request tokens for, if it is not the preset's.
     pub audience: Option<String>,
     /// By name, as [`Preset::inputs`] lists them.
     pub values: BTreeMap<String, String>,
-    /// What the tokens may become: a policy that allows this and has no rules, which are the preset's.
+    /// What the tokens may become. The preset adds the rules.
     pub grant: PresetGrant,
 }
 
@@ -64,19 +61,20 @@ pub struct Input {
     pub help: &'static str,
 }
 
+/// Why a preset cannot be filled in.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PresetError {
-    #[error("there is no preset `{name}`; there are {known}")]
+    #[error("preset `{name}` does not exist; use one of {known}")]
     Unknown { name: String, known: String },
-    #[error("`{name}` is no input of preset `{preset}`; there are {known}")]
+    #[error("`{name}` is not an input of preset `{preset}`; use {known}")]
     UnknownInput { preset: &'static str, name: String, known: String },
     #[error("preset `{preset}` needs {inputs}")]
     Missing { preset: &'static str, inputs: String },
-    #[error("preset `{preset}` needs --url, the issuer's URL byte for byte: {hint}")]
+    #[error("preset `{preset}` needs `--url` with the exact URL of the issuer: {hint}")]
     NoUrl { preset: &'static str, hint: &'static str },
     #[error("`{input}` is empty")]
     Empty { input: String },
-    #[error("`{input}` has the wildcard `{wildcard}`: change the policies afterwards if you want one")]
+    #[error("`{input}` has the wildcard `{wildcard}`; to use a wildcard, edit the policies afterwards")]
     Wildcard { input: String, wildcard: char },
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -89,7 +87,7 @@ struct Definition {
     url: Option<String>,
     url_hint: Option<String>,
     default_audience: Option<String>,
-    /// Of each, alternatives are parted by `|`.
+    /// Each with its alternatives, separated by ` | `.
     required: Vec<String>,
     allow: Vec<(String, String)>,
     #[serde(default)]
@@ -98,6 +96,7 @@ struct Definition {
 }
 
 impl Preset {
+    /// Fails with [`PresetError::Unknown`].
     pub fn named(name: &str) -> Result<Self, PresetError> {
         match PRESETS.get_key_value(name) {
             Some((key, definition)) => Ok(Self { key, definition }),
@@ -105,29 +104,34 @@ impl Preset {
         }
     }
 
+    /// In the order of the data.
     pub fn all() -> impl Iterator<Item = Self> {
         PRESETS.iter().map(|(key, definition)| Self { key, definition })
     }
 
+    /// The name that [`Preset::named`] takes.
     pub fn key(self) -> &'static str {
         self.key
     }
 
-    /// As people call it.
+    /// Its name for people.
     pub fn title(self) -> &'static str {
         &self.definition.name
     }
 
-    /// How to find the issuer's URL, where the preset does not know it.
+    /// How to find the issuer's URL, if the preset does not have it.
     pub fn url_hint(self) -> Option<&'static str> {
         self.definition.url_hint.as_deref()
     }
 
+    /// The inputs of [`PresetInputs::values`].
     pub fn inputs(self) -> impl Iterator<Item = Input> {
         self.definition.inputs.iter().map(|(name, help)| Input { name, help })
     }
 
-    /// The issuer and its policies, which allow the workloads that the inputs name, and nothing else.
+    /// The issuer and its policies, which allow the workloads that the inputs name and no others.
+    ///
+    /// Fails if an input is missing, unknown, empty or has a wildcard.
     pub fn fill(self, inputs: &PresetInputs) -> Result<FilledPreset, PresetError> {
         let mut values = self.check_values(&inputs.values)?;
         values.insert("organization".to_owned(), literal("organization", &inputs.organization)?);
@@ -195,7 +199,7 @@ impl PresetGrant {
             rules: Entries(rules),
         };
         match self {
-            // What is denied is denied to all tokens of the organization, an admin's or not.
+            // A denial is for all tokens of the organization, an admin's or not.
             Self::Organization { admin } if *admin && decision == Decision::Allow => {
                 document.authorized_permissions = PermissionsDocument::List(vec!["admin".to_owned()]);
             }
@@ -214,7 +218,7 @@ impl PresetGrant {
     }
 }
 
-/// The rules whose inputs are all there, and the first for each claim.
+/// The rules whose inputs are all given, and the first for each claim.
 fn rules(templates: &[(String, String)], values: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let mut rules = IndexMap::new();
     for (claim, template) in templates {
@@ -225,8 +229,7 @@ fn rules(templates: &[(String, String)], values: &BTreeMap<String, String>) -> V
     rules.into_iter().collect()
 }
 
-/// `template` with each `{name}` replaced by its value, and `{name?text}` by the text; `None` when a value
-/// is not there.
+/// `template` with each `{name}` replaced by its value, and `{name?text}` by the text; `None` if a value is missing.
 fn fill(template: &str, values: &BTreeMap<String, String>) -> Option<String> {
     let mut filled = String::new();
     let mut rest = template;
@@ -246,7 +249,7 @@ fn fill(template: &str, values: &BTreeMap<String, String>) -> Option<String> {
     Some(filled)
 }
 
-/// A value that stands for itself in a pattern.
+/// A value that is literal in a pattern.
 fn literal(input: &str, value: &str) -> Result<String, PresetError> {
     let input = input.to_owned();
     if value.is_empty() {
@@ -261,3 +264,6 @@ fn literal(input: &str, value: &str) -> Result<String, PresetError> {
 fn listed<'n>(names: impl Iterator<Item = &'n String>) -> String {
     names.map(String::as_str).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

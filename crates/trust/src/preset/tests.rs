@@ -31,7 +31,7 @@ fn is_allowed(filled: &FilledPreset, claims: &Value) -> bool {
     matches!(verdict, Verdict::Allowed { .. })
 }
 
-/// `claims` are allowed, and no longer with any one of `others` in place of what they have.
+/// `claims` are allowed, and refused with any one of `others` in its place.
 #[track_caller]
 fn takes_only(filled: &FilledPreset, claims: &Value, others: &Value) {
     assert!(is_allowed(filled, claims), "{filled:?} refuses {claims}");
@@ -223,23 +223,23 @@ fn says_what_it_needs() {
     assert_eq!(fill(&[]), "preset `github` needs repo");
     assert_eq!(
         fill(&[("repo", "acme/*")]),
-        "`repo` has the wildcard `*`: change the policies afterwards if you want one"
+        "`repo` has the wildcard `*`; to use a wildcard, edit the policies afterwards"
     );
     assert_eq!(fill(&[("repo", "")]), "`repo` is empty");
     assert_eq!(
         fill(&[("project", "x")]),
-        "`project` is no input of preset `github`; there are repo, repo_id, branch, environment"
+        "`project` is not an input of preset `github`; use repo, repo_id, branch, environment"
     );
     assert_eq!(
         Preset::named("jenkins").unwrap_err().to_string(),
-        "there is no preset `jenkins`; there are github, gitlab, kubernetes, eks, gke, aks, azure-devops, circleci, buildkite"
+        "preset `jenkins` does not exist; use one of github, gitlab, kubernetes, eks, gke, aks, azure-devops, circleci, buildkite"
     );
     let azure = Preset::named("azure-devops").unwrap();
     let error = azure.fill(&inputs(&[("devops_organization", "acme"), ("project", "web")])).unwrap_err();
     assert_eq!(error.to_string(), "preset `azure-devops` needs subject or service_connection or pipeline");
 }
 
-/// What a template names must be an input, and what is an input must be named.
+/// Every name in a template is an input, and every input is in a template.
 #[test]
 fn the_data_is_consistent() {
     for preset in Preset::all() {
@@ -256,7 +256,7 @@ fn the_data_is_consistent() {
         for placeholder in templates.iter().flat_map(|template| template.split('{').skip(1)) {
             let name = placeholder.split(['}', '?']).next().unwrap();
             let known = matches!(name, "audience" | "organization") || definition.inputs.contains_key(name);
-            assert!(known, "{}: {name} is no input", preset.key());
+            assert!(known, "{}: {name} is not an input", preset.key());
         }
         let alternatives = definition.required.iter().flat_map(|one| one.split(" | "));
         assert!(

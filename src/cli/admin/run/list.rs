@@ -78,7 +78,7 @@ fn row(run: &Run) -> Vec<String> {
         run.service.clone(),
         time(run.created_at),
         time(run.ended_at.unwrap_or(run.expires_at)),
-        cell(&run.told.subject),
+        cell(&run.content.subject),
     ]
 }
 

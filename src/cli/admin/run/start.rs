@@ -82,8 +82,8 @@ impl Preview {
         let asked: Vec<_> = self.shown_for.iter().map(|audience| ("audience", audience.as_str())).collect();
         let preview = self.run.post::<api::Preview>(&with_query("/preview", &asked)).await?;
         preview.print(output, describe)?;
-        let api::Preview { subject_bytes, told, .. } = preview.parsed;
-        if let Some(why) = told.refused {
+        let api::Preview { subject_bytes, content, .. } = preview.parsed;
+        if let Some(why) = content.refused {
             return Err(Failure::failed(safe(&why)));
         }
         if subject_bytes > MAX_SUBJECT_BYTES as u64 {
@@ -156,7 +156,7 @@ fn summary(run: &Run) -> String {
          At its end:  runmint run finish {id}",
         id = run.id,
         expires = moment(run.expires_at, SystemClock.now(), "-"),
-        subject = safe(&cell(&run.told.subject)),
+        subject = safe(&cell(&run.content.subject)),
     )
 }
 
@@ -169,8 +169,8 @@ fn describe(preview: &api::Preview) -> String {
     format!(
         "subject ({} bytes)\n  {}\n\nclaims\n{}{clouds}\n\nlimits\n{}",
         preview.subject_bytes,
-        safe(&cell(&preview.told.subject)),
-        pretty(&preview.told.claims),
+        safe(&cell(&preview.content.subject)),
+        pretty(&preview.content.claims),
         limits::lines(&preview.limits),
     )
 }

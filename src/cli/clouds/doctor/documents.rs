@@ -12,7 +12,7 @@ use super::certificate;
 use super::discovered::Discovered;
 use super::finding::Finding;
 use crate::cli::api::client::{Client, Seen};
-use crate::cli::clouds::inspect::checks::differ;
+use crate::cli::clouds::inspect::check::differ;
 use crate::cli::terminal::environment::variable;
 use crate::issuer::discovery::CONFIGURATION_PATH;
 

@@ -1,13 +1,14 @@
 //! What is right and wrong with a token, a line for each thing.
 
 use jiff::Timestamp;
-use jsonwebtoken::jwk::JwkSet;
 use serde_json::{Map, Value};
 
+use super::check::{Check, Outcome, differ};
 use super::claims;
 use super::published::{Answer, Published};
 use crate::issuer::url::IssuerUrl;
-use crate::trust::token::{TokenError, UnverifiedToken};
+use crate::trust::token::limits::DEFAULT_MAX_LIFETIME;
+use crate::trust::token::{Expectations, KeySet, TokenError, UnverifiedToken};
 
 /// Everything that the checks look at.
 pub(super) struct Evidence<'a> {
@@ -20,50 +21,11 @@ pub(super) struct Evidence<'a> {
     pub(super) now: Timestamp,
 }
 
-#[derive(Debug)]
-pub(super) struct Check {
-    pub(super) name: &'static str,
-    pub(super) outcome: Outcome,
-    pub(super) detail: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Right,
-    Wrong,
-    /// Worth knowing; makes the token neither valid nor invalid.
-    Note,
-    /// It could not be found out, so the token is not known to be valid.
-    Unknown,
-}
-
-impl Check {
-    pub(super) fn new(name: &'static str, outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { name, outcome, detail: detail.into() }
-    }
-
-    pub(super) fn right(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(name, Outcome::Right, detail)
-    }
-
-    pub(super) fn wrong(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(name, Outcome::Wrong, detail)
-    }
-
-    pub(super) fn note(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(name, Outcome::Note, detail)
-    }
-
-    fn unknown(name: &'static str, why: &str) -> Self {
-        Self::new(name, Outcome::Unknown, format!("not checked: {why}"))
-    }
-}
-
 pub(super) fn all(evidence: &Evidence<'_>) -> Vec<Check> {
     let token = UnverifiedToken::parse(evidence.text);
     let mut checks = vec![form(evidence, token.as_ref().err())];
     if let Some(header) = &evidence.header {
-        checks.push(algorithm(header, token.as_ref().ok(), &evidence.published.discovery));
+        checks.push(algorithm(header, token.as_ref().err(), &evidence.published.discovery));
     }
     let Some(claims) = &evidence.claims else { return checks };
     let issuer = claims.get("iss").and_then(Value::as_str);
@@ -71,55 +33,49 @@ pub(super) fn all(evidence: &Evidence<'_>) -> Vec<Check> {
     checks.extend(evidence.issuer.map(|expected| expected_issuer(issuer, expected)));
     checks.push(discovery(issuer, &evidence.published.discovery));
     if let Ok(token) = &token {
-        checks.extend(signature(token, &evidence.published.keys, evidence.now));
+        checks.extend(signature(token, &evidence.published.keys));
     }
     checks.extend(claims::times(claims, evidence.now));
-    checks.extend(claims::audience(claims.get("aud"), evidence.audience));
-    checks.push(claims::subject(claims.get("sub")));
+    checks.extend(claims::audience(claims, evidence.audience));
+    checks.push(claims::subject(claims));
+    if let Ok(token) = &token {
+        checks.extend(anything_else(token, &evidence.published.keys, evidence.now, &checks));
+    }
     checks
 }
 
 fn form(evidence: &Evidence<'_>, error: Option<&TokenError>) -> Check {
     match error {
-        _ if evidence.text.is_empty() => Check::wrong("form", "there is no token, nothing at all"),
-        Some(error) => Check::wrong("form", error.to_string()),
-        None if evidence.header.as_ref().is_some_and(|header| header.contains_key("crit")) => {
-            Check::wrong("form", TokenError::Critical.to_string())
+        _ if evidence.text.is_empty() => Check::wrong("form", "the token is empty"),
+        // These have lines of their own.
+        None | Some(TokenError::Algorithm(_) | TokenError::MissingClaim(_) | TokenError::Claim { .. }) => {
+            Check::right("form", format!("a signed JWT of {} bytes", evidence.text.len()))
         }
-        None => Check::right("form", format!("a signed JWT of {} bytes", evidence.text.len())),
+        Some(error) => Check::wrong("form", error.to_string()),
     }
 }
 
-fn algorithm(
-    header: &Map<String, Value>,
-    token: Option<&UnverifiedToken<'_>>,
-    discovery: &Answer<Value>,
-) -> Check {
+fn algorithm(header: &Map<String, Value>, error: Option<&TokenError>, discovery: &Answer<Value>) -> Check {
     let name = "algorithm";
     let Some(algorithm) = header.get("alg").and_then(Value::as_str) else {
-        return Check::wrong(name, "the header names none");
+        return Check::wrong(name, "the header has no `alg`");
     };
     if algorithm.eq_ignore_ascii_case("none") {
-        return Check::wrong(name, "`none`: anybody can write such a token");
+        return Check::wrong(name, "`none`: anyone can write such a token");
     }
     if algorithm.starts_with("HS") {
         return Check::wrong(
             name,
-            format!("{algorithm} is a shared secret: whoever can verify can also forge"),
+            format!("{algorithm} uses a shared secret: every verifier could also forge tokens"),
         );
     }
-    // Without any key, verifying ends at the algorithm or, where that is accepted, at the key.
-    let refused = |token: &UnverifiedToken<'_>| {
-        let verified = token.verify(&JwkSet { keys: Vec::new() }, "", Timestamp::UNIX_EPOCH);
-        matches!(verified, Err(TokenError::Algorithm(_)))
-    };
-    if token.is_none_or(refused) {
+    if matches!(error, Some(TokenError::Algorithm(_))) {
         return Check::wrong(name, format!("{algorithm} is not accepted"));
     }
     match discovery {
         Answer::Got(document) => match &document["id_token_signing_alg_values_supported"] {
             Value::Array(signing) if !signing.iter().any(|one| one == algorithm) => {
-                Check::wrong(name, format!("{algorithm} is not among those that the issuer signs with"))
+                Check::wrong(name, format!("{algorithm} is not an algorithm that the issuer signs with"))
             }
             _ => Check::right(name, algorithm),
         },
@@ -129,7 +85,7 @@ fn algorithm(
 
 fn issuer_form(issuer: Option<&str>) -> Check {
     match issuer.map(|text| (text, IssuerUrl::parse(text))) {
-        None => Check::wrong("issuer", "there is no `iss`, or it is no text"),
+        None => Check::wrong("issuer", "`iss` is missing or not a string"),
         Some((text, Ok(_))) => Check::right("issuer", text),
         Some((text, Err(error))) => Check::wrong("issuer", format!("`{text}` {error}")),
     }
@@ -159,52 +115,49 @@ fn discovery(issuer: Option<&str>, discovery: &Answer<Value>) -> Check {
 }
 
 /// Which key, and whether its signature holds.
-fn signature(token: &UnverifiedToken<'_>, keys: &Answer<JwkSet>, now: Timestamp) -> [Check; 2] {
+fn signature(token: &UnverifiedToken<'_>, keys: &Answer<KeySet>) -> [Check; 2] {
     let set = match keys {
         Answer::Got(set) => set,
         Answer::NotAsked(why) | Answer::Failed(why) => {
             return [Check::unknown("key", why), Check::unknown("signature", why)];
         }
     };
-    let kid = token.header().kid.as_deref().unwrap_or_default();
-    let key = || Check::right("key", format!("{kid}, one of {} in the key set", set.keys.len()));
-    let issuer = token.unverified_claims().get("iss").and_then(Value::as_str).unwrap_or_default();
-    match token.verify(set, issuer, now) {
-        // The signature comes first: whatever else is wrong has a line of its own.
-        Ok(_)
-        | Err(
-            TokenError::Issuer { .. }
-            | TokenError::Audience { .. }
-            | TokenError::NotATime(_)
-            | TokenError::Expired(_)
-            | TokenError::NotYetValid(_)
-            | TokenError::IssuedInFuture(_),
-        ) => [key(), Check::right("signature", "made with that key, and nothing was changed since")],
+    let key = || {
+        let key_id = token.key_id().unwrap_or("the only one that fits");
+        Check::right("key", format!("{key_id}, one of {} in the key set", set.keys().len()))
+    };
+    match token.check_signature(set) {
+        Ok(_) => [key(), Check::right("signature", "signed with that key and not changed since")],
         Err(error @ TokenError::Signature) => [key(), Check::wrong("signature", error.to_string())],
-        Err(error @ (TokenError::NoKeyId | TokenError::UnknownKey(_) | TokenError::KeyAlgorithm { .. })) => [
-            Check::wrong("key", error.to_string()),
-            Check::unknown("signature", "there is no key to check it with"),
+        Err(error) => [
+            Check::wrong("key", format!("{error}{}", unusable(set))),
+            Check::unknown("signature", "the key is missing"),
         ],
-        Err(
-            TokenError::TooLong(_)
-            | TokenError::Malformed(_)
-            | TokenError::Critical
-            | TokenError::Algorithm(_),
-        ) => {
-            let why = "the token is refused before its key is looked up";
-            [Check::unknown("key", why), Check::unknown("signature", why)]
-        }
     }
 }
 
-/// Two texts that should be equal, with what people overlook.
-pub(in crate::cli) fn differ(expected: &str, found: &str) -> String {
-    let hint = if expected.trim_end_matches('/') == found.trim_end_matches('/') {
-        "; they differ in a slash at the end"
-    } else if expected.eq_ignore_ascii_case(found) {
-        "; they differ in upper and lower case"
-    } else {
-        ""
-    };
-    format!("expected `{expected}`, found `{found}`{hint}")
+/// Keys of the set that verify nothing: the one that is missed may be among them.
+fn unusable(set: &KeySet) -> String {
+    let reasons: Vec<String> = set.unusable().iter().map(ToString::to_string).collect();
+    match reasons.len() {
+        0 => String::new(),
+        count => format!("; {count} of its keys cannot be used: {}", reasons.join("; ")),
+    }
+}
+
+/// What the server would refuse the token for, where no other line says so.
+fn anything_else(
+    token: &UnverifiedToken<'_>,
+    keys: &Answer<KeySet>,
+    now: Timestamp,
+    checks: &[Check],
+) -> Option<Check> {
+    let Answer::Got(set) = keys else { return None };
+    if checks.iter().any(|check| check.outcome == Outcome::Wrong) {
+        return None;
+    }
+    let issuer = token.claimed_issuer();
+    let expected = Expectations { issuer, max_lifetime: DEFAULT_MAX_LIFETIME, now };
+    let error = token.verify(set, &expected).err()?;
+    Some(Check::wrong("claims", error.to_string()))
 }

@@ -1,6 +1,5 @@
 //! What the issuer of a token publishes, or why that is not known.
 
-use jsonwebtoken::jwk::{Jwk, JwkSet};
 use reqwest::Url;
 use serde_json::Value;
 
@@ -8,16 +7,17 @@ use crate::cli::api::client::Client;
 use crate::cli::terminal::failure::Failure;
 use crate::issuer::discovery::CONFIGURATION_PATH;
 use crate::issuer::url::IssuerUrl;
+use crate::trust::token::KeySet;
 
 pub(super) struct Published {
     pub(super) discovery: Answer<Value>,
-    pub(super) keys: Answer<JwkSet>,
+    pub(super) keys: Answer<KeySet>,
 }
 
 pub(super) enum Answer<T> {
-    /// Nobody was asked, for this reason.
+    /// The issuer was not asked, for this reason.
     NotAsked(String),
-    /// Nothing useful came back, for this reason.
+    /// The answer was of no use, for this reason.
     Failed(String),
     Got(T),
 }
@@ -56,7 +56,7 @@ impl Published {
 /// Anything but https would let whoever is on the way choose the keys.
 fn jwks_uri(discovery: &Value, issuer: &IssuerUrl) -> Result<String, String> {
     let text = discovery["jwks_uri"].as_str().ok_or("the discovery document has no `jwks_uri`")?;
-    let url = Url::parse(text).map_err(|error| format!("`jwks_uri` is no URL: {error}"))?;
+    let url = Url::parse(text).map_err(|error| format!("`jwks_uri` is not a valid URL: {error}"))?;
     let on_this_machine =
         |url: &Url| Url::parse(issuer.as_str()).is_ok_and(|own| own.origin() == url.origin());
     match url.scheme() {
@@ -66,14 +66,11 @@ fn jwks_uri(discovery: &Value, issuer: &IssuerUrl) -> Result<String, String> {
     }
 }
 
-/// Keys of a kind that is not known here are left out (RFC 7517 §5).
-fn read_keys(answer: Result<Value, Failure>) -> Answer<JwkSet> {
-    match answer.map(|mut set| set.get_mut("keys").map(Value::take)) {
-        Ok(Some(Value::Array(keys))) => {
-            let keys = keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok()).collect();
-            Answer::Got(JwkSet { keys })
-        }
-        Ok(_) => Answer::Failed("the key set has no `keys`".to_owned()),
+/// Reads the keys as the server reads those of a registered issuer.
+fn read_keys(answer: Result<Value, Failure>) -> Answer<KeySet> {
+    match answer.map(|set| KeySet::parse(set.to_string().as_bytes())) {
+        Ok(Ok(keys)) => Answer::Got(keys),
+        Ok(Err(error)) => Answer::Failed(error.to_string()),
         Err(failure) => Answer::Failed(failure.to_string()),
     }
 }
@@ -103,9 +100,12 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_of_key_does_not_spoil_the_set() {
-        let rsa = json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "k", "n": "AQ", "e": "AQAB"});
-        let Answer::Got(set) = read_keys(Ok(json!({"keys": [{"kty": "quantum"}, 7, rsa]}))) else { panic!() };
-        assert!(set.find("k").is_some());
+        // The key of RFC 7517 Appendix A.1.
+        let (x, y) =
+            ("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM");
+        let key = json!({"kty": "EC", "crv": "P-256", "kid": "k", "x": x, "y": y});
+        let Answer::Got(set) = read_keys(Ok(json!({"keys": [{"kty": "quantum"}, 7, key]}))) else { panic!() };
+        assert_eq!((set.keys()[0].key_id(), set.unusable().len()), (Some("k"), 2));
         assert!(matches!(read_keys(Ok(json!([]))), Answer::Failed(_)));
         assert!(matches!(read_keys(Ok(json!({"keys": {}}))), Answer::Failed(_)));
     }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::checks::{self, Check, Evidence, Outcome};
+use super::check::{Check, Outcome};
+use super::checks::{self, Evidence};
 use crate::api::runs::Limit;
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::limits;
@@ -142,7 +143,6 @@ mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jiff::Timestamp;
-    use jsonwebtoken::jwk::JwkSet;
 
     use super::*;
     use crate::cli::api::foreign_token::part;
@@ -151,6 +151,8 @@ mod tests {
     use crate::signing::algorithm::SigningAlgorithm;
     use crate::signing::generate::{RsaBits, private_key};
     use crate::signing::signing_key::SigningKey;
+    use crate::trust::token::limits::DEFAULT_MAX_LIFETIME;
+    use crate::trust::token::{Expectations, KeySet, UnverifiedToken};
 
     const NOW: i64 = 1_795_251_600;
     const ISSUER: &str = "https://id.example.com/oidc";
@@ -181,7 +183,9 @@ mod tests {
             discovery: Answer::Got(
                 json!({"issuer": issuer, "id_token_signing_alg_values_supported": ["RS256"]}),
             ),
-            keys: Answer::Got(JwkSet { keys: vec![key.public_jwk().clone()] }),
+            keys: Answer::Got(
+                KeySet::parse(json!({"keys": [key.public_jwk()]}).to_string().as_bytes()).unwrap(),
+            ),
         }
     }
 
@@ -259,7 +263,9 @@ mod tests {
         assert_eq!(wrong(&inspection.of(&with("exp", json!(NOW - 60)))), ["expires"]);
         assert_eq!(wrong(&inspection.of(&with("nbf", json!(NOW + 61)))), ["valid from"]);
         assert_eq!(wrong(&inspection.of(&with("iat", json!(NOW + 61)))), ["issued"]);
-        assert_eq!(wrong(&inspection.of(&with("iat", json!(1.5)))), ["issued"]);
+        assert_eq!(wrong(&inspection.of(&with("iat", json!("1.5")))), ["issued"]);
+        assert_eq!(wrong(&inspection.of(&with("iat", json!(1.5)))), ["lifetime"]);
+        assert_eq!(wrong(&inspection.of(&with("jti", json!(7)))), ["claims"]);
         assert_eq!(wrong(&inspection.of(&with("aud", json!("other")))), ["audience"]);
         assert_eq!(wrong(&inspection.of(&with("sub", Value::Null))), ["subject"]);
         let another = "https://id.example.com/other";
@@ -306,20 +312,76 @@ mod tests {
         let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let with = |header: Value| format!("{}.{}.AAAA", encoded(&header), encoded(&claims()));
         let wrong_with = |header| wrong(&inspection.of(&with(header)));
-        assert_eq!(wrong_with(json!({"alg": "none"})), ["form", "algorithm"]);
+        assert_eq!(wrong_with(json!({"alg": "none"})), ["algorithm"]);
         assert_eq!(wrong_with(json!({"alg": "HS256", "kid": KEY.kid()})), ["algorithm"]);
         assert_eq!(wrong_with(json!({"kid": KEY.kid()})), ["form", "algorithm"]);
         assert_eq!(wrong_with(json!({"alg": "ES256", "kid": KEY.kid()})), ["algorithm", "key"]);
-        assert_eq!(wrong_with(json!({"alg": "RS256"})), ["key"]);
+        assert_eq!(wrong_with(json!({"alg": "RS256"})), ["signature"]);
+        assert_eq!(wrong_with(json!({"alg": "RS256", "typ": "at+jwt"})), ["form"]);
         assert_eq!(wrong_with(json!({"alg": "RS256", "kid": KEY.kid(), "crit": ["b64"]})), ["form"]);
     }
 
     #[test]
-    fn what_is_no_token_is_said_to_be_none() {
+    fn text_that_is_not_a_token_is_called_that() {
         let inspection = Inspection::new();
         let too_long = "a".repeat(20_000);
         for text in ["", "x", "a.b", "..", "é.é.é", "e30.e30.e30.e30", too_long.as_str()] {
             assert!(wrong(&inspection.of(text)).contains(&"form".to_owned()), "{text}");
         }
+    }
+
+    /// Whatever the server's verifier refuses is wrong here, and beyond that only these are.
+    #[test]
+    fn judges_as_the_server_judges() {
+        const STRICTER: [(&str, &str); 4] =
+            [("iat", "issued"), ("iat", "lifetime"), ("aud", "one audience"), ("sub", "subject")];
+        let mut inspection = Inspection::new();
+        (inspection.issuer, inspection.audience) = (None, Some("acme"));
+        let Answer::Got(keys) = &inspection.published.keys else { panic!() };
+        let now = Timestamp::from_second(NOW).unwrap();
+        let expected = Expectations { issuer: ISSUER, max_lifetime: DEFAULT_MAX_LIFETIME, now };
+        let (mut accepted, mut refused, mut stricter) = (0, 0, 0);
+        let mut compare = |name: &str, token: &str| {
+            let verified = UnverifiedToken::parse(token)
+                .and_then(|token| token.verify(keys, &expected))
+                .and_then(|claims| claims.for_one_of(&["acme".to_owned()]));
+            let report = inspection.of(token);
+            match (&verified, report["valid"] == true) {
+                (Ok(_), true) => accepted += 1,
+                (Err(_), false) => refused += 1,
+                (Ok(_), false) => {
+                    assert!(
+                        wrong(&report).iter().all(|check| STRICTER.contains(&(name, check))),
+                        "{report:#}"
+                    );
+                    stricter += 1;
+                }
+                (Err(error), true) => panic!("{error}, but {report:#}"),
+            }
+        };
+        for (name, values) in [
+            ("iat", vec![json!(NOW), json!(NOW + 60), json!(NOW + 61), json!(NOW - 90_000), json!("x")]),
+            ("nbf", vec![json!(NOW + 60), json!(1_795_251_660.5), json!(NOW + 61), Value::Null, json!([])]),
+            ("exp", vec![json!(NOW - 59), json!(NOW - 60), json!(NOW + 90_000), json!(1_795_341_500.5)]),
+            ("exp", vec![json!(NOW + 89_900), json!(NOW + 89_901), json!(i64::MAX), json!(true)]),
+            ("aud", vec![json!(["acme"]), json!(["acme", "b"]), json!(["b"]), json!([]), json!(["acme", 1])]),
+            ("sub", vec![json!(""), json!("s".repeat(256)), json!("s".repeat(1_025)), json!(1)]),
+            ("jti", vec![json!("j"), json!(""), json!(1), json!("j".repeat(1_025))]),
+        ] {
+            for value in values {
+                let mut claims = claims();
+                claims[name] = value.clone();
+                let token = signed(&claims);
+                compare(name, &token);
+                compare("no signature", &token[..token.len() - 4]);
+            }
+            let mut without = claims();
+            without.as_object_mut().unwrap().remove(name);
+            compare(name, &signed(&without));
+        }
+        let mut instant = claims();
+        (instant["iat"], instant["exp"]) = (json!(NOW + 20), json!(NOW + 10));
+        compare("iat", &signed(&instant));
+        assert!(accepted == 9 && refused == 57 && stricter == 4, "{accepted} {refused} {stricter}");
     }
 }

@@ -1,6 +1,6 @@
 //! Federated identity credentials, written: one for each stack and operation.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use super::MAX_CREDENTIALS;

@@ -166,13 +166,13 @@ fn a_run_that_the_policy_does_not_describe_is_not_granted() {
     without.remove("repository");
     let other = RunRequest { service: "environment".to_owned(), ..RunRequest::default() };
     for (expected, found) in [
-        ("runs of `deploy`, asked was `environment`", why(&open, other, &github())),
+        ("runs of `deploy`; the request is for `environment`", why(&open, other, &github())),
         ("choose attribute `project`", why(&open, run(&[("project", "other")], &[]), &github())),
         ("choose attribute `stack`", why(&open, run(&[("stack", "prod")], &[]), &github())),
         ("choose attribute `operation`", why(&open, run(&[("operation", "destroy")], &[]), &github())),
-        ("one of blue, green, not `red`", why(&open, run(&[("deployment", "red")], &[]), &github())),
+        ("must be one of blue, green, not `red`", why(&open, run(&[("deployment", "red")], &[]), &github())),
         ("the audience `x`", why(&limited, run(&[], &["sts.amazonaws.com", "x"]), &github())),
-        ("none was asked for", why(&limited, run(&[], &[]), &github())),
+        ("the request names none", why(&limited, run(&[], &[]), &github())),
         ("has 0 values", why(&open, run(&[], &[]), &without)),
         ("has 2 values", why(&open, run(&[], &[]), &with(json!(["acme/a", "acme/b"])))),
         ("does not continue after `acme/`", why(&open, run(&[], &[]), &with(json!("evil/acme/a")))),
@@ -220,7 +220,7 @@ fn the_explanation_says_what_was_asked_and_what_was_found() {
                 {"claim": "no.such", "pattern": "x", "found": [], "matched": false},
             ]},
             {"policy": 1, "decision": "deny", "matches": false,
-             "why_not_applicable": "it is for tokens of type `team`, asked was `organization`", "rules": [
+             "why_not_applicable": "it is for tokens of type `team`; the request is for `organization`", "rules": [
                 {"claim": "repository", "pattern": "acme/website", "found": ["acme/website"], "matched": true},
             ]},
         ]})

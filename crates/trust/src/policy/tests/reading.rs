@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::pattern::Syntax;
 
 fn fault(json: Value) -> String {
     serde_json::from_value::<Policy>(json).unwrap_err().to_string()
@@ -85,15 +86,15 @@ fn refuses_combinations_that_make_no_sense() {
             json!({"decision": "allow", "tokenType": "run", "roleID": "r", "run": {"service": "deploy"}, "rules": rules}),
         ),
         (
-            "only `admin` exists, and only for tokenType `organization`, not `team`",
+            "the only permission is `admin`, and only for tokenType `organization`; found `team`",
             json!({"decision": "allow", "tokenType": "team", "teamName": "x", "authorizedPermissions": ["admin"], "rules": rules}),
         ),
         (
-            "not `admin, admin`",
+            "found `admin, admin`",
             json!({"decision": "allow", "tokenType": "organization", "authorizedPermissions": ["admin", "admin"], "rules": rules}),
         ),
         (
-            "not `stack:write`",
+            "found `stack:write`",
             json!({"decision": "allow", "tokenType": "organization", "authorizedPermissions": ["stack:write"], "rules": rules}),
         ),
         (
@@ -112,7 +113,7 @@ fn refuses_combinations_that_make_no_sense() {
             json!({"decision": "deny", "tokenType": "organization", "Rules": {}, "rules": {}}),
         ),
         (
-            "two rules for the claim `\"sub\"`",
+            "two rules are for the claim `\"sub\"`",
             json!({"decision": "deny", "tokenType": "organization", "rules": {"sub": "a", "\"sub\"": "b"}}),
         ),
         (
@@ -147,10 +148,10 @@ fn refuses_runs_that_make_no_sense() {
     };
     let attribute = |json: Value| run("allow", json!({"service": "deploy", "attributes": {"a": json}}));
     for (expected, found) in [
-        ("`Deploy` is no name", run("allow", json!({"service": "Deploy"}))),
-        ("`` is no name", run("allow", json!({"service": ""}))),
+        ("`Deploy` is not a valid name", run("allow", json!({"service": "Deploy"}))),
+        ("`` is not a valid name", run("allow", json!({"service": ""}))),
         (
-            "`a-b` is no name",
+            "`a-b` is not a valid name",
             run("allow", json!({"service": "deploy", "attributes": {"a-b": {"value": "x"}}})),
         ),
         ("1 to 16 audiences", run("allow", json!({"service": "deploy", "audiences": []}))),
@@ -161,8 +162,8 @@ fn refuses_runs_that_make_no_sense() {
         ("exactly one of", attribute(json!({"claim": "a", "value": "b"}))),
         ("exactly one of", attribute(json!({"value": "b", "stripPrefix": "x"}))),
         ("claim path `a.`", attribute(json!({"claim": "a."}))),
-        ("a value has 1 to 255 bytes", attribute(json!({"value": ""}))),
-        ("a value has 1 to 255 bytes", attribute(json!({"claim": "a", "stripPrefix": ""}))),
+        ("a value must have 1 to 255 bytes", attribute(json!({"value": ""}))),
+        ("a value must have 1 to 255 bytes", attribute(json!({"claim": "a", "stripPrefix": ""}))),
         ("a choice 1 to 64 values", attribute(json!({"choose": []}))),
         ("did not match any variant", attribute(json!({"choose": "all"}))),
         ("unknown field `default`", attribute(json!({"value": "a", "default": "b"}))),
@@ -178,7 +179,7 @@ fn bounds_hold_for_all_policies_together() {
             (0..rules).map(|index| (format!("c{index}"), "a".repeat(bytes).into())).collect();
         json!({"decision": "deny", "tokenType": "organization", "rules": rules})
     };
-    assert!(fault(document(65, 1)).contains("at most 64 rules, this one has 65"));
+    assert!(fault(document(65, 1)).contains("at most 64 rules; this one has 65"));
     let documents = |count: usize, json: &Value| -> Vec<PolicyDocument> {
         (0..count).map(|_| serde_json::from_value(json.clone()).unwrap()).collect()
     };

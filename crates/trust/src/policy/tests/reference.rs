@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::super::run::RunRequest;
 use super::*;
+use crate::pattern::Syntax;
 use crate::pattern::tests::naive;
 
 /// Each case asks everything that [`everything`] asks.

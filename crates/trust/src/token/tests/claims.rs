@@ -3,15 +3,13 @@
 use super::*;
 
 #[test]
-fn a_time_is_a_whole_number_or_the_token_is_refused() {
+fn a_time_is_a_number_or_the_token_is_refused() {
     for name in ["exp", "iat", "nbf"] {
         for wrong in [
             Value::Null,
             json!(""),
             json!((NOW + 60).to_string()),
             json!("never"),
-            json!(1.5),
-            json!(1_800_000_000.0),
             json!(1e300),
             json!(true),
             json!(false),
@@ -21,18 +19,23 @@ fn a_time_is_a_whole_number_or_the_token_is_refused() {
             json!(i64::MAX),
             json!(i64::MIN),
         ] {
-            assert_eq!(refusal_of(&with(name, wrong.clone())), TokenError::NotATime(name), "{wrong}");
+            let refusal = refusal_of(&with(name, wrong.clone()));
+            assert!(
+                matches!(refusal, TokenError::Claim { name: found, .. } if found == name),
+                "{wrong}: {refusal}"
+            );
         }
     }
     // A number that no machine word holds.
     let huge = claims().to_string().replace(&(NOW + 3600).to_string(), &"9".repeat(400));
     assert!(verify(&signed(HEADER, &huge)).is_err());
-    assert_eq!(refusal_of(&without("exp")), TokenError::NotATime("exp"));
-    assert_eq!(refusal_of(&without("iat")), TokenError::NotATime("iat"));
-    verify(&signed(HEADER, &without("nbf").to_string())).unwrap();
+    assert_eq!(refusal_of(&without("exp")), TokenError::MissingClaim("exp"));
+    for name in ["nbf", "iat"] {
+        verify(&signed(HEADER, &without(name).to_string())).unwrap();
+    }
     assert_eq!(refusal_of(&with("exp", json!(-1))), TokenError::Expired(Timestamp::from_second(-1).unwrap()));
     verify(&signed(HEADER, &with("nbf", json!(-1)).to_string())).unwrap();
-    verify(&signed(HEADER, &with("iat", json!(-1)).to_string())).unwrap();
+    assert!(matches!(refusal_of(&with("iat", json!(-1))), TokenError::Lifetime { .. }));
 }
 
 #[test]
@@ -51,8 +54,6 @@ fn the_leeway_is_sixty_seconds_and_not_one_more() {
 #[test]
 fn the_issuer_is_byte_equal() {
     for wrong in [
-        Value::Null,
-        json!(""),
         json!("https"),
         json!("https://id.example.com/oidc/"),
         json!("https://id.example.com"),
@@ -63,6 +64,13 @@ fn the_issuer_is_byte_equal() {
         json!(" https://id.example.com/oidc"),
         json!("https://id.example.com/oidc?"),
         json!("https://a@id.example.com/oidc"),
+    ] {
+        let refusal = refusal_of(&with("iss", wrong.clone()));
+        assert!(matches!(refusal, TokenError::Issuer { .. }), "{wrong}: {refusal}");
+    }
+    for wrong in [
+        Value::Null,
+        json!(""),
         json!([ISSUER]),
         json!([ISSUER, "https://evil.example"]),
         json!({"iss": ISSUER}),
@@ -70,19 +78,17 @@ fn the_issuer_is_byte_equal() {
         json!(true),
     ] {
         let refusal = refusal_of(&with("iss", wrong.clone()));
-        assert!(matches!(refusal, TokenError::Issuer { .. }), "{wrong}: {refusal}");
+        assert!(matches!(refusal, TokenError::Claim { name: "iss", .. }), "{wrong}: {refusal}");
     }
-    let missing = TokenError::Issuer { expected: ISSUER.into(), found: "(none)".into() };
-    assert_eq!(refusal_of(&without("iss")), missing);
+    assert_eq!(refusal_of(&without("iss")), TokenError::MissingClaim("iss"));
 }
 
 #[test]
 fn the_audience_is_this_one_and_no_other() {
-    let for_acme = |aud: Value| verify(&signed(HEADER, &with("aud", aud).to_string()))?.for_audience("acme");
+    let for_acme = |aud: Value| verify(&signed(HEADER, &with("aud", aud).to_string()))?.only_for("acme");
     for_acme(json!("acme")).unwrap();
     for_acme(json!(["acme"])).unwrap();
     for wrong in [
-        Value::Null,
         json!(""),
         json!("acm"),
         json!("acmee"),
@@ -93,16 +99,15 @@ fn the_audience_is_this_one_and_no_other() {
         json!(["acme", "other"]),
         json!(["other", "acme"]),
         json!(["acme", "acme"]),
-        json!([["acme"]]),
-        json!([1]),
-        json!(1),
-        json!(true),
-        json!({"acme": true}),
     ] {
         let refusal = for_acme(wrong.clone()).unwrap_err();
         assert!(matches!(refusal, TokenError::Audience { .. }), "{wrong}: {refusal}");
     }
-    let missing = verify(&signed(HEADER, &without("aud").to_string())).unwrap();
-    let found = "(none)".to_owned();
-    assert_eq!(missing.for_audience("acme"), Err(TokenError::Audience { expected: "acme".into(), found }));
+    for wrong in
+        [Value::Null, json!([["acme"]]), json!(["acme", 1]), json!(1), json!(true), json!({"acme": true})]
+    {
+        let refusal = for_acme(wrong.clone()).unwrap_err();
+        assert!(matches!(refusal, TokenError::Claim { name: "aud", .. }), "{wrong}: {refusal}");
+    }
+    assert_eq!(refusal_of(&without("aud")), TokenError::MissingClaim("aud"));
 }

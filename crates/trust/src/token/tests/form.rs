@@ -25,17 +25,21 @@ fn refuses_a_signature_of_another_form() {
     let other = signed(HEADER, &with("sub", json!("t")).to_string());
     for wrong in [
         String::new(),
-        signature[..signature.len() - 4].to_owned(),
+        signature[..signature.len() - 2].to_owned(),
         format!("{signature}AAAA"),
         "A".repeat(signature.len()),
         other.rsplit_once('.').unwrap().1.to_owned(),
+    ] {
+        assert_eq!(refusal(&format!("{input}.{wrong}")), TokenError::Signature, "{wrong}");
+    }
+    for wrong in [
         format!("{signature}=="),
         format!(" {signature}"),
         format!("{signature}\n"),
         signature.replace(['-', '_'], "+"),
         STANDARD.encode(URL_SAFE_NO_PAD.decode(signature).unwrap()),
     ] {
-        assert_eq!(refusal(&format!("{input}.{wrong}")), TokenError::Signature, "{wrong}");
+        assert_malformed(&format!("{input}.{wrong}"));
     }
 }
 
@@ -48,7 +52,7 @@ fn refuses_a_second_spelling_of_the_same_signature() {
     let digit = alphabet.iter().position(|one| last.as_bytes()[0] == *one).unwrap();
     for unused in 1..16 {
         let token = format!("{start}{}", char::from(alphabet[digit + unused]));
-        assert_eq!(refusal(&token), TokenError::Signature, "{unused}");
+        assert_malformed(&token);
     }
 }
 
@@ -144,10 +148,7 @@ fn header_and_payload_are_json_objects() {
         let text = format!("{}.{}", encode(HEADER), encode(bytes));
         assert_malformed(&sign_input(&text, ours(), &RSA_PKCS1_SHA256));
     }
-    assert_eq!(
-        refusal(&signed(HEADER, "{}")),
-        TokenError::Issuer { expected: ISSUER.into(), found: "(none)".into() }
-    );
+    assert_eq!(refusal(&signed(HEADER, "{}")), TokenError::MissingClaim("iss"));
 }
 
 #[test]

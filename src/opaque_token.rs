@@ -14,12 +14,12 @@ const RANDOM_CHARS: usize = 43;
 const CHECKSUM_CHARS: usize = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretKind {
+pub enum TokenKind {
     AccessToken,
     RunRequestToken,
 }
 
-impl SecretKind {
+impl TokenKind {
     fn prefix(self) -> &'static str {
         match self {
             Self::AccessToken => "rmat_",
@@ -29,15 +29,15 @@ impl SecretKind {
 }
 
 /// A secret in the clear. It has no `Debug`, `Display` or `Serialize`: showing it takes `expose`.
-pub struct Secret(Zeroizing<String>);
+pub struct OpaqueToken(Zeroizing<String>);
 
 /// All that is stored of a secret: SHA-256 in hexadecimal. With 256 bits of randomness inside, nothing
 /// slower is needed.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SecretHash(String);
+pub struct TokenHash(String);
 
-impl Secret {
-    pub fn generate(kind: SecretKind, entropy: &dyn Entropy) -> Self {
+impl OpaqueToken {
+    pub fn generate(kind: TokenKind, entropy: &dyn Entropy) -> Self {
         let mut text = Zeroizing::new(String::from(kind.prefix()));
         let mut block = Zeroizing::new([0; 64]);
         while text.len() < kind.prefix().len() + RANDOM_CHARS {
@@ -54,7 +54,7 @@ impl Secret {
 
     /// The hash of `text`, if it has the form of a secret of this kind. What is malformed or mistyped
     /// is refused here, without asking the database.
-    pub fn recognise(kind: SecretKind, text: &str) -> Option<SecretHash> {
+    pub fn recognise(kind: TokenKind, text: &str) -> Option<TokenHash> {
         let length = kind.prefix().len() + RANDOM_CHARS + CHECKSUM_CHARS;
         if text.len() != length || !text.is_ascii() || !text.starts_with(kind.prefix()) {
             return None;
@@ -63,7 +63,7 @@ impl Secret {
         (checksum(body) == given).then(|| hash(text))
     }
 
-    pub fn hash(&self) -> SecretHash {
+    pub fn hash(&self) -> TokenHash {
         hash(&self.0)
     }
 
@@ -72,14 +72,14 @@ impl Secret {
     }
 }
 
-impl SecretHash {
+impl TokenHash {
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-fn hash(text: &str) -> SecretHash {
-    SecretHash(hex::encode(digest(&SHA256, text.as_bytes()).as_ref()))
+fn hash(text: &str) -> TokenHash {
+    TokenHash(hex::encode(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
 fn checksum(text: &str) -> String {
@@ -111,20 +111,20 @@ mod tests {
 
     #[test]
     fn recognises_its_own_and_nothing_changed_cut_or_extended() {
-        let secret = Secret::generate(SecretKind::AccessToken, &SystemEntropy::new());
+        let secret = OpaqueToken::generate(TokenKind::AccessToken, &SystemEntropy::new());
         let text = secret.expose();
         assert_eq!(text.len(), 54);
-        assert!(Secret::recognise(SecretKind::AccessToken, text) == Some(secret.hash()));
-        assert!(Secret::recognise(SecretKind::RunRequestToken, text).is_none());
+        assert!(OpaqueToken::recognise(TokenKind::AccessToken, text) == Some(secret.hash()));
+        assert!(OpaqueToken::recognise(TokenKind::RunRequestToken, text).is_none());
         for index in 0..text.len() {
             let mut changed = text.as_bytes().to_vec();
             changed[index] = if changed[index] == b'x' { b'y' } else { b'x' };
             let changed = String::from_utf8(changed).unwrap();
-            assert!(Secret::recognise(SecretKind::AccessToken, &changed).is_none(), "{index}");
-            assert!(Secret::recognise(SecretKind::AccessToken, &text[..index]).is_none());
+            assert!(OpaqueToken::recognise(TokenKind::AccessToken, &changed).is_none(), "{index}");
+            assert!(OpaqueToken::recognise(TokenKind::AccessToken, &text[..index]).is_none());
         }
-        assert!(Secret::recognise(SecretKind::AccessToken, &format!("{text}x")).is_none());
-        assert!(Secret::recognise(SecretKind::AccessToken, &text.replace('_', "é")).is_none());
+        assert!(OpaqueToken::recognise(TokenKind::AccessToken, &format!("{text}x")).is_none());
+        assert!(OpaqueToken::recognise(TokenKind::AccessToken, &text.replace('_', "é")).is_none());
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         let entropy = SystemEntropy::new();
         let mut counts = [0_u32; 128];
         for _ in 0..2_000 {
-            let secret = Secret::generate(SecretKind::RunRequestToken, &entropy);
+            let secret = OpaqueToken::generate(TokenKind::RunRequestToken, &entropy);
             secret
                 .expose()
                 .bytes()

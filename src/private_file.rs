@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 const MAX_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, Error)]
-pub enum SecretFileError {
+pub enum PrivateFileError {
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     #[error("others can read it (mode {mode:o}); run `chmod 600` on it")]
@@ -20,12 +20,12 @@ pub enum SecretFileError {
 }
 
 /// The text of the file, if nobody but its owner can read or change it.
-pub fn read(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
+pub fn read(path: &Path) -> Result<Zeroizing<String>, PrivateFileError> {
     // Opened before it is looked at: what is judged is what is read.
     let file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(SecretFileError::OpenToOthers { mode });
+        return Err(PrivateFileError::OpenToOthers { mode });
     }
     let mut text = Zeroizing::new(String::new());
     file.take(MAX_BYTES).read_to_string(&mut text)?;
@@ -46,7 +46,7 @@ mod tests {
         for mode in [0o640, 0o604, 0o660, 0o644] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let refused = read(&path).unwrap_err();
-            assert!(matches!(refused, SecretFileError::OpenToOthers { mode: found } if found == mode));
+            assert!(matches!(refused, PrivateFileError::OpenToOthers { mode: found } if found == mode));
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(*read(&path).unwrap(), "1234\n");

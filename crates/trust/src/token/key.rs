@@ -13,12 +13,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::algorithm::Algorithm;
+use super::algorithm::Algorithm;
+use super::limits::{MAX_KEY_ID_BYTES, MAX_RSA_BITS, MIN_RSA_BITS};
 
-const MIN_RSA_BITS: usize = 2048;
-/// A verification takes quadratic time, and whoever runs an issuer chooses its keys.
-const MAX_RSA_BITS: usize = 4096;
-const MAX_KEY_ID_BYTES: usize = 512;
 /// Members that only private and shared keys have (RFC 7518 §6).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -27,28 +24,28 @@ pub struct VerifyingKey {
     key_id: Option<String>,
     material: Material,
     algorithms: Vec<Algorithm>,
-    /// Made ready once, for the first of `algorithms`.
+    /// Parsed once, for the first of `algorithms`.
     prepared: ParsedPublicKey,
 }
 
-/// Why a key of a set is of no use here.
+/// Why a key of a set cannot verify tokens.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum UnusableKey {
-    #[error("it is no JSON object")]
+    #[error("not a JSON object")]
     NotAnObject,
-    #[error("`{0}` is missing, or not what it should be")]
+    #[error("`{0}` is missing or not valid")]
     Member(&'static str),
-    #[error("its type, curve or algorithm is not one that is accepted")]
+    #[error("its type, curve or algorithm is not accepted")]
     Kind,
     #[error("it is not for verifying signatures")]
     Use,
-    #[error("it has a private or secret part, so anybody who can read the set can sign")]
+    #[error("it has a private or secret part, so every reader of the set can sign")]
     Private,
     #[error("its modulus has {0} bits; accepted are {MIN_RSA_BITS} to {MAX_RSA_BITS}")]
     RsaBits(usize),
     #[error("its exponent is neither 3 nor 65537")]
     RsaExponent,
-    #[error("it is no point of its curve, or no sound key for another reason")]
+    #[error("not a point of its curve, or not a sound key for another reason")]
     Unsound,
 }
 
@@ -143,7 +140,7 @@ fn primitive(algorithm: Algorithm) -> Primitive {
     }
 }
 
-/// `use` and `key_ops`, where there, must allow what is done here (RFC 7517 §4.2, §4.3).
+/// `use` and `key_ops`, if present, must allow verifying signatures (RFC 7517 §4.2, §4.3).
 fn check_use(jwk: &Map<String, Value>) -> Result<(), UnusableKey> {
     if text(jwk, "use")?.is_some_and(|used_for| used_for != "sig") {
         return Err(UnusableKey::Use);
@@ -171,7 +168,7 @@ fn material(jwk: &Map<String, Value>) -> Result<(Material, Vec<Algorithm>), Unus
 
 fn rsa(jwk: &Map<String, Value>) -> Result<Material, UnusableKey> {
     let n = bytes(jwk, "n")?;
-    // Some write a zero byte in front, as ASN.1 does.
+    // Some issuers write a zero byte in front, as ASN.1 does.
     let n = n[n.iter().take_while(|byte| **byte == 0).count()..].to_vec();
     let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
     if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
@@ -187,13 +184,14 @@ fn rsa(jwk: &Map<String, Value>) -> Result<Material, UnusableKey> {
     Ok(Material::Rsa(RsaPublicKeyComponents { n, e }))
 }
 
-/// An uncompressed point (SEC 1 §2.3.3). That it lies on the curve is checked when it is made ready.
+/// An uncompressed point (SEC 1 §2.3.3). [`Material::prepare`] checks that it lies on the curve.
 fn point(jwk: &Map<String, Value>, length: usize) -> Result<Material, UnusableKey> {
     let (x, y) = (coordinate(jwk, "x", length)?, coordinate(jwk, "y", length)?);
     Ok(Material::Point([&[4], x.as_slice(), &y].concat()))
 }
 
-/// Points of order 1, 2, 4 and 8, in every spelling, without the sign of x. By such a key anybody can sign.
+/// Points of order 1, 2, 4 and 8, in every spelling, without the sign of x. Signatures by such a key can be forged
+/// by anyone.
 const SMALL_ORDER: [&[u8; 32]; 7] = [
     &[0; 32],
     b"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",

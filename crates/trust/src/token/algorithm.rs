@@ -1,8 +1,8 @@
-//! The signatures that are believed: an allow-list (RFC 8725 §3.1, RFC 7518 §3, RFC 8037 §3.1).
+//! The signature algorithms that are accepted: an allow-list (RFC 8725 §3.1, RFC 7518 §3, RFC 8037 §3.1).
 
 use std::fmt;
 
-/// Asymmetric signatures only: never `none`, never a shared secret, which whoever verifies could forge with.
+/// Asymmetric signatures only: never `none`, and never a shared secret, with which every verifier could forge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     Rs256,
@@ -18,6 +18,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Every accepted algorithm.
     pub const ALL: [Self; 10] = [
         Self::Rs256,
         Self::Rs384,
@@ -36,6 +37,7 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
+    /// Its name in JOSE (RFC 7518 §3.1).
     pub fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",

@@ -1,25 +1,26 @@
-//! Why a foreign token is not believed.
+//! Why a token is refused.
 
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
-use crate::algorithm::Algorithm;
-use crate::token::MAX_TOKEN_BYTES;
+use super::algorithm::Algorithm;
+use super::limits::MAX_TOKEN_BYTES;
 
-/// Texts come from the token. They are shown escaped and shortened, so that they cannot forge a line of a log.
+/// The fault of a token, the first one found. Texts from the token are shown escaped and shortened, so that they
+/// cannot forge a line of a log.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub enum ForeignTokenError {
-    #[error("the token has {0} bytes; at most {MAX_TOKEN_BYTES} are read")]
+pub enum TokenError {
+    #[error("the token has {0} bytes; at most {MAX_TOKEN_BYTES} are accepted")]
     TooLong(usize),
-    #[error("this is not a signed JWT: {0}")]
+    #[error("not a signed JWT: {0}")]
     Malformed(String),
-    #[error("the header has `crit`, which nothing here understands")]
+    #[error("the header has `crit`, and no critical extension is supported")]
     Critical,
     #[error("the header has `{0}`, which only encrypted tokens have")]
     Encrypted(&'static str),
-    #[error("the type is `{found}`; an ID token has `JWT` or none", found = Shown(.0))]
+    #[error("the header's `typ` is `{found}`; an ID token has `JWT` or no `typ`", found = Shown(.0))]
     Type(String),
     #[error("the algorithm `{found}` is not accepted", found = Shown(.0))]
     Algorithm(String),
@@ -29,13 +30,13 @@ pub enum ForeignTokenError {
     Claim { name: &'static str, wanted: &'static str },
     #[error("key `{id}` is not in the issuer's key set", id = Shown(.0))]
     UnknownKey(String),
-    #[error("the header names no key (`kid`), and {fitting} keys of the issuer could be meant")]
+    #[error("the header has no `kid`, and {fitting} keys of the issuer fit")]
     NoKeyId { fitting: usize },
     #[error("the issuer's key set has several keys `{id}`", id = Shown(.0))]
     AmbiguousKey(String),
     #[error("key `{id}` is not for {algorithm}", id = Shown(key_id))]
     KeyAlgorithm { key_id: String, algorithm: Algorithm },
-    #[error("the signature is wrong: the token was changed, or another key made it")]
+    #[error("the signature is wrong: the token was changed, or another key signed it")]
     Signature,
     #[error("the issuer is `{found}`, expected `{expected}`", found = Shown(found))]
     Issuer { expected: String, found: String },
@@ -43,19 +44,19 @@ pub enum ForeignTokenError {
     Expired(Timestamp),
     #[error("it is not valid before {0}")]
     NotYetValid(Timestamp),
-    #[error("it claims to be issued in the future, at {0}")]
+    #[error("it was issued in the future, at {0}")]
     IssuedInFuture(Timestamp),
-    #[error("it lives for {found:#}; tokens of this issuer may live for {most:#}")]
+    #[error("it lives for {found:#}; tokens of this issuer may live for at most {most:#}")]
     Lifetime { found: SignedDuration, most: SignedDuration },
     #[error("the audience is {found}, expected {expected}", found = List(found), expected = List(expected))]
     Audience { expected: Vec<String>, found: Vec<String> },
 }
 
-/// What the sender of a refused token is told, whatever else is wrong with it.
+/// As much as the sender of a refused token is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalClass {
     Malformed,
-    /// The token says that another issuer made it.
+    /// `iss` is another issuer than the expected one.
     Issuer,
     UnknownKey,
     Signature,
@@ -65,7 +66,8 @@ pub enum RefusalClass {
     Audience,
 }
 
-impl ForeignTokenError {
+impl TokenError {
+    /// Its class, which the token endpoint maps to a `reason`.
     pub fn class(&self) -> RefusalClass {
         match self {
             Self::TooLong(_)
@@ -89,7 +91,7 @@ impl ForeignTokenError {
         }
     }
 
-    /// Whether the issuer may have a key by now that would verify the token.
+    /// Whether the issuer may have published a key since that would verify the token.
     pub fn asks_for_another_key(&self) -> bool {
         matches!(self, Self::UnknownKey(_) | Self::NoKeyId { fitting: 0 })
     }
@@ -126,13 +128,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_token_says_cannot_forge_a_line() {
+    fn text_of_a_token_cannot_forge_a_line() {
         let id = format!("a\n2026-01-01 INFO fine\u{1b}[2J{}", "x".repeat(500));
-        let shown = ForeignTokenError::UnknownKey(id).to_string();
+        let shown = TokenError::UnknownKey(id).to_string();
         assert!(!shown.contains(['\n', '\u{1b}']) && shown.chars().count() < 300, "{shown}");
         let found = vec!["x".to_owned(); 50];
         let expected = vec!["urn:runmint:org:acme".to_owned(), "urn:pulumi:org:acme".to_owned()];
-        let shown = ForeignTokenError::Audience { expected, found }.to_string();
+        let shown = TokenError::Audience { expected, found }.to_string();
         assert!(shown.ends_with("or …, expected `urn:runmint:org:acme` or `urn:pulumi:org:acme`"), "{shown}");
     }
 }

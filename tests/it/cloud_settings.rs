@@ -101,13 +101,13 @@ async fn what_makes_no_sense_is_refused(app: TestApp) {
         details.push(detail);
     }
     assert_snapshot!(details.join("\n"), @"
-    The body is not what is expected: `arn:aws:iam::123456789012:role/a b` is no ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`) at line 1 column 80.
+    The body does not have the expected form: `arn:aws:iam::123456789012:role/a b` is no ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`) at line 1 column 80.
     Settings[1]: it is for the same runs as settings[0]: put both into one entry.
     Settings[0]: no service has runs with operation `previw`.
     Settings[0]: a stack is one of a project: name that, too.
     Settings[0]: it has settings for no cloud.
-    The body is not what is expected: unknown field `oracle`, expected one of `project`, `stack`, `operation`, `aws`, `azure`, `gcp` at line 1 column 34.
-    The body is not what is expected: `acme-prod` is no project number: digits, as `gcloud projects describe` says under `projectNumber` at line 1 column 56.
+    The body does not have the expected form: unknown field `oracle`, expected one of `project`, `stack`, `operation`, `aws`, `azure`, `gcp` at line 1 column 34.
+    The body does not have the expected form: `acme-prod` is no project number: digits, as `gcloud projects describe` says under `projectNumber` at line 1 column 56.
     ");
     let body = format!(r#"{{"version": 0, "settings": [{{"aws": {twice}}}]}}"#);
     let url = format!("{}{PATH}", app.base_url);

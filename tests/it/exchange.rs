@@ -250,7 +250,7 @@ async fn a_platform_token_starts_a_run_and_gets_its_id_token_at_once(scene: Scen
         json!([allow(json!({"tokenType": "run", "run": run}))])
     };
     let detail = scene.policies(grant(json!({"choose": "any"}))).await.problem(422, "invalid-input");
-    assert_snapshot!(detail, @"Policies[0]: run: attribute `project` reaches the subject, so that the caller must not choose it: take it from a `claim`, or give its `value`.");
+    assert_snapshot!(detail, @"Policies[0]: run: attribute `project` is part of the subject, which the caller must not choose: take it from a `claim`, or give its `value`.");
     scene.policies(grant(json!({"claim": "project"}))).await.ok();
     let asked = [
         ("requested_token_type", ID_TOKEN),

@@ -156,7 +156,16 @@ async fn a_sealing_key_that_others_can_read_is_refused() {
             refusals.push(line.to_owned());
         }
     }
-    assert_snapshot!(refusals.join("\n"), @"");
+    assert_snapshot!(refusals.join("\n"), @"
+    sealing key file keys/sealing.key is accessible to other users (mode 640); run `chmod 600 keys/sealing.key`
+    sealing key file keys/sealing.key is accessible to other users (mode 640); run `chmod 600 keys/sealing.key`
+    sealing key file keys/sealing.key is accessible to other users (mode 604); run `chmod 600 keys/sealing.key`
+    sealing key file keys/sealing.key is accessible to other users (mode 604); run `chmod 600 keys/sealing.key`
+    sealing key file keys/sealing.key is accessible to other users (mode 620); run `chmod 600 keys/sealing.key`
+    sealing key file keys/sealing.key is accessible to other users (mode 620); run `chmod 600 keys/sealing.key`
+    sealing key file keys/sealing.key is accessible to other users (mode 644); run `chmod 600 keys/sealing.key`
+    sealing key file keys/sealing.key is accessible to other users (mode 644); run `chmod 600 keys/sealing.key`
+    ");
 }
 
 #[tokio::test]
@@ -173,7 +182,11 @@ async fn a_sealing_key_of_the_wrong_size_is_refused_without_quoting_it() {
         refusals.push(exited.refusal(4).to_owned());
         assert!(wrong.is_empty() || !exited.stderr.contains(wrong), "{exited:?}");
     }
-    assert_snapshot!(refusals.join("\n"), @"");
+    assert_snapshot!(refusals.join("\n"), @"
+    the sealing key is not 32 bytes in base64; create one with `openssl rand -base64 32`
+    the sealing key is not 32 bytes in base64; create one with `openssl rand -base64 32`
+    the sealing key is not 32 bytes in base64; create one with `openssl rand -base64 32`
+    ");
 }
 
 #[tokio::test]
@@ -210,7 +223,19 @@ async fn refuses_to_start_with_a_setting_that_would_break_a_verifier_and_names_i
         assert_eq!(serve, init);
         refusals.push(serve);
     }
-    assert_snapshot!(refusals.join("\n"), @"");
+    assert_snapshot!(refusals.join("\n"), @"
+    serve_stale: must be at least 20s: a process that fails to reach the database a few times would stop serving keys to every verifier
+    publish_ahead: must be at least 15m: AWS, Azure and Google were observed to take ten minutes to fetch new keys; Microsoft's libraries and Confluent fetch them at most every five
+    publish_ahead: must be at least 43531s: it covers serve_stale and the max-age of the key set; a verifier that honors Cache-Control (go-oidc, Envoy, Confluent) and was answered by a process that had lost the database would not know the new key
+    keep_published: must be at least 75m: it covers token_lifetime_max, five minutes of leeway and the max-age of the key set; AWS and Microsoft.IdentityModel would refuse the last tokens of the previous key
+    keep_published: must be at least 135m: it covers token_lifetime_max, five minutes of leeway and the max-age of the key set; AWS and Microsoft.IdentityModel would refuse the last tokens of the previous key
+    rotate_every: must be at least 172825s: it covers publish_ahead and keep_published, or a fourth key would be published; Oracle Cloud accepts ten in all, other verifiers fewer
+    max_key_age: must be at least 31d: it covers rotate_every and publish_ahead, or the active key would stop signing while the next one waits for an acknowledgement, and every verifier would get no token
+    algorithms.api://AzureADTokenExchange: must be RS256: Microsoft Entra verifies no other algorithm
+    algorithms.api://AzureADTokenExchangeChina: must be RS256: Microsoft Entra verifies no other algorithm
+    algorithms.sts.amazonaws.com: must be RS256 or ES256
+    rsa_bits: must be 2048, 3072 or 4096
+    ");
     // A value at its minimum is accepted.
     let lines = "serve_stale = '20s'\npublish_ahead = '15m'\nkeep_published = '75m'";
     Installation::new(Engine::Sqlite).await.configure(lines).init(&[]).unwrap();
@@ -261,7 +286,27 @@ async fn refuses_to_start_with_an_invalid_setting_in_one_line() {
     refusals.push(missing.refusal(3).to_owned());
     let refusals = refusals.join("\n");
     assert!(!refusals.contains("hunter2"), "{refusals}");
-    assert_snapshot!(refusals, @"");
+    assert_snapshot!(refusals, @"
+    runmint.toml: lisen: unknown setting; did you mean listen?
+    runmint.toml: unknown field `subjekt`, expected one of `subject`, `attributes`, `derived`, `claims` in `services.x`
+    runmint.toml: `soon` is not a valid duration; write 90s, 15m, 12h or 30d in `token_lifetime`
+    max_connections: must be between 1 and 1000000, not 0
+    tls_certificate_file, dev_tls and behind_tls_proxy: set only one of them; they cannot be combined
+    runmint.toml: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace` in `log_level`
+    runmint.toml: line 4: string values must be quoted, expected literal string
+    RUNMINT_LISEN: unknown setting; did you mean RUNMINT_LISTEN?
+    RUNMINT_MAX_CONNECTIONS: expected a whole number, found `many`
+    RUNMINT_BEHIND_TLS_PROXY: expected true or false, found `yes`
+    issuer: must be https; http is accepted only on loopback (127.0.0.1, [::1] or localhost)
+    database_url: must be sqlite:PATH or postgres://USER@HOST/DATABASE
+    --max-connections: expected a whole number, found `many`
+    listen: must be ADDRESS:PORT, such as 127.0.0.1:8080
+    listen: is not loopback, so tokens would travel unencrypted: set tls_certificate_file and tls_private_key_file, or behind_tls_proxy if a proxy terminates TLS
+    issuer: must not end in a slash
+    shutdown_timeout: must be between 1s and 10m, not 0s
+    --database-url: a password on the command line can be read by every user of the machine; use RUNMINT_DATABASE_URL or the configuration file
+    could not read the configuration missing.toml: No such file or directory (os error 2)
+    ");
     // An unknown flag is a usage error; its suggestion takes more than one line.
     let exited = installation.run(&["serve", "--lisen", "x"]);
     assert_eq!(exited.code, Some(2), "{exited:?}");
@@ -289,5 +334,9 @@ async fn a_broken_configuration_file_does_not_print_its_secrets() {
         assert!(!line.contains("hunter2"), "{line}");
         refusals.push(line.to_owned());
     }
-    assert_snapshot!(refusals.join("\n"), @"");
+    assert_snapshot!(refusals.join("\n"), @"
+    runmint.toml: line 2: invalid literal string, expected `'`
+    runmint.toml: line 2: string values must be quoted, expected literal string
+    runmint.toml: invalid type: sequence, expected a string in `database_url`
+    ");
 }

@@ -334,7 +334,7 @@ async fn issuers_are_registered_shown_changed_and_deleted() {
     let unknown = scene.file("unknown.json", &unknown.to_string());
     let register = ["issuer", "register", "elsewhere", "--url", &url, "--max-expiration", "2h"];
     let refused = scene.owner(&[&register[..], &["--policies", &unknown]].concat()).await;
-    assert_snapshot!(shown_text(&refused.stderr), @"runmint: the issuer is registered, but its policies were not saved (runmint policy set UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID --org acme --file FILE): Invalid input: Policies[0]: run: there is no service `nothing`.");
+    assert_snapshot!(shown_text(&refused.stderr), @"runmint: the issuer is registered, but its policies were not saved (runmint policy set UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID --org acme --file FILE): Invalid input: Policies[0]: run: service `nothing` does not exist.");
     refused.fails(1, "the issuer is registered, but its policies were not saved");
     scene.owner(&["issuer", "show", "rmat_secret"]).await.fails(1, "no trusted issuer has this name");
     // Plain http has no certificates.
@@ -359,14 +359,14 @@ async fn a_preset_shows_its_policies_before_saving_them() {
     let presets = run(Vec::new(), &["issuer", "register", "--list-presets"], "").await.ok();
     assert_snapshot!(shown_text(&presets), @"
     github: GitHub Actions
-      repo         OWNER/NAME as on GitHub, in its capitals
-      repo_id      the repository's number, which outlives names: gh api repos/OWNER/NAME --jq .id
+      repo         OWNER/NAME as on GitHub, with the same capitals
+      repo_id      the repository's number, which outlives its name: gh api repos/OWNER/NAME --jq .id
       branch       the only branch that gets tokens
       environment  the only environment that gets tokens
 
     gitlab: GitLab
-      project      GROUP/PROJECT, with all groups above it
-      project_id   the project's number, which outlives names; on the project's page under its name
+      project      GROUP/PROJECT, with all parent groups
+      project_id   the project's number, which outlives its name; shown on the project's page under its name
       branch       the only branch that gets tokens
       environment  the only environment that gets tokens
 
@@ -405,7 +405,7 @@ async fn a_preset_shows_its_policies_before_saving_them() {
     circleci: CircleCI
       organization_id  the organization's UUID, under Organization Settings
       project_id       the project's UUID, under Project Settings
-      repository       the repository, as github.com/OWNER/NAME; without it builds of forks may get tokens too
+      repository       the repository, as github.com/OWNER/NAME; without it builds of forks may get tokens, too
       branch           the only branch that gets tokens
 
     buildkite: Buildkite
@@ -425,7 +425,7 @@ async fn a_preset_shows_its_policies_before_saving_them() {
     policies[1]  deny  organization
       event_name  pull_request*
 
-    warn    policies[0] repository: the name can be given up, and then belongs to whoever takes it next: add a rule for `repository_id`, which never changes hands (mutable-name)
+    warn    policies[0] repository: the name can be given up and taken by another owner: add a rule for `repository_id`, which never changes hands (mutable-name)
     ");
     let listed =
         run(Vec::new(), &["issuer", "register", "--list-presets", "--output", "json"], "").await.json();
@@ -485,7 +485,7 @@ async fn policies_can_be_tested_before_they_take_effect() {
     assert_snapshot!(shown_text(&why), @"
     not allowed: no policy matches
 
-    policies[0]  allow  does not apply: it is for tokens of type `organization`, asked was `team`
+    policies[0]  allow  does not apply: it is for tokens of type `organization`; the request is for `team`
       matches  sub  expected `runmint:deploy:org:acme:project:website:*`, found `runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write`
     ");
     let draft = allow(json!({"rules": {"sub": "runmint:deploy:org:acme:project:billing:*"}}));
@@ -542,8 +542,8 @@ async fn the_program_and_the_server_report_risky_policies() {
     let file = scene.file("risky.json", &risky.to_string());
     let linted = run(Vec::new(), &["policy", "lint", "--file", &file, "--url", github], "").await;
     assert_snapshot!(shown_text(&linted.stdout), @"
-    refuse  policies[0] sub: every repository owner on GitHub gets tokens of this issuer, and nothing here names yours: give one of the rules `repository_id`, `repository_owner_id`, `repository`, `repository_owner`, `enterprise_id`, `enterprise`, `workflow_ref` a value without wildcards (any-tenant)
-    warn    policies[0] sub: the name can be given up, and then belongs to whoever takes it next: add a rule for `repository_id`, which never changes hands (mutable-name)
+    refuse  policies[0] sub: every repository owner on GitHub gets tokens of this issuer, and no rule names yours: give one of `repository_id`, `repository_owner_id`, `repository`, `repository_owner`, `enterprise_id`, `enterprise`, `workflow_ref` a rule without wildcards (any-tenant)
+    warn    policies[0] sub: the name can be given up and taken by another owner: add a rule for `repository_id`, which never changes hands (mutable-name)
     ");
     linted.fails(1, "strangers could get tokens");
     assert_snapshot!(shown_text(&scene.owner(&["policy", "lint", "elsewhere"]).await.ok()), @"No risks found.");

@@ -159,6 +159,20 @@ fn every_room_uses_only_the_rooms_below_it() {
     assert!(arrows > 1_000, "the test reads the code: {arrows} arrows");
 }
 
+/// A module without a room would use what it likes.
+#[test]
+fn every_module_is_in_a_room_and_every_room_exists() {
+    let modules = modules(&root().join("src"));
+    let roomless: Vec<_> = modules.keys().filter(|path| !is_root(path) && room_of(path).is_none()).collect();
+    assert!(roomless.is_empty(), "not in the list: {roomless:?}");
+    let exists = |room: &str| {
+        let path: ModulePath = room.split('/').map(str::to_owned).collect();
+        modules.contains_key(&path) || root().join("crates").join(room).exists()
+    };
+    let gone: Vec<_> = ROOMS.iter().map(|(room, _)| *room).filter(|room| !exists(room)).collect();
+    assert!(gone.is_empty(), "only in the list: {gone:?}");
+}
+
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     let found: Vec<_> = crates().iter().flat_map(|src| circles(&modules(src))).collect();
@@ -191,6 +205,11 @@ fn crates() -> Vec<PathBuf> {
     let members = members.map(|member| member.unwrap().path()).filter(|path| !path.ends_with("testing"));
     let members = members.map(|path| path.join("src"));
     [root().join("src")].into_iter().chain(members).collect()
+}
+
+/// The files that put the rooms together.
+fn is_root(path: &ModulePath) -> bool {
+    path.is_empty() || path == &["main"]
 }
 
 /// The room that a path from the crate's root leads to.

@@ -334,7 +334,7 @@ async fn issuers_are_registered_shown_changed_and_deleted() {
     let unknown = scene.file("unknown.json", &unknown.to_string());
     let register = ["issuer", "register", "elsewhere", "--url", &url, "--max-expiration", "2h"];
     let refused = scene.owner(&[&register[..], &["--policies", &unknown]].concat()).await;
-    assert_snapshot!(shown_text(&refused.stderr), @"runmint: the issuer is registered, but its policies were not saved (runmint policy set UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID --org acme --file FILE): Invalid input: Policies[0]: run: there is no service `nothing`.");
+    assert_snapshot!(shown_text(&refused.stderr), @"runmint: the issuer is registered, but its policies were not saved (runmint policy set UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID --org acme --file FILE): Invalid input: Policies[0]: run: service `nothing` does not exist.");
     refused.fails(1, "the issuer is registered, but its policies were not saved");
     scene.owner(&["issuer", "show", "rmat_secret"]).await.fails(1, "no trusted issuer has this name");
     // Plain http has no certificates.

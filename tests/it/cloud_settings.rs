@@ -143,5 +143,10 @@ async fn an_orchestrator_reads_settings_but_cannot_change_them(app: TestApp) {
         }
         assert_eq!(app.get(&app.orchestrator, path).await.ok()["version"], 0);
     }
-    assert_snapshot!(details.join("\n"), @"");
+    assert_snapshot!(details.join("\n"), @"
+    This needs an access token of role owner; this one is viewer.
+    This needs an access token of role owner; this one is orchestrator.
+    This needs an access token of role owner; this one is viewer.
+    This needs an access token of role owner; this one is orchestrator.
+    ");
 }

@@ -82,12 +82,12 @@ async fn examples(
     for operation in OPERATIONS {
         let attributes = json!({"project": ASKED_PROJECT, "stack": ASKED_STACK, "operation": operation});
         let body = json!({"service": SERVICE, "attributes": attributes});
-        let Preview { told, .. } = client.post(&path, &body).await?.parsed;
-        if let Some(why) = told.refused {
+        let Preview { content, .. } = client.post(&path, &body).await?.parsed;
+        if let Some(why) = content.refused {
             return Err(Failure::failed(format!("runs get no token for this audience: {why}")));
         }
-        let mut claims = told.claims.ok_or_else(strange)?;
-        claims.insert("sub".to_owned(), told.subject.into());
+        let mut claims = content.claims.ok_or_else(strange)?;
+        claims.insert("sub".to_owned(), content.subject.into());
         examples.push((operation, claims));
     }
     Ok(examples)

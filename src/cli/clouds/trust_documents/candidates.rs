@@ -86,7 +86,7 @@ impl Against {
         // The audience's profile may change subject and claims.
         let filters: Vec<(&str, &str)> = assumed.iter().map(|audience| ("audience", *audience)).collect();
         let runs = listed(client, &path, &filters, wanted).await?;
-        if runs.iter().all(|run| run.told.claims.is_some()) {
+        if runs.iter().all(|run| run.content.claims.is_some()) {
             return Ok(runs.iter().filter_map(|run| of_run(run, assumed)).collect());
         }
         // Keep runs that get no token for this audience: test them with their own claims.
@@ -113,11 +113,11 @@ impl Against {
         let query: Vec<(&str, &str)> = assumed.map(|audience| ("audience", audience)).into_iter().collect();
         let path = with_query(&format!("/api/orgs/{org}/runs/preview"), &query);
         let body = json!({"service": self.service, "attributes": attributes});
-        let Preview { told, .. } = client.post(&path, &body).await?.parsed;
-        told.claims.map(|claims| candidate("hypothetical", claims, assumed)).ok_or_else(|| {
+        let Preview { content, .. } = client.post(&path, &body).await?.parsed;
+        content.claims.map(|claims| candidate("hypothetical", claims, assumed)).ok_or_else(|| {
             Failure::failed(format!(
                 "such a run gets no token for this audience: {}",
-                told.refused.unwrap_or_default()
+                content.refused.unwrap_or_default()
             ))
         })
     }
@@ -137,7 +137,7 @@ async fn listed(
 fn of_run(run: &Run, assumed: Option<&str>) -> Option<Candidate> {
     let allowed = run.audiences.as_deref().unwrap_or_default();
     let may = |audience: &&str| allowed.is_empty() || allowed.iter().any(|one| one == audience);
-    Some(candidate(&run.id.to_string(), run.told.claims.clone()?, assumed.filter(may)))
+    Some(candidate(&run.id.to_string(), run.content.claims.clone()?, assumed.filter(may)))
 }
 
 fn candidate(name: &str, claims: Map<String, Value>, audience: Option<&str>) -> Candidate {

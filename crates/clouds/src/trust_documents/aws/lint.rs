@@ -102,49 +102,54 @@ impl KeyCondition {
             ));
         }
         for text in &self.values {
-            let Some(pattern) = value::pattern(text, true, true) else { continue };
-            if operator.takes_wildcards() {
-                if operator.is_negated() {
-                    continue;
-                }
-                if statement.allows && pattern.opens_organization() && !pattern.is_anything() {
-                    found.push(Finding::problem(
-                        "any_organization",
-                        format!("{name}: `{text}` has a wildcard at or before the organization: it also matches other organizations"),
-                    ));
-                }
-                if statement.allows && pattern.has_one() {
-                    found.push(Finding::problem(
-                        "any_character",
-                        format!(
-                            "{name}: each `?` in `{text}` matches any character: it also matches other names"
-                        ),
-                    ));
-                }
-                if pattern.is_anything() {
-                    found.push(Finding::problem(
-                        "any_subject",
-                        format!("{name}: `{text}` matches every subject of the issuer"),
-                    ));
-                } else if pattern.star_within_a_component() {
-                    found.push(Finding::problem(
-                        "wildcard_within_name",
-                        format!("{name}: `{text}` has a wildcard in the middle of a name: it also matches longer names"),
-                    ));
-                } else if pattern.is_exact() {
-                    found.push(Finding::note(
-                        "no_wildcard",
-                        format!("{name}: `{text}` has no wildcard: use StringEquals, which is stricter"),
-                    ));
-                }
-            } else if !pattern.is_exact() && !operator.is_negated() {
-                found.push(Finding::problem(
-                    "wildcard_taken_literally",
-                    format!("{name}: {operator} takes the wildcard in `{text}` literally, and no subject contains it: nothing matches. Use StringLike"),
-                ));
-            }
+            self.find_in_value(statement, text, &mut found);
         }
         found
+    }
+
+    fn find_in_value(&self, statement: &Statement, text: &str, found: &mut Vec<Finding>) {
+        let Some(pattern) = value::pattern(text, true, true) else { return };
+        let (name, operator) = (&statement.name, self.operator);
+        if operator.takes_wildcards() {
+            if operator.is_negated() {
+                return;
+            }
+            if statement.allows && pattern.opens_organization() && !pattern.is_anything() {
+                found.push(Finding::problem(
+                    "any_organization",
+                    format!("{name}: `{text}` has a wildcard at or before the organization: it also matches other organizations"),
+                ));
+            }
+            if statement.allows && pattern.has_one() {
+                found.push(Finding::problem(
+                    "any_character",
+                    format!(
+                        "{name}: each `?` in `{text}` matches any character: it also matches other names"
+                    ),
+                ));
+            }
+            if pattern.is_anything() {
+                found.push(Finding::problem(
+                    "any_subject",
+                    format!("{name}: `{text}` matches every subject of the issuer"),
+                ));
+            } else if pattern.star_within_a_component() {
+                found.push(Finding::problem(
+                    "wildcard_within_name",
+                    format!("{name}: `{text}` has a wildcard in the middle of a name: it also matches longer names"),
+                ));
+            } else if pattern.is_exact() {
+                found.push(Finding::note(
+                    "no_wildcard",
+                    format!("{name}: `{text}` has no wildcard: use StringEquals, which is stricter"),
+                ));
+            }
+        } else if !pattern.is_exact() && !operator.is_negated() {
+            found.push(Finding::problem(
+                "wildcard_taken_literally",
+                format!("{name}: {operator} takes the wildcard in `{text}` literally, and no subject contains it: nothing matches. Use StringLike"),
+            ));
+        }
     }
 }
 

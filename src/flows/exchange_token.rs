@@ -1,101 +1,26 @@
 //! A token of another issuer becomes one of ours (RFC 8693), where policies say so.
 
 mod carrying_out;
+mod request;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
-use thiserror::Error;
 
 use self::carrying_out::Exchanging;
+use self::request::MIN_EXPIRATION_SECONDS;
+pub use self::request::{DEFAULT_EXPIRATION_SECONDS, ExchangeError, Exchanged, Gain, TokenRequest};
 use crate::app::App;
 use crate::domain::exchange::{Exchange, Outcome};
 use crate::domain::organization::Organization;
-use crate::domain::principal::PrincipalKind;
-use crate::domain::run::Run;
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::entropy::uuid_at;
 use crate::exchange_limits::Spending;
-use crate::flows::mint_id_token::MintError;
-use crate::flows::policies::{PolicyFlowError, decide_in_time, in_force, outcome};
-use crate::flows::start_run::StartRunError;
+use crate::flows::policies::{decide_in_time, in_force, outcome};
 use crate::flows::trusted_issuers::registered;
 use crate::issuer::organization_name::OrganizationName;
-use crate::opaque_token::OpaqueToken;
-use crate::store::StoreError;
-use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken, ForeignTokenError};
-use crate::trust::policy::evaluation::{Asked, Verdict};
-use crate::upstream::discovery::DiscoveryError;
+use crate::trust::foreign_token::{AuthenticClaims, Expectations, ForeignToken};
+use crate::trust::policy::evaluation::Verdict;
 use crate::upstream::issuer_keys::NotVerified;
-
-/// What is given when nobody asks for a shorter or longer life.
-pub const DEFAULT_EXPIRATION_SECONDS: i64 = 7_200;
-const MIN_EXPIRATION_SECONDS: i64 = 60;
-/// For so long the same request gets the same answer: the first one may have been lost on its way.
-const RETRY_FOR: SignedDuration = SignedDuration::from_secs(60);
-
-/// A request whose form was checked.
-pub struct TokenRequest {
-    /// As it stands in `audience`, after `urn:…:org:`.
-    pub organization: String,
-    pub subject_token: String,
-    pub asked: Asked,
-    /// Whether the answer speaks of `urn:pulumi` or of `urn:runmint`.
-    pub dialect: &'static str,
-    pub expiration_seconds: Option<i64>,
-    /// The caller's network address.
-    pub caller: String,
-}
-
-/// What the caller gets.
-pub struct Exchanged {
-    pub expires_in_seconds: i64,
-    pub gain: Gain,
-}
-
-pub enum Gain {
-    AccessToken(OpaqueToken),
-    /// A run that was started, its request token, and its first ID token.
-    Run {
-        run: Box<Run>,
-        request_token: OpaqueToken,
-        id_token: String,
-    },
-}
-
-#[derive(Debug, Error)]
-pub enum ExchangeError {
-    /// The organization, too, may be the one that is unknown: which is nobody's business.
-    #[error("no issuer of this URL is registered with this organization")]
-    IssuerUnknown,
-    #[error("the issuer's keys cannot be had right now")]
-    DiscoveryUnreachable(std::sync::Arc<DiscoveryError>),
-    #[error("the subject token: {0}")]
-    Token(#[from] ForeignTokenError),
-    #[error("no policy lets this token become what was asked for")]
-    NoPolicyMatched,
-    #[error("a policy denies this token what was asked for")]
-    DeniedByPolicy,
-    #[error("the subject token was used already; get a new one")]
-    Reused,
-    #[error("expiration is {MIN_EXPIRATION_SECONDS} seconds or more")]
-    Expiration,
-    #[error("there is no {kind} `{name}` in this organization", kind = .kind.as_str())]
-    NoSuchPrincipal { kind: PrincipalKind, name: String },
-    #[error(
-        "the policy lets the caller choose `{0}`, which tells who a run is since services or audience profiles changed; an owner must take it from a claim"
-    )]
-    ChosenIdentity(String),
-    #[error("the issuer or its policies changed a moment ago; try again")]
-    Changed,
-    #[error(transparent)]
-    Run(#[from] StartRunError),
-    #[error(transparent)]
-    Mint(#[from] MintError),
-    #[error(transparent)]
-    Policies(#[from] PolicyFlowError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 pub async fn exchange_token(app: &App, request: TokenRequest) -> Result<Exchanged, ExchangeError> {
     let now = app.clock.now();

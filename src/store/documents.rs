@@ -13,9 +13,6 @@ use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id_token::MintedFormat;
 use crate::issuer::profile::{AudienceProfiles, ProfileDefinitions};
 
-/// Versions of profiles kept in memory: one for each organization that has runs, in a usual case.
-pub(super) const PROFILES_CACHED: usize = 256;
-
 /// A version on its way into the record.
 pub struct NewDocument<'d> {
     pub kind: DocumentKind,
@@ -194,8 +191,6 @@ impl Store {
             .collect()
     }
 }
-
-pub(super) type ProfileCache = quick_cache::sync::Cache<(Uuid, i64), Arc<AudienceProfiles>>;
 
 fn table_and_column(kind: DocumentKind) -> (&'static str, &'static str) {
     match kind {

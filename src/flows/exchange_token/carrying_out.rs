@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{DEFAULT_EXPIRATION_SECONDS, ExchangeError, Exchanged, Gain, RETRY_FOR, TokenRequest};
+use super::request::{DEFAULT_EXPIRATION_SECONDS, ExchangeError, Exchanged, Gain, RETRY_FOR, TokenRequest};
 use crate::app::App;
 use crate::config::DEFAULT_RUN_TTL;
 use crate::entropy::uuid_at;

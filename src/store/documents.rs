@@ -60,7 +60,7 @@ impl Store {
         .transpose()
     }
 
-    /// What the last versions said, newest first.
+    /// The contents of the last versions, newest first.
     pub async fn last_documents(
         &self,
         kind: DocumentKind,
@@ -75,7 +75,7 @@ impl Store {
         query.fetch_all(&self.read).await?.iter().map(|row| row.json("content")).collect()
     }
 
-    /// Writes the next version; `false` when somebody else was first, or the organization was deleted.
+    /// Writes the next version; `false` if another caller wrote first, or the organization was deleted.
     pub async fn replace_document(&self, new: NewDocument<'_>) -> Result<bool, StoreError> {
         let (table, column) = table_and_column(new.kind);
         // Two at once: the primary key lets one through.
@@ -111,7 +111,7 @@ impl Store {
         .await
     }
 
-    /// What a run that starts now goes by.
+    /// The profiles and cloud settings for a run that starts now.
     pub async fn starting_point(&self, organization_id: Uuid) -> Result<StartingPoint, StoreError> {
         let row = sqlx::query(
             "SELECT (SELECT MAX(p.version) FROM audience_profiles p WHERE p.organization_id = $1) AS profiles_version,

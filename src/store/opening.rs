@@ -92,7 +92,7 @@ async fn open_postgres(url: &str, connections: u32) -> Result<Store, OpenError> 
     probe.map_err(OpenError::Connect)?.close().await.map_err(OpenError::Connect)?;
     let unhurried =
         AnyPoolOptions::new().max_connections(1).connect(url).await.map_err(OpenError::Connect)?;
-    // Holds an advisory lock while it works. Whoever waits for that waits for as long as it takes.
+    // Holds an advisory lock while it works. Other processes wait for that lock without a limit.
     sqlx::migrate!("src/store/migrations").run(&unhurried).await?;
     unhurried.close().await;
     let pool = AnyPoolOptions::new()

@@ -13,7 +13,7 @@ pub(super) struct Time {
     pub(super) weather: Option<Arc<dyn Weather>>,
 }
 
-/// What may happen on the way to the database and back, in a simulation.
+/// Simulates an unreliable connection to the database.
 pub trait Weather: Send + Sync + 'static {
     /// Asked before and after each access to the records of keys; `false` when it is lost.
     fn passes(&self) -> bool;

@@ -1,5 +1,5 @@
 //! Changes of the keys. Each is one transaction that begins by counting the revision up: so changes
-//! stand in a row, whatever process makes them, and everybody sees that there is something to read.
+//! happen one after another, whichever process makes them, and every process sees that it must read the keys.
 
 mod change;
 mod key_to_publish;
@@ -20,7 +20,7 @@ impl Store {
         self.change_keys(|change| Box::pin(async move { change.insert(&key, None).await })).await
     }
 
-    /// Publishes the first keys of issuers that nobody trusts yet: they sign at once. `false` when another
+    /// Publishes the first keys of issuers that no verifier trusts yet: they sign at once. `false` when another
     /// process was first.
     pub async fn publish_first_keys(&self, keys: Vec<KeyToPublish>) -> Result<bool, StoreError> {
         self.change_keys(|change| Box::pin(async move { change.insert_first(&keys).await })).await
@@ -83,7 +83,7 @@ impl Store {
         .await
     }
 
-    /// Takes keys that nobody can open any more out of the key set, and lets `waiting` and `made` sign at
+    /// Takes keys that can no longer be opened out of the key set, and lets `waiting` and `made` sign at
     /// once. Changes nothing while processes serve, and returns their names.
     pub async fn abandon_keys(
         &self,

@@ -12,7 +12,7 @@ use crate::store::{Engine, Store, StoreError};
 
 impl Store {
     /// Takes the key out of service for good; the one that waits takes over as soon as it is warm, and
-    /// `fresh` waits then. When this returns, no token of the key will be recorded any more.
+    /// `fresh` waits then. When this returns, no further token of the key is recorded.
     pub async fn revoke_key(
         &self,
         kid: String,

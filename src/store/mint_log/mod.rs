@@ -24,7 +24,7 @@ use crate::domain::run::RunState;
 
 /// Requests that may wait for a commit. Beyond it, callers wait in their own request's deadline.
 const QUEUE: usize = 16_384;
-/// The most that one commit records. Larger ones gain nothing and delay everybody in them.
+/// The most that one commit records. Larger ones gain nothing and delay every caller in them.
 const BATCH: usize = 256;
 /// A commit that takes longer is given up: its callers are told to try again.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -82,7 +82,7 @@ async fn commit_batches(
         if entries.lock().await.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
-        // Nobody waits any more for what was given up in the queue.
+        // Drop abandoned records: no caller waits for them.
         batch.retain(|entry| !entry.answer.is_closed());
         if batch.is_empty() {
             continue;
@@ -144,7 +144,7 @@ async fn commit(
             Some(RunState::Active) => Recorded::KeyDoesNotSign,
             Some(ended) => Recorded::RunEnded(ended),
             None => {
-                // A database restored from a backup under a running process. The others must not suffer.
+                // A database restored from a backup under a running process. Other tokens must not suffer.
                 tracing::error!(run_id = %record.run_id, "a run asked for a token and is not in the database");
                 Recorded::RunEnded(RunState::Cancelled)
             }

@@ -1,4 +1,4 @@
-//! What is recorded of a token, and what became of the attempt.
+//! The record of a token, and the outcome of writing it.
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::run::RunState;
 
-/// What is remembered of a token. Never the token itself.
+/// A token as it is recorded, without the token itself.
 #[derive(Clone, Debug)]
 pub struct MintRecord {
     pub jti: Uuid,

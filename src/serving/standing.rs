@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::signing::rotation::RotationPolicy;
 
-/// What this process may do, by its own clock.
+/// The facts that decide what this process may do, by its own clock.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     /// When the database last answered.
@@ -14,7 +14,7 @@ pub struct Standing {
     pub confirmed_at: Option<Timestamp>,
     /// How far this process's clock is from the database's, if that is too far.
     pub clock_off_by: Option<SignedDuration>,
-    /// Why the keys could not be read anew.
+    /// Why the keys could not be read again.
     pub trouble: Option<String>,
 }
 

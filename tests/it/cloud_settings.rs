@@ -101,13 +101,13 @@ async fn invalid_settings_are_refused(app: TestApp) {
         details.push(detail);
     }
     assert_snapshot!(details.join("\n"), @"
-    The body is not what is expected: `arn:aws:iam::123456789012:role/a b` is not an ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`) at line 1 column 80.
+    The body does not have the expected form: `arn:aws:iam::123456789012:role/a b` is not an ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`) at line 1 column 80.
     Settings[1]: applies to the same runs as settings[0]: merge the two entries.
     Settings[0]: no service has the operation `previw`.
     Settings[0]: `stack` needs `project`.
     Settings[0]: no cloud is configured: set `aws`, `azure` or `gcp`.
-    The body is not what is expected: unknown field `oracle`, expected one of `project`, `stack`, `operation`, `aws`, `azure`, `gcp` at line 1 column 34.
-    The body is not what is expected: `acme-prod` is not a project number: the digits in `projectNumber` of `gcloud projects describe` at line 1 column 56.
+    The body does not have the expected form: unknown field `oracle`, expected one of `project`, `stack`, `operation`, `aws`, `azure`, `gcp` at line 1 column 34.
+    The body does not have the expected form: `acme-prod` is not a project number: the digits in `projectNumber` of `gcloud projects describe` at line 1 column 56.
     ");
     let body = format!(r#"{{"version": 0, "settings": [{{"aws": {twice}}}]}}"#);
     let url = format!("{}{PATH}", app.base_url);

@@ -58,7 +58,7 @@ async fn profiles_are_replaced_as_a_whole_at_the_expected_version(app: TestApp) 
     assert_eq!(app.get(&app.viewer, PATH).await.ok(), expected);
     let stale = json!({"version": 0, "profiles": {}});
     let detail = app.put(&app.owner, PATH, &stale).await.problem(409, "conflict");
-    assert!(detail.contains("not at version 0"), "{detail}");
+    assert!(detail.contains("no longer at version 0"), "{detail}");
     assert_eq!(save(&app, 1, json!({})).await["version"], 2);
 }
 

@@ -232,19 +232,19 @@ impl Server {
 async fn look(app: Arc<App>) {
     match look_after_keys(&app).await {
         Ok(()) => app.serving.note_looked_after(app.clock.now()),
-        Err(error) => tracing::error!(%error, "the signing keys could not be looked after; trying again"),
+        Err(error) => tracing::error!(%error, "could not maintain the signing keys; trying again"),
     }
 }
 
 async fn forget(app: Arc<App>) {
     if let Err(error) = app.store.forget_old_exchanges(app.clock.now()).await {
-        tracing::warn!(%error, "old exchanges could not be forgotten; trying again");
+        tracing::warn!(%error, "could not delete old exchanges; trying again");
     }
 }
 
 async fn publish(app: Arc<App>) {
     if let Err(error) = publish_copies(&app).await {
-        tracing::error!(%error, "the static copies could not be looked after; trying again");
+        tracing::error!(%error, "could not update the static copies; trying again");
     }
 }
 

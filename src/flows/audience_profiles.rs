@@ -28,7 +28,7 @@ const REMEMBERED: i64 = 200;
 pub enum AudienceProfilesError {
     #[error(transparent)]
     Profiles(#[from] ProfileError),
-    #[error("the audience profiles are not at version {0} any more: look at them again")]
+    #[error("the audience profiles are no longer at version {0}: read them again")]
     Changed(i64),
     #[error("the profiles cannot be written: {0}")]
     Form(#[from] serde_json::Error),

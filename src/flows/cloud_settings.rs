@@ -17,7 +17,7 @@ use crate::store::documents::NewDocument;
 pub enum CloudSettingsError {
     #[error(transparent)]
     Document(#[from] CloudDocumentError),
-    #[error("the cloud settings are not at version {0} any more: look at them again")]
+    #[error("the cloud settings are no longer at version {0}: read them again")]
     Changed(i64),
     #[error("the saved cloud settings cannot be read: {0}")]
     Saved(serde_json::Error),

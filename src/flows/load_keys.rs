@@ -35,7 +35,7 @@ pub enum LoadKeysError {
     )]
     Unproven(String),
     #[error(
-        "signing key {0} was published and is gone from the database without a record of its removal: verifiers still need it, so the key set from before is served on. Restore its row from a backup"
+        "signing key {0} was published and is gone from the database without a record of its removal: verifiers still need it, so the previous key set stays in service. Restore its row from a backup"
     )]
     Vanished(String),
     #[error(

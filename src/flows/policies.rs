@@ -43,7 +43,7 @@ pub enum PolicyFlowError {
     Role { index: usize },
     #[error("there is no such policy")]
     NoSuchPolicy,
-    #[error("somebody else changed these policies meanwhile: read them again")]
+    #[error("these policies changed in the meantime: read them again")]
     Changed,
     #[error("the policies came to no decision")]
     Undecided,

@@ -92,7 +92,7 @@ pub async fn publish_now(app: &App) -> Vec<String> {
             }
         }
         if let Err(error) = know_published(app).await {
-            tracing::error!(%error, "what is in the static copies could not be read; trying again");
+            tracing::error!(%error, "could not read what is in the static copies; trying again");
         }
         doubtful
     };
@@ -154,7 +154,7 @@ async fn take_turn(app: &App, target: &Target, name: &str) -> Result<Turn, Store
         }
         Err(error) => error,
     };
-    let what = format!("the static copy cannot be written, so no other key takes over: {error}");
+    let what = format!("could not write the static copy, so no other key takes over: {error}");
     app.copies.note_trouble(name, CopyTrouble { what, pause: PAUSE, until: None });
     if matches!(error, PublishCopiesError::Publish(_)) {
         app.store.distrust_copy(name, app.serving.replica().id).await?;
@@ -233,7 +233,7 @@ fn note_found(app: &App, name: &str, found: Found) {
     match found {
         Found::AsExpected => app.copies.forget_trouble(name, app.clock.now()),
         Found::Changed => {
-            let what = "the static copy was lost or changed by somebody else and was written anew; the next key waits until verifiers can have seen it: find out who else writes there".to_owned();
+            let what = "the static copy was lost or changed by another writer and was written again; the next key waits until verifiers can have seen it: find out what else writes there".to_owned();
             let until = app.clock.now() + app.rotation.timing.scaled(SAY_CHANGED);
             app.copies.note_trouble(name, CopyTrouble { what, pause: 0, until: Some(until) });
         }

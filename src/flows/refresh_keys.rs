@@ -37,7 +37,7 @@ pub async fn keys_to_sign_with(app: &App) -> Result<Arc<Served>, RefreshError> {
         return Ok(app.serving.served());
     }
     match refresh(app).await {
-        // Keys that cannot be read anew leave the ones from before in service, here as at every look: the
+        // If the keys cannot be read again, the previous ones stay in service, here as at every look: the
         // others wait for this process to acknowledge new ones, and no token is recorded for a key that may not sign.
         Err(RefreshError::Load(_))
             if app.serving.standing().bar(&app.rotation, app.clock.now()).is_none() =>
@@ -98,7 +98,7 @@ async fn look(app: &App) -> Result<(), RefreshError> {
         Err(error) => {
             let trouble = error.to_string();
             if before.trouble.as_ref() != Some(&trouble) {
-                tracing::error!(%error, "the signing keys cannot be read anew; the ones from before stay in service");
+                tracing::error!(%error, "could not read the signing keys again; the previous ones stay in service");
             }
             standing.trouble = Some(trouble);
         }

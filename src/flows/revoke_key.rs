@@ -43,7 +43,7 @@ pub enum RevokeError {
     NoSuchKey,
     #[error("the key was revoked already, at {0}")]
     Already(Timestamp),
-    #[error("the key is not published any more, so it verifies nothing")]
+    #[error("the key is no longer published, so it verifies nothing")]
     NotPublished,
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -45,7 +45,7 @@ pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
     for ring in rings(&served) {
         let trouble = advance(app, ring).await.err();
         if let Some(error) = &trouble {
-            tracing::error!(issuer = %ring.issuer, algorithm = %ring.algorithm, %error, "keys cannot be rotated; trying again");
+            tracing::error!(issuer = %ring.issuer, algorithm = %ring.algorithm, %error, "could not rotate the keys; trying again");
         }
         served = app.serving.served();
         if !served.wanted.contains(&ring) {

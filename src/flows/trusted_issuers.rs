@@ -52,7 +52,7 @@ pub enum TrustedIssuerError {
     TooMany,
     #[error("the organization has an issuer of this URL or name already")]
     Taken,
-    #[error("the issuer's keys cannot be had: {0}. Correct the URL, or give its key set as `jwks`")]
+    #[error("could not fetch the issuer's keys: {0}. Correct the URL, or give its key set as `jwks`")]
     Unreachable(String),
     #[error("the issuer's key set is given and never fetched, so there are no thumbprints to regenerate")]
     StaticKeys,

@@ -21,7 +21,7 @@ pub struct Standing {
 /// Why a process may not sign.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Barred {
-    #[error("the database has not been heard of for longer than the lease")]
+    #[error("the database has not answered for longer than the lease")]
     LeaseRanOut,
     #[error("this machine's clock is off by {0:#}: synchronise it")]
     ClockOff(SignedDuration),

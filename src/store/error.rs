@@ -8,7 +8,7 @@ use thiserror::Error;
 pub enum StoreError {
     #[error("the database did not answer or refused")]
     Unavailable(#[from] sqlx::Error),
-    #[error("the database holds a value that cannot be: {0}")]
+    #[error("the database holds an invalid value: {0}")]
     Corrupt(String),
 }
 
@@ -20,8 +20,8 @@ pub enum OpenError {
     Scheme(String),
     #[error("the database file {path}: {source}", path = path.display())]
     Folder { path: PathBuf, source: std::io::Error },
-    #[error("the database cannot be opened: {0}")]
+    #[error("could not open the database: {0}")]
     Connect(#[source] sqlx::Error),
-    #[error("the schema cannot be brought up to date: {0}")]
+    #[error("could not migrate the database schema: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
 }

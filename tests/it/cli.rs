@@ -321,7 +321,7 @@ async fn cloud_settings_are_shown_changed_and_passed_to_runs() {
     // The shown document can be saved again once; afterwards its version is out of date.
     let shown = as_owner(&["show", "--output", "json"], "").await.ok();
     as_owner(&["set", "--file", "-"], &shown).await.ok();
-    as_owner(&["set", "--file", "-"], &shown).await.fails(1, "not at version 1");
+    as_owner(&["set", "--file", "-"], &shown).await.fails(1, "no longer at version 1");
     as_owner(&["set", "--file", "-"], r#"{"setings": []}"#)
         .await
         .fails(2, "not a JSON object with `settings`");

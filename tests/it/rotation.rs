@@ -761,7 +761,7 @@ async fn resealing_moves_every_key_and_can_be_interrupted_anywhere(app: TestApp)
     let kid = kid_of(&mint(&app).await);
     assert_eq!(kid, active);
     let told = app.get("", "/readyz").await.ok()["checks"]["rotation"].to_string();
-    assert!(told.contains("the signing keys cannot be read anew") && !told.contains(&new_id), "{told}");
+    assert!(told.contains("could not read the signing keys again") && !told.contains(&new_id), "{told}");
     let alarms = app.get(&app.admin, "/api/keys").await.ok()["alarms"].to_string();
     assert!(alarms.contains(&new_id), "{alarms}");
 }

@@ -58,7 +58,7 @@ pub enum ExchangeError {
     /// The organization may be the unknown one: the answer does not reveal which.
     #[error("no issuer of this URL is registered with this organization")]
     IssuerUnknown,
-    #[error("the issuer's keys cannot be had right now")]
+    #[error("could not fetch the issuer's keys right now")]
     DiscoveryUnreachable(Arc<DiscoveryError>),
     #[error("the subject token: {0}")]
     Token(#[from] TokenError),

@@ -59,7 +59,9 @@ pub enum LaunchError {
     Abandon(#[from] AbandonError),
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error("there is no signing key yet: run `runmint init` once, with the same configuration")]
+    #[error(
+        "could not start: the database has no signing key. Run `runmint init` once with the same configuration"
+    )]
     NotInitialized,
 }
 
@@ -258,7 +260,7 @@ async fn keep_doing<W: Future<Output = ()> + Send + 'static>(every: Duration, wo
         let mut one = JoinSet::new();
         one.spawn(work());
         if let Some(Err(error)) = one.join_next().await {
-            tracing::error!(%error, "a task of the scheduler ended in a bug; trying again");
+            tracing::error!(%error, "a scheduler task panicked; trying again. Report this as a bug");
         }
     }
 }

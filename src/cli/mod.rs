@@ -94,7 +94,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Diagnose(diagnose::Diagnose),
     Doctor(doctor::Doctor),
-    /// Trust documents, with which clouds trust runs: write and test them
+    /// Trust documents: write and test the policies by which clouds trust runs
     #[command(subcommand)]
     Trust(trust_documents::Command),
     Health(health::Health),

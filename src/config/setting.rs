@@ -115,7 +115,7 @@ pub const SETTINGS: &[Setting] = &[
     computed("token_lifetime", "1h", "lifetime of a token if its caller asks for none"),
     setting("token_lifetime_max", Kind::Text, "1h", "longest lifetime that a caller may ask for"),
     setting("run_ttl_max", Kind::Text, "24h", "longest deadline of a run"),
-    setting("max_connections", Kind::Count, "4096", "most client connections at once"),
+    setting("max_connections", Kind::Count, "4096", "maximum number of simultaneous client connections"),
     setting(
         "header_timeout",
         Kind::Text,

@@ -75,7 +75,7 @@ pub(super) fn reason(error: &object_store::Error) -> Reason {
             return refusal(answer);
         }
         if cause.to_string().starts_with(BARE_REDIRECT) {
-            let what = "the answer is a redirect to nowhere".to_owned();
+            let what = "the answer is a redirect without a Location header".to_owned();
             return Reason { what, advice: ELSEWHERE };
         }
     }

@@ -1,4 +1,4 @@
-//! Giving up the keys that nothing opens any more: a sealing key is lost for good, or what a module held.
+//! Abandons keys that can no longer be opened: the sealing key or the module is lost for good.
 //!
 //! It destroys, and a wrong folder or a wrong setting looks just like a loss. So it is done only while no
 //! process serves, and only by somebody who has seen which keys go and says how many they are.
@@ -22,10 +22,10 @@ pub enum AbandonError {
         "these processes serve with the keys of this database, so nothing is given up: {0}. Stop every one first; one that crashed is counted until its lease is over, {lease} seconds", lease = .1
     )]
     Serving(String, i64),
-    #[error("no signing key is lost, so nothing is given up: run `runmint init` without --abandon-lost-keys")]
+    #[error("no signing key is lost, so none was abandoned: run `runmint init` without --abandon-lost-keys")]
     NothingLost,
     #[error(
-        "nothing is given up yet. These signing keys would be, for good, and what they signed would be refused:{lost}\nIf they are lost indeed: runmint init --abandon-lost-keys {count}",
+        "no key was abandoned yet. This would abandon these signing keys for good, and verifiers would refuse their tokens:{lost}\nIf they are really lost, run: runmint init --abandon-lost-keys {count}",
         lost = List(.0), count = .0.len()
     )]
     NotConfirmed(Vec<LostKey>),
@@ -70,7 +70,7 @@ pub async fn abandon_lost_keys(app: &App, expected: Option<usize>) -> Result<(),
         return Err(still_serving(app, &serving));
     }
     for key in &lost {
-        tracing::warn!(kid = key.kid, issuer = key.issuer, why = key.why, "signing key given up");
+        tracing::warn!(kid = key.kid, issuer = key.issuer, why = key.why, "signing key abandoned");
     }
     Ok(())
 }
@@ -128,7 +128,7 @@ fn why_lost(app: &App, record: &SigningKeyRecord) -> String {
             format!("sealed under sealing key {id}, which is not configured")
         }
         _ if !record.attestation.as_ref().is_some_and(attested) => {
-            "no sealing key that is configured vouches for it".to_owned()
+            "no configured sealing key attests it".to_owned()
         }
         _ if record.private_key.is_none() => "its private half is gone".to_owned(),
         _ => format!("{} does not open it", record.kept_in),

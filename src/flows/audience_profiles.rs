@@ -30,7 +30,7 @@ pub enum AudienceProfilesError {
     Profiles(#[from] ProfileError),
     #[error("the audience profiles are no longer at version {0}: read them again")]
     Changed(i64),
-    #[error("the profiles cannot be written: {0}")]
+    #[error("could not save the audience profiles: {0}")]
     Form(#[from] serde_json::Error),
     #[error("audience: {0}")]
     Audience(#[from] AudienceError),

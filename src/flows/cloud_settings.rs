@@ -19,7 +19,7 @@ pub enum CloudSettingsError {
     Document(#[from] CloudDocumentError),
     #[error("the cloud settings are no longer at version {0}: read them again")]
     Changed(i64),
-    #[error("the saved cloud settings cannot be read: {0}")]
+    #[error("could not read the saved cloud settings: {0}")]
     Saved(serde_json::Error),
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 
 #[derive(Debug, Error)]
 pub enum EndRunError {
-    #[error("the run is {state} already, and that is final", state = .0.as_str())]
+    #[error("the run is already {state}: an ended run cannot change", state = .0.as_str())]
     EndedOtherwise(RunState),
     #[error("the run is gone")]
     Gone,

@@ -39,7 +39,7 @@ pub enum LoadKeysError {
     )]
     Vanished(String),
     #[error(
-        "signing key {0} was revoked or removed and is published again, which nothing here does: somebody changed its record. Set it right"
+        "signing key {0} was revoked or removed, but its record says that it is published: the record was changed outside runmint. Restore it from a backup, or revoke the key again"
     )]
     Returned(String),
     #[error("opening the keys was interrupted")]

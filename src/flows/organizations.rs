@@ -22,7 +22,7 @@ pub enum CreateOrganizationError {
     #[error(transparent)]
     Name(#[from] OrganizationNameError),
     #[error(
-        "the name `{0}` is taken, or was once: names are never handed out again, since cloud policies may still trust them"
+        "the name `{0}` is or was in use. Choose another: names are never reused, because cloud policies may still trust them"
     )]
     NameTaken(OrganizationName),
     #[error(

@@ -45,7 +45,7 @@ pub enum PolicyFlowError {
     NoSuchPolicy,
     #[error("these policies changed in the meantime: read them again")]
     Changed,
-    #[error("the policies came to no decision")]
+    #[error("could not evaluate the policies")]
     Undecided,
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,4 +1,4 @@
-//! Whether this process can mint. Anybody may ask, so it tells what kind of thing is wrong and no names:
+//! Whether this process can mint. Any client may read it, so it gives the kind of problem without names:
 //! those are in the log and in `GET /api/keys`.
 
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ const UNREADABLE: &str = "could not read the signing keys again";
 pub struct Readiness {
     pub database: Option<&'static str>,
     pub signing_key: Option<String>,
-    /// What an operator must be told. A process with it can still mint.
+    /// A rotation problem for the operator. The process can still mint.
     pub rotation: Option<String>,
     pub jwks_age_seconds: Option<i64>,
 }
@@ -38,15 +38,15 @@ pub async fn readiness(app: &App) -> Readiness {
     let signing_key = match timeout(ANSWER_WITHIN, keys_to_sign_with(app)).await {
         Err(_) => Some("the database has not answered in time".to_owned()),
         Ok(Err(RefreshError::Barred(barred))) => Some(barred.to_string()),
-        Ok(Err(RefreshError::Store(_))) => Some("the database does not answer as it should".to_owned()),
+        Ok(Err(RefreshError::Store(_))) => Some("the database refused a query: see the log".to_owned()),
         Ok(Err(RefreshError::Load(_))) => Some(UNREADABLE.to_owned()),
         Ok(Ok(served)) => {
             let shared = RingId { issuer: IssuerId::Shared, algorithm: SigningAlgorithm::Rs256 };
             match served.keyring.signer(shared, &app.rotation, now) {
                 None => Some("no key signs at the moment".to_owned()),
-                Some(key) if app.serving.is_refused(key.kid()) => {
-                    Some("the database records no token of the key that signs here".to_owned())
-                }
+                Some(key) if app.serving.is_refused(key.kid()) => Some(
+                    "the database does not accept tokens of the key that this process signs with".to_owned(),
+                ),
                 Some(key) if !app.copies.all_have(key.kid()) => {
                     Some("the signing key is not in the static copies yet".to_owned())
                 }
@@ -65,10 +65,10 @@ pub async fn readiness(app: &App) -> Readiness {
     troubles.extend(shared.map(|alarm| format!("{}: {}", alarm.ring.algorithm, alarm.kind)));
     if let Some(at) = stopped_looking(app, now) {
         troubles.push(format!(
-            "the keys were last looked after at {at}: if the log does not say why, restart this process"
+            "the scheduler last completed a key check at {at}: if the log does not say why, restart this process"
         ));
     }
-    // Only how many: whose issuers there are is nobody's business.
+    // Only their number: the names of organizations are not public.
     let own = alarms.iter().filter(|alarm| alarm.ring.issuer != IssuerId::Shared).count();
     if own > 0 {
         troubles.push(format!("{own} key rings of organizations' own issuers need attention"));
@@ -77,7 +77,7 @@ pub async fn readiness(app: &App) -> Readiness {
         database,
         signing_key,
         rotation: (!troubles.is_empty())
-            .then(|| format!("{} (GET /api/keys and the log say more)", troubles.join("; "))),
+            .then(|| format!("{} (see `runmint keys list` and the log)", troubles.join("; "))),
         jwks_age_seconds: standing.age(now).map(|age| age.as_secs()),
     }
 }

@@ -32,7 +32,7 @@ pub enum ResealError {
     Store(#[from] StoreError),
 }
 
-/// Seals every private key, and vouches for every public one, anew. One key at a time, each in one
+/// Seals every private key and attests every public key again. One key at a time, each in one
 /// statement: whatever interrupts it, every key is under the old sealing key or under the new one, and
 /// running it again finishes the work.
 pub async fn reseal_keys(app: &App) -> Result<Resealed, ResealError> {

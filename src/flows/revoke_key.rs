@@ -1,4 +1,4 @@
-//! The emergency: a key is known to others. It leaves, the next one takes over, and what it signed is
+//! Revokes a compromised key: it leaves the key set, the next one takes over, and what it signed is
 //! listed.
 
 use std::collections::BTreeSet;
@@ -39,9 +39,9 @@ pub struct Successor {
 
 #[derive(Debug, Error)]
 pub enum RevokeError {
-    #[error("there is no signing key of this id")]
+    #[error("no signing key has this id: `runmint keys list --all` lists them")]
     NoSuchKey,
-    #[error("the key was revoked already, at {0}")]
+    #[error("the key was already revoked at {0}")]
     Already(Timestamp),
     #[error("the key is no longer published, so it verifies nothing")]
     NotPublished,
@@ -58,7 +58,7 @@ pub async fn revoke_key(app: &App, kid: &str, by: Uuid) -> Result<Revoked, Revok
         Ok(fresh) => Some(fresh),
         Err(MakeKeyError::Store(error)) => return Err(error.into()),
         Err(error) => {
-            tracing::error!(%error, "no new next key could be made; the scheduler will go on trying");
+            tracing::error!(%error, "could not create a new next key; the scheduler keeps trying");
             None
         }
     };
@@ -92,7 +92,7 @@ pub async fn revoke_key(app: &App, kid: &str, by: Uuid) -> Result<Revoked, Revok
             let not_acknowledged = not_acknowledged(app, &kid, ring.issuer).await?;
             if !not_acknowledged.is_empty() {
                 let names = not_acknowledged.join(", ");
-                tracing::warn!(kid, "the successor is not known to be known to: {names}");
+                tracing::warn!(kid, "not yet confirmed to have the key that now signs: {names}");
             }
             Some(Successor { kid, signs_from, not_acknowledged })
         }

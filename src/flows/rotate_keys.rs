@@ -78,7 +78,7 @@ pub async fn rotate_now(app: &App, ring: RingId) -> Result<(String, Timestamp), 
     }
     match app.store.promote_key(ring, app.rotation, Wish::Now).await? {
         Promotion::Scheduled { next, at } => {
-            tracing::info!(kid = next, issuer = %ring.issuer, algorithm = %ring.algorithm, signs_from = %at, "rotation asked for: the next key takes over");
+            tracing::info!(kid = next, issuer = %ring.issuer, algorithm = %ring.algorithm, signs_from = %at, "rotation requested: the next key takes over");
             refresh(app).await?;
             Ok((next, at))
         }
@@ -138,7 +138,7 @@ async fn destroy(app: &App, ring: RingId, key: &KeyRef) -> Result<bool, RotateEr
     let private_key = key.private_key.as_deref().unwrap_or_default();
     destroy_private_key(app, &key.kid, ring, &key.kept_in, private_key).await?;
     app.store.forget_private_key(key.kid.clone(), &app.rotation).await?;
-    tracing::info!(kid = key.kid, "private half destroyed: the key signs no more");
+    tracing::info!(kid = key.kid, "private key destroyed: the key no longer signs");
     Ok(true)
 }
 

@@ -82,7 +82,7 @@ pub async fn acknowledge(
     }
     for kid in kids {
         app.store.acknowledge_key(verifier.id, &kid, by, app.clock.now()).await?;
-        tracing::info!(verifier = verifier.name, kid, %by, "snapshot verifier acknowledged to have the key");
+        tracing::info!(verifier = verifier.name, kid, %by, "snapshot verifier has the key");
         if !verifier.has.contains(&kid) {
             verifier.has.push(kid);
         }
@@ -94,7 +94,7 @@ pub async fn acknowledge(
 pub async fn forget(app: &App, id: Uuid, by: Uuid) -> Result<(), SnapshotVerifierError> {
     let verifier = find(app, id).await?;
     app.store.delete_snapshot_verifier(id).await?;
-    tracing::info!(verifier = verifier.name, %by, "snapshot verifier forgotten");
+    tracing::info!(verifier = verifier.name, %by, "snapshot verifier deleted");
     Ok(())
 }
 

@@ -50,7 +50,7 @@ pub enum TrustedIssuerError {
     Jwks(#[from] KeySetError),
     #[error("an organization has at most {MAX_ISSUERS} issuers")]
     TooMany,
-    #[error("the organization has an issuer of this URL or name already")]
+    #[error("the organization already has an issuer with this URL or name")]
     Taken,
     #[error("could not fetch the issuer's keys: {0}. Correct the URL, or give its key set as `jwks`")]
     Unreachable(String),
@@ -153,7 +153,7 @@ pub async fn regenerate_thumbprints(
 pub async fn delete_issuer(app: &App, issuer: &TrustedIssuer, by: Uuid) -> Result<(), TrustedIssuerError> {
     app.store.delete_issuer(issuer.id, app.clock.now()).await?;
     app.issuer_keys.forget(&issuer.id.to_string());
-    tracing::info!(url = issuer.url, %by, "issuer deleted; what was exchanged for its tokens is revoked");
+    tracing::info!(url = issuer.url, %by, "issuer deleted; access tokens exchanged for its tokens are revoked");
     Ok(())
 }
 

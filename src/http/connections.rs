@@ -142,7 +142,7 @@ impl Connection {
     }
 }
 
-/// Returns when `stop` is true, or nobody is left who could make it so.
+/// Returns when `stop` is true, or its sender was dropped.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -1,4 +1,4 @@
-//! A local certificate authority, so that https works on one's own machine without anybody else.
+//! A local certificate authority, for https on the local machine without an external authority.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -20,7 +20,7 @@ const VALID_FOR: SignedDuration = SignedDuration::from_hours(24 * 365);
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 pub struct DevTlsFiles {
-    /// What clients trust.
+    /// The certificate that clients trust.
     pub authority: PathBuf,
     pub certificate: PathBuf,
     pub private_key: PathBuf,
@@ -53,7 +53,7 @@ pub fn ensure(folder: &Path, host: &str, now: Timestamp) -> Result<DevTlsFiles, 
     }
     let made = Made { hosts, renew_at: now + VALID_FOR - RENEW_BEFORE };
     let (authority, certificate, private_key) = issue(&made.hosts, now).map_err(|error| {
-        TlsError::Content { path: folder.to_owned(), why: format!("cannot make a certificate: {error}") }
+        TlsError::Content { path: folder.to_owned(), why: format!("could not create a certificate: {error}") }
     })?;
     let fault = |source| TlsError::File { path: folder.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fault)?;

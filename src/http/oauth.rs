@@ -115,7 +115,7 @@ fn asked_for(requested: &str, scope: &str) -> Result<(Asked, &'static str), Toke
     });
     let (dialect, kind) = known.ok_or_else(|| {
         TokenRefusal::form(format!(
-            "requested_token_type must be urn:runmint:token-type:access_token:KIND (or urn:pulumi:…), where KIND is organization, team, personal or runner; or {ID_TOKEN}"
+            "requested_token_type must be urn:runmint:token-type:access_token:KIND (or urn:pulumi:token-type:access_token:KIND), where KIND is organization, team, personal or runner; or {ID_TOKEN}"
         ))
     })?;
     let named = |prefix: &str| {

@@ -22,7 +22,7 @@ pub enum TlsError {
     File { path: PathBuf, source: std::io::Error },
     #[error("{path}: {why}", path = path.display())]
     Content { path: PathBuf, why: String },
-    #[error("TLS cannot be set up: {0}")]
+    #[error("could not set up TLS: {0}")]
     Setup(#[from] rustls::Error),
 }
 

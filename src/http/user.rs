@@ -27,7 +27,7 @@ pub async fn show(
     let role = if token.role >= Role::Owner { UserRole::Admin } else { UserRole::Member };
     let organizations = found.items.iter().map(|one| organization_of(one, role)).collect();
     let organization = token.organization.as_ref().map(|(_, name)| name.as_str());
-    // Several act as a team, so that its name is nobody's login.
+    // A team's name is not a login: several users act as a team.
     let login = match &token.holder {
         Holder::Principal { kind: PrincipalKind::User, name, .. } | Holder::Runner(name) => name.as_str(),
         Holder::Principal { kind: PrincipalKind::Team, .. } | Holder::Role => organization.unwrap_or("admin"),

@@ -20,7 +20,7 @@ use crate::signing::key_store::{KeyStore, KeyStoreError, KeyStores};
 use crate::signing::pkcs11::{Pkcs11Keys, Pkcs11Settings};
 use crate::signing::sealing::{SealingError, SealingKey, SealingKeys};
 
-/// The sealing keys; the file of the first is made when `create` and there is none.
+/// The sealing keys; with `create`, a missing file of the first is created.
 pub(super) fn sealing_keys(
     settings: &KeySettings,
     create: Option<&dyn Entropy>,

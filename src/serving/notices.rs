@@ -44,17 +44,17 @@ impl Notices {
         for alarm in alarms.iter().filter(|alarm| !before.contains(alarm)) {
             match &alarm.copy {
                 None => {
-                    tracing::error!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys: {} (docs/rotation.md says what to do)", alarm.what);
+                    tracing::error!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys: {} (see docs/rotation.md)", alarm.what);
                 }
-                Some(target) => tracing::error!(target, "{} (docs/rotation.md says what to do)", alarm.what),
+                Some(target) => tracing::error!(target, "{} (see docs/rotation.md)", alarm.what),
             }
         }
         for alarm in before.iter().filter(|alarm| !alarms.iter().any(|now| about(now) == about(alarm))) {
             match &alarm.copy {
                 None => {
-                    tracing::info!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys are in order again");
+                    tracing::info!(issuer = %alarm.ring.issuer, algorithm = %alarm.ring.algorithm, "signing keys: alarm ended");
                 }
-                Some(target) => tracing::info!(target, "the static copy is in order again"),
+                Some(target) => tracing::info!(target, "static copy: alarm ended"),
             }
         }
         self.alarms.store(Arc::new(alarms));

@@ -135,7 +135,7 @@ impl Fetcher {
         fetched.unwrap_or(Err(FetchError::TooSlow(self.settings.time)))
     }
 
-    /// The certificate that the server at `url` presents, whoever signed it, for registering it. Sends no
+    /// The certificate that the server at `url` presents, without checking who signed it, so that it can be pinned. Sends no
     /// request and trusts nothing.
     pub async fn leaf_thumbprint(&self, url: &SourceUrl) -> Result<Thumbprint, FetchError> {
         let found = timeout_at(self.deadline(), self.shake_hands(url)).await;

@@ -289,7 +289,7 @@ async fn health_reports_whether_the_configured_server_answers() {
     };
     run(settings(&app.address.to_string()), &["health"], "").await.ok();
     // No server can listen on port 0.
-    run(settings("127.0.0.1:0"), &["health"], "").await.fails(5, "does not answer");
+    run(settings("127.0.0.1:0"), &["health"], "").await.fails(5, "could not reach http");
     run(vec![], &["health"], "").await.fails(3, "issuer: is required");
 }
 

@@ -284,7 +284,7 @@ async fn minting_stops_rather_than_sign_with_a_cold_key(app: TestApp) {
     assert_eq!(ready.status, 503);
     assert_eq!(
         ready.json()["checks"]["rotation"],
-        "RS256: no key can sign until 2026-01-03T03:04:05Z (GET /api/keys and the log say more)"
+        "RS256: no key can sign until 2026-01-03T03:04:05Z (see `runmint keys list` and the log)"
     );
     live(&app, DAY - ALMOST).await;
     app.ask(&run, "").await.problem(503, "unavailable");

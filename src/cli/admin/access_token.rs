@@ -100,7 +100,7 @@ impl Create {
         let told = describe(&created.parsed.token);
         remark(
             output,
-            &format!("\n{told}\nThe secret is shown only once: the server keeps no more than a hash of it."),
+            &format!("\n{told}\nThe secret is shown only once: the server keeps only a hash of it."),
         );
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(in crate::cli) enum Command {
   runmint keys rotate --algorithm ES256
   runmint keys rotate --org acme          the keys of acme's own issuer")]
     Rotate {
-        /// The organization whose own issuer it is about [default: the shared issuer]
+        /// The organization with its own issuer [default: the shared issuer]
         #[arg(long, value_parser = OrganizationName::parse)]
         org: Option<OrganizationName>,
         /// RS256 or ES256

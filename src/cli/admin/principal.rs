@@ -28,7 +28,7 @@ pub(in crate::cli) enum Command {
     /// Show one and its rights
     #[command(after_help = "Example:  runmint team show web --org acme")]
     Show(Named),
-    /// Create one: a name with rights that policies can grant
+    /// Create a name with rights that policies can grant
     #[command(after_help = "Examples:
   runmint team create web --org acme --right website/staging:write --right 'website/*:read'
   runmint user create ada --org acme --right '*/*:read'")]

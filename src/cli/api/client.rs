@@ -82,6 +82,11 @@ impl Client {
                 "the server's URL is not valid: {error} (example: https://id.example.com)"
             ))
         })?;
+        if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+            return Err(Failure::usage(
+                "the server's URL is not valid: it must begin with https:// (http only on loopback), such as https://id.example.com",
+            ));
+        }
         if credential.is_some() && !is_safe(&url) {
             return Err(Failure::usage(format!(
                 "could not send a token to {}: over http it would travel unencrypted; use https",

@@ -52,7 +52,7 @@ pub(in crate::cli) fn http(
         }
         builder = builder.tls_certs_merge(roots);
     } else if url.scheme() == "http" {
-        // Http needs no certificate authorities, and a machine may have none.
+        // HTTP needs no certificate authorities, and a machine may have none.
         builder = builder.tls_certs_only([]);
     }
     builder.build().map_err(|error| {
@@ -77,7 +77,7 @@ pub(in crate::cli) fn unreachable(error: &reqwest::Error) -> Failure {
     Failure::unreachable(format!("could not reach the server: {}", with_causes(error)))
 }
 
-fn with_causes(error: &reqwest::Error) -> String {
+pub(in crate::cli) fn with_causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -20,7 +20,7 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Colour, Format, paint, safe};
 use crate::clock::{Clock, SystemClock};
 
-/// Check a deployment the way a cloud sees it, and say how to mend each fault
+/// Check a deployment as a cloud sees it, and show how to fix each problem
 ///
 /// Run it from outside the server's network, where clouds are: it asks the public address over https and trusts the
 /// authorities of this machine. With an admin token of the same server (RUNMINT_URL and RUNMINT_ACCESS_TOKEN, or a

@@ -22,7 +22,7 @@ use crate::issuer::url::IssuerUrl;
 use crate::trust::token::UnverifiedToken;
 use crate::trust::token::limits::MAX_TOKEN_BYTES;
 
-/// Decode an ID token, verify it, and say what is right and wrong with it
+/// Decode an ID token, verify it, and report every check
 ///
 /// Fetches the discovery document and the key set of the issuer that the token names, as a cloud does.
 /// Does not contact it when --issuer expects another, nor with --offline.
@@ -39,13 +39,13 @@ pub(in crate::cli) struct Inspect {
     /// The token, or - for standard input
     #[arg(value_name = "TOKEN|-")]
     token: String,
-    /// Whom the token must be for
+    /// The expected audience
     #[arg(long)]
     audience: Option<String>,
-    /// Who must have issued it
+    /// The expected issuer
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// Contact nobody; the signature is then not checked
+    /// Make no network request; the signature is then not checked
     #[arg(long)]
     offline: bool,
 }
@@ -89,9 +89,9 @@ impl Inspect {
             _ if UnverifiedToken::parse(text).is_err() => {
                 Ok(Published::not_asked("the text is not a signed JWT"))
             }
-            (None, _) => Ok(Published::not_asked("the token names no issuer that could be asked")),
+            (None, _) => Ok(Published::not_asked("the token has no `iss` with a valid URL")),
             (Some(issuer), Some(expected)) if issuer.as_str() != expected => {
-                Ok(Published::not_asked("the token names another issuer than the expected one"))
+                Ok(Published::not_asked("`iss` is not the issuer given with --issuer"))
             }
             (Some(issuer), _) => Published::ask(&issuer).await,
         }

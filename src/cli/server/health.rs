@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::api::connection::with_causes;
 use crate::cli::server::settings::SettingFlags;
 use crate::cli::terminal::failure::Failure;
 use crate::config::Transport;
@@ -43,7 +44,10 @@ impl Health {
         match client.get(&url).send().await {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(Failure::unreachable(format!("{url} answered {}", response.status()))),
-            Err(error) => Err(Failure::unreachable(format!("{url} does not answer: {error}"))),
+            Err(error) => Err(Failure::unreachable(format!(
+                "could not reach {url}: {}",
+                with_causes(&error.without_url())
+            ))),
         }
     }
 }

@@ -62,18 +62,18 @@ pub enum ExchangeError {
     DiscoveryUnreachable(Arc<DiscoveryError>),
     #[error("the subject token: {0}")]
     Token(#[from] TokenError),
-    #[error("no policy lets this token become what was asked for")]
+    #[error("no policy allows this token to be exchanged for the requested token")]
     NoPolicyMatched,
-    #[error("a policy denies this token what was asked for")]
+    #[error("a policy denies this exchange")]
     DeniedByPolicy,
-    #[error("the subject token was used already; get a new one")]
+    #[error("the subject token was already exchanged: request a new one from the platform")]
     Reused,
-    #[error("expiration is {MIN_EXPIRATION_SECONDS} seconds or more")]
+    #[error("expiration must be at least {MIN_EXPIRATION_SECONDS} seconds")]
     Expiration,
     #[error("there is no {kind} `{name}` in this organization", kind = .kind.as_str())]
     NoSuchPrincipal { kind: PrincipalKind, name: String },
     #[error(
-        "the policy lets the caller choose `{0}`, which tells who a run is since services or audience profiles changed; an owner must take it from a claim"
+        "the policy lets the caller choose `{0}`, which identifies a run since services or audience profiles changed: an owner must change the policy to take it from a claim"
     )]
     ChosenIdentity(String),
     #[error("the issuer or its policies changed a moment ago; try again")]

@@ -26,7 +26,7 @@ pub(super) async fn a_callers_choice_never_becomes_part_of_a_runs_identity(scene
     x-content-type-options: nosniff
     {
       "error": "invalid_request",
-      "error_description": "the policy lets the caller choose `deployment`, which tells who a run is since services or audience profiles changed; an owner must take it from a claim",
+      "error_description": "the policy lets the caller choose `deployment`, which identifies a run since services or audience profiles changed: an owner must change the policy to take it from a claim",
       "reason": "run"
     }
     "#);

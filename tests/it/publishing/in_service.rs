@@ -74,7 +74,7 @@ async fn no_key_signs_before_every_copy_has_it(installation: Installation) {
     service.ask(&run).await.problem(503, "unavailable");
     fs::remove_file(&folder).unwrap();
     eventually("the copy is written", async || service.ask(&run).await.status == 200).await;
-    service.process.log_line("the static copy is in order again");
+    service.process.log_line("static copy: alarm ended");
 
     let token = service.ask(&run).await.ok()["value"].as_str().unwrap().to_owned();
     let kid = jsonwebtoken::decode_header(&token).unwrap().kid.unwrap();

@@ -45,7 +45,7 @@ pub enum UnusableKey {
     RsaBits(usize),
     #[error("its exponent is neither 3 nor 65537")]
     RsaExponent,
-    #[error("not a point of its curve, or not a sound key for another reason")]
+    #[error("its point is not on its curve, or the key is otherwise invalid")]
     Unsound,
 }
 

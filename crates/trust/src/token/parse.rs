@@ -109,7 +109,7 @@ fn split(text: &str) -> Result<(&str, &str, &str, &str), TokenError> {
         return Ok((signing_input, header, claims, signature));
     }
     let parts = text.split('.').count();
-    Err(TokenError::Malformed(format!("it has {parts} parts, not 3")))
+    Err(TokenError::Malformed(format!("it must have 3 parts separated by dots, found {parts}")))
 }
 
 fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), TokenError> {

@@ -37,10 +37,10 @@ pub(in crate::cli) struct Publish {
 #[derive(Args)]
 #[command(after_help = "Example:  runmint keys export --public > jwks.json")]
 pub(in crate::cli) struct Export {
-    /// Confirm that the public halves are meant; private ones are never shown
+    /// Confirm that you want the public keys; private keys are never shown
     #[arg(long, required = true)]
     public: bool,
-    /// The organization whose own issuer it is about [default: the shared issuer]
+    /// The organization with its own issuer [default: the shared issuer]
     #[arg(long, value_parser = OrganizationName::parse)]
     org: Option<OrganizationName>,
 }

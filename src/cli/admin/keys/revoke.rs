@@ -15,7 +15,7 @@ use crate::clock::{Clock, SystemClock};
 
 /// Revoke a compromised key at once
 ///
-/// In one step the key leaves the key set, the next key takes over and a new next key is made. Then the
+/// In one step the key leaves the key set, the next key takes over and a new next key is created. Then the
 /// unexpired tokens that the key signed are listed: investigate each of them.
 #[derive(Args)]
 #[command(

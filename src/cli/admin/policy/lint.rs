@@ -22,7 +22,7 @@ use crate::trust::policy::saving::check_for_saving;
 
 /// Report risky policies of an issuer or in a file
 ///
-/// With --file alone no server is needed. Exits with 1 if strangers could get tokens.
+/// With --file alone no server is needed. Exits with 1 if another customer of the issuer could get tokens.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint policy lint github --org acme
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Lint {
     /// Policies as `policy set` takes them, instead of the issuer's; - for standard input
     #[arg(long)]
     file: Option<PathBuf>,
-    /// The issuer's URL, which tells what its claims mean
+    /// The issuer's URL, which determines the meaning of its claims
     #[arg(long, requires = "file", conflicts_with = "issuer")]
     url: Option<String>,
 }

@@ -143,7 +143,7 @@ fn described(explained: &Explanation) -> String {
     };
     let mut text = verdict + "\n";
     if !explained.issuer_matches {
-        text.push_str("but the token is another issuer's, about which these policies never decide\n");
+        text.push_str("but these policies do not apply: another issuer issued the token\n");
     }
     let NotForAudience { policies, expected, found } = &explained.not_for_audience;
     if *policies > 0 {

@@ -100,9 +100,9 @@ impl Default for Claims {
 
 fn agreed<T: PartialEq>(what: &str, flag: Option<T>, token: Option<T>) -> Result<Option<T>, Failure> {
     match (flag, token) {
-        (Some(flag), Some(token)) if flag != token => {
-            Err(Failure::usage(format!("the token names another {what} than the flags do")))
-        }
+        (Some(flag), Some(token)) if flag != token => Err(Failure::usage(format!(
+            "could not log in: the token names another {what} than the flags. Correct the flag or omit it"
+        ))),
         (flag, token) => Ok(flag.or(token)),
     }
 }

@@ -30,8 +30,9 @@ pub(super) struct Document {
 /// A key set (RFC 7517 §5).
 #[derive(Deserialize)]
 pub(super) struct PublishedKeys {
+    /// Each is read by itself, so that one strange element hides nothing about the others.
     #[serde(default, deserialize_with = "readable")]
-    pub(super) keys: Option<Vec<PublishedKey>>,
+    pub(super) keys: Option<Vec<Value>>,
 }
 
 /// A public key (RFC 7517 §4).
@@ -50,6 +51,13 @@ pub(super) struct PublishedKey {
     pub(super) n: Option<String>,
     #[serde(flatten)]
     pub(super) others: Map<String, Value>,
+}
+
+impl PublishedKey {
+    /// `None` for what is not a JSON object.
+    pub(super) fn read(element: &Value) -> Option<Self> {
+        Self::deserialize(element).ok()
+    }
 }
 
 impl Document {

@@ -51,9 +51,11 @@ pub(super) async fn examine(client: &Client, found: &Discovered, findings: &mut 
 }
 
 fn keys(document: &PublishedKeys) -> Vec<Finding> {
-    let Some(keys) = &document.keys else {
+    let Some(elements) = &document.keys else {
         return vec![Finding::failure("keys", "the key set has no `keys`", "Is this a key set?")];
     };
+    let keys: Vec<PublishedKey> = elements.iter().filter_map(PublishedKey::read).collect();
+    let strange = elements.len() - keys.len();
     let count_of = |kind: &str| keys.iter().filter(|key| key.kty.as_deref() == Some(kind)).count();
     let (rsa, ec) = (count_of("RSA"), count_of("EC"));
     let detail = format!("{rsa} RSA, {ec} EC");
@@ -68,8 +70,11 @@ fn keys(document: &PublishedKeys) -> Vec<Finding> {
     } else {
         Finding::ok("keys", detail)
     }];
-    let wrong: Vec<String> =
-        keys.iter().enumerate().flat_map(|(index, key)| faults(index, key, keys)).collect();
+    let mut wrong: Vec<String> =
+        keys.iter().enumerate().flat_map(|(index, key)| faults(index, key, &keys)).collect();
+    if strange > 0 {
+        wrong.push(format!("{strange} of the elements of `keys` are not JSON objects"));
+    }
     findings.push(if wrong.is_empty() {
         Finding::ok("members of keys", "each has kid, use and alg, and no member that a cloud refuses")
     } else {
@@ -143,6 +148,7 @@ mod tests {
         }
         assert_eq!(worst(keys(json!({"keys": [good, good]}))), Outcome::Failure);
         assert_eq!(worst(keys(json!({"keys": []}))), Outcome::Failure);
+        assert_eq!(worst(keys(json!({"keys": [good, 7]}))), Outcome::Failure);
         assert_eq!(worst(keys(json!([]))), Outcome::Failure);
         let many: Vec<Value> = (0..101)
             .map(|n| {
@@ -152,5 +158,13 @@ mod tests {
             })
             .collect();
         assert_eq!(worst(keys(json!({"keys": many}))), Outcome::Failure);
+    }
+
+    #[test]
+    fn a_strange_element_does_not_hide_an_exposed_private_key() {
+        let document = json!({"keys": [7, {"kty": "RSA", "kid": "k", "d": "x"}]});
+        let found = keys(&serde_json::from_value(document).unwrap());
+        assert!(found.iter().any(|one| one.detail.contains("k EXPOSES ITS PRIVATE KEY (d)")));
+        assert!(found.iter().any(|one| one.detail.contains("1 of the elements of `keys`")));
     }
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 pub(super) use self::answers::Answers;
-use self::peer::is_somebody_else;
+use self::peer::is_another_user;
 use crate::cli::terminal::failure::Failure;
 use crate::clouds::handover::LocalEndpoint;
 use crate::entropy::{Entropy, SystemEntropy};
@@ -63,7 +63,7 @@ impl Endpoint {
                 continue;
             };
             while connections.try_join_next().is_some() {}
-            let is_other = stream.local_addr().is_ok_and(|ours| is_somebody_else(peer, ours));
+            let is_other = stream.local_addr().is_ok_and(|ours| is_another_user(peer, ours));
             let slots = if is_other { &of_others } else { &slots };
             let Ok(slot) = Arc::clone(slots).try_acquire_owned() else { continue };
             let answers = Arc::clone(&answers);

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::api::runs::{Run, RunState, StartedRun};
 use crate::cli::admin::run::start::Registration;
+use crate::cli::api::answer::Answer;
 use crate::cli::api::client::Client;
 use crate::cli::clouds::handover::flags::VARIABLE as SETTINGS_VARIABLE;
 use crate::cli::clouds::handover::masking::Masking;
@@ -73,25 +75,37 @@ fn settings_of(cloud: Map<String, Value>) -> Result<CloudSettings, Failure> {
     })
 }
 
+/// The members of the answer without which the run can be neither masked nor ended.
+#[derive(Deserialize)]
+struct Secrets {
+    id: Uuid,
+    request_token: String,
+}
+
+/// The run's cloud settings, the source of its tokens and the server's URL.
+fn usable(answer: Value) -> Result<(CloudSettings, Arc<TokenSource>, String), Failure> {
+    let read = Answer::<StartedRun>::read(answer);
+    let started = read
+        .map_err(|why| Failure::failed(format!("could not read the answer about the started run: {why}")))?;
+    let StartedRun { run, request_url, request_token, environment } = started.parsed;
+    let tokens = TokenSource::new(&request_url, request_token.into())?;
+    Ok((settings_of(run.cloud)?, Arc::new(tokens), environment.runmint_url))
+}
+
 impl OwnRun {
     pub(super) async fn start(registration: Registration, masking: &Masking) -> Result<Self, Failure> {
         let client = Client::from_environment()?;
-        let StartedRun { run, request_url, request_token, environment } = registration.post("").await?.parsed;
-        let id = run.id;
+        // First what it takes to mask the token and to end the run, whatever else the answer holds.
+        let Answer { raw, parsed: Secrets { id, request_token } } = registration.post::<Secrets>("").await?;
         masking.learn(&request_token);
-        let usable = settings_of(run.cloud).and_then(|settings| {
-            let tokens = TokenSource::new(&request_url, request_token.into())?;
-            Ok((settings, Arc::new(tokens)))
-        });
-        let (settings, tokens) = match usable {
-            Ok(usable) => usable,
+        match usable(raw) {
+            Ok((settings, tokens, url)) => Ok(Self { id, client, tokens, settings, url }),
             Err(failure) => {
                 // Only this process knows the run, so it has to end it.
                 let _ = client.post_empty::<Value>(&format!("/api/runs/{id}/cancel")).await;
-                return Err(failure);
+                Err(failure)
             }
-        };
-        Ok(Self { id, client, tokens, settings, url: environment.runmint_url })
+        }
     }
 
     pub(super) fn tokens(&self) -> Arc<TokenSource> {

@@ -1,4 +1,4 @@
-//! What the issuer of a token publishes, or why that is not known.
+//! The documents that a token's issuer publishes, or the reason why they are unknown.
 
 use reqwest::Url;
 use serde_json::Value;
@@ -53,7 +53,7 @@ impl Published {
     }
 }
 
-/// Anything but https would let whoever is on the way choose the keys.
+/// Over anything but https, an attacker on the network could choose the keys.
 fn jwks_uri(discovery: &Value, issuer: &IssuerUrl) -> Result<String, String> {
     let text = discovery["jwks_uri"].as_str().ok_or("the discovery document has no `jwks_uri`")?;
     let url = Url::parse(text).map_err(|error| format!("`jwks_uri` is not a valid URL: {error}"))?;

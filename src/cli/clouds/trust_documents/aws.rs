@@ -11,7 +11,7 @@ use crate::clouds::trust_documents::aws::{AUDIENCE, AwsTarget};
 
 /// Write an identity provider and an IAM role that trusts runs
 ///
-/// The role has no permissions: attach them yourself. Without --stack or --operation, a wildcard stands for exactly
+/// The role has no permissions: attach them yourself. Without --stack or --operation, a wildcard matches exactly
 /// that part of the subject: names in subjects never contain a separator or a star.
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -65,7 +65,7 @@ impl Runs {
         let confirmed = self.confirm.as_deref() == Some(self.org.as_str());
         if self.any_project && !confirmed {
             return Err(Failure::usage(format!(
-                "--any-project trusts every run of {org}, whoever starts it: confirm with --confirm {org}",
+                "--any-project trusts every run of {org}, in every project: confirm with --confirm {org}",
                 org = self.org
             )));
         }

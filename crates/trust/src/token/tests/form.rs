@@ -100,7 +100,11 @@ fn a_token_has_three_parts() {
         ".".repeat(MAX_TOKEN_BYTES),
     ] {
         let parts = token.split('.').count();
-        let expected = if parts == 3 { String::new() } else { format!("it has {parts} parts, not 3") };
+        let expected = if parts == 3 {
+            String::new()
+        } else {
+            format!("it must have 3 parts separated by dots, found {parts}")
+        };
         let TokenError::Malformed(why) = refusal(&token) else { panic!("{token}") };
         assert!(why.contains(&expected), "{why}");
     }

@@ -10,7 +10,7 @@ const TABLE: &str = "/proc/net/tcp";
 const ROOT: u32 = 0;
 
 /// Whether it is another user of this machine. Only Linux says so; on macOS all users share the same connections.
-pub(super) fn is_somebody_else(peer: SocketAddr, ours: SocketAddr) -> bool {
+pub(super) fn is_another_user(peer: SocketAddr, ours: SocketAddr) -> bool {
     if !cfg!(target_os = "linux") {
         return false;
     }
@@ -51,7 +51,7 @@ mod tests {
         let table = fs::read_to_string(TABLE).unwrap();
         assert_eq!(user_of(&table, peer, ours), Some(getuid().as_raw()));
         assert_eq!(user_of(&table, ours, peer).unwrap_or(getuid().as_raw()), getuid().as_raw());
-        assert!(!is_somebody_else(peer, ours));
+        assert!(!is_another_user(peer, ours));
         let stranger =
             table.replace(&format!("{:>6}", getuid().as_raw()), &format!("{:>6}", getuid().as_raw() + 1));
         assert_ne!(user_of(&stranger, peer, ours), Some(getuid().as_raw()), "{stranger}");

@@ -1,4 +1,4 @@
-//! What every request shares.
+//! The state that all requests share.
 
 use std::sync::Arc;
 
@@ -44,11 +44,11 @@ pub struct App {
     pub exchange_limits: ExchangeLimits,
 }
 
-/// What the configuration says about runs and their tokens.
+/// The configuration of runs and their tokens.
 pub struct Issuing {
     /// The shared issuer.
     pub issuer: IssuerUrl,
-    /// Where the API is, and what the issuers of organizations begin with.
+    /// The URL of the API, and the prefix of the issuers of organizations.
     pub base_url: IssuerUrl,
     pub services: Services,
     pub lifetime: LifetimePolicy,
@@ -57,7 +57,7 @@ pub struct Issuing {
     pub algorithms: AlgorithmChoice,
 }
 
-/// What a mint goes through beside the keys.
+/// The parts of a mint beside the keys.
 pub struct Minting {
     pub runs: RunCache,
     pub log: MintLog,

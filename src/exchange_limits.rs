@@ -33,7 +33,7 @@ impl Default for ExchangeLimits {
 }
 
 impl ExchangeLimits {
-    /// Whether a refused exchange of this issuer is recorded at `now`: anybody may cause more of them.
+    /// Whether a refused exchange of this issuer is recorded at `now`: any stranger can cause more of them.
     pub fn spend_refusal(&self, issuer: Uuid, now: Timestamp) -> Spending {
         let budget = self.refusals.get(&issuer).unwrap_or_else(|| {
             let budget = Arc::new(Budget::new(RECORDED_REFUSALS));
@@ -64,7 +64,7 @@ impl ExchangeLimits {
     }
 }
 
-/// So much in a minute, and no more.
+/// A number of uses per minute.
 struct Budget {
     in_a_minute: u32,
     spent: std::sync::Mutex<(i64, u32)>,
@@ -75,7 +75,7 @@ impl Budget {
         Self { in_a_minute, spent: std::sync::Mutex::default() }
     }
 
-    /// Whether there is one left at `now`.
+    /// Spends one use at `now`.
     fn spend(&self, now: Timestamp) -> Spending {
         let minute = now.as_second() / 60;
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +94,7 @@ impl Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spending {
     Allowed,
-    /// Worth a line in the log; the others are not.
+    /// The first one over budget, which is logged; later ones are not.
     FirstTooMany,
     TooMany,
 }

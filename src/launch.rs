@@ -34,7 +34,7 @@ use crate::signing::keyring::IssuerId;
 use crate::signing::sealing::{SealingError, SealingKeys};
 use crate::store::{OpenError, Store, StoreError};
 
-/// How often what is not needed any more is forgotten.
+/// How often records that are no longer needed are deleted.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
 /// How long closing the database may take at the end, after shutdown_timeout.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -99,7 +99,7 @@ pub async fn open(
             let mut made = key_stores::sealing_keys(&settings.keys, create.then_some(entropy.as_ref()));
             if let (FirstKeys::MakeAndAbandonLost(count), Err(SealingError::Missing(_))) = (first_keys, &made)
             {
-                // What is refused must leave nothing behind, so the file comes after the question.
+                // A refusal must leave no file behind, so ask first.
                 let without = key_stores::sealing_keys_without_the_first(&settings.keys, entropy.as_ref())?;
                 let app = assemble(settings, store.clone(), without, &clock, &entropy).await?;
                 confirm(&app, count).await?;
@@ -223,7 +223,7 @@ impl Server {
         let _ = timeout(CLOSE_TIMEOUT, self.app.store.end_lease(self.app.serving.replica().id)).await;
         // A database that hangs must not hold up the end: what was answered is committed already.
         if timeout(CLOSE_TIMEOUT, self.app.store.close()).await.is_err() {
-            tracing::warn!("the database did not let go in time");
+            tracing::warn!("the database connections did not close in time");
         }
         cut_off
     }
@@ -232,23 +232,23 @@ impl Server {
 async fn look(app: Arc<App>) {
     match look_after_keys(&app).await {
         Ok(()) => app.serving.note_looked_after(app.clock.now()),
-        Err(error) => tracing::error!(%error, "the signing keys could not be looked after; trying again"),
+        Err(error) => tracing::error!(%error, "could not maintain the signing keys; trying again"),
     }
 }
 
 async fn forget(app: Arc<App>) {
     if let Err(error) = app.store.forget_old_exchanges(app.clock.now()).await {
-        tracing::warn!(%error, "old exchanges could not be forgotten; trying again");
+        tracing::warn!(%error, "could not delete old exchanges; trying again");
     }
 }
 
 async fn publish(app: Arc<App>) {
     if let Err(error) = publish_copies(&app).await {
-        tracing::error!(%error, "the static copies could not be looked after; trying again");
+        tracing::error!(%error, "could not update the static copies; trying again");
     }
 }
 
-/// Does `work` every so often, for ever: one that panics is reported and does not end the others.
+/// Does `work` every so often, for ever: a panic is reported and does not end the loop.
 async fn keep_doing<W: Future<Output = ()> + Send + 'static>(every: Duration, work: impl Fn() -> W) {
     let mut times = tokio::time::interval(every);
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -284,28 +284,4 @@ fn certificates(settings: &Settings, app: &App) -> Result<Option<Arc<Certificate
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use tokio::sync::mpsc;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn work_that_panics_is_done_again() {
-        let (done, mut times) = mpsc::unbounded_channel();
-        let count = Arc::new(AtomicU32::new(0));
-        let work = move || {
-            let (done, time) = (done.clone(), count.fetch_add(1, Ordering::Relaxed));
-            async move {
-                assert!(!time.is_multiple_of(2), "every other time");
-                done.send(time).unwrap();
-            }
-        };
-        let keeping = tokio::spawn(keep_doing(Duration::from_millis(1), work));
-        for expected in [1, 3, 5] {
-            assert_eq!(times.recv().await, Some(expected));
-        }
-        keeping.abort();
-    }
-}
+mod tests;

@@ -2,8 +2,8 @@
 //!
 //! Dependencies point one way, from what changes often to what changes rarely: `cli` → `launch` → `http` → `flows` →
 //! `app` → `api`, `store`, `serving`, `exchange_limits`, `run_cache` → `domain` → `signing`, `config`, `upstream`,
-//! `publication`, `secret` → `issuer`, `trust`, `clouds`, `copies`, `clock`, `entropy`, `secret_file`. A test reads the
-//! code and keeps it so; docs/architecture.md says what each room does.
+//! `publication`, `opaque_token` → `issuer`, `trust`, `clouds`, `copies`, `clock`, `entropy`, `private_file`. A test
+//! reads the code and keeps it so; docs/architecture.md says what each room does.
 
 pub mod api;
 pub mod app;

@@ -19,7 +19,7 @@ pub enum PrivateFileError {
     OpenToOthers { mode: u32 },
 }
 
-/// The text of the file, if nobody but its owner can read or change it.
+/// The text of the file, if only its owner can read or change it.
 pub fn read(path: &Path) -> Result<Zeroizing<String>, PrivateFileError> {
     // Opened before it is looked at: what is judged is what is read.
     let file = File::open(path)?;

@@ -1,4 +1,4 @@
-//! What verifiers fetch of one issuer, rendered once per change of the keys and served from memory.
+//! The discovery document and key set of one issuer, rendered once per change of the keys and served from memory.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -18,9 +18,9 @@ pub struct Publication {
     pub issuer: IssuerUrl,
     pub configuration: Document,
     pub jwks: Document,
-    /// When somebody last asked for the key set, in milliseconds since 1970; 0 for never.
+    /// When the key set was last fetched, in milliseconds since 1970; 0 for never.
     last_fetched: AtomicI64,
-    /// What of that was told last.
+    /// The last such time that was reported.
     told: AtomicI64,
 }
 

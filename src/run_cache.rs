@@ -10,7 +10,7 @@ use crate::opaque_token::TokenHash;
 /// About two kilobytes each.
 const RUNS_CACHED: usize = 20_000;
 
-/// What never changes of runs, by request token. Whether a run is still active is never taken from here: the commit
+/// The unchanging parts of runs, by request token. Whether a run is still active is never taken from here: the commit
 /// of each token's record reads it.
 pub struct RunCache(Cache<TokenHash, Arc<Run>>);
 

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::principal::{PrincipalKind, Right};
 use crate::issuer::organization_name::OrganizationName;
 
-/// What a token may do. Inside an organization each role includes the ones after it.
+/// What an access token may do. An admin may do everything. Within an organization each role includes those below
+/// it: owner, orchestrator, viewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     Viewer,
@@ -55,19 +56,19 @@ impl AccessToken {
     }
 }
 
-/// In whose name a token acts.
+/// The holder in whose name a token acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// Nobody's but its own: what it may do is its role.
+    /// Its own: its role decides what it may do.
     Role,
-    /// A team's or a user's, and within their rights.
+    /// A team or user, within its rights.
     Principal { id: Uuid, kind: PrincipalKind, name: String, rights: Vec<Right> },
-    /// A pool's of runners.
+    /// A pool of runners.
     Runner(String),
 }
 
 impl Holder {
-    /// What kind it is and its name, where it is somebody with a name.
+    /// The kind and name of a team, user or runner.
     pub fn named(&self) -> Option<(&'static str, &str)> {
         match self {
             Self::Role => None,
@@ -77,7 +78,7 @@ impl Holder {
     }
 }
 
-/// Where a token came from that was exchanged: what is known of the other issuer's.
+/// The token of another issuer that an access token was exchanged for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     pub issuer: String,

@@ -10,7 +10,7 @@ pub struct Exchange {
     pub id: Uuid,
     pub issuer_id: Uuid,
     pub at: Timestamp,
-    /// What was asked for, as `trust::policy` reads it.
+    /// The request, as `trust::policy` reads it.
     pub asked: Value,
     /// The verified claims; never the token.
     pub claims: Map<String, Value>,

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::issuer::service::Attributes;
 
-/// What is known of a token. Never the token itself.
+/// An ID token as it is recorded, without the token itself.
 pub struct SignedToken {
     pub jti: Uuid,
     pub run_id: Uuid,

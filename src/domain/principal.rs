@@ -34,7 +34,7 @@ pub struct Principal {
     pub modified_at: Timestamp,
 }
 
-/// What may be done with the runs of some projects and stacks.
+/// A right to the runs of some projects and stacks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Right {

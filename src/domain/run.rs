@@ -51,11 +51,11 @@ pub struct Run {
     pub service: String,
     pub attributes: Attributes,
     pub subject: String,
-    /// What each of its tokens says beside the registered claims.
+    /// The claims of each of its tokens beside the registered ones.
     pub claims: Map<String, Value>,
-    /// By which its tokens go: those in force when it started.
+    /// The audience profiles in force when it started, which shape its tokens.
     pub profiles: Arc<AudienceProfiles>,
-    /// What the templates of profiles may name; empty where there are none.
+    /// The values that profile templates may name; empty without profiles.
     pub template_values: Attributes,
     /// Settings of clouds, as they were when it started.
     pub cloud: Map<String, Value>,
@@ -66,7 +66,7 @@ pub struct Run {
     pub ended_at: Option<Timestamp>,
     /// For which token of another issuer its starter's access token was exchanged.
     pub origin: Option<Origin>,
-    /// As it is in the database; `state_at` tells what it is at a moment.
+    /// The state in the database; `state_at` gives the state at a time.
     pub stored_state: RunState,
 }
 

@@ -57,7 +57,7 @@ pub enum Which {
     All,
 }
 
-/// What became of an attempt to promote a key.
+/// The outcome of promoting a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Promotion {
     /// `next` signs from then.
@@ -70,17 +70,17 @@ pub enum Promotion {
     Held(Hold),
 }
 
-/// What became of an emergency.
+/// The outcome of revoking a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revocation {
     Revoked {
         at: Timestamp,
-        /// What signs instead and from when; `None` when the revoked key did not sign, or nothing is left.
+        /// The key that signs instead, and from when; `None` if the revoked key did not sign, or no key is left.
         successor: Option<(String, Timestamp)>,
     },
     /// It was revoked before.
     Already(Timestamp),
-    /// It is not published: it was removed, and verifies nothing any more.
+    /// It was removed from the key set, and verifies nothing.
     NotPublished,
     NoSuchKey,
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 pub struct CopyRecord {
     pub target: String,
-    /// The revision that was written and read back; `None` when nobody knows what is there.
+    /// The revision that was written and read back; `None` if the content of the copy is unknown.
     pub revision: Option<i64>,
     pub written_at: Option<Timestamp>,
 }

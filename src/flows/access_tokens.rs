@@ -16,7 +16,7 @@ pub const MAX_NAME_CHARS: usize = 100;
 const MIN_EXPIRES_IN: i64 = 60;
 const MAX_EXPIRES_IN: i64 = 365 * 24 * 3_600;
 
-/// What is asked for; the name is for people.
+/// A request for an access token; the name is for people.
 pub struct NewAccessToken {
     pub name: String,
     pub scope: Scope,
@@ -69,7 +69,7 @@ pub async fn create_access_token(
     };
     let now = app.clock.now();
     let asked = expires_in_seconds.map(|seconds| now + SignedDuration::from_secs(seconds));
-    // Whoever came for an hour must not leave something that stays.
+    // A token that was exchanged for an hour must not create one that lasts longer.
     let exchanged = created_by.as_ref().filter(|creator| creator.origin.is_some());
     let expires_at = match exchanged.and_then(|creator| creator.expires_at) {
         Some(end) => Some(asked.map_or(end, |asked| asked.min(end))),

@@ -28,7 +28,7 @@ const REMEMBERED: i64 = 200;
 pub enum AudienceProfilesError {
     #[error(transparent)]
     Profiles(#[from] ProfileError),
-    #[error("the audience profiles are not at version {0} any more: look at them again")]
+    #[error("the audience profiles are no longer at version {0}: read them again")]
     Changed(i64),
     #[error("the profiles cannot be written: {0}")]
     Form(#[from] serde_json::Error),
@@ -82,7 +82,7 @@ pub async fn replace_audience_profiles(
     let version = replaces.saturating_add(1);
     tracing::info!(organization = %organization.name, version, %by, "audience profiles replaced");
     if wants_es256 {
-        // The others read it at their next look.
+        // Other processes read it at their next look.
         let _ = refresh(app).await;
     }
     Ok(Document { version, content, created_at: now })
@@ -97,7 +97,7 @@ pub(super) fn setting<'a>(app: &'a App, organization: &Organization) -> Setting<
     }
 }
 
-/// What the last runs' tokens were like, by audience, service and the template of their subjects.
+/// The tokens of the last runs, by audience, service and subject template.
 pub struct Usage {
     pub audience: String,
     pub service: String,
@@ -145,7 +145,7 @@ pub async fn usage(
 fn add(app: &App, usages: &mut Vec<Usage>, minted: MintedFormat) {
     let is_services_own = minted.format.is_none();
     let format = minted.format.unwrap_or_else(|| {
-        // A service that is not configured any more has no template to show.
+        // A service that is no longer configured has no template to show.
         app.issuing
             .services
             .named(&minted.service)

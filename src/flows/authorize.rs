@@ -121,8 +121,8 @@ impl Caller {
         rights.iter().any(|right| meets(&right.project, project) && meets(&right.stack, stack))
     }
 
-    /// Teams, users and runners act for themselves. Whoever may start runs in the organization's name says on
-    /// whose behalf.
+    /// Teams, users and runners act for themselves. Only a caller that starts runs in the organization's name
+    /// names an actor.
     pub fn require_own_actor(&self, attributes: &Attributes) -> Result<(), AuthorizeError> {
         match (self.token.holder.named(), ACTOR.iter().find(|name| attributes.contains_key(**name))) {
             (Some((kind, name)), Some(attribute)) => {

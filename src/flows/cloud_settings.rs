@@ -17,7 +17,7 @@ use crate::store::documents::NewDocument;
 pub enum CloudSettingsError {
     #[error(transparent)]
     Document(#[from] CloudDocumentError),
-    #[error("the cloud settings are not at version {0} any more: look at them again")]
+    #[error("the cloud settings are no longer at version {0}: read them again")]
     Changed(i64),
     #[error("the saved cloud settings cannot be read: {0}")]
     Saved(serde_json::Error),
@@ -62,7 +62,7 @@ pub async fn replace_cloud_settings(
     Ok(Document { version, content, created_at: now })
 }
 
-/// What a run with these attributes gets of the saved settings.
+/// The part of the saved settings that a run with these attributes gets.
 pub fn resolve(saved: Value, attributes: &Attributes) -> Result<Map<String, Value>, CloudSettingsError> {
     let entries = serde_json::from_value(saved).map_err(CloudSettingsError::Saved)?;
     let settings = CloudDocument::of_saved(entries).resolve(attributes);

@@ -80,7 +80,7 @@ async fn verify(
 
 async fn refuse(app: &App, organization: &Organization, exchange: &Exchange) -> ExchangeError {
     tracing::info!(organization = %organization.name, issuer_id = %exchange.issuer_id, outcome = exchange.outcome.as_str(), "exchange refused");
-    // Anybody may have a token of a platform that everybody uses: refusals must not cost much.
+    // Any user of a public platform has tokens of it: refusals must be cheap.
     match app.exchange_limits.spend_refusal(exchange.issuer_id, exchange.at) {
         Spending::Allowed => {
             if let Err(error) = app.store.record_refusal(exchange).await {

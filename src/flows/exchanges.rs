@@ -6,7 +6,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::trusted_issuer::TrustedIssuer;
 use crate::store::StoreError;
 
-/// What was exchanged and refused, newest first.
+/// Granted and refused exchanges, newest first.
 pub async fn list_exchanges(
     app: &App,
     issuer: &TrustedIssuer,

@@ -1,4 +1,4 @@
-//! What an operator wants to know of the keys.
+//! The keys as an operator sees them.
 
 use std::collections::HashSet;
 
@@ -35,7 +35,7 @@ pub struct TimelineKey {
     pub not_acknowledged: Vec<String>,
 }
 
-/// The keys of one issuer, or of all; with those that are not published any more when `which` says so.
+/// The keys of one issuer, or of all; with keys that are no longer published if `which` says so.
 pub async fn key_timeline(
     app: &App,
     issuer: Option<IssuerId>,

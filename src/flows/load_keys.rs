@@ -35,7 +35,7 @@ pub enum LoadKeysError {
     )]
     Unproven(String),
     #[error(
-        "signing key {0} was published and is gone from the database without a record of its removal: verifiers still need it, so the key set from before is served on. Restore its row from a backup"
+        "signing key {0} was published and is gone from the database without a record of its removal: verifiers still need it, so the previous key set stays in service. Restore its row from a backup"
     )]
     Vanished(String),
     #[error(
@@ -81,7 +81,7 @@ pub async fn load_keys(app: &App) -> Result<(), LoadKeysError> {
     let keyring = Keyring::new(rings);
     let publications = publications(app, &wishes, &keyring);
     for (issuer, publication) in &publications {
-        // What is not recorded yet must not be forgotten.
+        // Keep fetches that are not recorded yet.
         if let Some(fetched) = before.publication_of(*issuer).and_then(|old| old.take_last_fetched()) {
             publication.was_fetched(fetched);
         }
@@ -129,12 +129,12 @@ async fn refuse_losses(
     Ok(())
 }
 
-/// What was revoked or removed never comes back, whatever the database says later.
+/// A revoked or removed key never comes back, whatever the database says later.
 fn refuse_return(app: &App, kid: &str) -> Result<(), LoadKeysError> {
     if app.serving.was_taken_out(kid) { Err(LoadKeysError::Returned(kid.to_owned())) } else { Ok(()) }
 }
 
-/// What is published verifies tokens everywhere, so whoever can write to the database must not be able
+/// A published key verifies tokens everywhere, so an attacker who can write to the database must not be able
 /// to publish a key of their own.
 async fn prove(
     app: &App,

@@ -50,7 +50,7 @@ pub async fn make_key(app: &App, ring: RingId) -> Result<KeyToPublish, MakeKeyEr
 /// Destroys a key that is not published after all: another process was first.
 pub async fn discard_key(app: &App, key: &KeyToPublish) {
     if let Err(error) = destroy_private_key(app, &key.kid, key.ring, key.kept_in, &key.private_key).await {
-        tracing::warn!(kid = key.kid, kept_in = key.kept_in, %error, "a key that nobody needs could not be destroyed");
+        tracing::warn!(kid = key.kid, kept_in = key.kept_in, %error, "could not destroy an unneeded key");
     }
 }
 

@@ -69,7 +69,7 @@ pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Re
     let expires_at = lifetime.expiry(now, run.expires_at, request.lifetime_seconds)?;
     let admitted = Admitted { now, audience, shape: &shape, expires_at, caller: request.caller };
     let served = keys_to_sign_with(app).await?;
-    // What this process knows of the keys may be old: one was made or replaced a moment ago.
+    // The keys in memory may be outdated: one was created or replaced a moment ago.
     let served = match sign_with(app, &served, run, &admitted).await {
         Err(MintError::KeyReplaced) => refresh(app).await?,
         Err(MintError::NoSigningKey) => refresh_if_older(app, SPACING).await,
@@ -82,14 +82,14 @@ pub async fn mint_id_token(app: &App, run: &Run, request: MintRequest<'_>) -> Re
     sign_with(app, &served, run, &Admitted { now, expires_at, ..admitted }).await
 }
 
-/// What tokens of a run for an audience say, and how long.
+/// The content and lifetime of a run's tokens for one audience.
 pub struct TokenTerms<'r> {
     pub audience: &'r str,
     pub shape: Shape<'r>,
     pub lifetime: LifetimePolicy,
 }
 
-/// Refuses an audience that the run may not ask for, or whose profile cannot speak of it.
+/// Refuses an audience that the run may not ask for, or whose profile cannot shape its token.
 pub fn token_terms<'r>(
     app: &App,
     run: &'r Run,

@@ -36,7 +36,7 @@ pub enum CreateOrganizationError {
 }
 
 /// Makes the organization. With an issuer of its own, that issuer's first keys, too: they sign at once,
-/// since nobody trusts it yet.
+/// since no verifier trusts it yet.
 pub async fn create_organization(
     app: &App,
     name: &str,
@@ -70,7 +70,7 @@ pub async fn create_organization(
     }
     tracing::info!(organization = %organization.name, own_issuer = keys.own_issuer, "organization created");
     if keys != KeyChoice::default() {
-        // The others read it at their next look, or when somebody asks them for it.
+        // Other processes read it at their next look, or when a verifier asks them for it.
         let _ = refresh(app).await;
     }
     Ok(organization)

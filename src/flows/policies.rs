@@ -43,7 +43,7 @@ pub enum PolicyFlowError {
     Role { index: usize },
     #[error("there is no such policy")]
     NoSuchPolicy,
-    #[error("somebody else changed these policies meanwhile: read them again")]
+    #[error("these policies changed in the meantime: read them again")]
     Changed,
     #[error("the policies came to no decision")]
     Undecided,
@@ -58,7 +58,7 @@ pub struct Difference {
     pub after: Outcome,
 }
 
-/// What is to be explained.
+/// A decision to explain.
 pub struct Explaining {
     pub claims: Map<String, Value>,
     pub asked: Asked,
@@ -201,7 +201,7 @@ async fn aside<T: Send + 'static>(
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let seen = Arc::clone(&wanted.0);
     let done = tokio::task::spawn_blocking(move || {
-        // Also where nobody waits any more, the next one waits for this one's end.
+        // Keep the turn to the end, even if the caller has gone: the next one must not run beside it.
         let _turn = turn;
         work(&seen)
     })
@@ -209,7 +209,7 @@ async fn aside<T: Send + 'static>(
     done.map_err(|_| PolicyFlowError::Undecided)
 }
 
-/// Says so when nobody waits any more.
+/// Tells the work when its caller has gone.
 struct Wanted(Arc<AtomicBool>);
 
 impl Drop for Wanted {
@@ -218,7 +218,7 @@ impl Drop for Wanted {
     }
 }
 
-/// Decides the last exchanges of the issuer anew, by a draft.
+/// Decides the issuer's last exchanges again, by a draft.
 pub async fn replay(
     app: &App,
     organization: &Organization,

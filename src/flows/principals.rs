@@ -98,10 +98,10 @@ pub async fn delete_principal(app: &App, principal: &Principal, by: Uuid) -> Res
     Ok(())
 }
 
-/// What teams, users and runners are called.
+/// Whether teams, users and runners may have this name.
 pub fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
-    // `.` and `..` cannot stand in a path.
+    // `.` and `..` are not path segments of their own.
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed) && name.bytes().any(|b| b != b'.')
 }
 

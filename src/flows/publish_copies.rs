@@ -16,7 +16,7 @@ use crate::issuer::discovery::{CONFIGURATION_PATH, JWKS_PATH};
 use crate::serving::Served;
 use crate::store::StoreError;
 
-/// What nobody has asked for in this time is not waited for any more: it left the configuration.
+/// A target that no process has asked for in this time has left the configuration: stop waiting for it.
 const KEEP: SignedDuration = SignedDuration::from_hours(1);
 /// How often a copy is compared with what it should be though nothing changed: others can write there, too.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
@@ -28,11 +28,11 @@ const NEAR: SignedDuration = SignedDuration::from_mins(15);
 const CLAIM: SignedDuration = SignedDuration::from_secs(25);
 /// A disk is no faster in a test.
 const CLAIM_AT_LEAST: SignedDuration = SignedDuration::from_secs(3);
-/// How many looks a process that failed leaves to the others.
+/// How many looks a process leaves to the others after it failed.
 const PAUSE: u32 = 3;
 /// How long to say that a copy had been changed, once it is mended: longer than alarms take to be noticed.
 const SAY_CHANGED: SignedDuration = SignedDuration::from_mins(10);
-/// How long somebody who asked waits for the copies.
+/// How long a caller waits for the copies.
 const AT_ONCE: Duration = Duration::from_secs(5);
 const TURN_AGAIN: Duration = Duration::from_millis(50);
 
@@ -46,7 +46,7 @@ enum PublishCopiesError {
     Store(#[from] StoreError),
 }
 
-/// What came of a turn.
+/// The outcome of a turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
     Done,
@@ -55,15 +55,15 @@ enum Turn {
     Failed,
 }
 
-/// What a copy was found to be when it was written.
+/// The state in which a copy was found when it was written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
     AsExpected,
     Changed,
 }
 
-/// Writes what changed to every target, in turn with the other processes. Trouble with one target leaves
-/// the others alone.
+/// Writes what changed to every target, in turn with the other processes. Trouble with one target does
+/// not affect the others.
 pub async fn publish_copies(app: &App) -> Result<(), StoreError> {
     let _one_at_a_time = app.copies.lock().await;
     for target in app.copies.targets() {
@@ -80,7 +80,7 @@ pub async fn publish_copies(app: &App) -> Result<(), StoreError> {
     know_published(app).await
 }
 
-/// Compares and writes every copy now, for somebody who waits. Returns those that cannot be said to be right.
+/// Compares and writes every copy now, while the caller waits. Returns the names of doubtful copies.
 pub async fn publish_now(app: &App) -> Vec<String> {
     let each = async {
         let _one_at_a_time = app.copies.lock().await;
@@ -92,7 +92,7 @@ pub async fn publish_now(app: &App) -> Vec<String> {
             }
         }
         if let Err(error) = know_published(app).await {
-            tracing::error!(%error, "what is in the static copies could not be read; trying again");
+            tracing::error!(%error, "could not read what is in the static copies; trying again");
         }
         doubtful
     };
@@ -100,7 +100,7 @@ pub async fn publish_now(app: &App) -> Vec<String> {
     timeout(AT_ONCE, each).await.unwrap_or_else(|_| all())
 }
 
-/// What is written where, key sets before the documents that refer to them.
+/// The objects to write, key sets before the documents that refer to them.
 pub fn documents(served: &Served) -> Vec<Object> {
     let mut publications: Vec<_> = served.publications.values().collect();
     publications.sort_by_key(|publication| publication.issuer.as_str().to_owned());
@@ -154,7 +154,7 @@ async fn take_turn(app: &App, target: &Target, name: &str) -> Result<Turn, Store
         }
         Err(error) => error,
     };
-    let what = format!("the static copy cannot be written, so no other key takes over: {error}");
+    let what = format!("could not write the static copy, so no other key takes over: {error}");
     app.copies.note_trouble(name, CopyTrouble { what, pause: PAUSE, until: None });
     if matches!(error, PublishCopiesError::Publish(_)) {
         app.store.distrust_copy(name, app.serving.replica().id).await?;
@@ -168,7 +168,7 @@ async fn publish_to(app: &App, target: &Target, name: &str) -> Result<Option<Fou
     let (store, by) = (&app.store, app.serving.replica().id);
     let claim = app.rotation.timing.scaled(CLAIM).max(CLAIM_AT_LEAST);
     let Some(claimed) = store.claim_copy(name, by, claim).await? else { return Ok(None) };
-    // What another process wrote meanwhile must not be overwritten with something older.
+    // Read the keys after the claim: older documents must not replace newer ones.
     let served = refresh(app).await?;
     let seconds = app.rotation.timing.jwks_max_age.as_secs().max(1);
     let cache_control = format!("public, max-age={seconds}");
@@ -189,7 +189,7 @@ async fn publish_to(app: &App, target: &Target, name: &str) -> Result<Option<Fou
     }
     let changed = key_set_written && claimed.revision == Some(served.revision);
     if changed {
-        // Nobody knows for how long verifiers were given something else.
+        // Verifiers may have been given something else for any length of time.
         store.distrust_copy(name, by).await?;
     }
     let kids: Vec<String> = served.keyring.all().map(|(_, key)| key.kid.clone()).collect();
@@ -233,7 +233,7 @@ fn note_found(app: &App, name: &str, found: Found) {
     match found {
         Found::AsExpected => app.copies.forget_trouble(name, app.clock.now()),
         Found::Changed => {
-            let what = "the static copy was lost or changed by somebody else and was written anew; the next key waits until verifiers can have seen it: find out who else writes there".to_owned();
+            let what = "the static copy was lost or changed by another writer and was written again; the next key waits until verifiers can have seen it: find out what else writes there".to_owned();
             let until = app.clock.now() + app.rotation.timing.scaled(SAY_CHANGED);
             app.copies.note_trouble(name, CopyTrouble { what, pause: 0, until: Some(until) });
         }

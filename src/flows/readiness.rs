@@ -9,7 +9,7 @@ use crate::flows::refresh_keys::{ANSWER_WITHIN, RefreshError, keys_to_sign_with}
 use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, RingId};
 
-const UNREADABLE: &str = "the signing keys cannot be read anew";
+const UNREADABLE: &str = "could not read the signing keys again";
 
 /// Each part with what is wrong with it, or `None`.
 pub struct Readiness {

@@ -17,7 +17,7 @@ pub const SPACING: SignedDuration = SignedDuration::from_millis(100);
 
 /// A database that takes longer is as good as none.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(3);
-/// What requests that can be answered without the database wait for it.
+/// How long a request that can be answered without the database waits for it.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Error)]
@@ -37,7 +37,7 @@ pub async fn keys_to_sign_with(app: &App) -> Result<Arc<Served>, RefreshError> {
         return Ok(app.serving.served());
     }
     match refresh(app).await {
-        // Keys that cannot be read anew leave the ones from before in service, here as at every look: the
+        // If the keys cannot be read again, the previous ones stay in service, here as at every look: the
         // others wait for this process to acknowledge new ones, and no token is recorded for a key that may not sign.
         Err(RefreshError::Load(_))
             if app.serving.standing().bar(&app.rotation, app.clock.now()).is_none() =>
@@ -48,8 +48,8 @@ pub async fn keys_to_sign_with(app: &App) -> Result<Arc<Served>, RefreshError> {
     }
 }
 
-/// Asks the database, unless somebody else in this process did since this was called: whoever waited for
-/// a look that failed does not wait for another.
+/// Asks the database, unless another caller in this process did since this was called: a caller that waited
+/// for a failed look does not wait for another.
 pub async fn refresh(app: &App) -> Result<Arc<Served>, RefreshError> {
     app.serving.look_once(look(app)).await?;
     match app.serving.standing().bar(&app.rotation, app.clock.now()) {
@@ -58,12 +58,12 @@ pub async fn refresh(app: &App) -> Result<Arc<Served>, RefreshError> {
     }
 }
 
-/// For what this process may not know yet, at most once in `spacing`: anybody may ask for anything.
+/// Looks for keys that this process may not know yet, at most once in `spacing`: any stranger can ask for them.
 pub async fn refresh_if_older(app: &App, spacing: SignedDuration) -> Arc<Served> {
     let now = app.clock.now();
     let fresh = app.serving.standing().seen_at.is_some_and(|seen| seen <= now && now < seen + spacing);
     if !fresh {
-        // Whoever is asked about things that nobody knows answers soon, whatever the database does.
+        // A question about unknown keys is answered soon, whatever the database does.
         let _ = timeout(ANSWER_WITHIN, refresh(app)).await;
     }
     app.serving.served()
@@ -85,7 +85,7 @@ async fn look(app: &App) -> Result<(), RefreshError> {
     report_clock(&before, &standing);
 
     if before.bar(&app.rotation, asked_at).is_some() {
-        // The others may have forgotten this process.
+        // Other processes may have forgotten this one.
         app.serving.acknowledge_anew().await;
     }
     let loaded =
@@ -98,7 +98,7 @@ async fn look(app: &App) -> Result<(), RefreshError> {
         Err(error) => {
             let trouble = error.to_string();
             if before.trouble.as_ref() != Some(&trouble) {
-                tracing::error!(%error, "the signing keys cannot be read anew; the ones from before stay in service");
+                tracing::error!(%error, "could not read the signing keys again; the previous ones stay in service");
             }
             standing.trouble = Some(trouble);
         }
@@ -109,7 +109,7 @@ async fn look(app: &App) -> Result<(), RefreshError> {
     Ok(())
 }
 
-/// Tells the others which keys are served here from now on.
+/// Tells the other processes which keys are served here from now on.
 async fn acknowledge(app: &App) -> Result<(), StoreError> {
     let new = app.serving.unacknowledged().await;
     if !new.kids().is_empty() {

@@ -50,7 +50,7 @@ pub async fn reseal_keys(app: &App) -> Result<Resealed, ResealError> {
         let sealing_key = primary.id().to_owned();
         return Err(ResealError::NotEverywhere { sealing_key, replicas: without.join(", ") });
     }
-    // What is not proven now must not be vouched for anew.
+    // Attest only keys that are proven now.
     refresh(app).await?;
     let (_, records) = app.store.signing_keys(Which::Published).await?;
     let mut keys = 0;

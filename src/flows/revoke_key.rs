@@ -21,7 +21,7 @@ use crate::store::StoreError;
 pub struct Revoked {
     pub kid: String,
     pub revoked_at: Timestamp,
-    /// What signs instead.
+    /// The key that signs instead.
     pub successor: Option<Successor>,
     /// Tokens of the key that are not expired.
     pub tokens: i64,
@@ -43,7 +43,7 @@ pub enum RevokeError {
     NoSuchKey,
     #[error("the key was revoked already, at {0}")]
     Already(Timestamp),
-    #[error("the key is not published any more, so it verifies nothing")]
+    #[error("the key is no longer published, so it verifies nothing")]
     NotPublished,
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -77,9 +77,9 @@ pub async fn revoke_key(app: &App, kid: &str, by: Uuid) -> Result<Revoked, Revok
         }
     };
     tracing::warn!(kid, %by, successor = successor.as_ref().map(|(kid, _)| kid), "signing key revoked");
-    // The others read it at their next look; what they record meanwhile is checked by the database.
+    // Other processes read it at their next look; until then the database checks each record of theirs.
     let known = refresh(app).await;
-    // One waited already, so that this one is nobody's.
+    // Another key waits already, so that this one is not needed.
     if let (Some(fresh), Ok(served)) = (&fresh, known)
         && !served.lives.values().flatten().any(|(key, _)| key.kid == fresh.kid)
     {
@@ -104,7 +104,7 @@ pub async fn revoke_key(app: &App, kid: &str, by: Uuid) -> Result<Revoked, Revok
 /// Rewrites the static copies, and names those that are not known to be rewritten.
 async fn copies_with_the_key(app: &App) -> Vec<String> {
     let mut copies: BTreeSet<String> = publish_now(app).await.into_iter().collect();
-    // Those of other processes' configurations, too. What cannot be asked is not known.
+    // Includes copies that only other processes have configured.
     let known = async {
         let (revision, _) = app.store.signing_keys(Which::Published).await?;
         let records = app.store.copies().await?;

@@ -1,5 +1,5 @@
 //! The scheduler: what every process does every few seconds, so that keys follow one another by
-//! themselves, and whoever should know learns when they do not.
+//! themselves, and operators are told when they do not.
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -17,7 +17,7 @@ use crate::signing::keyring::{IssuerId, RingId};
 use crate::signing::rotation::{Alarm, Hold, Step, Wish, alarm, next_step, uploads_due};
 use crate::store::StoreError;
 
-/// Steps of one ring at one look: destroy, remove, make, promote. What is left is for the next look.
+/// Steps of one ring at one look: destroy, remove, make, promote. The rest waits for the next look.
 const STEPS: usize = 6;
 
 #[derive(Debug, Error)]
@@ -35,7 +35,7 @@ pub enum RotateError {
 }
 
 /// One look: reads what changed, then does what is due for every issuer and algorithm. Trouble with one
-/// leaves the others alone.
+/// does not affect the others.
 pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
     let mut served = refresh(app).await?;
     record_use(app, &served).await?;
@@ -45,7 +45,7 @@ pub async fn look_after_keys(app: &App) -> Result<(), RotateError> {
     for ring in rings(&served) {
         let trouble = advance(app, ring).await.err();
         if let Some(error) = &trouble {
-            tracing::error!(issuer = %ring.issuer, algorithm = %ring.algorithm, %error, "keys cannot be rotated; trying again");
+            tracing::error!(issuer = %ring.issuer, algorithm = %ring.algorithm, %error, "could not rotate the keys; trying again");
         }
         served = app.serving.served();
         if !served.wanted.contains(&ring) {
@@ -71,7 +71,7 @@ pub async fn rotate_now(app: &App, ring: RingId) -> Result<(String, Timestamp), 
     if !served.wanted.contains(&ring) {
         return Err(RotateError::NoSuchRing);
     }
-    // What they had an hour ago may be gone.
+    // A copy may have lost what it had an hour ago.
     let doubtful = publish_now(app).await;
     if !doubtful.is_empty() {
         return Err(RotateError::Held(Hold::Publications(doubtful)));
@@ -131,7 +131,7 @@ async fn promote(app: &App, ring: RingId) -> Result<bool, RotateError> {
 }
 
 async fn destroy(app: &App, ring: RingId, key: &KeyRef) -> Result<bool, RotateError> {
-    // What this process remembers may be old, and destroying is for good.
+    // The memory of this process may be outdated, and destroying a key is final.
     if !app.store.has_signed_its_last(&key.kid, &app.rotation).await? {
         return Ok(false);
     }
@@ -231,7 +231,7 @@ fn copy_alarms(app: &App) -> Vec<RingNotice> {
     troubles.iter().map(notice).collect()
 }
 
-/// The key sets that somebody has to upload before the rotation that comes next, once that is near.
+/// The uploads that an operator must make before the next rotation, once it is near.
 /// `verifiers` are read once for all issuers of a look.
 async fn find_reminder(
     app: &App,

@@ -1,4 +1,4 @@
-//! Verifiers that hold an uploaded key set and never fetch it: rotation waits until somebody says that
+//! Verifiers that hold an uploaded key set and never fetch it: rotation waits until an operator says that
 //! they have the next key.
 
 use thiserror::Error;
@@ -59,7 +59,7 @@ pub async fn list_snapshot_verifiers(app: &App) -> Result<Vec<SnapshotVerifier>,
 }
 
 /// Records that the verifier has these keys: those of the key set that was uploaded, and not those that are
-/// published by now. A key that was made in between is one that it does not have.
+/// published since. A key that was made in between is one that it does not have.
 pub async fn acknowledge(
     app: &App,
     id: Uuid,
@@ -90,7 +90,7 @@ pub async fn acknowledge(
     Ok(verifier)
 }
 
-/// Rotation does not wait for it any more.
+/// Rotation no longer waits for it.
 pub async fn forget(app: &App, id: Uuid, by: Uuid) -> Result<(), SnapshotVerifierError> {
     let verifier = find(app, id).await?;
     app.store.delete_snapshot_verifier(id).await?;

@@ -31,7 +31,7 @@ pub const MAX_AUDIENCES: usize = 16;
 // A policy that names more would grant runs that cannot start.
 const _: () = assert!(policy::limits::MAX_AUDIENCES == MAX_AUDIENCES);
 
-/// What the orchestrator attests.
+/// The run that an orchestrator attests.
 pub struct StartRun {
     pub service: String,
     pub attributes: Attributes,
@@ -45,14 +45,14 @@ pub struct StartedRun {
     pub request_token: OpaqueToken,
 }
 
-/// What a run would get, unsigned.
+/// What a run would get: content, limits and cloud settings, unsigned.
 pub struct Preview {
     pub content: TokenContent,
     pub limits: Vec<LimitCheck>,
     pub cloud: Map<String, Value>,
 }
 
-/// What a token says of its run. Of the claims every one but the times, the id and an audience asked for.
+/// The content of a run's tokens: all claims except the times, the token's id and a requested audience.
 pub struct TokenContent {
     pub subject: String,
     pub claims: Map<String, Value>,
@@ -106,7 +106,7 @@ pub async fn start_run(
     Ok(StartedRun { run, request_token })
 }
 
-/// A run that nobody has registered yet.
+/// A run that is not registered yet.
 pub async fn prepare_run(
     app: &App,
     organization: &Organization,

@@ -24,7 +24,7 @@ pub const MAX_THUMBPRINTS: usize = 16;
 pub const DEFAULT_MAX_EXPIRATION: SignedDuration = SignedDuration::from_hours(25);
 const MIN_EXPIRATION: SignedDuration = SignedDuration::from_mins(1);
 
-/// What an owner says about an issuer.
+/// The details of an issuer that an owner sets.
 pub struct IssuerDetails {
     pub name: String,
     /// SHA-256 of certificates that its servers may present; empty when public authorities decide.
@@ -52,7 +52,7 @@ pub enum TrustedIssuerError {
     TooMany,
     #[error("the organization has an issuer of this URL or name already")]
     Taken,
-    #[error("the issuer's keys cannot be had: {0}. Correct the URL, or give its key set as `jwks`")]
+    #[error("could not fetch the issuer's keys: {0}. Correct the URL, or give its key set as `jwks`")]
     Unreachable(String),
     #[error("the issuer's key set is given and never fetched, so there are no thumbprints to regenerate")]
     StaticKeys,
@@ -67,7 +67,7 @@ pub async fn list_issuers(app: &App, organization: &Organization) -> Result<Vec<
     app.store.issuers_of(organization.id).await
 }
 
-/// Registers an issuer whose keys could be had a moment ago. Until it gets policies, nothing is exchanged.
+/// Registers an issuer after fetching its keys. Until it has policies, no token of it is exchanged.
 pub async fn register_issuer(
     app: &App,
     organization: &Organization,
@@ -100,7 +100,7 @@ pub async fn register_issuer(
     if registered.len() >= MAX_ISSUERS {
         return Err(TrustedIssuerError::TooMany);
     }
-    // Nobody is asked on behalf of what is refused anyway.
+    // Before any request goes out: a duplicate is refused anyway.
     if registered.iter().any(|other| other.url == issuer.url || other.name == issuer.name) {
         return Err(TrustedIssuerError::Taken);
     }
@@ -122,7 +122,7 @@ pub async fn find_issuer(
     app.store.issuer(organization.id, id).await?.ok_or(TrustedIssuerError::NoSuchIssuer)
 }
 
-/// Changes everything but the URL. What is left out of `details` stays as it is.
+/// Changes everything but the URL. Details that are left out stay as they are.
 pub async fn update_issuer(
     app: &App,
     mut issuer: TrustedIssuer,

@@ -52,7 +52,8 @@ pub async fn list(
     let keys = timeline.keys.into_iter().filter(of_list).map(|key| signing_key(&api, key)).collect();
     // A process that still serves the keys it read before: this is about no key in particular.
     let trouble = api.app.serving.standing().trouble.as_ref().map(|why| {
-        let what = format!("{}: the signing keys cannot be read anew: {why}", api.app.serving.replica().name);
+        let what =
+            format!("{}: could not read the signing keys again: {why}", api.app.serving.replica().name);
         wire::RingNotice { issuer: None, algorithm: None, what }
     });
     let notice = |notice: &RingNotice| wire::RingNotice {

@@ -213,7 +213,7 @@ mod tests {
                 "type": "urn:runmint:problem:internal",
                 "title": "Internal error",
                 "status": 500,
-                "detail": "Something went wrong in the server; its log says what.",
+                "detail": "The server failed; its log says why.",
             });
             assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), document);
         }

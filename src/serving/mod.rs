@@ -1,4 +1,4 @@
-//! What one process knows of the keys, and by what right it uses them.
+//! The keys that one process knows, and its right to use them.
 
 mod notices;
 mod served;
@@ -23,7 +23,7 @@ pub struct Serving {
     replica: Replica,
     served: ArcSwap<Served>,
     standing: ArcSwap<Standing>,
-    /// Held while the keys are read anew, so that one process asks once however many requests wait.
+    /// Held while the keys are read again, so that one process asks once however many requests wait.
     refreshing: Mutex<()>,
     /// Counts the looks at the database, also those that failed.
     looks: AtomicU64,
@@ -54,7 +54,7 @@ impl Serving {
         }
     }
 
-    /// This process, as it presents itself to the others.
+    /// This process, as other processes see it.
     pub fn replica(&self) -> &Replica {
         &self.replica
     }
@@ -113,7 +113,7 @@ impl Serving {
         Unacknowledged { acknowledged, kids }
     }
 
-    /// Tells the other processes anew: they may have forgotten this one.
+    /// Makes this process acknowledge all keys again: other processes may have forgotten it.
     pub async fn acknowledge_anew(&self) {
         self.acknowledged.lock().await.clear();
     }

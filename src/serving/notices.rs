@@ -12,9 +12,9 @@ pub struct RingNotice {
     pub ring: RingId,
     /// The static copy that it is about, if it is about one.
     pub copy: Option<String>,
-    /// For everybody: the kind of thing, with times and without names.
+    /// For the public: what kind of problem, with times and without names.
     pub kind: String,
-    /// For operators: with the names of processes, copies and verifiers.
+    /// For operators: the same with the names of processes, copies and verifiers.
     pub what: String,
 }
 

@@ -11,7 +11,7 @@ use crate::signing::algorithm::SigningAlgorithm;
 use crate::signing::keyring::{IssuerId, Keyring, RingId};
 use crate::signing::rotation::KeyLife;
 
-/// What the database said when it was read last.
+/// The keys as the database had them when it was last read.
 #[derive(Default)]
 pub struct Served {
     pub revision: i64,

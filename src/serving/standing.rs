@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::signing::rotation::RotationPolicy;
 
-/// What this process may do, by its own clock.
+/// The facts that decide what this process may do, by its own clock.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     /// When the database last answered.
@@ -14,14 +14,14 @@ pub struct Standing {
     pub confirmed_at: Option<Timestamp>,
     /// How far this process's clock is from the database's, if that is too far.
     pub clock_off_by: Option<SignedDuration>,
-    /// Why the keys could not be read anew.
+    /// Why the keys could not be read again.
     pub trouble: Option<String>,
 }
 
 /// Why a process may not sign.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Barred {
-    #[error("the database has not been heard of for longer than the lease")]
+    #[error("the database has not answered for longer than the lease")]
     LeaseRanOut,
     #[error("this machine's clock is off by {0:#}: synchronise it")]
     ClockOff(SignedDuration),

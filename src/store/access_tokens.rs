@@ -21,7 +21,7 @@ const COLUMNS: &str = "SELECT t.id, t.name, t.role, t.organization_id, o.name AS
     LEFT JOIN principals p ON p.id = t.principal_id LEFT JOIN trusted_issuers i ON i.id = t.trusted_issuer_id ";
 
 impl Store {
-    /// What a token that was exchanged makes came from the same issuer, and goes with it.
+    /// A token that an exchanged token creates has the same origin, and is revoked with that issuer.
     pub async fn create_access_token(
         &self,
         token: &AccessToken,

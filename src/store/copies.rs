@@ -10,12 +10,12 @@ use crate::domain::static_copy::CopyRecord;
 
 /// The right to write a copy.
 pub struct Claimed {
-    /// What the copy was last known to be.
+    /// The revision that the copy was last known to have.
     pub revision: Option<i64>,
 }
 
 impl Store {
-    /// Promotions wait for this target, until nobody has wanted it for `keep`.
+    /// Promotions wait for this target until no process has asked for it for `keep`.
     pub async fn want_copy(&self, target: &str, keep: SignedDuration) -> Result<(), StoreError> {
         let sql = format!(
             "INSERT INTO publications (target, wanted_until) VALUES ($1, {} + $2)
@@ -70,7 +70,7 @@ impl Store {
         row.map(|row| Ok(Claimed { revision: row.optional_integer("revision")? })).transpose()
     }
 
-    /// Prolongs a claim that has not ended. One that has may be another's by now: `false`.
+    /// Renews a claim that has not ended; `false` if it ended, since another process may hold it.
     pub async fn renew_claim(
         &self,
         target: &str,
@@ -91,7 +91,7 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Lets the others write.
+    /// Lets other processes write.
     pub async fn release_claims(&self, by: Uuid) -> Result<(), StoreError> {
         let sql = "UPDATE publications SET claimed_until = 0 WHERE claimed_by = $1";
         sqlx::query(sql).bind(by.to_string()).execute(&self.write).await?;
@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Records that the documents of `revision` were written and read back, and lets others write. `false` when
-    /// the claim ended before: then nobody knows what another wrote.
+    /// the claim ended before: another process may have written something else.
     pub async fn record_copy(&self, target: &str, by: Uuid, revision: i64) -> Result<bool, StoreError> {
         let now = self.now_sql();
         let sql = format!(
@@ -115,7 +115,7 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Records that nobody knows what is in this copy: no key that waits counts as served there any more.
+    /// Records that the content of this copy is unknown: no waiting key counts as served there.
     /// Those that were chosen to sign do: they were there for long enough, and an outage of a bucket must not
     /// end all tokens.
     pub async fn distrust_copy(&self, target: &str, by: Uuid) -> Result<(), StoreError> {

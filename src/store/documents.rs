@@ -13,9 +13,6 @@ use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id_token::MintedFormat;
 use crate::issuer::profile::{AudienceProfiles, ProfileDefinitions};
 
-/// Versions of profiles kept in memory: one for each organization that has runs, in a usual case.
-pub(super) const PROFILES_CACHED: usize = 256;
-
 /// A version on its way into the record.
 pub struct NewDocument<'d> {
     pub kind: DocumentKind,
@@ -63,7 +60,7 @@ impl Store {
         .transpose()
     }
 
-    /// What the last versions said, newest first.
+    /// The contents of the last versions, newest first.
     pub async fn last_documents(
         &self,
         kind: DocumentKind,
@@ -78,7 +75,7 @@ impl Store {
         query.fetch_all(&self.read).await?.iter().map(|row| row.json("content")).collect()
     }
 
-    /// Writes the next version; `false` when somebody else was first, or the organization was deleted.
+    /// Writes the next version; `false` if another caller wrote first, or the organization was deleted.
     pub async fn replace_document(&self, new: NewDocument<'_>) -> Result<bool, StoreError> {
         let (table, column) = table_and_column(new.kind);
         // Two at once: the primary key lets one through.
@@ -114,7 +111,7 @@ impl Store {
         .await
     }
 
-    /// What a run that starts now goes by.
+    /// The profiles and cloud settings for a run that starts now.
     pub async fn starting_point(&self, organization_id: Uuid) -> Result<StartingPoint, StoreError> {
         let row = sqlx::query(
             "SELECT (SELECT MAX(p.version) FROM audience_profiles p WHERE p.organization_id = $1) AS profiles_version,
@@ -194,8 +191,6 @@ impl Store {
             .collect()
     }
 }
-
-pub(super) type ProfileCache = quick_cache::sync::Cache<(Uuid, i64), Arc<AudienceProfiles>>;
 
 fn table_and_column(kind: DocumentKind) -> (&'static str, &'static str) {
     match kind {

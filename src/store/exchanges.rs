@@ -30,7 +30,7 @@ pub struct Use {
     pub expires_at: Timestamp,
 }
 
-/// What a token is exchanged for.
+/// The access token, and perhaps the run, that a token is exchanged for.
 pub struct Gained<'g> {
     pub token: &'g AccessToken,
     pub secret: &'g TokenHash,
@@ -101,8 +101,8 @@ impl Store {
         Ok(page.page(items, |one: &Exchanged| one.exchange.id))
     }
 
-    /// Forgets what is not needed any more: uses of tokens that expired, and exchanges beyond the last
-    /// thousand of each issuer and outcome. A little at a time, so that nobody waits for it.
+    /// Deletes what is no longer needed: uses of expired tokens, and exchanges beyond the last thousand of
+    /// each issuer and outcome. A little at a time, so that it delays no request.
     pub async fn forget_old_exchanges(&self, now: Timestamp) -> Result<(), StoreError> {
         let forget = "DELETE FROM used_tokens WHERE (trusted_issuer_id, token_hash) IN
                       (SELECT trusted_issuer_id, token_hash FROM used_tokens WHERE expires_at < $1 LIMIT $2)";

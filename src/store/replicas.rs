@@ -8,7 +8,7 @@ use super::row::Columns;
 use super::{Store, StoreError};
 use crate::domain::replica::{Replica, ReplicaRecord};
 
-/// What a process learns when it renews its lease.
+/// The answer to renewing a lease.
 pub struct Heartbeat {
     /// By the database's clock, at some moment between asking and answer.
     pub now: Timestamp,
@@ -68,7 +68,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a process's lease when it stops, so that nobody waits for it, also not for its turn to write.
+    /// Ends the lease of a process that stops, so that no process waits for it or for its turn to write.
     pub async fn end_lease(&self, id: Uuid) -> Result<(), StoreError> {
         self.release_claims(id).await?;
         self.forget("id = $1", id.to_string()).await

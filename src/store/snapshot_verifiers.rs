@@ -1,4 +1,4 @@
-//! Key sets that somebody uploaded to a verifier, and which keys they are known to have.
+//! Verifiers with an uploaded key set, and the keys that each is known to have.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -79,7 +79,7 @@ impl Store {
         Ok(())
     }
 
-    /// Rotation does not wait for it any more.
+    /// Rotation no longer waits for it.
     pub async fn delete_snapshot_verifier(&self, id: Uuid) -> Result<(), StoreError> {
         for sql in [
             "DELETE FROM snapshot_acknowledgements WHERE verifier_id = $1",

@@ -10,7 +10,7 @@ use super::row::{Columns, corrupt};
 use super::{Store, StoreError};
 use crate::domain::trusted_issuer::{PolicyRecord, TrustedIssuer};
 
-/// What became of an attempt to register an issuer, or to rename one.
+/// The outcome of registering or renaming an issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registered {
     Done,
@@ -108,7 +108,7 @@ impl Store {
         Ok(Registered::Done)
     }
 
-    /// Puts these policies in the place of those of version `from`; `false` when somebody else was first.
+    /// Replaces the policies of version `from`; `false` if another caller replaced them first.
     pub async fn replace_policies(
         &self,
         issuer: Uuid,

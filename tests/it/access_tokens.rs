@@ -96,7 +96,7 @@ async fn an_admin_token_belongs_to_no_organization(app: TestApp) {
       "type": "urn:runmint:problem:invalid-input",
       "title": "Invalid input",
       "status": 422,
-      "detail": "The body is not what is expected: unknown field `role`, expected `name` or `expires_in_seconds` at line 1 column 34."
+      "detail": "The body does not have the expected form: unknown field `role`, expected `name` or `expires_in_seconds` at line 1 column 34."
     }
     "#);
 }
@@ -167,13 +167,13 @@ async fn refuses_an_invalid_token_request(app: TestApp) {
         details.push(answer.problem(422, "invalid-input"));
     }
     assert_snapshot!(details.join("\n"), @"
-    The body is not what is expected: missing field `role` at line 1 column 12.
-    The body is not what is expected: missing field `name` at line 1 column 17.
-    The body is not what is expected: invalid type: null, expected a string at line 1 column 12.
-    The body is not what is expected: unknown field `organization`, expected one of `name`, `role`, `expires_in_seconds` at line 1 column 42.
-    The body is not what is expected: unknown field `access_token`, expected one of `name`, `role`, `expires_in_seconds` at line 1 column 42.
-    The body is a JSON object.
-    The body is a JSON object.
+    The body does not have the expected form: missing field `role` at line 1 column 12.
+    The body does not have the expected form: missing field `name` at line 1 column 17.
+    The body does not have the expected form: invalid type: null, expected a string at line 1 column 12.
+    The body does not have the expected form: unknown field `organization`, expected one of `name`, `role`, `expires_in_seconds` at line 1 column 42.
+    The body does not have the expected form: unknown field `access_token`, expected one of `name`, `role`, `expires_in_seconds` at line 1 column 42.
+    The body must be a JSON object.
+    The body must be a JSON object.
     ");
     let body = json!({"name": "é".repeat(100), "role": "viewer"});
     assert_eq!(app.post(&app.owner, TOKENS, &body).await.status, 201);

@@ -412,7 +412,7 @@ async fn what_makes_no_sense_is_refused(app: TestApp) {
     Profile of `vault`: claim `sub` is in every token and cannot be listed here.
     Profile of `vault`: no service has a claim `acotr`.
     Profile of `vault`: subject of deploy: leaves out {stack}: runs that differ only there would have the same subject. If that is intended, name it in subject_omits.
-    The body is not what is expected: unknown field `nonsense`, expected one of `subject`, `subject_omits`, `previous_subject`, `max_subject_bytes`, `include_claims`, `leave_out_claims`, `lifetime_seconds`, `algorithm`, `aws_session_tags`, `source_identity` at line 1 column 44.
+    The body does not have the expected form: unknown field `nonsense`, expected one of `subject`, `subject_omits`, `previous_subject`, `max_subject_bytes`, `include_claims`, `leave_out_claims`, `lifetime_seconds`, `algorithm`, `aws_session_tags`, `source_identity` at line 1 column 44.
     ");
     let twice = r#"{"version": 0, "profiles": {"vault": {}, "vault": {}}}"#;
     let url = format!("{}{PATH}", app.base_url);

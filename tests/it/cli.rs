@@ -51,7 +51,7 @@ async fn a_run_gets_valid_tokens_until_it_is_finished() {
     let shown = run_as(&app, &app.viewer, &["run", "show", id, "--output", "json"]).await.json();
     assert_eq!(shown["attributes"]["stack"], "it's prod");
     let finished = run_as(&app, &app.orchestrator, &["run", "finish", id]).await.ok();
-    assert_snapshot!(shown_text(&finished), @"Run [uuid] is finished: it gets no more tokens. Tokens that it has work until they expire.");
+    assert_snapshot!(shown_text(&finished), @"Run UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID is finished: it gets no more tokens. Tokens that it has work until they expire.");
     run(in_the_run, &ask, "").await.fails(1, "gets no more tokens");
     run_as(&app, &app.orchestrator, &["run", "cancel", id]).await.fails(1, "finished");
 }
@@ -61,12 +61,12 @@ async fn a_shell_evaluates_the_environment_of_a_started_run() {
     let app = start().await;
     let started = start_run(&app, &[]).await;
     assert_snapshot!(shown_text(&started.stderr), @"
-    Run [uuid] is active until [time] (in 1 h).
+    Run UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID is active until YYYY-MM-DDTHH:MM:SSZ (in …).
     subject  runmint:deploy:org:acme:project:website:stack:it's prod:operation:update:scope:write
 
     Give the environment above to the runner. It contains the request token, which is shown only once.
     In the run:  runmint id-token --audience AUDIENCE
-    At its end:  runmint run finish [uuid]
+    At its end:  runmint run finish UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID
     ");
     let script = r#"eval "$1"; printf '%s\n' "$RUNMINT_URL" "$ACTIONS_ID_TOKEN_REQUEST_TOKEN""#;
     let shell = Command::new("sh").args(["-c", script, "sh", &started.ok()]).output().unwrap();
@@ -99,7 +99,7 @@ async fn an_access_token_is_the_whole_standard_output_and_works_until_it_is_revo
     assert!(told.contains("shown only once") && !told.contains(secret), "{told}");
     assert_snapshot!(shown_text(&run_as(&app, secret, &["org", "list"]).await.ok()), @"
     NAME  ID                                    CREATED
-    acme  [uuid]  [time]
+    acme  UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID  YYYY-MM-DDTHH:MM:SSZ
     ");
 
     let listed =
@@ -125,8 +125,8 @@ async fn deleting_an_organization_requires_confirmation() {
     run_as(&app, &app.admin, &["org", "delete", "globex"]).await.fails(2, "add --yes");
     assert_snapshot!(shown_text(&run_as(&app, &app.admin, &["org", "show", "globex"]).await.ok()), @"
     name       globex
-    id         [uuid]
-    created    [time]
+    id         UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID
+    created    YYYY-MM-DDTHH:MM:SSZ
     issuer     http://127.0.0.1:8080/oidc
     algorithm  RS256
     ");
@@ -176,7 +176,7 @@ async fn a_preview_fails_exactly_when_registration_would() {
       "aud": "acme",
       "sub": "runmint:deploy:org:acme:project:website:stack:prod:operation:update:scope:write",
       "org": "acme",
-      "org_id": "[uuid]",
+      "org_id": "UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID",
       "project": "website",
       "stack": "prod",
       "operation": "update",
@@ -190,7 +190,7 @@ async fn a_preview_fails_exactly_when_registration_would() {
       ok      azure: subject of a federated identity credential, characters  79 of 600
       ok      google: audience, characters                                   4 of 256
       broken  aws, azure, google: issuer is https
-                Clouds fetch discovery over https from outside; an http issuer on loopback is for trying things out.
+                Clouds fetch the discovery document over https from outside. Use an http issuer on loopback for trials only.
     "#);
     // 72 bytes without the project.
     let at_the_limit = preview(&"p".repeat(183)).await.ok();
@@ -204,7 +204,7 @@ async fn a_preview_fails_exactly_when_registration_would() {
       "aud": "acme",
       "sub": "runmint:deploy:org:acme:project:ppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp:stack:prod:operation:update:scope:write",
       "org": "acme",
-      "org_id": "[uuid]",
+      "org_id": "UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID",
       "project": "ppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp",
       "stack": "prod",
       "operation": "update",
@@ -214,12 +214,12 @@ async fn a_preview_fails_exactly_when_registration_would() {
     limits
       ok      runmint: subject, bytes                                        255 of 255
       broken  google: google.subject, bytes                                  255 of 127
-                Map something shorter, e.g. google.subject = assertion.run_id, and compare the other claims in an attribute condition.
+                Map a shorter value, e.g. google.subject = assertion.run_id, and compare the other claims in an attribute condition.
       ok      aws: subject, characters                                       255 of 255
       ok      azure: subject of a federated identity credential, characters  255 of 600
       ok      google: audience, characters                                   4 of 256
       broken  aws, azure, google: issuer is https
-                Clouds fetch discovery over https from outside; an http issuer on loopback is for trying things out.
+                Clouds fetch the discovery document over https from outside. Use an http issuer on loopback for trials only.
     "#);
     preview(&"p".repeat(184)).await.fails(1, "would be refused");
     preview("").await.fails(1, "Invalid input");
@@ -313,7 +313,7 @@ async fn cloud_settings_are_shown_changed_and_passed_to_runs() {
     let settings = json!({"settings": [{"aws": {"roleArn": "arn:aws:iam::123456789012:role/website"}}]});
     let set = as_owner(&["set", "--file", "-"], &settings.to_string()).await.ok();
     assert_snapshot!(shown_text(&set), @"
-    version 1, [time] (0 s ago)
+    version 1, YYYY-MM-DDTHH:MM:SSZ (… ago)
 
     PROJECT  STACK  OPERATION  CLOUD  AS
     any      any    any        aws    arn:aws:iam::123456789012:role/website
@@ -321,18 +321,18 @@ async fn cloud_settings_are_shown_changed_and_passed_to_runs() {
     // The shown document can be saved again once; afterwards its version is out of date.
     let shown = as_owner(&["show", "--output", "json"], "").await.ok();
     as_owner(&["set", "--file", "-"], &shown).await.ok();
-    as_owner(&["set", "--file", "-"], &shown).await.fails(1, "not at version 1");
+    as_owner(&["set", "--file", "-"], &shown).await.fails(1, "no longer at version 1");
     as_owner(&["set", "--file", "-"], r#"{"setings": []}"#)
         .await
         .fails(2, "not a JSON object with `settings`");
     as_owner(&["set", "--file", "-"], r#"{"settings": [{"aws": {}}]}"#).await.fails(1, "missing field");
     let exports = start_run(&app, &[]).await.ok();
     assert_snapshot!(shown_text(&exports), @r#"
-    export ACTIONS_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/[uuid]/id-token?api-version=1'
+    export ACTIONS_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID/id-token?api-version=1'
     export ACTIONS_ID_TOKEN_REQUEST_TOKEN='rmrt_WglOZEELQZFmm5ermtXomVgyRpZ4Ggls50vrr8Fh4EE2GtKru'
-    export RUNMINT_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/[uuid]/id-token?api-version=1'
+    export RUNMINT_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID/id-token?api-version=1'
     export RUNMINT_ID_TOKEN_REQUEST_TOKEN='rmrt_WglOZEELQZFmm5ermtXomVgyRpZ4Ggls50vrr8Fh4EE2GtKru'
-    export RUNMINT_RUN_ID='[uuid]'
+    export RUNMINT_RUN_ID='UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID'
     export RUNMINT_URL='http://127.0.0.1:8080'
     export RUNMINT_CLOUD_SETTINGS='{"aws":{"roleArn":"arn:aws:iam::123456789012:role/website"}}'
     "#);
@@ -354,7 +354,7 @@ async fn audience_profiles_start_from_a_preset_and_can_be_previewed() {
     let preset = profile(&["preset", "google", "--audience", "google"], "").await.ok();
     profile(&["set", "--org", "acme", "--file", "-"], &preset).await.ok();
     assert_snapshot!(shown_text(&profile(&["show", "--org", "acme"], "").await.ok()), @r#"
-    version 1, [time] (0 s ago)
+    version 1, YYYY-MM-DDTHH:MM:SSZ (… ago)
 
     {
       "google": {
@@ -378,7 +378,7 @@ async fn audience_profiles_start_from_a_preset_and_can_be_previewed() {
       "aud": "google",
       "sub": "runmint:deploy:org:acme:run:website:it's prod:update",
       "org": "acme",
-      "org_id": "[uuid]",
+      "org_id": "UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID",
       "project": "website",
       "stack": "it's prod",
       "operation": "update",
@@ -392,7 +392,7 @@ async fn audience_profiles_start_from_a_preset_and_can_be_previewed() {
       ok      azure: subject of a federated identity credential, characters  52 of 600
       ok      google: audience, characters                                   6 of 256
       broken  aws, azure, google: issuer is https
-                Clouds fetch discovery over https from outside; an http issuer on loopback is for trying things out.
+                Clouds fetch the discovery document over https from outside. Use an http issuer on loopback for trials only.
     "#);
     let long = format!("project={}", "p".repeat(120));
     let refused =
@@ -405,12 +405,12 @@ async fn audience_profiles_start_from_a_preset_and_can_be_previewed() {
     let id = started["id"].as_str().unwrap();
     let shown = run_as(&app, &app.viewer, &["run", "show", id, "--audience", "google"]).await.ok();
     assert_snapshot!(shown_text(&shown), @r#"
-    id            [uuid]
+    id            UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID
     organization  acme
     service       deploy
     state         active
-    created       [time] (0 s ago)
-    expires       [time] (in 1 h)
+    created       YYYY-MM-DDTHH:MM:SSZ (… ago)
+    expires       YYYY-MM-DDTHH:MM:SSZ (in …)
     ended         not yet
     audiences     any
     subject       runmint:deploy:org:acme:run:website:it's prod:update
@@ -428,17 +428,17 @@ async fn audience_profiles_start_from_a_preset_and_can_be_previewed() {
       "aud": "google",
       "sub": "runmint:deploy:org:acme:run:website:it's prod:update",
       "org": "acme",
-      "org_id": "[uuid]",
+      "org_id": "UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID",
       "project": "website",
       "stack": "it's prod",
       "operation": "update",
       "scope": "write",
-      "run_id": "[uuid]"
+      "run_id": "UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID"
     }
     "#);
     let usage = profile(&["usage", "--org", "acme"], "").await.ok();
     assert_snapshot!(shown_text(&usage), @"
     AUDIENCE  RUNS  TOKENS  LAST                            LAST RUN                              PROJECTS  SUBJECT
-    google    1     1       [time] (0 s ago)  [uuid]  website   {prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}
+    google    1     1       YYYY-MM-DDTHH:MM:SSZ (… ago)  UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID  website   {prefix}:deploy:org:{org}:run:{project}:{stack}:{operation}
     ");
 }

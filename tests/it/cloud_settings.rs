@@ -9,7 +9,7 @@ on_both_engines![
     settings_are_replaced_as_a_whole_at_the_expected_version,
     a_run_gets_the_most_specific_settings,
     a_run_keeps_the_settings_with_which_it_started,
-    what_makes_no_sense_is_refused,
+    invalid_settings_are_refused,
     of_two_concurrent_saves_one_gets_a_conflict,
     an_orchestrator_reads_settings_but_cannot_change_them,
 ];
@@ -83,7 +83,7 @@ async fn a_run_keeps_the_settings_with_which_it_started(app: TestApp) {
     }
 }
 
-async fn what_makes_no_sense_is_refused(app: TestApp) {
+async fn invalid_settings_are_refused(app: TestApp) {
     let mut twice = role("a").to_string();
     twice.insert_str(twice.len() - 1, r#","roleArn":"arn:aws:iam::123456789012:role/b""#);
     let mut details = Vec::new();
@@ -101,13 +101,13 @@ async fn what_makes_no_sense_is_refused(app: TestApp) {
         details.push(detail);
     }
     assert_snapshot!(details.join("\n"), @"
-    The body is not what is expected: `arn:aws:iam::123456789012:role/a b` is no ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`) at line 1 column 80.
-    Settings[1]: it is for the same runs as settings[0]: put both into one entry.
-    Settings[0]: no service has runs with operation `previw`.
-    Settings[0]: a stack is one of a project: name that, too.
-    Settings[0]: it has settings for no cloud.
-    The body is not what is expected: unknown field `oracle`, expected one of `project`, `stack`, `operation`, `aws`, `azure`, `gcp` at line 1 column 34.
-    The body is not what is expected: `acme-prod` is no project number: digits, as `gcloud projects describe` says under `projectNumber` at line 1 column 56.
+    The body does not have the expected form: `arn:aws:iam::123456789012:role/a b` is not an ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`) at line 1 column 80.
+    Settings[1]: applies to the same runs as settings[0]: merge the two entries.
+    Settings[0]: no service has the operation `previw`.
+    Settings[0]: `stack` needs `project`.
+    Settings[0]: no cloud is configured: set `aws`, `azure` or `gcp`.
+    The body does not have the expected form: unknown field `oracle`, expected one of `project`, `stack`, `operation`, `aws`, `azure`, `gcp` at line 1 column 34.
+    The body does not have the expected form: `acme-prod` is not a project number: the digits in `projectNumber` of `gcloud projects describe` at line 1 column 56.
     ");
     let body = format!(r#"{{"version": 0, "settings": [{{"aws": {twice}}}]}}"#);
     let url = format!("{}{PATH}", app.base_url);
@@ -143,5 +143,10 @@ async fn an_orchestrator_reads_settings_but_cannot_change_them(app: TestApp) {
         }
         assert_eq!(app.get(&app.orchestrator, path).await.ok()["version"], 0);
     }
-    assert_snapshot!(details.join("\n"), @"");
+    assert_snapshot!(details.join("\n"), @"
+    This needs an access token of role owner; this one is viewer.
+    This needs an access token of role owner; this one is orchestrator.
+    This needs an access token of role owner; this one is viewer.
+    This needs an access token of role owner; this one is orchestrator.
+    ");
 }

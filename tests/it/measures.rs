@@ -25,10 +25,6 @@ const LONGER: &[(&str, &str)] = &[
         "crates/clouds/src/trust_documents/expression.rs",
         "one interpreter and the bounds that keep it from being exhausted",
     ),
-    (
-        "crates/trust/src/policy/document.rs",
-        "the wire form of a policy and both directions of its conversion",
-    ),
 ];
 
 #[test]

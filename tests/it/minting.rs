@@ -123,7 +123,13 @@ async fn a_lifetime_may_be_requested_within_bounds(app: TestApp) {
         let answer = app.ask(&run, &format!("&lifetime_seconds={seconds}")).await;
         details.push(answer.problem(422, "invalid-input"));
     }
-    assert_snapshot!(details.join("\n"), @"");
+    assert_snapshot!(details.join("\n"), @"
+    lifetime_seconds must be 60 to 3600, not 0.
+    lifetime_seconds must be 60 to 3600, not 59.
+    lifetime_seconds must be 60 to 3600, not 3601.
+    lifetime_seconds must be 60 to 3600, not -1.
+    lifetime_seconds must be 60 to 3600, not 9223372036854775807.
+    ");
     for nonsense in ["", "1.5", "1e3", "x", "99999999999999999999"] {
         app.ask(&run, &format!("&lifetime_seconds={nonsense}")).await.problem(400, "bad-request");
     }

@@ -76,15 +76,15 @@ async fn refuses_an_invalid_name(app: TestApp) {
         details.push(app.post(&app.admin, ORGS, &body).await.problem(422, "invalid-input"));
     }
     assert_snapshot!(details.join("\n"), @"
-    The body is not what is expected: missing field `name` at line 1 column 2.
-    The body is not what is expected: invalid type: null, expected a string at line 1 column 12.
-    The body is not what is expected: invalid type: integer `1`, expected a string at line 1 column 9.
-    The body is not what is expected: invalid type: sequence, expected a string at line 1 column 8.
-    The body is not what is expected: unknown field `id`, expected one of `name`, `issuer`, `algorithm` at line 1 column 16.
-    The body is not what is expected: unknown field `Name`, expected one of `name`, `issuer`, `algorithm` at line 1 column 7.
-    The body is a JSON object.
-    The body is a JSON object.
-    The body is a JSON object.
+    The body does not have the expected form: missing field `name` at line 1 column 2.
+    The body does not have the expected form: invalid type: null, expected a string at line 1 column 12.
+    The body does not have the expected form: invalid type: integer `1`, expected a string at line 1 column 9.
+    The body does not have the expected form: invalid type: sequence, expected a string at line 1 column 8.
+    The body does not have the expected form: unknown field `id`, expected one of `name`, `issuer`, `algorithm` at line 1 column 16.
+    The body does not have the expected form: unknown field `Name`, expected one of `name`, `issuer`, `algorithm` at line 1 column 7.
+    The body must be a JSON object.
+    The body must be a JSON object.
+    The body must be a JSON object.
     ");
     let longest = "a".repeat(63);
     for name in ["0", "a-", &longest] {

@@ -179,7 +179,7 @@ async fn preview_shows_what_a_run_would_get_and_registers_nothing(app: TestApp) 
           "limit": null,
           "actual": null,
           "ok": false,
-          "advice": "Clouds fetch discovery over https from outside; an http issuer on loopback is for trying things out."
+          "advice": "Clouds fetch the discovery document over https from outside. Use an http issuer on loopback for trials only."
         }
       ],
       "cloud": {},
@@ -277,11 +277,11 @@ async fn refuses_an_invalid_run(app: TestApp) {
     }
     assert_snapshot!(details.join("\n"), @r#"
     There is no service `unknown`; there are: deploy, environment.
-    The body is not what is expected: unknown field `surprise`, expected one of `service`, `attributes`, `ttl_seconds`, `audiences` at line 1 column 104.
+    The body does not have the expected form: unknown field `surprise`, expected one of `service`, `attributes`, `ttl_seconds`, `audiences` at line 1 column 104.
     ttl_seconds is 60 to 86400, not 59.
     ttl_seconds is 60 to 86400, not 86401.
-    The body is not what is expected: invalid type: string "3600", expected a whole number at line 1 column 114.
-    The body is not what is expected: invalid type: floating point `1.5`, expected a whole number at line 1 column 111.
+    The body does not have the expected form: invalid type: string "3600", expected a whole number at line 1 column 114.
+    The body does not have the expected form: invalid type: floating point `1.5`, expected a whole number at line 1 column 111.
     Audiences has 1 to 16 entries, or is absent for a run that may ask for any.
     Audiences has 1 to 16 entries, or is absent for a run that may ask for any.
     Audiences: an audience must not be empty.
@@ -289,10 +289,10 @@ async fn refuses_an_invalid_run(app: TestApp) {
     Audiences: an audience must have no control characters and no white space at its ends.
     Audiences: an audience has at most 256 bytes, this one has 257.
     Attribute `project` is missing.
-    The body is not what is expected: invalid type: sequence, expected an object of strings at line 1 column 33.
+    The body does not have the expected form: invalid type: sequence, expected an object of strings at line 1 column 33.
     Attribute `scope` is not one of this service's attributes: project, stack, operation, deployment, actor, actor_id.
     Attribute `stack` is empty.
-    The body is not what is expected: invalid type: integer `7`, expected a string at line 1 column 63.
+    The body does not have the expected form: invalid type: integer `7`, expected a string at line 1 column 63.
     Attribute `stack` has white space at its beginning or end.
     Attribute `operation` must be one of preview, update, refresh, destroy, not `UPDATE`.
     Attribute `stack` has 256 bytes; at most 255 are accepted.
@@ -311,7 +311,7 @@ async fn refuses_an_invalid_run(app: TestApp) {
       "type": "urn:runmint:problem:invalid-input",
       "title": "Invalid input",
       "status": 422,
-      "detail": "The body is not what is expected: `project` appears twice at line 1 column 61."
+      "detail": "The body does not have the expected form: `project` appears twice at line 1 column 61."
     }
     "#);
     assert_eq!(app.database.number("SELECT COUNT(*) FROM runs").await, 0);

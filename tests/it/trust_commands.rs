@@ -127,24 +127,24 @@ async fn a_token_in_a_file_becomes_a_login_that_other_commands_use() {
     assert_snapshot!(shown_text(&shown), @"
     server        http://127.0.0.1:8080
     credential    runmint login
-    token         organization, exchanged by elsewhere ([uuid])
+    token         organization, exchanged by elsewhere (UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID)
     organization  acme
     role          orchestrator
-    expires       [time] (in 1 h)
+    expires       YYYY-MM-DDTHH:MM:SSZ (in …)
     issuer        http://127.0.0.1:8080/oidc
     subject       runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write
-    jti           [uuid]
+    jti           UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID
     ");
     assert!(!shown.contains("rmat_"), "{shown}");
     let left = user["expires_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap() - SystemClock.now();
     assert!((3_500..=3_600).contains(&left.get_seconds()), "{left}");
     let start = ["run", "start", "--org", "acme", "project=p", "stack=s", "operation=update"];
     assert_snapshot!(shown_text(&scene.person(&[], &start, "").await.ok()), @"
-    export ACTIONS_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/[uuid]/id-token?api-version=1'
+    export ACTIONS_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID/id-token?api-version=1'
     export ACTIONS_ID_TOKEN_REQUEST_TOKEN='rmrt_Kas5s2NxKEFSMKecKKeUqNBA3xtGws4H2Kx5QU6TOU202hU6l'
-    export RUNMINT_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/[uuid]/id-token?api-version=1'
+    export RUNMINT_ID_TOKEN_REQUEST_URL='http://127.0.0.1:8080/api/runs/UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID/id-token?api-version=1'
     export RUNMINT_ID_TOKEN_REQUEST_TOKEN='rmrt_Kas5s2NxKEFSMKecKKeUqNBA3xtGws4H2Kx5QU6TOU202hU6l'
-    export RUNMINT_RUN_ID='[uuid]'
+    export RUNMINT_RUN_ID='UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID'
     export RUNMINT_URL='http://127.0.0.1:8080'
     ");
     // A variable is another identity and requires the server's URL beside it.
@@ -212,7 +212,7 @@ async fn an_access_token_is_read_from_standard_input_and_its_expiry_respected() 
     ");
     assert_snapshot!(shown_text(&scene.person(&[], &["org", "list"], "").await.ok()), @"
     NAME  ID                                    CREATED
-    acme  [uuid]  [time]
+    acme  UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID  YYYY-MM-DDTHH:MM:SSZ
     ");
     let file = fs::read_dir(scene.logins()).unwrap().map(|entry| entry.unwrap().path());
     let file = file.into_iter().find(|path| path.extension().is_some()).unwrap();
@@ -253,15 +253,15 @@ async fn a_github_actions_job_obtains_its_token_automatically() {
     assert_snapshot!(shown_text(&shown), @"
     server        http://127.0.0.1:8080
     credential    runmint login
-    token         team web, exchanged by elsewhere ([uuid])
+    token         team web, exchanged by elsewhere (UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID)
     organization  acme
     team          web
     role          orchestrator
     right         website/staging:write
-    expires       [time] (in 2 h)
+    expires       YYYY-MM-DDTHH:MM:SSZ (in …)
     issuer        http://127.0.0.1:8080/oidc
     subject       runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write
-    jti           [uuid]
+    jti           UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID
     ");
     // As in GitLab: the token is in a variable.
     let token = scene.token().await;
@@ -314,13 +314,13 @@ async fn issuers_are_registered_shown_changed_and_deleted() {
         scene.owner(&["issuer", "register", "elsewhere", "--url", &url, "--max-expiration", "2h"]).await;
     assert_snapshot!(shown_text(&registered.stderr), @"
 
-    Next:  runmint policy set [uuid] --org acme --file FILE
+    Next:  runmint policy set UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID --org acme --file FILE
     ");
     registered.ok();
     let listed = scene.owner(&["issuer", "list"]).await.ok();
     assert_snapshot!(shown_text(&listed), @"
     NAME       ID                                    CREATED               LAST USED  URL
-    elsewhere  [uuid]  [time]  -          http://127.0.0.1:8080/oidc
+    elsewhere  UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID  YYYY-MM-DDTHH:MM:SSZ  -          http://127.0.0.1:8080/oidc
     ");
     let shown = scene.owner(&["issuer", "show", "elsewhere", "--output", "json"]).await.json();
     assert_eq!((&shown["url"], &shown["maxExpiration"]), (&json!(url), &json!(7_200)));
@@ -334,7 +334,7 @@ async fn issuers_are_registered_shown_changed_and_deleted() {
     let unknown = scene.file("unknown.json", &unknown.to_string());
     let register = ["issuer", "register", "elsewhere", "--url", &url, "--max-expiration", "2h"];
     let refused = scene.owner(&[&register[..], &["--policies", &unknown]].concat()).await;
-    assert_snapshot!(shown_text(&refused.stderr), @"runmint: the issuer is registered, but its policies were not saved (runmint policy set [uuid] --org acme --file FILE): Invalid input: Policies[0]: run: service `nothing` does not exist.");
+    assert_snapshot!(shown_text(&refused.stderr), @"runmint: the issuer is registered, but its policies were not saved (runmint policy set UUIDUUID-UUID-UUID-UUID-UUIDUUIDUUID --org acme --file FILE): Invalid input: Policies[0]: run: service `nothing` does not exist.");
     refused.fails(1, "the issuer is registered, but its policies were not saved");
     scene.owner(&["issuer", "show", "rmat_secret"]).await.fails(1, "no trusted issuer has this name");
     // Plain http has no certificates.
@@ -462,7 +462,7 @@ async fn a_preset_shows_its_policies_before_saving_them() {
     let saved = scene.owner(&["policy", "show", "cluster"]).await.ok();
     assert_snapshot!(shown_text(&saved), @"
     version   2
-    modified  [time] (1 s ago)
+    modified  YYYY-MM-DDTHH:MM:SSZ (… ago)
 
     policies[0]  allow  team web
       aud  urn:runmint:org:acme
@@ -512,20 +512,20 @@ async fn policies_can_be_tested_before_they_take_effect() {
     let exchanges = scene.owner(&["policy", "exchanges", "elsewhere"]).await.ok();
     assert_snapshot!(shown_text(&exchanges), @"
     AT                    OUTCOME  ASKED         CALLER     SUBJECT
-    [time]  allowed  organization  127.0.0.1  runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write
+    YYYY-MM-DDTHH:MM:SSZ  allowed  organization  127.0.0.1  runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write
     ");
     let replayed =
         scene.owner(&["policy", "replay", "elsewhere", "--draft", &draft, "--last", "5"]).await.ok();
     assert_snapshot!(shown_text(&replayed), @"
     AT                    BEFORE   AFTER     ASKED         SUBJECT
-    [time]  allowed  no_match  organization  runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write
+    YYYY-MM-DDTHH:MM:SSZ  allowed  no_match  organization  runmint:deploy:org:acme:project:website:stack:staging:operation:update:scope:write
 
     Of the last 1 exchanges 1 would change.
     ");
     let set = scene.owner(&["policy", "set", "elsewhere", "--file", &draft]).await.ok();
     assert_snapshot!(shown_text(&set), @"
     version   3
-    modified  [time] (1 s ago)
+    modified  YYYY-MM-DDTHH:MM:SSZ (… ago)
 
     policies[0]  allow  organization
       sub  runmint:deploy:org:acme:project:billing:*

@@ -148,8 +148,8 @@ async fn trusting_every_project_requires_confirmation() {
     };
     scene.run(&with(&[])).await.fails(2, "--project");
     scene.run(&with(&["--any-project"])).await.fails(2, "--confirm");
-    scene.run(&with(&["--any-project", "--confirm", "globex"])).await.fails(2, "say so twice");
-    scene.run(&with(&["--project", "*"])).await.fails(2, "leave the flag out");
+    scene.run(&with(&["--any-project", "--confirm", "globex"])).await.fails(2, "confirm with --confirm acme");
+    scene.run(&with(&["--project", "*"])).await.fails(2, "omit the flag");
     let document = scene.run(&with(&["--any-project", "--confirm", "acme"])).await.ok();
     let (_, review) = scene.review(&document, &[]).await;
     let also = review["also"].to_string();
@@ -225,7 +225,7 @@ async fn documents_are_written_in_the_requested_language() {
         };
         assert!(form(&target, "cli").await.ok().contains(cli), "{kind}");
         if terraform.is_empty() {
-            form(&target, "terraform").await.fails(2, "not for Kubernetes");
+            form(&target, "terraform").await.fails(2, "not available for Kubernetes");
         } else {
             assert!(form(&target, "terraform").await.ok().contains(terraform), "{kind}");
         }
@@ -233,7 +233,7 @@ async fn documents_are_written_in_the_requested_language() {
             let template: Value = serde_json::from_str(&form(&target, "cloudformation").await.ok()).unwrap();
             assert_eq!(template["Resources"]["Role"]["Type"], "AWS::IAM::Role");
         } else {
-            form(&target, "cloudformation").await.fails(2, "is not for");
+            form(&target, "cloudformation").await.fails(2, "is not available for");
         }
     }
 }
@@ -304,8 +304,8 @@ async fn the_azure_preset_gives_a_credential_for_each_scope() {
     assert_eq!(subjects(&preview.ok()), [scope("read")]);
     let update = scene.trust(&["azure"], &[&stack[..], &["--operation", "update"]].concat()).await;
     assert_snapshot!(shown_text(&update.stderr), @"
-    Warning: the issuer https://127.0.0.1:8080/oidc is on this machine only: Azure can never use it. The document is for trying out; for Azure the server needs an `issuer_url` that is https on the usual port and can be reached from the internet.
-    Warning: the audience profile `api://AzureADTokenExchange` leaves the operation out of subjects, so this trusts refresh and destroy, too.
+    Warning: the issuer https://127.0.0.1:8080/oidc is on this machine only, so Azure cannot use it. Use the document for trials only. For Azure, set `issuer` on the server to an https URL without a port that is reachable from the internet.
+    Warning: the audience profile `api://AzureADTokenExchange` leaves the operation out of subjects, so this document also trusts refresh and destroy.
     ");
     let document = update.ok();
     assert_eq!(subjects(&document), [scope("write")]);
@@ -383,7 +383,7 @@ async fn documents_for_other_programs_are_named_but_not_tested() {
     let scene = Scene::set().await;
     let (_, aws) = targets().remove(0);
     for (form, name) in
-        [("terraform", "Terraform"), ("cli", "a script"), ("cloudformation", "CloudFormation")]
+        [("terraform", "Terraform"), ("cli", "a shell script"), ("cloudformation", "CloudFormation")]
     {
         let document =
             scene.run(&[&["trust"], aws.as_slice(), &WEBSITE, &["--format", form]].concat()).await.ok();

@@ -1,5 +1,5 @@
-//! What a command finds in its environment, so that unmodified SDKs and tools of each cloud find their credentials;
-//! and what it must not find there, since it would win over them.
+//! The environment of a command: the variables by which unmodified SDKs and tools of each cloud find their credentials,
+//! and the inherited variables to remove because they would take precedence.
 
 pub mod aws;
 pub mod azure;
@@ -10,55 +10,61 @@ use std::collections::BTreeMap;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-/// Where the command reaches the endpoint of its run, and what that endpoint wants to see.
+/// The local endpoint of a run, and the token that it requires.
 pub struct LocalEndpoint {
     /// `http://127.0.0.1:PORT`.
     pub origin: String,
-    /// 256 bits, written in characters that every header takes.
+    /// 256 random bits, in characters that are valid in a header.
     pub token: Zeroizing<String>,
 }
 
 impl LocalEndpoint {
+    /// The path for the run's tokens.
     pub const ID_TOKEN_PATH: &str = "/id-token";
+    /// The path for AWS credentials.
     pub const AWS_PATH: &str = "/aws/credentials";
 
-    /// Of GitHub's request protocol, for any audience: clients append `&audience=`.
+    /// The URL of GitHub's request protocol for any audience: clients append `&audience=`.
     pub fn id_token_url(&self) -> String {
         format!("{}{}?api-version=1", self.origin, Self::ID_TOKEN_PATH)
     }
 
-    /// The same for one audience, for clients that append nothing.
+    /// The URL for one audience, for clients that append nothing.
     pub fn id_token_url_for(&self, audience: &str) -> String {
         let encoded: String = form_urlencoded::byte_serialize(audience.as_bytes()).collect();
         format!("{}&audience={encoded}", self.id_token_url())
     }
 
+    /// The URL of the AWS credentials.
     pub fn aws_url(&self) -> String {
         format!("{}{}", self.origin, Self::AWS_PATH)
     }
 
+    /// The value of the header `Authorization`.
     pub fn authorization(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("Bearer {}", self.token.as_str()))
     }
 }
 
-/// Changes to an environment: variables with their new value, or none to take them out.
+/// Changes to an environment: variables to set or to remove.
 #[derive(Default)]
 pub struct Handover(BTreeMap<String, Option<Zeroizing<String>>>);
 
 impl Handover {
+    /// Sets a variable.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.0.insert(name.to_owned(), Some(Zeroizing::new(value.into())));
     }
 
-    /// Takes these out, except where one is set here, before or after.
+    /// Removes variables, except those that are set here, before or after.
     pub fn take_out(&mut self, names: &[&str]) {
         for name in names {
             self.0.entry((*name).to_owned()).or_insert(None);
         }
     }
 
-    /// GitHub's request protocol at the local endpoint, under GitHub's names and ours.
+    /// Sets the variables of GitHub's request protocol to the local endpoint, with the prefixes `ACTIONS` and
+    /// `RUNMINT`.
     pub fn request_protocol(&mut self, endpoint: &LocalEndpoint) {
         for family in ["ACTIONS", "RUNMINT"] {
             self.set(&format!("{family}_ID_TOKEN_REQUEST_URL"), endpoint.id_token_url());
@@ -66,8 +72,8 @@ impl Handover {
         }
     }
 
-    /// Keeps requests to the local endpoint, and its token with them, away from proxies. Clients read one or the
-    /// other spelling, some both.
+    /// Keeps requests to the local endpoint, which carry its token, away from proxies. Clients read `no_proxy`,
+    /// `NO_PROXY` or both.
     pub fn past_proxies(&mut self, inherited: &dyn Fn(&str) -> Option<String>) {
         let is_set = |name: &&str| inherited(name).is_some();
         if !["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].iter().any(is_set) {
@@ -85,12 +91,12 @@ impl Handover {
         }
     }
 
-    /// Each change: a value, or `None` for a variable to be taken out.
+    /// Each change: a value, or `None` to remove the variable.
     pub fn changes(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_ref().map(|value| value.as_str())))
     }
 
-    /// The inherited variables that would have won over what is handed over, or meant something else.
+    /// The inherited variables that are removed.
     pub fn taken_out_of(&self, inherited: &dyn Fn(&str) -> Option<String>) -> Vec<&str> {
         let taken_out = self.changes().filter(|(_, value)| value.is_none());
         taken_out.map(|(name, _)| name).filter(|name| inherited(name).is_some()).collect()
@@ -111,7 +117,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_set_is_not_taken_out() {
+    fn a_variable_that_is_set_is_not_removed() {
         let mut handover = Handover::default();
         handover.set("A", "1");
         handover.take_out(&["A", "B", "C"]);
@@ -123,7 +129,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn tools_of_github_find_the_local_endpoint() {
+    fn github_tools_find_the_local_endpoint() {
         let mut handover = Handover::default();
         handover.request_protocol(&endpoint());
         assert_eq!(
@@ -139,7 +145,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_meant_for_this_machine_goes_over_no_proxy() {
+    fn requests_to_this_machine_bypass_proxies() {
         let with = |inherited: &[(&str, &str)]| {
             let mut handover = Handover::default();
             let variable = |name: &str| {

@@ -1,4 +1,5 @@
-//! What relying parties need and refuse.
+//! The relying parties' side, without HTTP: cloud settings and limits, token exchanges, the environment of commands,
+//! known errors and trust documents.
 
 pub mod errors;
 pub mod exchange;

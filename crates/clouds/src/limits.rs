@@ -1,22 +1,27 @@
-//! Limits that relying parties put on what a token says, for telling before a run starts what would
-//! fail in it.
+//! Limits of relying parties on the contents of a token, so that a caller learns before a run starts what would fail.
 
 use runmint_issuer::audience::MAX_AUDIENCE_BYTES;
 use runmint_issuer::subject::MAX_SUBJECT_BYTES;
 use runmint_issuer::url::IssuerUrl;
 
+/// One limit of one relying party, and whether a token keeps it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LimitCheck {
+    /// One or more, separated by commas.
     pub relying_party: &'static str,
+    /// The measure and its unit.
     pub what: &'static str,
-    /// `None` where the limit is no number.
+    /// `None` if the limit is not a number.
     pub limit: Option<usize>,
+    /// The token's value in the same unit.
     pub actual: Option<usize>,
+    /// Whether the limit is kept.
     pub ok: bool,
+    /// The remedy if the limit is broken.
     pub advice: &'static str,
 }
 
-/// How a token of `issuer` with this subject and these audiences fares with each relying party.
+/// Checks a token of `issuer` with this subject and these audiences against every limit.
 pub fn check(issuer: &IssuerUrl, subject: &str, audiences: &[String]) -> Vec<LimitCheck> {
     let bytes = subject.len();
     let longest_audience = audiences.iter().map(String::len).max().unwrap_or_default();
@@ -34,35 +39,35 @@ pub fn check(issuer: &IssuerUrl, subject: &str, audiences: &[String]) -> Vec<Lim
             "subject, bytes",
             MAX_SUBJECT_BYTES,
             bytes,
-            "Registration refuses it: OpenID Connect allows 255 characters. Use shorter names.",
+            "The server refuses the run: OpenID Connect allows 255 characters. Use shorter names.",
         ),
         numeric(
             "google",
             "google.subject, bytes",
             127,
             bytes,
-            "Map something shorter, e.g. google.subject = assertion.run_id, and compare the other claims in an attribute condition.",
+            "Map a shorter value, e.g. google.subject = assertion.run_id, and compare the other claims in an attribute condition.",
         ),
         numeric(
             "aws",
             "subject, characters",
             255,
             bytes,
-            "AWS documents 6 to 255 characters for the subject of a web identity token.",
+            "AWS accepts 6 to 255 characters as the subject of a web identity token.",
         ),
         numeric(
             "azure",
             "subject of a federated identity credential, characters",
             600,
             bytes,
-            "Azure compares the whole subject, with case and without wildcards: one credential per subject, 20 per application.",
+            "Azure compares the whole subject by case and without wildcards: one credential per subject, 20 per application.",
         ),
         numeric(
             "google",
             "audience, characters",
             MAX_AUDIENCE_BYTES,
             longest_audience,
-            "Google takes audiences of at most 256 characters.",
+            "Google accepts audiences of at most 256 characters.",
         ),
         LimitCheck {
             relying_party: "aws, azure, google",
@@ -70,7 +75,7 @@ pub fn check(issuer: &IssuerUrl, subject: &str, audiences: &[String]) -> Vec<Lim
             limit: None,
             actual: None,
             ok: issuer.is_https(),
-            advice: "Clouds fetch discovery over https from outside; an http issuer on loopback is for trying things out.",
+            advice: "Clouds fetch the discovery document over https from outside. Use an http issuer on loopback for trials only.",
         },
     ]
 }

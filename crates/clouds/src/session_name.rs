@@ -1,25 +1,24 @@
-//! The name of a session in AWS, made from its run: what CloudTrail shows, and part of the name under which the
-//! AWS CLI keeps sessions between commands, so that no two runs may have the same.
+//! The name of an AWS session, made from its run. CloudTrail shows it, and the AWS CLI caches sessions by it, so that
+//! no two runs may share a name.
 
 use super::settings::RoleSessionName;
 
-/// The most that STS takes.
+/// The limit of STS.
 const MAX_CHARS: usize = 64;
 const SEPARATOR: &str = "-";
 
-/// What tells runs apart, in the order in which people look for it. An empty part is left out.
+/// The parts of a session's name, in order. Empty parts are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunNames {
-    /// Organization, project, stack: cut evenly where there is no room for all.
+    /// Organization, project and stack, shortened evenly if they do not all fit.
     pub names: Vec<String>,
-    /// Never cut, unless it leaves no room for the id.
+    /// Shortened only if it leaves no room for the id.
     pub operation: String,
-    /// Never cut. Unique.
+    /// Unique, never shortened.
     pub id: String,
 }
 
-/// `ORGANIZATION-PROJECT-STACK-OPERATION-ID` in at most 64 of the characters that AWS allows, each other one as a
-/// `-`.
+/// `ORGANIZATION-PROJECT-STACK-OPERATION-ID` in at most 64 characters. Characters that AWS refuses become `-`.
 pub fn session_name(run: &RunNames) -> RoleSessionName {
     let mut id = allowed(&run.id);
     id.truncate(MAX_CHARS);
@@ -35,15 +34,15 @@ pub fn session_name(run: &RunNames) -> RoleSessionName {
     names.retain(|name| !name.is_empty());
 
     let name = [names, fixed].concat().join(SEPARATOR);
-    // STS takes no name of one character, and a run without any name would have none.
+    // STS requires two characters; a run without names would have fewer.
     let name = if name.len() < 2 { format!("runmint{SEPARATOR}{name}") } else { name };
     name.parse().expect("it has the length and the characters of a session name")
 }
 
-/// Shortens the longest until all fit into `room`: what is short stays whole.
+/// Shortens the longest names until all fit into `room` bytes.
 fn cut_evenly(names: &mut [String], room: usize) {
     while names.iter().map(String::len).sum::<usize>() > room {
-        // Of equally long ones the last: what comes first says most.
+        // Of equally long names shorten the last: the first says most.
         let Some(longest) = names.iter_mut().max_by_key(|name| name.len()) else { return };
         longest.pop();
     }
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_whole_and_what_does_not_is_cut_evenly() {
+    fn names_that_fit_stay_whole_and_others_are_shortened_evenly() {
         assert_eq!(name(&["acme", "web", "prod"], "update"), format!("acme-web-prod-update-{ID}"));
         assert_eq!(
             name(&["acme-international", "website", "production-eu"], "preview"),
@@ -84,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_always_one_that_sts_takes_and_keeps_operation_and_id(
+        fn a_name_is_always_valid_for_sts_and_keeps_operation_and_id(
             names in proptest::collection::vec(".{0,80}", 0..5),
             operation in "[a-z]{0,27}",
             id in "[0-9a-f-]{1,36}",
@@ -98,7 +97,7 @@ mod tests {
         }
 
         #[test]
-        fn no_name_is_cut_below_another_that_is_longer(
+        fn no_name_is_shortened_below_a_longer_one(
             names in proptest::collection::vec("[a-z]{1,40}", 3),
         ) {
             let run = RunNames { names: names.clone(), operation: "update".into(), id: "0".repeat(36) };

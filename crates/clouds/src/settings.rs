@@ -1,5 +1,5 @@
-//! What runs need to exchange their tokens for credentials of a cloud: one form for flags, configuration and
-//! the API, with the members' published names.
+//! The settings with which runs exchange their tokens for cloud credentials: one type for flags, configuration and the
+//! API, with the published member names.
 
 pub mod document;
 mod duration;
@@ -15,14 +15,17 @@ pub use self::text::{
 };
 use runmint_issuer::audience::Audience;
 
+/// The default audience of tokens for AWS.
 pub const AWS_AUDIENCE: &str = "sts.amazonaws.com";
+/// The default audience of tokens for Microsoft Entra.
 pub const AZURE_AUDIENCE: &str = "api://AzureADTokenExchange";
 
-/// STS takes ten policy ARNs at most for one session.
+/// STS accepts at most ten policy ARNs for one session.
 pub const MAX_POLICY_ARNS: usize = 10;
+/// The most scopes of one access token.
 pub const MAX_SCOPES: usize = 20;
 
-/// The clouds that a run has settings for.
+/// The settings of a run for each cloud.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloudSettings {
@@ -35,11 +38,12 @@ pub struct CloudSettings {
 }
 
 impl CloudSettings {
+    /// Whether no cloud is configured.
     pub fn is_empty(&self) -> bool {
         self.aws.is_none() && self.azure.is_none() && self.gcp.is_none()
     }
 
-    /// Each cloud that these settings are silent about, from `others`.
+    /// Takes each cloud that is not configured here from `others`.
     pub fn or(self, others: Self) -> Self {
         Self {
             aws: self.aws.or(others.aws),
@@ -53,12 +57,12 @@ impl CloudSettings {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AwsSettings {
     pub role_arn: RoleArn,
-    /// Without one, a name is made from the run.
+    /// By default it is made from the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_name: Option<RoleSessionName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<CloudDuration<900, 43_200>>,
-    /// Session policies: what a session may do is what its role may and these allow.
+    /// Session policies: a session may do what both its role and these policies allow.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "policy_arns")]
     pub policy_arns: Vec<SessionPolicyArn>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +73,7 @@ pub struct AwsSettings {
 }
 
 impl AwsSettings {
+    /// The audience of the run's token: [`AWS_AUDIENCE`] unless set.
     pub fn audience(&self) -> &str {
         self.audience.as_ref().map_or(AWS_AUDIENCE, Audience::as_str)
     }
@@ -79,7 +84,7 @@ impl AwsSettings {
 pub struct AzureSettings {
     pub client_id: Guid,
     pub tenant_id: Guid,
-    /// Tools need it to know where to work; the exchange of tokens does not.
+    /// Set for tools; the exchange does not need it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription_id: Option<Guid>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "audience")]
@@ -88,6 +93,7 @@ pub struct AzureSettings {
 }
 
 impl AzureSettings {
+    /// The audience of the run's token: [`AZURE_AUDIENCE`] unless set.
     pub fn audience(&self) -> &str {
         self.audience.as_ref().map_or(AZURE_AUDIENCE, Audience::as_str)
     }
@@ -96,18 +102,18 @@ impl AzureSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct GcpSettings {
-    /// The project's number: a pool's name has no other form in it.
+    /// The project's number, as in the resource name of a pool.
     #[schemars(schema_with = "number_or_text")]
     pub project_id: ProjectNumber,
     pub workload_pool_id: PoolId,
     pub provider_id: PoolId,
-    /// Without one, the pool's own principal is used.
+    /// By default the pool's own principal is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<ServiceAccount>,
-    /// Where tools work. The pool is in `global`, always.
+    /// Set for tools. Pools are always in `global`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
-    /// Of a service account's access token.
+    /// The lifetime of a service account's access token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_lifetime: Option<CloudDuration<600, 43_200>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "scopes")]
@@ -118,7 +124,7 @@ pub struct GcpSettings {
 }
 
 impl GcpSettings {
-    /// The audience that a token is minted for.
+    /// The audience of the run's token: the provider's resource name unless set.
     pub fn audience(&self) -> String {
         match &self.audience {
             Some(audience) => audience.as_str().to_owned(),
@@ -126,7 +132,7 @@ impl GcpSettings {
         }
     }
 
-    /// The parameter `audience` of Google's token service: the provider, whatever the token's audience.
+    /// The parameter `audience` of Google's token service: the provider's resource name, whatever the token's audience.
     pub fn provider_resource(&self) -> String {
         let Self { project_id, workload_pool_id, provider_id, .. } = self;
         format!(
@@ -155,7 +161,7 @@ fn scopes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scope>, D::E
 fn at_most<T, E: de::Error>(max: usize, what: &str, elements: Vec<T>) -> Result<Vec<T>, E> {
     if elements.len() > max {
         return Err(E::custom(format_args!(
-            "{what} has at most {max} entries, these are {}",
+            "{what} has {} entries; at most {max} are allowed",
             elements.len()
         )));
     }

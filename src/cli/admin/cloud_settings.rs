@@ -79,7 +79,9 @@ fn describe(document: &CloudDocument) -> String {
 fn rows(entry: &OrNewer<CloudEntry>) -> Vec<Vec<String>> {
     let CloudEntry { project, stack, operation, aws, azure, gcp } = match entry {
         OrNewer::Known(entry) => entry,
-        OrNewer::Newer(entry) => return vec![vec![entry.to_string()]],
+        OrNewer::Newer(entry) => {
+            return vec![["-", "-", "-", "-", &entry.to_string()].map(str::to_owned).into()];
+        }
     };
     let gcp = gcp.as_ref().map(|gcp| match &gcp.service_account {
         Some(account) => cell(account),
@@ -103,22 +105,23 @@ mod tests {
 
     #[test]
     fn each_cloud_of_an_entry_is_a_line() {
+        let guid = "11111111-2222-3333-4444-555555555555";
         let document = json!({"version": 2, "modified_at": null, "settings": [
             {
-                "project": "web", "aws": {"roleArn": "arn:x"},
-                "gcp": {"projectId": "1", "workloadPoolId": "pool", "providerId": "runmint"},
+                "project": "web", "aws": {"roleArn": "arn:aws:iam::123456789012:role/web"},
+                "gcp": {"projectId": "123456789012", "workloadPoolId": "pool", "providerId": "runmint"},
             },
-            {"azure": {"clientId": "c", "tenantId": "t", "subscriptionId": "s"}},
+            {"azure": {"clientId": guid, "tenantId": guid}},
             {"oracle": {}},
         ]});
         assert_eq!(
             describe(&serde_json::from_value(document).unwrap()),
             "version 2, -\n\n\
-             PROJECT          STACK  OPERATION  CLOUD  AS\n\
-             web              any    any        aws    arn:x\n\
-             web              any    any        gcp    pool\n\
-             any              any    any        azure  c\n\
-             {\"oracle\":{}}\n"
+             PROJECT  STACK  OPERATION  CLOUD  AS\n\
+             web      any    any        aws    arn:aws:iam::123456789012:role/web\n\
+             web      any    any        gcp    pool\n\
+             any      any    any        azure  11111111-2222-3333-4444-555555555555\n\
+             -        -      -          -      {\"oracle\":{}}\n"
         );
         let none = CloudDocument { version: 0, settings: Vec::new(), modified_at: None };
         assert_eq!(describe(&none), "No cloud settings.\n");

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Read, stdin};
 
 use clap::Args;
+use indexmap::IndexMap;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::cli::api::foreign_token;
@@ -13,10 +15,11 @@ use crate::cli::terminal::output::{self, Format, remark, safe};
 use crate::clock::{Clock, SystemClock};
 use crate::clouds::errors::{KnownError, MAX_TEXT_BYTES, Quoted, recognise};
 
-/// Explain the error text of a cloud: what it means, which value differs from which, what to change
+/// Explain a cloud's error: its meaning, the values that differ, and the remedy
 ///
-/// Knows what AWS STS, Microsoft Entra, Google, Vault, OpenBao, Kubernetes and their clients say about tokens. With
-/// the token it compares what the error says with what is in it. Nothing is sent anywhere, and the token is not printed.
+/// Knows the token errors of AWS STS, Microsoft Entra, Google, Vault, OpenBao, Kubernetes and their clients. Given
+/// the token, it compares the values in the error with the token's own. It sends nothing anywhere and never prints
+/// the token.
 #[derive(Args)]
 #[command(after_help = "Examples:
   terraform apply 2>&1 | runmint diagnose
@@ -25,25 +28,39 @@ use crate::clouds::errors::{KnownError, MAX_TEXT_BYTES, Quoted, recognise};
 
 Exit codes: 0 the error is known; 1 it is not.")]
 pub(in crate::cli) struct Diagnose {
-    /// The error's text [default: standard input]
+    /// The text of the error [default: standard input]
     text: Vec<String>,
-    /// A file with the token that was refused
+    /// A file with the refused token
     #[arg(long, value_name = "FILE")]
     token_file: Option<String>,
-    /// Read the token from standard input; the text is then an argument
+    /// Read the token from standard input; then give the error as an argument
     #[arg(long, value_name = "-", value_parser = ["-"], conflicts_with = "token_file", requires = "text")]
     token: Option<String>,
 }
 
-/// What may be shown of a token.
+/// The claims of a token that may be shown.
 const SHOWN: [&str; 7] = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"];
+
+/// The result, as `--output json` prints it.
+#[derive(Serialize)]
+struct Diagnosis<'a> {
+    /// The id of the known error.
+    error: &'a str,
+    means: &'a str,
+    /// Values in the error's text, e.g. `found_sub`.
+    quoted: IndexMap<&'a str, &'a str>,
+    differences: Vec<String>,
+    /// Parts of the token that may be shown; `None` where no token was given.
+    token: Option<Map<String, Value>>,
+    change: &'a str,
+}
 
 impl Diagnose {
     pub(in crate::cli) fn execute(self, output: Format) -> Result<(), Failure> {
         let text = if self.text.is_empty() { of_standard_input(output)? } else { self.text.join(" ") };
         if text.len() > MAX_TEXT_BYTES {
             return Err(Failure::usage(format!(
-                "the text has over {MAX_TEXT_BYTES} bytes: the error alone will do"
+                "the text is longer than {MAX_TEXT_BYTES} bytes: give the error alone"
             )));
         }
         let token = match (&self.token_file, &self.token) {
@@ -53,27 +70,27 @@ impl Diagnose {
         };
         let Some(known) = recognise(&text) else {
             return Err(Failure::failed(
-                "this error is not among those that are known here. `runmint inspect -` looks at the token, `runmint trust test` at the policy, `runmint doctor` at the server",
+                "this error is unknown. Check the token with `runmint inspect -`, the trust policy with `runmint trust test`, the server with `runmint doctor`",
             ));
         };
         let quoted = known.quoted(&text);
         let token = token.map(|token| Token::read(&token)).transpose()?;
         let differences = differences(known, &quoted, token.as_ref(), SystemClock.now().as_second());
-        let found = json!({
-            "error": known.id,
-            "means": known.means,
-            "quoted": quoted.iter().map(|one| (one.name.clone(), one.value.clone().into())).collect::<Map<String, Value>>(),
-            "differences": differences,
-            "token": token.map(|token| token.shown()),
-            "change": known.change,
-        });
-        output::print(output, &found, described)
+        let diagnosis = Diagnosis {
+            error: &known.id,
+            means: &known.means,
+            quoted: quoted.iter().map(|one| (one.name.as_str(), one.value.as_str())).collect(),
+            differences,
+            token: token.as_ref().map(Token::shown),
+            change: &known.change,
+        };
+        output::print(output, &json!(diagnosis), |_| described(&diagnosis))
     }
 }
 
 fn of_standard_input(output: Format) -> Result<String, Failure> {
     if stdin().is_terminal() {
-        remark(output, "Paste the error's text, then Ctrl-D:");
+        remark(output, "Paste the error, then press Ctrl-D:");
     }
     let mut bytes = Vec::new();
     stdin().take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(Failure::failed)?;
@@ -91,18 +108,18 @@ impl Token {
         match (part(text, 0), part(text, 1)) {
             (Some(header), Some(claims)) => Ok(Self { header, claims }),
             _ => Err(Failure::usage(
-                "what was given as token is no JWT: is it an access token, an error page, or cut?",
+                "could not read the token: it is not a JWT. Is it an access token, an error page, or truncated?",
             )),
         }
     }
 
-    fn shown(&self) -> Value {
+    fn shown(&self) -> Map<String, Value> {
         let header = ["alg", "kid", "typ"]
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), self.header.get(name)?.clone())));
         let claims =
             SHOWN.into_iter().filter_map(|name| Some((name.to_owned(), self.claims.get(name)?.clone())));
-        Value::Object(header.chain(claims).collect())
+        header.chain(claims).collect()
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -111,7 +128,7 @@ impl Token {
     }
 }
 
-/// What differs from what, by the error's text and by the token.
+/// The values that differ between the error, the token and the clock.
 fn differences(known: &KnownError, quoted: &[Quoted], token: Option<&Token>, now: i64) -> Vec<String> {
     let of = |name: &str| quoted.iter().find(|one| one.name == name).map(|one| one.value.as_str());
     let mut lines = Vec::new();
@@ -122,32 +139,31 @@ fn differences(known: &KnownError, quoted: &[Quoted], token: Option<&Token>, now
             (Some(expected), Some(found)) if expected != found => {
                 lines.push(format!("{claim}: {}", differ(expected, found)));
             }
-            (None, Some(found)) => lines.push(format!("{claim}: the token that was refused said `{found}`")),
+            (None, Some(found)) => lines.push(format!("{claim}: the refused token has `{found}`")),
             _ => {}
         }
         match (found.or(expected), &actual) {
             (Some(said), Some(actual)) if said == actual && found.is_some() => {
-                lines.push(format!("{claim}: the token that was given here says the same"));
+                lines.push(format!("{claim}: the given token has the same value"));
             }
-            (Some(said), Some(actual)) if said != actual => lines.push(format!(
-                "{claim}: the token that was given here says something else: {}",
-                differ(said, actual)
-            )),
+            (Some(said), Some(actual)) if said != actual => {
+                lines.push(format!("{claim}: the given token has another value: {}", differ(said, actual)));
+            }
             _ => {}
         }
     }
     if let (Some(claim), Some(token)) = (of("claim"), token) {
         lines.push(match token.text(claim) {
-            Some(value) => format!("{claim}: the token says `{value}`"),
-            None => format!("{claim}: the token does not have it"),
+            Some(value) => format!("{claim}: the token has `{value}`"),
+            None => format!("{claim}: missing from the token"),
         });
     }
     let exp = token.and_then(|token| token.claims.get("exp")).and_then(Value::as_i64);
     let about_time = known.id.contains("expired") || known.id.contains("time") || known.id.contains("stale");
     match exp {
-        Some(exp) if exp <= now => lines.push(format!("exp: the token is over, since {} s", now - exp)),
+        Some(exp) if exp <= now => lines.push(format!("exp: the token expired {} s ago", now - exp)),
         Some(exp) if about_time => lines.push(format!(
-            "exp: by this machine's clock the token has {} s left, so that one of the clocks is wrong or another token was sent",
+            "exp: by this machine's clock the token is valid for another {} s: one of the clocks is wrong, or another token was sent",
             exp - now
         )),
         _ => {}
@@ -155,20 +171,19 @@ fn differences(known: &KnownError, quoted: &[Quoted], token: Option<&Token>, now
     if token.is_some_and(|token| token.text("alg").as_deref() != Some("RS256"))
         && known.id == "entra-algorithm"
     {
-        lines.push("alg: Entra takes RS256".to_owned());
+        lines.push("alg: Entra accepts RS256 only".to_owned());
     }
     lines
 }
 
-fn described(found: &Value) -> String {
-    let text = |name: &str| safe(found[name].as_str().unwrap_or_default());
-    let mut lines = format!("{}\n\n{}\n", text("error"), text("means"));
-    let differences = found["differences"].as_array().map(Vec::as_slice).unwrap_or_default();
+fn described(diagnosis: &Diagnosis) -> String {
+    let Diagnosis { error, means, differences, change, .. } = diagnosis;
+    let mut lines = format!("{}\n\n{}\n", safe(error), safe(means));
     if !differences.is_empty() {
         lines.push('\n');
-        lines.extend(differences.iter().filter_map(Value::as_str).map(|line| format!("  {}\n", safe(line))));
+        lines.extend(differences.iter().map(|line| format!("  {}\n", safe(line))));
     }
-    lines + &format!("\n{}\n", text("change"))
+    lines + &format!("\n{}\n", safe(change))
 }
 
 #[cfg(test)]
@@ -182,25 +197,25 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_compared_with_what_the_error_says() {
+    fn the_token_is_compared_with_the_values_in_the_error() {
         let text = r#"oidc: issuer did not match the issuer returned by provider, expected "https://i/oidc/" got "https://i/oidc""#;
         let known = recognise(text).unwrap();
         let of =
             |claims: Value| differences(known, &known.quoted(text), Some(&token(claims)), 100).join("\n");
         let said = of(json!({"iss": "https://i/oidc", "exp": 200}));
         assert!(
-            said.contains("they differ in a slash at the end") && said.contains("says the same"),
+            said.contains("they differ in a slash at the end") && said.contains("has the same value"),
             "{said}"
         );
         let said = of(json!({"iss": "https://other", "exp": 40}));
-        assert!(said.contains("says something else") && said.contains("over, since 60 s"), "{said}");
+        assert!(said.contains("has another value") && said.contains("expired 60 s ago"), "{said}");
     }
 
     #[test]
-    fn a_claim_that_is_missing_is_looked_for() {
+    fn names_the_missing_claim() {
         let text = "error validating claims: claim \"stack\" is missing";
         let known = recognise(text).unwrap();
         let said = differences(known, &known.quoted(text), Some(&token(json!({"sub": "a"}))), 0);
-        assert_eq!(said, ["stack: the token does not have it"]);
+        assert_eq!(said, ["stack: missing from the token"]);
     }
 }

@@ -30,12 +30,12 @@ use crate::cli::terminal::failure::Failure;
 use crate::clouds::handover::Handover;
 use crate::clouds::settings::CloudSettings;
 
-/// Run a command with credentials of AWS, Azure and Google Cloud, for as long as it takes
+/// Run a command with credentials for AWS, Azure and Google Cloud
 ///
-/// The command finds in its environment what unmodified SDKs and tools look for. What expires is renewed while it
-/// runs; when it ends, everything is removed, and its exit code is ours. Without --org it uses the run around it
+/// Sets the variables that unmodified SDKs and tools look for, renews tokens while the command runs, removes everything
+/// when it ends, and exits with its exit code. Without --org it uses the run that it is part of
 /// (RUNMINT_ID_TOKEN_REQUEST_URL and _TOKEN, or ACTIONS_…); with --org it starts a run and ends it afterwards.
-/// Which clouds: flags, and for each cloud without flags RUNMINT_CLOUD_SETTINGS, as the run's organization has it.
+/// Flags name the clouds; a cloud without flags is taken from RUNMINT_CLOUD_SETTINGS, the settings of the organization.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -47,24 +47,24 @@ Examples:
     --gcp-service-account deploy@acme-prod.iam.gserviceaccount.com -- gcloud storage ls
   runmint exec --mode credentials --aws-role-arn ARN -- ./old-tool
 
-What the command finds:
+What the command gets:
               --mode token (default)           --mode endpoint        --mode credentials
   AWS         a token file, role and           an endpoint on         access key, secret key
               session name                     127.0.0.1              and session token
   Azure       a token file; for Terraform      for Terraform          the same, and
               an endpoint on 127.0.0.1         the same               AZURE_ACCESS_TOKEN
   Google      a credential configuration       the same               an access token
-              that asks on 127.0.0.1
+              that asks 127.0.0.1
   any         ACTIONS_ID_TOKEN_REQUEST_URL and _TOKEN on 127.0.0.1, as in GitHub Actions
 
-Token and endpoint credentials are renewed; those of --mode credentials end when they end. Exit
-code: the command's own, 128 and the number of the signal that ended it, 127 when there is no such
-command, 126 when it cannot be executed.")]
+Tokens and endpoint credentials are renewed; credentials of --mode credentials expire for good. Exit
+code: the command's own, 128 plus the number of the signal that ended it, 127 if the command was not
+found, 126 if it could not be executed.")]
 pub(in crate::cli) struct Exec {
-    /// How credentials are handed over
+    /// How the command gets credentials
     #[arg(long, value_enum, default_value_t)]
     mode: Mode,
-    /// Where Google's libraries take the run's token from
+    /// Where Google's libraries get the run's token
     #[arg(long, value_enum, default_value_t, help_heading = "Google Cloud")]
     gcp_source: GcpSource,
     #[command(flatten)]
@@ -90,7 +90,7 @@ impl Exec {
         };
         let own_run = tokio::select! {
             started = OwnRun::start(flags_of_run, &masking) => started?,
-            // If it was started, it ends by its deadline; nobody has its token.
+            // If the server started the run, it ends at its deadline: its token never left this process.
             stop = signals.stop() => return Ok(ExitCode::from(stop.exit_code())),
         };
         let done = match flags.settings() {
@@ -126,7 +126,7 @@ impl Command {
         }
     }
 
-    /// Prepares, runs the command, and removes what was prepared, whichever way it ends.
+    /// Prepares, runs the command, and cleans up however the command ends.
     async fn run(&self, plan: Plan, signals: &mut Signals) -> Result<child::Ended, Failure> {
         let prepared: Prepared = tokio::select! {
             prepared = plan.prepare() => prepared?,

@@ -1,4 +1,4 @@
-//! What `runmint exec` and `runmint credentials` have in common: which clouds, as which run, over which wires.
+//! Shared by `runmint exec` and `runmint credentials`: cloud settings, the run's tokens and their exchange.
 
 pub(in crate::cli) mod exchanges;
 pub(in crate::cli) mod flags;

@@ -52,7 +52,7 @@ mod tests {
         let text = lines(&of_checks(&check(&issuer, &"s".repeat(130), &["acme".into()])));
         assert!(text.starts_with("  ok      runmint: subject, bytes"), "{text}");
         assert!(text.contains("  broken  google: google.subject, bytes"), "{text}");
-        assert!(text.contains("130 of 127\n            Map something shorter"), "{text}");
+        assert!(text.contains("130 of 127\n            Map a shorter value"), "{text}");
         assert_eq!(text.lines().count(), 7);
         assert!(text.ends_with("  ok      aws, azure, google: issuer is https\n"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! What was decided, carried out: an access token, or a run and its ID token, once for each subject token.
+//! Carries out an allowed exchange: an access token, or a run and its ID token, once for each subject token.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ impl Exchanging<'_> {
             }
             _ => None,
         };
-        // Nobody ever sees the token in whose name a run is started.
+        // The access token in whose name a run starts is never handed out.
         let hash = match &run {
             Some(run) => {
                 token.expires_at = Some(run.expires_at);
@@ -178,7 +178,7 @@ impl Exchanging<'_> {
         }
     }
 
-    /// What its first ID token may be refused for, before the subject token is spent on it.
+    /// Refuses a run whose first ID token would be refused, before the subject token is spent on it.
     fn require_mintable(&self, run: &Run) -> Result<(), ExchangeError> {
         self.first_token(run).map(drop)
     }
@@ -190,7 +190,7 @@ impl Exchanging<'_> {
             _ => None,
         };
         let lifetime = token_terms(self.app, run, audience)?.lifetime;
-        // Clients that speak of access tokens send their usual two hours with everything.
+        // Clients made for access tokens send their usual two hours with every request.
         let longest = lifetime.max.as_secs();
         let lifetime_seconds = self.request.expiration_seconds.map(|seconds| seconds.min(longest));
         let expires_at =

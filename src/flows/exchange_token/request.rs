@@ -1,4 +1,6 @@
-//! What is asked of an exchange, what it gives, and why it is refused.
+//! A request for an exchange, its answer and its refusals.
+
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use thiserror::Error;
@@ -14,26 +16,28 @@ use crate::trust::policy::evaluation::Asked;
 use crate::trust::token::TokenError;
 use crate::upstream::discovery::DiscoveryError;
 
-/// What is given when nobody asks for a shorter or longer life.
+/// The lifetime if the request does not name one.
 pub const DEFAULT_EXPIRATION_SECONDS: i64 = 7_200;
+
 pub(super) const MIN_EXPIRATION_SECONDS: i64 = 60;
-/// For so long the same request gets the same answer: the first one may have been lost on its way.
+
+/// How long the same request gets the same answer: the first answer may have been lost on its way.
 pub(super) const RETRY_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// A request whose form was checked.
 pub struct TokenRequest {
-    /// As it stands in `audience`, after `urn:…:org:`.
+    /// As in `audience`, after `urn:…:org:`.
     pub organization: String,
     pub subject_token: String,
     pub asked: Asked,
-    /// Whether the answer speaks of `urn:pulumi` or of `urn:runmint`.
+    /// The prefix of URNs in the answer: `urn:pulumi` or `urn:runmint`.
     pub dialect: &'static str,
     pub expiration_seconds: Option<i64>,
     /// The caller's network address.
     pub caller: String,
 }
 
-/// What the caller gets.
+/// The answer to a granted exchange.
 pub struct Exchanged {
     pub expires_in_seconds: i64,
     pub gain: Gain,
@@ -51,11 +55,11 @@ pub enum Gain {
 
 #[derive(Debug, Error)]
 pub enum ExchangeError {
-    /// The organization, too, may be the one that is unknown: which is nobody's business.
+    /// The organization may be the unknown one: the answer does not reveal which.
     #[error("no issuer of this URL is registered with this organization")]
     IssuerUnknown,
-    #[error("the issuer's keys cannot be had right now")]
-    DiscoveryUnreachable(std::sync::Arc<DiscoveryError>),
+    #[error("could not fetch the issuer's keys right now")]
+    DiscoveryUnreachable(Arc<DiscoveryError>),
     #[error("the subject token: {0}")]
     Token(#[from] TokenError),
     #[error("no policy lets this token become what was asked for")]

@@ -41,7 +41,7 @@ async fn aws_gets_a_session_named_after_the_run_in_each_format() {
     assert!(exports.contains("export AWS_SECRET_ACCESS_KEY='aws-secret'\n"), "{exports}");
     let document = asking.ask("aws", &[&AWS[..], &["--format", "json"]].concat()).await.json();
     assert_eq!(document["expires_at"], "2099-01-01T00:00:00Z");
-    asking.ask("aws", &[]).await.fails(2, "no role is known");
+    asking.ask("aws", &[]).await.fails(2, "no AWS role is set");
     drop(asking.machine);
 }
 
@@ -112,7 +112,7 @@ async fn google_gets_a_token_a_configuration_or_an_access_token() {
     let refused = asking.ask("gcp", &[]).await;
     let told: Value = serde_json::from_str(&refused.stdout).unwrap();
     assert_eq!((&told["success"], refused.code), (&json!(false), 2));
-    assert!(told["message"].as_str().unwrap().contains("no provider is known"));
+    assert!(told["message"].as_str().unwrap().contains("no workload identity pool provider is set"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,7 +25,11 @@ async fn a_command_gets_files_and_variables_and_leaves_none_behind() {
     assert_eq!((found["ARM_USE_OIDC"], found["AZURE_CLIENT_ID"]), ("true", AZURE[1]));
     assert_eq!(found["GOOGLE_APPLICATION_CREDENTIALS"], found["GOOGLE_CREDENTIALS"]);
     assert!(!found.contains_key("AWS_ACCESS_KEY_ID"));
-    assert!(ended.stderr.contains("it is the run and nobody else: AWS_ACCESS_KEY_ID\n"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("because the command acts as the run: AWS_ACCESS_KEY_ID\n"),
+        "{}",
+        ended.stderr
+    );
 
     let modes: Vec<&str> = ended.stdout.lines().filter_map(|line| line.strip_prefix("stat ")).collect();
     assert_eq!(modes, ["700 .", "600 aws.jwt", "600 azure.jwt", "600 google.json"]);
@@ -158,7 +162,7 @@ async fn credentials_mode_gives_a_command_credentials_of_each_cloud() {
         assert_eq!(found[name], value);
     }
     assert!(
-        ended.stderr.contains("credentials of AWS are valid until 2099-01-01T00:00:00Z, and are not renewed")
+        ended.stderr.contains("credentials for AWS are valid until 2099-01-01T00:00:00Z and are not renewed")
     );
     for secret in ["aws-secret", "aws-session", "azure-access", "google-account", "google-pool"] {
         assert!(!ended.stderr.contains(secret), "{}", ended.stderr);
@@ -204,7 +208,7 @@ async fn refuses_to_write_to_a_folder_prepared_by_another_user() {
     std::fs::create_dir(&elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &base).unwrap();
     let refused = machine.exec(&environment, &AWS, "true").wait();
-    assert!(refused.refusal(1).contains("it is no folder for you alone"), "{refused:?}");
+    assert!(refused.refusal(1).contains("it is not a private folder"), "{refused:?}");
     assert_eq!(super::names_in(&elsewhere), [""; 0]);
 }
 
@@ -219,7 +223,7 @@ async fn no_command_is_started_without_a_valid_run() {
     let id = run["id"].as_str().unwrap();
     machine.app.post_ok(&machine.app.orchestrator, &format!("/api/runs/{id}/finish"), &Value::Null).await;
     let refused = machine.exec(&environment, &AWS, &script).wait();
-    assert!(refused.refusal(1).contains("the run gets no token: "), "{refused:?}");
+    assert!(refused.refusal(1).contains("could not get a token for the run: "), "{refused:?}");
     environment.retain(|(name, _)| name != "RUNMINT_ID_TOKEN_REQUEST_TOKEN");
     let refused = machine.exec(&environment, &AWS, &script).wait();
     assert!(refused.refusal(2).contains("RUNMINT_ID_TOKEN_REQUEST_TOKEN is not set"));
@@ -230,7 +234,7 @@ async fn no_command_is_started_without_a_valid_run() {
         let (_, environment) = machine.run().await;
         let all = [&["exec"], AWS.as_slice(), &["--", command]].concat();
         let refused = Process::start(machine.folder.path(), &all, &environment).wait();
-        assert!(refused.refusal(code).starts_with(command), "{refused:?}");
+        assert!(refused.refusal(code).starts_with(&format!("could not run {command}: ")), "{refused:?}");
         assert_eq!(machine.left_over(), [""; 0]);
     }
 }

@@ -34,7 +34,7 @@ async fn a_token_file_is_always_valid_until_the_run_is_cancelled() {
     exec.stdout_line("renewal 5");
     let id = run["id"].as_str().unwrap();
     service.post(&admin, &format!("/api/runs/{id}/cancel"), &serde_json::Value::Null).await.ok();
-    exec.log_line("aws.jwt: not renewed any more; what is there works until it expires: ");
+    exec.log_line("aws.jwt: no longer renewed; the current token is valid until it expires: ");
     exec.signal("TERM");
     let ended = exec.wait();
     assert_eq!(ended.code, Some(143));

@@ -55,7 +55,7 @@ async fn no_key_signs_before_every_copy_has_it(installation: Installation) {
     let service = installation.serve();
     let run = service.first_run(&admin).await;
     service.ask(&run).await.problem(503, "unavailable");
-    service.process.log_line("the static copy cannot be written");
+    service.process.log_line("could not write the static copy");
     eventually("it is an alarm", async || {
         service.get("", "/readyz").await.text.contains("static copies that need attention: 1")
     })
@@ -69,7 +69,7 @@ async fn no_key_signs_before_every_copy_has_it(installation: Installation) {
         "{checks}"
     );
     let alarms = service.get(&admin, "/api/keys").await.ok()["alarms"].to_string();
-    assert!(alarms.contains("the static copy cannot be written"), "{alarms}");
+    assert!(alarms.contains("could not write the static copy"), "{alarms}");
     assert!(service.get("", "/metrics").await.text.contains("\nrunmint_ready 0\n"));
     service.ask(&run).await.problem(503, "unavailable");
     fs::remove_file(&folder).unwrap();
@@ -167,7 +167,7 @@ async fn no_key_takes_over_on_request_while_a_copy_is_broken(app: TestApp) {
     refused(&process, &site).await;
     look(&process).await;
     let [alarm] = alarms(&process).try_into().unwrap();
-    assert!(alarm.starts_with("the static copy cannot be written"), "{alarm}");
+    assert!(alarm.starts_with("could not write the static copy"), "{alarm}");
     let broken = readiness(&process).await;
     assert!(broken.is_ready(), "verifiers know the key that signs");
     assert!(broken.rotation.unwrap().contains("static copies that need attention: 1"));
@@ -199,7 +199,7 @@ async fn no_key_takes_over_when_it_is_due_while_a_copy_is_broken(app: TestApp) {
         live(&app, &process, MINUTE).await;
     }
     assert_eq!(signer(&app, &process), active, "it is two minutes late");
-    assert!(alarms(&process).iter().any(|alarm| alarm.starts_with("the static copy cannot be written")));
+    assert!(alarms(&process).iter().any(|alarm| alarm.starts_with("could not write the static copy")));
     site.mend();
     for _ in 0..=PAUSE + 7 {
         live(&app, &process, MINUTE).await;

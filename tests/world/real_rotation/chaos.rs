@@ -47,6 +47,7 @@ pub(super) struct Counts {
 }
 
 impl Chaos {
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the world that it disturbs")]
     pub(super) fn new(
         replicas: Replicas,
         postgres: Postgres,

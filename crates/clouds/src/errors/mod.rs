@@ -1,12 +1,12 @@
-//! What relying parties and their clients say when they refuse, and what it means. The texts are data, beside this
-//! file, one for each relying party.
+//! Known errors of relying parties and their clients, with explanations. The texts are data files beside this one, one
+//! for each relying party.
 
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
 use serde::Deserialize;
 
-/// Nobody pastes more than this of an error.
+/// Longer texts are refused, in bytes.
 pub const MAX_TEXT_BYTES: usize = 256 * 1024;
 
 #[derive(Debug, Deserialize)]
@@ -19,19 +19,22 @@ struct Written {
     sample: String,
 }
 
+/// An error with its explanation.
 #[derive(Debug)]
 pub struct KnownError {
+    /// A stable name for scripts, e.g. `entra-subject`.
     pub id: String,
     says: Vec<String>,
     values: Option<Regex>,
+    /// The cause, in one or two sentences.
     pub means: String,
-    /// What to do about it.
+    /// The remedy.
     pub change: String,
-    /// A text like it, as it is really met.
+    /// A real error of this kind, which the tests recognise.
     pub sample: String,
 }
 
-/// What an error's text quotes.
+/// A value that an error's text quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quoted {
     /// `expected_aud`, `found_sub`, `claim`, …
@@ -63,9 +66,9 @@ fn read(text: &str) -> Vec<KnownError> {
     written.into_iter().map(known).collect()
 }
 
-/// The known error that the text is most specifically about.
+/// The known error that matches the text most specifically. Line breaks, case and escaped quotes do not matter.
 pub fn recognise(text: &str) -> Option<&'static KnownError> {
-    // Clients wrap texts and escape what is in them.
+    // Clients wrap and escape error texts.
     let text = plain(text).to_lowercase();
     KNOWN.iter().filter(|one| one.is_in(&text)).max_by_key(|one| one.specificity())
 }
@@ -79,7 +82,7 @@ impl KnownError {
         self.says.iter().map(String::len).sum()
     }
 
-    /// The values that the text quotes.
+    /// The values that the text quotes; empty if it quotes none.
     pub fn quoted(&self, text: &str) -> Vec<Quoted> {
         let Some(regex) = &self.values else { return Vec::new() };
         let text = plain(text);
@@ -94,7 +97,7 @@ impl KnownError {
     }
 }
 
-/// One line, and quotation marks as they were before somebody put them into a string.
+/// On one line, with quotation marks unescaped.
 fn plain(text: &str) -> String {
     let text =
         text.replace("\\\"", "\"").replace("\\'", "'").replace("\\u0027", "'").replace(['’', '‘'], "'");
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_guessed() {
+    fn an_unknown_error_is_not_guessed() {
         for text in
             ["", "it failed", "AADSTS999999: what?", "AADSTS700219: new", "AccessDenied", "401 Unauthorized"]
         {

@@ -12,14 +12,18 @@ const SERVICE: &str = "AWS STS";
 const RESPONSE: &str = "AssumeRoleWithWebIdentityResponse";
 const RESULT: &str = "AssumeRoleWithWebIdentityResult";
 
+/// Temporary credentials (`Credentials` of the AWS STS API).
 pub struct AwsCredentials {
+    /// Not a secret by itself.
     pub access_key_id: String,
     pub secret_access_key: Zeroizing<String>,
+    /// Every request must carry it.
     pub session_token: Zeroizing<String>,
+    /// By the clock of STS.
     pub expires_at: Timestamp,
 }
 
-/// Where STS answers in a region, or where the role's partition has no say in it, in the partition's first one.
+/// The STS endpoint of the region, or of the first region of the role's partition.
 pub fn endpoint(role: &RoleArn, region: Option<&str>) -> String {
     let partition = role.as_str().split(':').nth(1).unwrap_or_default();
     let region = region.unwrap_or(match partition {
@@ -31,6 +35,7 @@ pub fn endpoint(role: &RoleArn, region: Option<&str>) -> String {
     format!("https://sts.{region}.{domain}")
 }
 
+/// Requests a session of the role. `endpoint` is an https origin such as [`endpoint`] returns.
 pub fn request(
     endpoint: &str,
     settings: &AwsSettings,
@@ -62,6 +67,7 @@ pub fn request(
     }
 }
 
+/// Reads the XML answer to [`request`]. Errors if STS refuses the token or the answer is not complete.
 pub fn read(status: u16, body: &[u8]) -> Result<AwsCredentials, ExchangeError> {
     let strange = ExchangeError::Strange { service: SERVICE, status };
     match status {
@@ -88,8 +94,8 @@ fn refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
     Some(ExchangeError::Refused { service: SERVICE, status, code, message, passing })
 }
 
-/// AWS asks to repeat a request whose identity provider did not answer; the same fault may show as a key that was
-/// not there (repost.aws/knowledge-center/iam-sts-invalididentitytoken).
+/// AWS asks callers to retry if the identity provider did not answer; the same fault may show as a missing key
+/// (repost.aws/knowledge-center/iam-sts-invalididentitytoken).
 fn passes(status: u16, code: &str, message: &str) -> bool {
     passes_by_status(status)
         || matches!(
@@ -97,7 +103,7 @@ fn passes(status: u16, code: &str, message: &str) -> bool {
             "IDPCommunicationError" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded"
         )
         || code == "InvalidIdentityToken" && message.contains("Couldn't retrieve verification key")
-        // What a role trusts is not known everywhere at once.
+        // A changed trust policy takes time to propagate.
         || code == "AccessDenied" && message.contains("sts:AssumeRoleWithWebIdentity")
 }
 
@@ -136,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_for_exactly_what_is_set() {
+    fn requests_exactly_what_is_configured() {
         let name = "acme-1".parse().unwrap();
         let plain = request("https://sts.eu-central-1.amazonaws.com", &settings(&json!({})), &name, "a.b+c");
         assert_eq!(plain.url, "https://sts.eu-central-1.amazonaws.com/");
@@ -161,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn sts_is_asked_in_the_region_or_in_the_roles_partition() {
+    fn uses_the_endpoint_of_the_region_or_of_the_roles_partition() {
         let at = |role: &str, region| endpoint(&role.parse().unwrap(), region);
         let (aws, china) = ("arn:aws:iam::123456789012:role/a", "arn:aws-cn:iam::123456789012:role/a");
         assert_eq!(at(aws, Some("eu-central-1")), "https://sts.eu-central-1.amazonaws.com");
@@ -174,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_credentials_and_nothing_half() {
+    fn reads_complete_credentials_only() {
         let Ok(read_in_full) = read(200, ANSWER.as_bytes()) else { panic!("it is an answer") };
         assert_eq!(read_in_full.access_key_id, "ASIAEXAMPLE");
         assert_eq!(read_in_full.secret_access_key.as_str(), "secret");
@@ -193,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_worth_asking_again() {
+    fn only_temporary_errors_are_retried() {
         let key = "Couldn&apos;t retrieve verification key from your identity provider, please reference";
         for (status, code, message, passing) in [
             (400, "IDPCommunicationError", "", true),
@@ -213,7 +219,7 @@ mod tests {
             refused(403, "AccessDenied", "Not authorized").to_string(),
             "AWS STS refuses: AccessDenied: Not authorized (HTTP 403)"
         );
-        let Err(strange) = read(502, b"<html>") else { panic!("it is no answer") };
+        let Err(strange) = read(502, b"<html>") else { panic!("not an answer of STS") };
         assert!(strange.may_pass() && strange == ExchangeError::Strange { service: SERVICE, status: 502 });
     }
 }

@@ -1,20 +1,22 @@
-//! Microsoft Entra ID: client credentials with an assertion
+//! Microsoft Entra ID: the client credentials flow with a client assertion
 //! (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow).
 
 use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{AccessToken, ExchangeError, ExchangeRequest, form, oauth_token, passes_by_status};
+use super::{AccessToken, ExchangeError, ExchangeRequest, description, form, oauth_token, passes_by_status};
 use crate::settings::AzureSettings;
 
+/// The authority of the public cloud.
 pub const AUTHORITY: &str = "https://login.microsoftonline.com";
 const SERVICE: &str = "Microsoft Entra ID";
 
-/// Refusals that pass: a federated credential is known everywhere some minutes after it was made (no match: 70021,
-/// told apart later as 700211 to 700213), and the issuer may not have answered.
+/// Errors that a retry may cure: a new federated credential takes minutes to propagate (no match: 70021, and its newer
+/// codes 700211 to 700213), or the issuer did not answer.
 const PASSING: &[i64] = &[70_021, 700_211, 700_212, 700_213, 50_166, 501_661, 90_061];
 
-/// What Azure Resource Manager's access tokens are for, in the cloud of this authority.
+/// The scope of Azure Resource Manager in the cloud of this authority.
 pub fn management_scope(authority: &str) -> &'static str {
     if authority.contains("login.microsoftonline.us") {
         "https://management.usgovcloudapi.net/.default"
@@ -27,6 +29,7 @@ pub fn management_scope(authority: &str) -> &'static str {
     }
 }
 
+/// Requests an access token of `scope`, with the run's `token` as client assertion (RFC 7523 §2.2).
 pub fn request(authority: &str, settings: &AzureSettings, scope: &str, token: &str) -> ExchangeRequest {
     ExchangeRequest {
         url: format!("{}/{}/oauth2/v2.0/token", authority.trim_end_matches('/'), settings.tenant_id),
@@ -43,6 +46,8 @@ pub fn request(authority: &str, settings: &AzureSettings, scope: &str, token: &s
     }
 }
 
+/// Reads the answer to [`request`], which was sent at `asked_at`. Errors if Entra refuses the token or the answer is
+/// not a token.
 pub fn read(status: u16, body: &[u8], asked_at: Timestamp) -> Result<AccessToken, ExchangeError> {
     let strange = ExchangeError::Strange { service: SERVICE, status };
     match status {
@@ -51,16 +56,31 @@ pub fn read(status: u16, body: &[u8], asked_at: Timestamp) -> Result<AccessToken
     }
 }
 
+/// An error response (RFC 6749 §5.2), with the member that Entra adds.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    #[serde(default, deserialize_with = "description")]
+    error_description: String,
+    /// The numbers behind `AADSTS`.
+    #[serde(default, deserialize_with = "numbers")]
+    error_codes: Vec<i64>,
+}
+
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Array(codes) => Ok(codes.iter().filter_map(Value::as_i64).collect()),
+        _ => Ok(Vec::new()),
+    }
+}
+
 fn refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let code = answer["error"].as_str()?.to_owned();
+    let Refusal { error: code, error_description, error_codes } = serde_json::from_slice(body).ok()?;
     // Trace ids follow on further lines.
-    let description = answer["error_description"].as_str().unwrap_or_default();
-    let message = description.lines().next().unwrap_or_default().trim().to_owned();
-    let known = |code: &Value| code.as_i64().is_some_and(|code| PASSING.contains(&code));
+    let message = error_description.lines().next().unwrap_or_default().trim().to_owned();
     let passing = passes_by_status(status)
         || code == "temporarily_unavailable"
-        || answer["error_codes"].as_array().is_some_and(|codes| codes.iter().any(known));
+        || error_codes.iter().any(|code| PASSING.contains(code));
     Some(ExchangeError::Refused { service: SERVICE, status, code, message, passing })
 }
 
@@ -83,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_as_azures_own_libraries_do() {
+    fn requests_tokens_as_azures_own_libraries_do() {
         let settings = serde_json::from_value(json!({
             "clientId": "11111111-2222-3333-4444-555555555555", "tenantId": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
         }));
@@ -104,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_worth_asking_again() {
+    fn only_temporary_errors_are_retried() {
         for code in PASSING {
             assert!(refused(*code).may_pass(), "{code}");
         }

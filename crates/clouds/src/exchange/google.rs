@@ -1,28 +1,36 @@
-//! Google's Security Token Service, and where a service account is to be impersonated, the IAM Service Account
-//! Credentials API (docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token).
+//! Google's Security Token Service, and the IAM Service Account Credentials API for impersonating a service account
+//! (docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token).
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{AccessToken, ExchangeError, ExchangeRequest, form, is_token, oauth_token, passes_by_status};
+use super::{
+    AccessToken, ExchangeError, ExchangeRequest, description, form, is_token, oauth_token, passes_by_status,
+};
 use crate::settings::{CloudDuration, GcpSettings, Scope, ServiceAccount};
 
 const STS: &str = "Google STS";
 const IAM: &str = "Google IAM";
+/// The scope unless the settings name others.
 pub const DEFAULT_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// The universe domain of the public cloud.
 pub const DEFAULT_UNIVERSE: &str = "googleapis.com";
+/// The type of the run's token (RFC 8693 §3).
 pub const TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-/// Where Google answers: its own clouds differ by their domain.
+/// The endpoints of a universe domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoogleEndpoints {
+    /// `token` of the Security Token Service API.
     pub token_url: String,
-    /// Up to `/v1`.
+    /// The base URL of the IAM Service Account Credentials API, up to `/v1`.
     pub iam_credentials_url: String,
 }
 
 impl GoogleEndpoints {
+    /// The endpoints below `domain`, e.g. [`DEFAULT_UNIVERSE`].
     pub fn of_universe(domain: &str) -> Self {
         Self {
             token_url: format!("https://sts.{domain}/v1/token"),
@@ -30,18 +38,20 @@ impl GoogleEndpoints {
         }
     }
 
-    /// Where gcloud asks whose an access token is.
+    /// The introspection endpoint, by which gcloud learns the account of an access token.
     pub fn token_info_url(&self) -> String {
         let of_the_service = self.token_url.trim_end_matches("/token");
         format!("{of_the_service}/introspect")
     }
 
+    /// `generateAccessToken` for the account.
     pub fn impersonation_url(&self, account: &ServiceAccount) -> String {
         format!("{}/projects/-/serviceAccounts/{account}:generateAccessToken", self.iam_credentials_url)
     }
 }
 
-/// The run's token for a token of the pool. Impersonating needs this scope of it whatever is wanted in the end.
+/// Exchanges the run's token for an access token of the pool (RFC 8693). Impersonation needs [`DEFAULT_SCOPE`],
+/// whatever scopes the final token has.
 pub fn request(endpoints: &GoogleEndpoints, settings: &GcpSettings, token: &str) -> ExchangeRequest {
     let scopes = match settings.service_account {
         Some(_) => DEFAULT_SCOPE.to_owned(),
@@ -63,7 +73,7 @@ pub fn request(endpoints: &GoogleEndpoints, settings: &GcpSettings, token: &str)
     }
 }
 
-/// The pool's token for one of a service account.
+/// Exchanges the pool's access token for one of the service account.
 pub fn impersonation(
     endpoints: &GoogleEndpoints,
     settings: &GcpSettings,
@@ -82,6 +92,8 @@ pub fn impersonation(
     }
 }
 
+/// Reads the answer to [`request`], which was sent at `asked_at`. Errors if the service refuses the token or the
+/// answer is not a token.
 pub fn read(status: u16, body: &[u8], asked_at: Timestamp) -> Result<AccessToken, ExchangeError> {
     let strange = ExchangeError::Strange { service: STS, status };
     match status {
@@ -90,6 +102,7 @@ pub fn read(status: u16, body: &[u8], asked_at: Timestamp) -> Result<AccessToken
     }
 }
 
+/// Reads the answer to [`impersonation`]. Errors like [`read`].
 pub fn read_impersonation(status: u16, body: &[u8]) -> Result<AccessToken, ExchangeError> {
     let strange = ExchangeError::Strange { service: IAM, status };
     match status {
@@ -98,6 +111,7 @@ pub fn read_impersonation(status: u16, body: &[u8]) -> Result<AccessToken, Excha
     }
 }
 
+/// The configured scopes, or [`DEFAULT_SCOPE`].
 pub fn scopes(settings: &GcpSettings) -> Vec<&str> {
     match settings.scopes.as_slice() {
         [] => vec![DEFAULT_SCOPE],
@@ -105,19 +119,47 @@ pub fn scopes(settings: &GcpSettings) -> Vec<&str> {
     }
 }
 
+/// The answer of `generateAccessToken` (IAM Service Account Credentials API).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Impersonated {
+    access_token: String,
+    /// RFC 3339.
+    expire_time: String,
+}
+
 fn impersonated(body: &[u8]) -> Option<AccessToken> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let token = answer["accessToken"].as_str().filter(|token| is_token(token))?;
-    Some(AccessToken {
-        token: Zeroizing::new(token.to_owned()),
-        expires_at: answer["expireTime"].as_str()?.parse().ok()?,
-    })
+    let Impersonated { access_token, expire_time } = serde_json::from_slice(body).ok()?;
+    let token = Zeroizing::new(access_token);
+    if !is_token(&token) {
+        return None;
+    }
+    Some(AccessToken { token, expires_at: expire_time.parse().ok()? })
+}
+
+/// An error response of the token service (RFC 6749 §5.2).
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    #[serde(default, deserialize_with = "description")]
+    error_description: String,
+}
+
+/// An error response of Google's APIs (AIP-193).
+#[derive(Deserialize)]
+struct ApiRefusal {
+    error: ApiError,
+}
+
+#[derive(Deserialize)]
+struct ApiError {
+    status: String,
+    #[serde(default, deserialize_with = "description")]
+    message: String,
 }
 
 fn refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let code = answer["error"].as_str()?.to_owned();
-    let message = answer["error_description"].as_str().unwrap_or_default().to_owned();
+    let Refusal { error: code, error_description: message } = serde_json::from_slice(body).ok()?;
     let passing = passes_by_status(status)
         || code == "quota_exceeded"
         || message.starts_with("Error connecting to the given credential's issuer");
@@ -125,14 +167,14 @@ fn refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
 }
 
 fn iam_refusal(status: u16, body: &[u8]) -> Option<ExchangeError> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let code = answer["error"]["status"].as_str()?.to_owned();
-    let message = answer["error"]["message"].as_str().unwrap_or_default().to_owned();
+    let ApiRefusal { error: ApiError { status: code, message } } = serde_json::from_slice(body).ok()?;
     Some(ExchangeError::Refused { service: IAM, status, code, message, passing: passes_by_status(status) })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn settings(more: &Value) -> GcpSettings {
@@ -150,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pools_token_has_the_wanted_scopes_and_one_for_impersonating_what_that_needs() {
+    fn a_pools_token_has_the_configured_scopes_or_the_one_for_impersonation() {
         let endpoints = GoogleEndpoints::of_universe(DEFAULT_UNIVERSE);
         let direct =
             request(&endpoints, &settings(&json!({"scopes": ["https://a/b", "https://c/d"]})), "a.b.c");
@@ -201,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_worth_asking_again() {
+    fn only_temporary_errors_are_retried() {
         let issuer = "Error connecting to the given credential's issuer.";
         for (status, code, message, passing) in [
             (400, "invalid_grant", issuer, true),

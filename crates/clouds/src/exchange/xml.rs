@@ -1,14 +1,13 @@
-//! The texts of a small XML document. STS's query protocol answers in XML.
+//! Reads texts from a small XML document, as STS's query protocol answers.
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-/// More than any answer of STS has.
+/// Deeper than any answer of STS.
 const MAX_DEPTH: usize = 8;
 
-/// The text of the element at this path, from the root's own name. `None` when it is not there, or there twice, or
-/// the document is none: with a document type, with references that only one could define, cut off, nested deeper
-/// than answers are.
+/// The text of the element at this path, which starts with the root's name. `None` if the element is missing or occurs
+/// twice, or if the document is truncated, nested too deeply, or has a document type or undefined entities.
 pub(super) fn text_at(document: &[u8], path: &[&str]) -> Option<String> {
     let mut reader = Reader::from_reader(document);
     let mut open: Vec<Vec<u8>> = Vec::new();
@@ -69,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_document_has_no_texts() {
+    fn a_broken_or_unsafe_document_has_no_texts() {
         for bad in [
             "<a><b>1</b>",
             "<a><b>1</a></b>",

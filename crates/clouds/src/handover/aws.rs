@@ -1,4 +1,4 @@
-//! For the AWS SDKs, the AWS CLI and what is built with them
+//! The variables of the AWS SDKs, the AWS CLI and tools built on them
 //! (docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html).
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::{Handover, LocalEndpoint};
 use crate::exchange::aws::AwsCredentials;
 use crate::settings::{AwsSettings, Region, RoleArn, RoleSessionName};
 
-/// Each of these would be found before what is handed over, or together with it make nonsense.
+/// Variables that would take precedence over the new ones or contradict them.
 const CONTRADICTING: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -27,19 +27,20 @@ const CONTRADICTING: &[&str] = &[
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 ];
 
+/// How AWS clients get credentials.
 pub enum AwsForm<'a> {
-    /// The SDK exchanges the token in this file, each time that its session ends.
+    /// The SDK exchanges the token in this file for each session.
     TokenFile { path: &'a Path, session_name: &'a RoleSessionName },
-    /// The SDK asks the local endpoint for credentials. Nothing is on the disk.
+    /// The SDK asks the local endpoint for credentials. Nothing is on disk.
     Endpoint(&'a LocalEndpoint),
-    /// The credentials themselves, which nothing renews.
+    /// The credentials themselves, which are not renewed.
     Credentials(&'a AwsCredentials),
 }
 
-/// `region` is what was found elsewhere, where the settings are silent.
+/// Sets the variables. `region` applies if the settings name none.
 pub fn hand_over(handover: &mut Handover, settings: &AwsSettings, form: &AwsForm<'_>, region: Option<&str>) {
     handover.take_out(CONTRADICTING);
-    // boto3 and version 1 of the AWS CLI read the second only, others the first only.
+    // boto3 and the AWS CLI v1 read only the second, other clients only the first.
     if let Some(region) = settings.region.as_ref().map(Region::as_str).or(region) {
         handover.set("AWS_REGION", region);
         handover.set("AWS_DEFAULT_REGION", region);
@@ -48,8 +49,8 @@ pub fn hand_over(handover: &mut Handover, settings: &AwsSettings, form: &AwsForm
         AwsForm::TokenFile { path, session_name } => {
             handover.set("AWS_WEB_IDENTITY_TOKEN_FILE", path.display().to_string());
             handover.set("AWS_ROLE_ARN", settings.role_arn.as_str());
-            // The AWS CLI keeps sessions in ~/.aws/cli/cache under role and session name, so that another run with
-            // the same name would go on with this one's session.
+            // The AWS CLI caches sessions in ~/.aws/cli/cache by role and session name: another run with the same name
+            // would use this run's session.
             handover.set("AWS_ROLE_SESSION_NAME", session_name.as_str());
         }
         AwsForm::Endpoint(endpoint) => {
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_file_comes_with_role_session_name_and_both_regions() {
+    fn a_token_file_comes_with_role_session_name_and_both_region_variables() {
         let name = "acme-1".parse().unwrap();
         let form = AwsForm::TokenFile { path: Path::new("/run/aws.jwt"), session_name: &name };
         let mut handover = Handover::default();
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_local_endpoint_takes_the_place_of_all_else() {
+    fn the_local_endpoint_replaces_every_other_source() {
         let mut handover = Handover::default();
         hand_over(
             &mut handover,
@@ -128,7 +129,7 @@ mod tests {
 
     /// `hashlib.sha1(json.dumps(arguments, sort_keys=True).encode()).hexdigest()`.
     #[test]
-    fn the_file_of_the_aws_cli_is_named_as_the_aws_cli_names_it() {
+    fn the_cache_file_has_the_name_that_the_aws_cli_gives_it() {
         let role = "arn:aws:iam::123456789012:role/deploy".parse().unwrap();
         let name = cli_cache_file(&role, &"acme-1".parse().unwrap());
         assert_eq!(name, "5280abef50f3727c97d2cd5e628a895ed30b4d32.json");

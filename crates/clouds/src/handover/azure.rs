@@ -1,5 +1,5 @@
-//! For the Azure SDKs (learn.microsoft.com/azure/developer/intro/azure-service-sdk-tool-overview) and Terraform's
-//! azurerm (registry.terraform.io/providers/hashicorp/azurerm/latest/docs/guides/service_principal_oidc).
+//! The variables of the Azure SDKs (learn.microsoft.com/azure/developer/intro/azure-service-sdk-tool-overview) and
+//! Terraform's azurerm (registry.terraform.io/providers/hashicorp/azurerm/latest/docs/guides/service_principal_oidc).
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::exchange::AccessToken;
 use crate::exchange::azure::AUTHORITY;
 use crate::settings::{AzureSettings, Guid};
 
-/// Each of these would be used before, or instead of, what is handed over.
+/// Variables that would take precedence over the new ones or replace them.
 const CONTRADICTING: &[&str] = &[
     "AZURE_CLIENT_SECRET",
     "AZURE_CLIENT_CERTIFICATE_PATH",
@@ -24,7 +24,7 @@ const CONTRADICTING: &[&str] = &[
     "ARM_CLIENT_CERTIFICATE_PASSWORD",
     "ARM_CLIENT_ID_FILE_PATH",
     "ARM_OIDC_TOKEN",
-    // Read once when a provider starts: of no use in the second hour.
+    // Read only once, when the provider starts: its token would expire within the hour.
     "ARM_OIDC_TOKEN_FILE_PATH",
     "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID",
     "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID",
@@ -32,17 +32,19 @@ const CONTRADICTING: &[&str] = &[
     "ARM_USE_MSI",
 ];
 
+/// How Azure clients get credentials.
 pub struct AzureForm<'a> {
-    /// For the SDKs, which read nothing else.
+    /// For the SDKs, which read tokens from files only.
     pub token_file: Option<&'a Path>,
-    /// Under a name that only this program gives it: there is none that tools share.
+    /// Set as `AZURE_ACCESS_TOKEN`, because Azure's tools share no variable for it.
     pub access_token: Option<&'a AccessToken>,
-    /// azurerm asks again for each access token.
+    /// For azurerm, which requests a token for each access token.
     pub endpoint: &'a LocalEndpoint,
-    /// What was found elsewhere, for clouds that are not the public one.
+    /// The inherited authority, for clouds other than the public one.
     pub authority: Option<&'a str>,
 }
 
+/// Sets the variables.
 pub fn hand_over(handover: &mut Handover, settings: &AzureSettings, form: &AzureForm<'_>) {
     handover.take_out(CONTRADICTING);
     for family in ["AZURE", "ARM"] {

@@ -1,5 +1,5 @@
-//! For Google's libraries, gcloud and Terraform: a credential configuration
-//! (google.aip.dev/auth/4117) and the variables that name it.
+//! The variables of Google's libraries, gcloud and Terraform, and the credential configuration that they name
+//! (google.aip.dev/auth/4117).
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::exchange::AccessToken;
 use crate::exchange::google::{GoogleEndpoints, TOKEN_TYPE};
 use crate::settings::GcpSettings;
 
-/// Each of these would be used before, or instead of, what is handed over.
+/// Variables that would take precedence over the new ones or replace them.
 const CONTRADICTING: &[&str] = &[
     "GOOGLE_APPLICATION_CREDENTIALS",
     "GOOGLE_CREDENTIALS",
@@ -24,24 +24,28 @@ const CONTRADICTING: &[&str] = &[
     "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT",
 ];
 
-/// Where Google's libraries take the run's token from, again for each access token.
+/// Where Google's libraries get the run's token for each access token.
 pub enum TokenSource<'a> {
+    /// The local endpoint, with the value of the header `Authorization`.
     Url { url: &'a str, authorization: &'a str },
+    /// A token file, which is kept fresh.
     File(&'a Path),
 }
 
+/// How Google clients get credentials.
 pub enum GoogleForm<'a> {
     /// The credential configuration in this file.
     Configuration(&'a Path),
-    /// The access token itself, which nothing renews.
+    /// The access token itself, which is not renewed.
     AccessToken(&'a AccessToken),
 }
 
+/// Sets the variables.
 pub fn hand_over(handover: &mut Handover, settings: &GcpSettings, form: &GoogleForm<'_>) {
     handover.take_out(CONTRADICTING);
     match form {
         GoogleForm::Configuration(path) => {
-            // The last is Terraform's and Pulumi's; they take a path as well as the text.
+            // Terraform and Pulumi read the last one, which may be a path or the configuration itself.
             for name in [
                 "GOOGLE_APPLICATION_CREDENTIALS",
                 "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE",
@@ -63,6 +67,7 @@ pub fn hand_over(handover: &mut Handover, settings: &GcpSettings, form: &GoogleF
     }
 }
 
+/// The credential configuration, of type `external_account`.
 pub fn configuration(endpoints: &GoogleEndpoints, settings: &GcpSettings, source: &TokenSource<'_>) -> Value {
     let credential_source = match source {
         TokenSource::Url { url, authorization } => json!({
@@ -105,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_asks_the_local_endpoint() {
+    fn the_configuration_names_the_local_endpoint() {
         let (endpoint, settings) = (endpoint(), settings());
         let (url, authorization) =
             (endpoint.id_token_url_for(&settings.audience()), endpoint.authorization());

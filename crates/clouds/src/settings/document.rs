@@ -1,4 +1,4 @@
-//! The cloud settings of an organization: for all its runs, a project's, a stack's, or some operation's.
+//! The cloud settings of an organization: for all its runs, or for those of a project, a stack or an operation.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,13 +7,15 @@ use thiserror::Error;
 use super::{AwsSettings, AzureSettings, CloudSettings, GcpSettings};
 use runmint_issuer::service::Attributes;
 
+/// The most entries of one organization.
 pub const MAX_ENTRIES: usize = 500;
 const MAX_NAME_BYTES: usize = 255;
 
+/// All entries of an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloudDocument(Vec<CloudEntry>);
 
-/// Settings, and for which runs they are.
+/// Settings and the runs that they apply to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloudEntry {
@@ -31,25 +33,26 @@ pub struct CloudEntry {
     pub gcp: Option<GcpSettings>,
 }
 
+/// Why a document is refused. Numbers are positions of entries, from 0.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum CloudDocumentError {
     #[error("an organization has at most {MAX_ENTRIES} entries of cloud settings")]
     TooMany,
-    #[error("settings[{0}]: a stack is one of a project: name that, too")]
+    #[error("settings[{0}]: `stack` needs `project`")]
     StackWithoutProject(usize),
-    #[error("settings[{0}]: it has settings for no cloud")]
+    #[error("settings[{0}]: no cloud is configured: set `aws`, `azure` or `gcp`")]
     Empty(usize),
-    #[error("settings[{0}]: a name is 1 to {MAX_NAME_BYTES} bytes without white space at its ends")]
+    #[error("settings[{0}]: a name has 1 to {MAX_NAME_BYTES} bytes and no white space at its ends")]
     Name(usize),
-    #[error("settings[{0}]: no service has runs with operation `{1}`")]
+    #[error("settings[{0}]: no service has the operation `{1}`")]
     Operation(usize, String),
-    #[error("settings[{0}]: it is for the same runs as settings[{1}]: put both into one entry")]
+    #[error("settings[{0}]: applies to the same runs as settings[{1}]: merge the two entries")]
     Twice(usize, usize),
 }
 
 impl CloudDocument {
-    /// `is_operation` says which operations there are: one that was mistyped would be meant for no run, and its
-    /// runs would get the settings of the others, which may do more.
+    /// Checks the entries. `is_operation` knows the valid operations: a mistyped one would match no run, and the runs
+    /// it was meant for would get broader settings.
     pub fn new(
         entries: Vec<CloudEntry>,
         is_operation: impl Fn(&str) -> bool,
@@ -78,17 +81,18 @@ impl CloudDocument {
         Ok(Self(entries))
     }
 
-    /// As it was checked when it was saved.
+    /// A saved document, which was checked before it was saved.
     pub fn of_saved(entries: Vec<CloudEntry>) -> Self {
         Self(entries)
     }
 
+    /// The entries, in the order in which they were given.
     pub fn entries(&self) -> &[CloudEntry] {
         &self.0
     }
 
-    /// For each cloud the settings of the entry that speaks most closely of such a run: a stack's before its
-    /// project's before the organization's, and there the operation's before those for all.
+    /// For each cloud the settings of the most specific entry: a stack's before its project's before the
+    /// organization's, and at each level an operation's before those for all operations.
     pub fn resolve(&self, attributes: &Attributes) -> CloudSettings {
         let mut entries: Vec<&CloudEntry> = self.0.iter().filter(|entry| entry.is_for(attributes)).collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.closeness()));
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_speaks_most_closely_of_a_run_wins_for_each_cloud() {
+    fn the_most_specific_entry_wins_for_each_cloud() {
         let azure = json!({
             "clientId": "11111111-2222-3333-4444-555555555555",
             "tenantId": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
@@ -178,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_would_be_for_no_run_or_twice() {
+    fn refuses_entries_that_match_no_run_or_repeat_another() {
         use CloudDocumentError::*;
         for (about, why) in [
             (json!({"stack": "prod"}), StackWithoutProject(1)),

@@ -1,4 +1,4 @@
-//! How long a cloud's credentials last: seconds, or text as in `1h30m`.
+//! The lifetime of a cloud's credentials: seconds, or text such as `1h30m`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,21 +9,23 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-/// Between `MIN` and `MAX` seconds.
+/// From `MIN` to `MAX` seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloudDuration<const MIN: u32, const MAX: u32> {
     seconds: u32,
 }
 
+/// Why a duration is refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum DurationError {
-    #[error("`{0}` is no duration: write seconds, or hours, minutes and seconds as in `1h30m`")]
+    #[error("`{0}` is not a valid duration: write seconds, or hours, minutes and seconds as in `1h30m`")]
     Form(String),
     #[error("a duration of {found} s is out of bounds: {min} s to {max} s are accepted")]
     OutOfBounds { min: u32, max: u32, found: u64 },
 }
 
 impl<const MIN: u32, const MAX: u32> CloudDuration<MIN, MAX> {
+    /// Errors if `seconds` is out of bounds.
     pub fn of_seconds(seconds: u64) -> Result<Self, DurationError> {
         match u32::try_from(seconds) {
             Ok(seconds) if (MIN..=MAX).contains(&seconds) => Ok(Self { seconds }),
@@ -31,6 +33,7 @@ impl<const MIN: u32, const MAX: u32> CloudDuration<MIN, MAX> {
         }
     }
 
+    /// In seconds.
     pub fn seconds(self) -> u32 {
         self.seconds
     }

@@ -180,7 +180,7 @@ fn a_duration_is_seconds_or_text_within_its_bounds() {
 }
 
 #[test]
-fn what_one_says_stands_and_what_it_is_silent_about_comes_from_the_other() {
+fn clouds_that_are_not_configured_come_from_the_other_settings() {
     let aws = |role: &str| {
         read(json!({"aws": {"roleArn": format!("arn:aws:iam::123456789012:role/{role}")}})).unwrap()
     };

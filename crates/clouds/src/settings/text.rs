@@ -1,5 +1,5 @@
-//! Names that clouds give to things, each of the one form that its cloud accepts. None can carry white
-//! space, a quote or a line's end into a variable, a file or a command.
+//! Names of cloud resources, each in the form that its cloud accepts. None contains white space, quotes or line breaks,
+//! so that all are safe in variables, files and commands.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
 
+/// Text that is not of the expected form.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("`{found}` is no {expected}")]
+#[error("`{found}` is not {expected}")]
 pub struct TextError {
+    /// The expected form, with its article.
     pub expected: &'static str,
-    /// The beginning of what was found.
+    /// The first 80 characters of the text.
     pub found: String,
 }
 
@@ -24,6 +26,7 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
+            /// The text as it was given.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -60,45 +63,55 @@ macro_rules! deserialize_from_text {
     )*};
 }
 
-text!(RoleArn, "ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`)", |text| {
+text!(
+    /// The ARN of an IAM role (IAM User Guide, "IAM identifiers").
+    RoleArn, "an ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`)", |text| {
     iam_resource(text, "role/", false)
 });
 text!(
+    /// The ARN of a managed policy, of AWS or of an account.
     SessionPolicyArn,
-    "ARN of a managed policy (`arn:aws:iam::aws:policy/NAME` or with an account instead of `aws`)",
+    "an ARN of a managed policy (`arn:aws:iam::aws:policy/NAME` or with an account instead of `aws`)",
     |text| iam_resource(text, "policy/", true)
 );
-text!(RoleSessionName, "session name: 2 to 64 of letters, digits and `_+=,.@-`", |text| is_session_name(
+text!(
+    /// `RoleSessionName` of the AWS STS API.
+    RoleSessionName, "a session name: 2 to 64 of letters, digits and `_+=,.@-`", |text| is_session_name(
     text
 ));
-text!(Region, "region, as `eu-central-1` or `europe-west4`", |text| {
+text!(
+    /// A region of AWS or Google Cloud.
+    Region, "a region such as `eu-central-1` or `europe-west4`", |text| {
     (2..=40).contains(&text.len())
         && starts_with_lower(text)
         && is_lower_or(text, "-")
         && !text.ends_with('-')
 });
-text!(Guid, "GUID, as `00000000-0000-0000-0000-000000000000`", |text| {
+text!(
+    /// The id of an Entra application, tenant or subscription.
+    Guid, "a GUID such as `00000000-0000-0000-0000-000000000000`", |text| {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
         && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
 });
 text!(
-    /// Google knows a project by name and by number; a pool is found by number only.
+    /// The number of a Google Cloud project; a pool is addressed by the number only.
     ProjectNumber,
-    "project number: digits, as `gcloud projects describe` says under `projectNumber`",
+    "a project number: the digits in `projectNumber` of `gcloud projects describe`",
     |text| {
         (1..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0')
     }
 );
 text!(
-    /// Of a workload identity pool or of its provider.
+    /// The ID of a workload identity pool or of its provider.
     PoolId,
-    "id of a pool or provider: 4 to 32 lower-case letters, digits and `-`, not beginning with `gcp-`",
+    "an ID of a pool or provider: 4 to 32 lower-case letters, digits and `-`, not beginning with `gcp-`",
     |text| (4..=32).contains(&text.len()) && is_lower_or(text, "-") && !text.starts_with("gcp-")
 );
 text!(
+    /// The e-mail address of a Google service account.
     ServiceAccount,
-    "e-mail address of a service account (`NAME@PROJECT.iam.gserviceaccount.com`)",
+    "an e-mail address of a service account (`NAME@PROJECT.iam.gserviceaccount.com`)",
     |text| {
         let Some((name, domain)) = text.split_once('@') else { return false };
         (1..=63).contains(&name.len())
@@ -110,7 +123,9 @@ text!(
             && is_lower_or(domain, "-.")
     }
 );
-text!(Scope, "scope, as `https://www.googleapis.com/auth/cloud-platform`", |text| {
+text!(
+    /// An OAuth 2.0 scope of Google's APIs.
+    Scope, "a scope such as `https://www.googleapis.com/auth/cloud-platform`", |text| {
     text.len() <= 200
         && text.strip_prefix("https://").is_some_and(|rest| {
             !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
@@ -129,7 +144,7 @@ deserialize_from_text!(
 );
 
 impl<'de> Deserialize<'de> for ProjectNumber {
-    /// A number is written with quotes or without.
+    /// Accepts a number and a string.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged, expecting = "a project's number is digits, not the project's name")]
@@ -146,7 +161,7 @@ impl<'de> Deserialize<'de> for ProjectNumber {
     }
 }
 
-/// What STS takes as `RoleSessionName` and as source identity.
+/// A valid `RoleSessionName` or source identity of STS.
 fn is_session_name(text: &str) -> bool {
     (2..=64).contains(&text.len()) && is_iam_name(text)
 }

@@ -1,24 +1,24 @@
-//! Federated identity credentials of Microsoft Entra: issuer, subject and audience, each compared exactly and with
-//! case. Expressions (`claimsMatchingExpression`) are for issuers that Microsoft names, of which a self-hosted one
-//! is none (Microsoft Learn, "Flexible federated identity credentials").
+//! Federated identity credentials of Microsoft Entra: issuer, subject and audience, each compared exactly and by
+//! case. Entra accepts expressions (`claimsMatchingExpression`) for a fixed list of issuers only, which a self-hosted
+//! one is not on (Microsoft Learn, "Flexible federated identity credentials").
 
+mod limits;
 mod write;
 
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use self::limits::{MAX_CHARS, MAX_CREDENTIALS, NAME_CHARS};
 pub use self::write::{AzureOwner, AzureTarget};
 use super::lint::Finding;
 use super::token::TokenClaims;
 use super::verdict::{Condition, Verdict};
 
+/// The audience that Entra expects unless a credential names another.
 pub const AUDIENCE: &str = "api://AzureADTokenExchange";
-/// For each application or user-assigned identity.
-const MAX_CREDENTIALS: usize = 20;
-const MAX_CHARS: usize = 600;
-const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=120;
 
+/// The credentials of one application or identity.
 #[derive(Clone, Debug)]
 pub struct FederatedCredentials(Vec<Credential>);
 
@@ -34,12 +34,14 @@ struct Credential {
     claims_matching_expression: Option<Value>,
 }
 
+/// Why a document is not a list of credentials.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("it is no federated identity credential: {0}")]
+#[error("not a valid federated identity credential: {0}")]
 pub struct CredentialError(String);
 
 impl FederatedCredentials {
-    /// One credential, several, what Microsoft Graph lists (`value`), or what Azure Resource Manager shows (`properties`).
+    /// Reads one credential, an array, a list of Microsoft Graph (`value`), or the form of Azure Resource Manager
+    /// (`properties`).
     pub fn parse(document: &Value) -> Result<Self, CredentialError> {
         let listed = document.get("value").unwrap_or(document);
         let each = match listed {
@@ -56,6 +58,7 @@ impl FederatedCredentials {
         each.into_iter().map(credential).collect::<Result<_, _>>().map(Self)
     }
 
+    /// The audiences of all credentials, each once.
     pub fn audiences(&self) -> Vec<String> {
         let mut audiences: Vec<String> = Vec::new();
         for audience in self.0.iter().flat_map(|one| &one.audiences) {
@@ -66,6 +69,7 @@ impl FederatedCredentials {
         audiences
     }
 
+    /// Whether one of the credentials accepts the token.
     pub fn evaluate(&self, token: &TokenClaims) -> Verdict {
         Verdict::any(
             self.0.iter().map(|one| one.evaluate(token)).collect(),
@@ -73,13 +77,14 @@ impl FederatedCredentials {
         )
     }
 
+    /// Risky or useless parts, whatever the token.
     pub fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         let count = self.0.len();
         if count > MAX_CREDENTIALS {
             found.push(Finding::problem(
                 "too_many",
-                format!("{count} credentials; an application or identity takes {MAX_CREDENTIALS}"),
+                format!("{count} credentials; an application or identity accepts {MAX_CREDENTIALS}"),
             ));
         }
         for (index, one) in self.0.iter().enumerate() {
@@ -106,9 +111,7 @@ impl Credential {
         let mut conditions = vec![Condition::equals("issuer", &self.issuer, token.issuer())];
         conditions.push(match (&self.subject, &self.claims_matching_expression) {
             (Some(subject), _) => Condition::equals("subject", subject, token.subject()),
-            (None, _) => {
-                Condition::unknown("claimsMatchingExpression", "an expression", "not evaluated here")
-            }
+            (None, _) => Condition::unknown("claimsMatchingExpression", "an expression", "not supported"),
         });
         conditions.push(Condition::any_of("audience", &self.audiences, &token.audiences()));
         Verdict::all(self.name.clone(), conditions)
@@ -121,7 +124,7 @@ impl Credential {
         if self.claims_matching_expression.is_some() {
             found.push(Finding::problem(
                 "flexible",
-                format!("{name}: Entra takes expressions for GitHub, GitLab and HCP Terraform only, not for an issuer of one's own"),
+                format!("{name}: Entra accepts expressions for GitHub, GitLab and HCP Terraform only, not for a self-hosted issuer"),
             ));
         } else if subject.is_empty() {
             found.push(Finding::problem("subject_missing", format!("{name} has no subject")));
@@ -129,14 +132,14 @@ impl Credential {
         if subject.contains(['*', '?']) {
             found.push(Finding::problem(
                 "wildcard_taken_literally",
-                format!("{name}: Entra has no wildcards, and no subject has the one in `{subject}`: nothing matches"),
+                format!("{name}: Entra takes the wildcard in `{subject}` literally, and no subject contains it: nothing matches"),
             ));
         }
         if self.issuer.trim() != self.issuer || self.issuer.ends_with('/') {
             found.push(Finding::problem(
                 "issuer_not_exact",
                 format!(
-                    "{name}: `{}` has a blank or a slash too many: issuers are compared byte for byte",
+                    "{name}: `{}` has surrounding blanks or a trailing slash, but issuers are compared byte for byte",
                     self.issuer
                 ),
             ));
@@ -144,20 +147,20 @@ impl Credential {
         if self.audiences.len() != 1 {
             found.push(Finding::problem(
                 "audience_missing",
-                format!("{name} has {} audiences; Entra takes exactly one", self.audiences.len()),
+                format!("{name} has {} audiences; Entra accepts exactly one", self.audiences.len()),
             ));
         }
         let texts = [&self.issuer, &subject.to_owned()];
         if texts.into_iter().chain(&self.audiences).any(|text| text.chars().count() > MAX_CHARS) {
             found.push(Finding::problem(
                 "too_long",
-                format!("{name}: Entra takes {MAX_CHARS} characters for each part"),
+                format!("{name}: Entra accepts at most {MAX_CHARS} characters for each part"),
             ));
         }
         if !name.is_empty() && !is_name(name) {
             found.push(Finding::problem(
                 "name",
-                format!("`{name}` is no name for Entra: 3 to 120 letters, digits, `-` and `_`, with a letter or digit first"),
+                format!("`{name}` is not a valid name: use 3 to 120 letters, digits, `-` and `_`, beginning with a letter or digit"),
             ));
         }
         found
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn all_three_are_compared_exactly() {
+    fn issuer_subject_and_audience_are_compared_exactly() {
         let one =
             json!({"name": "prod", "issuer": "https://i/oidc", "subject": "a:b", "audiences": [AUDIENCE]});
         let arm = json!({"name": "prod", "properties": {"issuer": "https://i/oidc", "subject": "a:b", "audiences": [AUDIENCE]}});
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn every_trap_has_a_name() {
+    fn names_every_pitfall() {
         let one = |subject: &str| json!({"name": "one", "issuer": "https://i", "subject": subject, "audiences": [AUDIENCE]});
         let codes = |document: &Value| -> Vec<&'static str> {
             FederatedCredentials::parse(document)

@@ -1,4 +1,4 @@
-//! A trust document of whatever kind, recognised by what is in it.
+//! A trust document of any kind, recognised by its members.
 
 use serde_json::Value;
 use thiserror::Error;
@@ -13,9 +13,10 @@ use super::vault::{RoleError, VaultRole};
 use super::verdict::Verdict;
 use super::wildcard::Wildcard;
 
-/// Far more than any relying party takes.
+/// Far more than any relying party accepts.
 pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
+/// A document that can be evaluated.
 pub enum TrustDocument {
     Aws(TrustPolicy),
     Azure(FederatedCredentials),
@@ -24,17 +25,18 @@ pub enum TrustDocument {
     Kubernetes(AuthenticationConfiguration),
 }
 
+/// Why a document cannot be evaluated.
 #[derive(Debug, Error)]
 pub enum DocumentError {
-    #[error("it has {0} bytes; at most {MAX_DOCUMENT_BYTES} are read")]
+    #[error("the document has {0} bytes; at most {MAX_DOCUMENT_BYTES} are accepted")]
     TooLarge(usize),
-    #[error("it is neither JSON nor YAML: {0}")]
+    #[error("neither JSON nor YAML: {0}")]
     Syntax(String),
     #[error(
-        "it is none of: an AWS trust policy (Statement), federated identity credentials of Azure (issuer, subject, audiences), a provider of Google (attributeMapping), a JWT role of Vault (user_claim), an AuthenticationConfiguration of Kubernetes (jwt)"
+        "unknown kind of document: expected an AWS trust policy (Statement), Azure federated identity credentials (issuer, subject, audiences), a Google workload identity pool provider (attributeMapping), a Vault JWT role (user_claim) or a Kubernetes AuthenticationConfiguration (jwt)"
     )]
     Unrecognised,
-    #[error("this is {0}: write it with --format json, which is what can be tested")]
+    #[error("this is {0}, which cannot be tested: write it with --format json")]
     OtherForm(&'static str),
     #[error(transparent)]
     Aws(#[from] PolicyError),
@@ -49,6 +51,7 @@ pub enum DocumentError {
 }
 
 impl TrustDocument {
+    /// Reads JSON or YAML. Errors if the text is neither, or no known kind of document.
     pub fn parse(text: &str) -> Result<Self, DocumentError> {
         if text.len() > MAX_DOCUMENT_BYTES {
             return Err(DocumentError::TooLarge(text.len()));
@@ -59,14 +62,15 @@ impl TrustDocument {
         Self::recognise(&value_of(text)?)
     }
 
+    /// Recognises the kind of a document by its members.
     pub fn recognise(document: &Value) -> Result<Self, DocumentError> {
         let has = |name: &str| document.get(name).is_some();
         if has("AWSTemplateFormatVersion") {
-            return Err(DocumentError::OtherForm("a template for CloudFormation"));
+            return Err(DocumentError::OtherForm("a CloudFormation template"));
         }
         let inside =
             |name: &str, member: &str| document.get(name).is_some_and(|inner| inner.get(member).is_some());
-        // What `aws iam get-role` prints has the policy further in.
+        // The output of `aws iam get-role` nests the policy.
         if let Some(policy) = document
             .pointer("/Role/AssumeRolePolicyDocument")
             .or_else(|| document.get("AssumeRolePolicyDocument"))
@@ -99,6 +103,7 @@ impl TrustDocument {
         Err(DocumentError::Unrecognised)
     }
 
+    /// A name for scripts.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Aws(_) => "aws",
@@ -109,7 +114,7 @@ impl TrustDocument {
         }
     }
 
-    /// The audiences that it names. A run asks for a token for one of them.
+    /// The audiences that it names. A run requests a token for one of them.
     pub fn audiences(&self) -> Vec<String> {
         match self {
             Self::Aws(one) => one.audiences(),
@@ -120,7 +125,7 @@ impl TrustDocument {
         }
     }
 
-    /// The patterns that it compares subjects with, as written and as read.
+    /// The patterns for subjects, as text and parsed.
     pub(super) fn subject_patterns(&self) -> Vec<(String, Wildcard)> {
         match self {
             Self::Aws(one) => one.subject_patterns(),
@@ -129,7 +134,7 @@ impl TrustDocument {
         }
     }
 
-    /// Whether it leaves to something else whose tokens are meant: of a Vault role that is its auth method.
+    /// Whether another document names the issuer, such as the configuration of a Vault role's auth method.
     pub(super) fn leaves_the_issuer_open(&self) -> bool {
         match self {
             Self::Google(one) => !one.names_issuer(),
@@ -138,6 +143,7 @@ impl TrustDocument {
         }
     }
 
+    /// Whether its relying party accepts the token, and why.
     pub fn evaluate(&self, token: &TokenClaims) -> Verdict {
         match self {
             Self::Aws(one) => one.evaluate(token),
@@ -148,6 +154,7 @@ impl TrustDocument {
         }
     }
 
+    /// Risky or useless parts, whatever the token.
     pub fn findings(&self) -> Vec<Finding> {
         match self {
             Self::Aws(one) => one.findings(),
@@ -159,7 +166,7 @@ impl TrustDocument {
     }
 }
 
-/// What `runmint trust` writes for other programs, by how a line of it begins.
+/// The other formats that `runmint trust` writes, recognised by the beginning of a line.
 fn other_form(text: &str) -> Option<&'static str> {
     const TERRAFORM: [&str; 3] = ["resource \"", "data \"", "provider \""];
     const SHELL: [&str; 7] =
@@ -168,15 +175,15 @@ fn other_form(text: &str) -> Option<&'static str> {
         text.lines().any(|line| beginnings.iter().any(|beginning| line.starts_with(beginning)))
     };
     if begins(&TERRAFORM) {
-        Some("Terraform")
+        Some("Terraform code")
     } else if begins(&SHELL) {
-        Some("a script for the shell")
+        Some("a shell script")
     } else {
         None
     }
 }
 
-/// JSON is tried first, since its errors say more where it was meant.
+/// Text that looks like JSON is read as JSON, whose error messages are more helpful.
 fn value_of(text: &str) -> Result<Value, DocumentError> {
     if text.trim_start().starts_with(['{', '[']) {
         return runmint_json::value_of(text.as_bytes())
@@ -235,28 +242,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_for_other_programs_is_called_by_its_name() {
+    fn other_formats_are_refused_by_name() {
         for (form, text) in [
-            ("Terraform", "resource \"aws_iam_role\" \"a\" {\n  name = \"a\"\n}\n"),
-            ("Terraform", "# ours\ndata \"azurerm_user_assigned_identity\" \"runs\" {\n}\n"),
-            (
-                "a template for CloudFormation",
-                r#"{"AWSTemplateFormatVersion": "2010-09-09", "Resources": {}}"#,
-            ),
-            ("a template for CloudFormation", "AWSTemplateFormatVersion: '2010-09-09'\nResources: {}\n"),
-            ("a script for the shell", "aws iam create-role \\\n  --role-name a\n"),
-            ("a script for the shell", "printf '%s' 'a' > authentication.yaml\n"),
+            ("Terraform code", "resource \"aws_iam_role\" \"a\" {\n  name = \"a\"\n}\n"),
+            ("Terraform code", "# ours\ndata \"azurerm_user_assigned_identity\" \"runs\" {\n}\n"),
+            ("a CloudFormation template", r#"{"AWSTemplateFormatVersion": "2010-09-09", "Resources": {}}"#),
+            ("a CloudFormation template", "AWSTemplateFormatVersion: '2010-09-09'\nResources: {}\n"),
+            ("a shell script", "aws iam create-role \\\n  --role-name a\n"),
+            ("a shell script", "printf '%s' 'a' > authentication.yaml\n"),
         ] {
             let refused = TrustDocument::parse(text).map(|found| found.kind()).unwrap_err().to_string();
             assert_eq!(
                 refused,
-                format!("this is {form}: write it with --format json, which is what can be tested")
+                format!("this is {form}, which cannot be tested: write it with --format json")
             );
         }
     }
 
     #[test]
-    fn yaml_made_to_exhaust_is_refused() {
+    fn yaml_bombs_are_refused() {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for n in 1..12 {
             let before = format!("*a{}, ", n - 1).repeat(10);

@@ -1,5 +1,4 @@
-//! Which runs are to be trusted, by whom they are vouched for and under which audience: what every document is
-//! written from.
+//! The runs to trust, their issuer and their audience: the source of every document.
 
 use thiserror::Error;
 
@@ -8,44 +7,56 @@ use super::subject_form::{OPERATION, OPERATIONS, PROJECT, STACK, SubjectForm};
 use runmint_issuer::organization_name::OrganizationName;
 use runmint_issuer::url::IssuerUrl;
 
-/// Which runs of an organization. What is `None` or empty is left open.
+/// The runs of an organization. `None` and empty lists leave an attribute open.
 #[derive(Clone, Debug)]
 pub struct Scope {
+    /// Always fixed.
     pub organization: OrganizationName,
+    /// One project.
     pub project: Option<String>,
+    /// Alternatives.
     pub stacks: Vec<String>,
+    /// Alternatives.
     pub operations: Vec<String>,
 }
 
+/// The runs that a document trusts.
 #[derive(Clone, Debug)]
 pub struct Grant {
+    /// `iss` of the tokens, byte for byte.
     pub issuer: IssuerUrl,
+    /// `aud` of the tokens.
     pub audience: String,
+    /// The runs to trust.
     pub scope: Scope,
+    /// The form of their subjects.
     pub form: SubjectForm,
-    /// The other form that subjects have as long as an audience profile has two of them.
+    /// The second form of subjects while an audience profile has two.
     pub other_form: Option<SubjectForm>,
-    /// The audience profile behind the forms, by its audience.
+    /// The audience profile that determines the forms, by its key.
     pub profile: Option<String>,
 }
 
-/// Every subject that fits its pieces; `None` stands for one component, whatever is in it.
+/// A pattern for subjects. A piece of `None` matches one whole component.
 #[derive(Clone, Debug)]
 pub struct SubjectPattern {
     pieces: Vec<Option<String>>,
-    /// What tells it from the others of the grant, for names.
+    /// The words that identify it within the grant, for names.
     pub words: Vec<String>,
 }
 
+/// Why a relying party's document cannot express the grant.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum GrantError {
     #[error(
-        "the subjects of tokens for this audience do not tell the {0}, and {1} compares nothing else: leave --{0} out, or change the audience's profile"
+        "subjects of tokens for this audience do not contain the {0}, and {1} compares subjects only: omit --{0}, or change the audience profile"
     )]
     NotInSubject(&'static str, &'static str),
-    #[error("{relying_party} compares whole subjects: say which with {missing}")]
+    /// An attribute is open, but the relying party has no wildcards.
+    #[error("{relying_party} compares whole subjects: name them with {missing}")]
     Open { relying_party: &'static str, missing: String },
-    #[error("{count} {what}, but {relying_party} takes {most} at most{advice}")]
+    /// A limit of the relying party is exceeded.
+    #[error("{count} {what}, but {relying_party} accepts at most {most}{advice}")]
     TooMany {
         relying_party: &'static str,
         what: &'static str,
@@ -58,8 +69,9 @@ pub enum GrantError {
 }
 
 impl Grant {
-    /// One pattern for each stack and operation. `relying_party` can compare subjects alone. Where these tell only
-    /// the kind of an operation, that has to do ([`Self::beyond`]).
+    /// One pattern for each stack and operation, for a relying party that compares subjects only. Subjects that
+    /// contain only the kind of operation are accepted, see [`Self::beyond`]. Errors if subjects lack another
+    /// attribute of the scope.
     pub fn subjects(&self, relying_party: &'static str) -> Result<Vec<SubjectPattern>, GrantError> {
         let kind_will_do = |attribute| {
             attribute == OPERATION
@@ -71,7 +83,7 @@ impl Grant {
         }
     }
 
-    /// The operations that were not named, and whose runs have the subjects of those that were.
+    /// The operations outside the scope whose runs have the same subjects as those in it.
     pub fn beyond(&self) -> Vec<&'static str> {
         let named = &self.scope.operations;
         let is_named = |operation: &str| named.iter().any(|one| one == operation);
@@ -89,7 +101,7 @@ impl Grant {
         std::iter::once(&self.form).chain(&self.other_form)
     }
 
-    /// What is fixed, but not to be seen in a subject.
+    /// The attributes of the scope that subjects do not contain.
     pub(super) fn untold(&self) -> Vec<&'static str> {
         let scope = &self.scope;
         [
@@ -109,7 +121,7 @@ impl Grant {
             for stack in alternatives(&self.scope.stacks) {
                 for operation in self.operations(form) {
                     let pieces = form.pieces(self.scope.project.as_deref(), stack, operation);
-                    // Where the form leaves something out, several are one.
+                    // Forms without an attribute yield the same pattern several times.
                     if patterns.iter().any(|one| one.pieces == pieces) {
                         continue;
                     }
@@ -122,7 +134,7 @@ impl Grant {
         patterns
     }
 
-    /// Where subjects tell the kind of an operation alone there are few kinds, so that none needs to be left open.
+    /// If subjects contain only the kind of operation, all kinds are listed instead of leaving a wildcard.
     fn operations(&self, form: &SubjectForm) -> Vec<Option<&str>> {
         let named = &self.scope.operations;
         if named.is_empty() && !form.tells(OPERATION) && form.tells_kind_of_operation() {
@@ -132,7 +144,7 @@ impl Grant {
         }
     }
 
-    /// A condition in the Common Expression Language, over a variable that holds the claims.
+    /// Conditions in the Common Expression Language, on a variable `claims` that holds the claims.
     pub(super) fn expression(
         &self,
         claims: &str,
@@ -168,7 +180,7 @@ impl Grant {
         Ok(conditions)
     }
 
-    /// What it is about, for names and descriptions.
+    /// The scope in words, for names and descriptions.
     pub fn title(&self) -> String {
         let scope = &self.scope;
         let mut words = vec![scope.organization.as_str().to_owned()];
@@ -180,16 +192,17 @@ impl Grant {
 }
 
 impl SubjectPattern {
+    /// Whether it matches one subject only.
     pub fn is_exact(&self) -> bool {
         self.pieces.iter().all(Option::is_some)
     }
 
-    /// With `*` for what is open. No value can hold a star: subjects have it percent-encoded.
+    /// With `*` for open components. Values cannot contain a star: subjects have it percent-encoded.
     pub fn glob(&self) -> String {
         self.pieces.iter().map(|piece| piece.as_deref().unwrap_or("*")).collect()
     }
 
-    /// A regular expression, not anchored; what is open ends at the next separator.
+    /// An unanchored regular expression; an open component ends at the next separator.
     fn regex(&self) -> String {
         self.pieces
             .iter()

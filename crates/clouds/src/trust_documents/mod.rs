@@ -1,5 +1,5 @@
-//! Trust documents: what tells a relying party whose tokens to believe. They are written here with the least that
-//! does, and evaluated as their relying party evaluates them.
+//! Trust documents: the policies by which relying parties trust tokens. They are written here as narrowly as possible,
+//! and evaluated as their relying party evaluates them.
 
 pub mod aws;
 pub mod azure;

@@ -1,5 +1,4 @@
-//! Runs that nobody started, made from those that somebody did: each differs in one part, to see what else a document
-//! accepts.
+//! Hypothetical runs that differ from real ones in one part, to find out what else a document accepts.
 
 use std::collections::BTreeSet;
 
@@ -8,19 +7,19 @@ use super::token::TokenClaims;
 use super::wildcard::Wildcard;
 use runmint_issuer::subject::encoded;
 
-/// Names that nobody uses.
+/// A name that no organization uses.
 const FRESH: &str = "runmint-probe";
 const OTHER_ORGANIZATION_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
-    /// What is different: `stack`, `project`, `organization`, `service`, `issuer`, `audience`, `several`.
+    /// The part that differs: `stack`, `project`, `organization`, `service`, `issuer`, `audience`, `several`.
     pub(super) part: &'static str,
     pub(super) what: String,
     pub(super) token: TokenClaims,
-    /// Nobody means to trust this.
+    /// Accepting it is never intended.
     pub(super) never_meant: bool,
-    /// Says nothing beside one of these.
+    /// Redundant beside one of these.
     pub(super) covered_by: &'static [&'static str],
 }
 
@@ -59,14 +58,14 @@ pub(super) fn neighbours(token: &TokenClaims) -> Vec<Probe> {
     probes.extend(other_service(token));
     probes.push(Probe {
         part: "issuer",
-        what: "the same subject, said by another issuer".to_owned(),
+        what: "the same subject from another issuer".to_owned(),
         token: token.with("iss", "https://runmint-probe.example/oidc"),
         never_meant: true,
         covered_by: &[],
     });
     probes.push(Probe {
         part: "audience",
-        what: "a token that was made for somebody else".to_owned(),
+        what: "a token for another audience".to_owned(),
         token: token.with("aud", "https://runmint-probe.example"),
         never_meant: false,
         covered_by: &[],
@@ -74,7 +73,8 @@ pub(super) fn neighbours(token: &TokenClaims) -> Vec<Probe> {
     probes
 }
 
-/// Runs that differ in several parts at once: a document may trust everybody's `prod`, where nobody ran that yet.
+/// Runs that differ in several parts at once: a document may trust the stack `prod` of every organization before any
+/// ran.
 pub(super) fn combinations(token: &TokenClaims, stacks: &BTreeSet<String>) -> Vec<Probe> {
     let mut probes = Vec::new();
     let with = |token: TokenClaims, claim: &str, value: &str| {
@@ -105,7 +105,7 @@ pub(super) fn combinations(token: &TokenClaims, stacks: &BTreeSet<String>) -> Ve
     probes
 }
 
-/// A stranger's run that fits a pattern of the document's own.
+/// A run of another organization that matches a pattern of the document.
 pub(super) fn fitting(token: &TokenClaims, written: &str, pattern: &Wildcard) -> Option<Probe> {
     if !pattern.opens_organization() {
         return None;
@@ -120,14 +120,14 @@ pub(super) fn fitting(token: &TokenClaims, written: &str, pattern: &Wildcard) ->
     }
     (changed.text("org") != own.as_deref()).then(|| Probe {
         part: "organization",
-        what: format!("runs of other organizations that fit `{written}`"),
+        what: format!("runs of other organizations that match `{written}`"),
         token: changed,
         never_meant: true,
         covered_by: &[],
     })
 }
 
-/// The same run with another value in a claim, and wherever the subject repeats it.
+/// The same run with another value in a claim and in the subject.
 fn renamed(token: &TokenClaims, claim: &str, value: &str) -> Option<TokenClaims> {
     let (old, subject) = (token.text(claim)?, token.subject()?);
     let mut pieces: Vec<String> = subject.split(':').map(str::to_owned).collect();

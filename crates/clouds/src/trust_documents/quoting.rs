@@ -1,8 +1,8 @@
-//! Values as the languages of trust documents write them, so that none of them means anything but itself.
+//! Quotes values for the languages of trust documents, so that each is read literally.
 
 use serde_json::Value;
 
-/// One word of a POSIX shell.
+/// Quotes one word for a POSIX shell.
 pub fn shell(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -12,7 +12,7 @@ pub fn shell(text: &str) -> String {
     }
 }
 
-/// A string of Terraform's language: `${` and `%{` begin templates there.
+/// Quotes a string for Terraform, where `${` and `%{` begin templates.
 pub fn terraform(text: &str) -> String {
     let mut quoted = String::from("\"");
     let mut characters = text.chars().peekable();
@@ -30,7 +30,7 @@ pub fn terraform(text: &str) -> String {
     quoted + "\""
 }
 
-/// `value` as an expression of Terraform's language, whose further lines are indented by `depth` steps.
+/// `value` as a Terraform expression; lines after the first are indented by `depth` steps.
 pub fn terraform_value(value: &Value, depth: usize) -> String {
     let (inside, outside) = ("  ".repeat(depth + 1), "  ".repeat(depth));
     match value {
@@ -49,7 +49,7 @@ pub fn terraform_value(value: &Value, depth: usize) -> String {
     }
 }
 
-/// A string of the Common Expression Language.
+/// Quotes a string for the Common Expression Language.
 pub fn cel(text: &str) -> String {
     let mut quoted = String::from("'");
     for c in text.chars() {
@@ -62,7 +62,7 @@ pub fn cel(text: &str) -> String {
     quoted + "'"
 }
 
-/// `text` as a regular expression that matches it alone (RE2). Some engines give `\<` a meaning.
+/// `text` as a regular expression that matches it literally (RE2). `<` stays: some engines give `\<` a meaning.
 pub fn regex(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, c| {
         if !(c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '/' | '-' | '<' | '>') || !c.is_ascii()) {
@@ -73,7 +73,7 @@ pub fn regex(text: &str) -> String {
     })
 }
 
-/// A name for a resource: letters, digits and `separator`, `most` characters at most.
+/// A resource name of letters, digits and `separator`, with at most `most` characters.
 pub fn name(text: &str, separator: char, most: usize) -> String {
     let mut name = String::new();
     for c in text.chars() {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_value_is_obeyed() {
+    fn values_are_read_literally() {
         assert_eq!(shell("a'b $(rm) `x`"), r"'a'\''b $(rm) `x`'");
         assert_eq!(shell("runmint:deploy:org:acme"), "runmint:deploy:org:acme");
         assert_eq!(terraform("a\"${x} %{if} $5 100% \\ \n"), r#""a\"$${x} %%{if} $5 100% \\ \n""#);

@@ -1,26 +1,27 @@
-//! Regular expressions as RE2 and Go read them, which Google's and Kubernetes' `matches` are made of.
+//! Regular expressions of RE2 and Go, the engines behind `matches` at Google and in Kubernetes.
 //!
-//! Only what both RE2 and the engine at hand give the same meaning is evaluated: `\w`, `\d`, `\s` and `\b` are ASCII in
-//! both. What they read differently is nobody's "no" (RE2, "Syntax"; Go, package `regexp/syntax`).
+//! Evaluates only patterns to which RE2 and the engine at hand give the same meaning: `\w`, `\d`, `\s` and `\b` are
+//! ASCII in both. Patterns that they read differently have no result, which does not count as "no" (RE2, "Syntax";
+//! Go, package `regexp/syntax`).
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use regex_lite::Regex;
 
-/// Go repeats nothing more often.
+/// Go's limit on repetitions.
 const MOST_REPEATED: u32 = 1_000;
-/// Longer ones have other ends than to tell runs apart.
+/// Longer patterns are not meant to identify runs.
 const MAX_PATTERN_BYTES: usize = 4_096;
 
-/// What takes a character by its name in both.
+/// Escapes that both engines read alike.
 const NAMED: &str = "dDsSwWafnrtv";
 const POSIX: [&str; 14] = [
     "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
     "upper", "word", "xdigit",
 ];
 
-/// Whether the pattern is found in the text; `None` where the two would not read it alike.
+/// Whether the pattern is found in the text; `None` if the two engines would read it differently.
 pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
     if pattern.len() > MAX_PATTERN_BYTES {
         return None;
@@ -36,7 +37,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
     Some(Regex::new(pattern).ok()?.is_match(text))
 }
 
-/// Goes over a pattern; `None` is what is read differently.
+/// Scans a pattern; `None` means that the engines read it differently.
 struct Scan<'p> {
     rest: Peekable<Chars<'p>>,
     folds_case: bool,
@@ -68,7 +69,7 @@ impl Scan<'_> {
                 '}' | ']' => return None,
                 _ => false,
             };
-            // Go takes no `a**`; after a repetition `?` makes it lazy.
+            // Go refuses `a**`; after a repetition, `?` makes it lazy.
             if repeats && just_repeated {
                 return None;
             }
@@ -80,7 +81,7 @@ impl Scan<'_> {
         Some(())
     }
 
-    /// `{2}`, `{2,}` and `{2,3}`: to Go everything else is a brace and what follows it.
+    /// `{2}`, `{2,}` and `{2,3}`: Go reads any other brace literally.
     fn counts(&mut self) -> Option<()> {
         self.number()?;
         if self.rest.next_if_eq(&',').is_some() && self.rest.peek()?.is_ascii_digit() {
@@ -97,12 +98,12 @@ impl Scan<'_> {
         digits.parse::<u32>().ok().filter(|count| *count <= MOST_REPEATED).map(drop)
     }
 
-    /// `also` are those that stand for a place.
+    /// `also` lists the escapes that match a position.
     fn escape(&mut self, also: &str) -> Option<()> {
         let c = self.rest.next()?;
         self.blanks |= matches!(c, 's' | 'S');
         let place = also.contains(c);
-        // In one of them `\b{start}` is a place, too.
+        // One engine reads `\b{start}` as a position.
         if place && self.rest.peek() == Some(&'{') {
             return None;
         }
@@ -124,7 +125,7 @@ impl Scan<'_> {
         ended.then_some(())
     }
 
-    /// After `(?`: a name, or flags.
+    /// After `(?`: a name or flags.
     fn group(&mut self) -> Option<()> {
         if self.rest.next_if_eq(&'P').is_some() {
             self.rest.next_if_eq(&'<')?;
@@ -160,7 +161,7 @@ impl Scan<'_> {
                 ']' => return Some(()),
                 '\\' => self.escape("")?,
                 '[' => self.posix()?,
-                // What subtracts and intersects in one of them.
+                // Set subtraction and intersection in one engine.
                 '-' | '&' | '~' if before == Some(c) => return None,
                 _ => {}
             }
@@ -168,7 +169,7 @@ impl Scan<'_> {
         }
     }
 
-    /// `[:alpha:]` and `[:^alpha:]`; a bracket alone is nested in one of them.
+    /// `[:alpha:]` and `[:^alpha:]`; one engine reads a bracket alone as a nested class.
     fn posix(&mut self) -> Option<()> {
         self.rest.next_if_eq(&':')?;
         let _ = self.rest.next_if_eq(&'^');
@@ -186,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_both_read_alike_is_evaluated() {
+    fn evaluates_patterns_that_both_engines_read_alike() {
         for (pattern, text, expected) in [
             ("^a:b$", "a:b", true),
             ("a", "xay", true),
@@ -206,9 +207,9 @@ mod tests {
         }
     }
 
-    /// What Go says of the first ones is true.
+    /// The first ones are true in Go.
     #[test]
-    fn what_is_read_differently_is_not_evaluated() {
+    fn leaves_out_patterns_that_the_engines_read_differently() {
         for (pattern, text) in [
             (r"^\Qa:b\E$", "a:b"),
             (r"^a\072b$", "a:b"),

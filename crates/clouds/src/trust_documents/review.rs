@@ -1,4 +1,4 @@
-//! A document against runs: who is accepted, who is not and why, and who else would be.
+//! Tests a document against runs: which it accepts, which it refuses and why, and what else it would accept.
 
 use std::collections::BTreeSet;
 
@@ -10,44 +10,57 @@ use super::probe::{self, Probe};
 use super::token::TokenClaims;
 use super::verdict::{Holds, Verdict};
 
-/// Of so many accepted runs the neighbours are tried.
+/// The most accepted runs whose neighbours are tried.
 const MOST_PROBED: usize = 50;
-/// Of so many runs, and with so many stacks, several parts are changed at once.
+/// The most runs, and the most stacks, for changing several parts at once.
 const MOST_COMBINED: usize = 3;
 const MOST_STACKS: usize = 20;
 
 /// A run, recorded or hypothetical.
 #[derive(Clone, Debug)]
 pub struct Candidate {
+    /// The run's id, or the flag that it comes from.
     pub name: String,
+    /// The claims of its tokens.
     pub token: TokenClaims,
 }
 
+/// The result, as `runmint trust test --output json` prints it.
 #[derive(Debug, Serialize)]
 pub struct Review {
+    /// The kind of document, e.g. `aws`.
     pub kind: &'static str,
+    /// The candidates, grouped.
     pub runs: Vec<Reviewed>,
+    /// Hypothetical runs that are accepted.
     pub also: Vec<Also>,
+    /// The worst first.
     pub findings: Vec<Finding>,
 }
 
-/// All runs with the same subject that fare alike.
+/// Runs with the same subject and the same verdict.
+/// The result, as `runmint trust test --output json` prints it.
 #[derive(Debug, Serialize)]
 pub struct Reviewed {
+    /// The name of the first of them.
     pub run: String,
-    /// How many there are of it.
+    /// The number of runs.
     pub count: usize,
     pub subject: String,
     #[serde(flatten)]
     pub verdict: Verdict,
 }
 
-/// What else is accepted that nobody has run yet.
+/// Hypothetical runs that are also accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Also {
+    /// The part that differs from the real run, e.g. `stack`.
     pub part: &'static str,
+    /// The runs in words.
     pub what: String,
+    /// `Yes` or `Unknown`.
     pub accepts: Holds,
+    /// The subject of one such run.
     pub example: String,
     #[serde(skip)]
     never_meant: bool,
@@ -56,6 +69,7 @@ pub struct Also {
 }
 
 impl Review {
+    /// Evaluates the document for every candidate and for the hypothetical runs made from them.
     pub fn of(document: &TrustDocument, candidates: &[Candidate]) -> Self {
         let mut runs: Vec<Reviewed> = Vec::new();
         let mut accepted: Vec<&TokenClaims> = Vec::new();
@@ -76,19 +90,23 @@ impl Review {
         if document.leaves_the_issuer_open() {
             findings.push(Finding::note(
                 "issuer_elsewhere",
-                "it does not name the issuer: that stands in the configuration that it belongs to, which was not looked at",
+                "the document does not name the issuer: the configuration that it belongs to does, and was not tested",
             ));
         }
         findings.extend(also.iter().filter(|one| one.never_meant).map(|one| {
-            Finding::problem("accepts_strangers", format!("it accepts {}, e.g. `{}`", one.what, one.example))
+            Finding::problem(
+                "accepts_strangers",
+                format!("the document accepts {}, e.g. `{}`", one.what, one.example),
+            )
         }));
         if !candidates.is_empty() && accepted.is_empty() {
-            findings.push(Finding::problem("accepts_nobody", "it accepts none of these runs"));
+            findings.push(Finding::problem("accepts_nobody", "the document accepts none of these runs"));
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         Self { kind: document.kind(), runs, also, findings }
     }
 
+    /// Whether a finding is a problem.
     pub fn has_problems(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Problem)
     }
@@ -113,7 +131,7 @@ fn also_accepted(document: &TrustDocument, accepted: &[&TokenClaims], candidates
     }
     let all: Vec<String> = also.iter().map(|one| one.what.clone()).collect();
     also.retain(|one| !one.covered_by.iter().any(|by| all.iter().any(|what| what == by)));
-    // Who accepts any other stack accepts those with longer names, too.
+    // Accepting any other stack includes stacks with longer names.
     let any: Vec<&'static str> =
         also.iter().filter(|one| one.what.starts_with("any other ")).map(|one| one.part).collect();
     also.retain(|one| {
@@ -124,7 +142,7 @@ fn also_accepted(document: &TrustDocument, accepted: &[&TokenClaims], candidates
 
 fn probes(document: &TrustDocument, accepted: &[&TokenClaims], candidates: &[Candidate]) -> Vec<Probe> {
     let mut probes: Vec<Probe> = accepted.iter().flat_map(|token| probe::neighbours(token)).collect();
-    // Also where none is accepted: whom is it for, then?
+    // Also if no run is accepted: the document may be meant for others.
     let mut several = accepted.to_vec();
     several.extend(candidates.iter().map(|one| &one.token).take(MOST_COMBINED));
     several.truncate(MOST_COMBINED);
@@ -171,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_no_run_used_yet_is_tried_with_strangers() {
+    fn an_unused_pattern_is_tried_with_other_organizations() {
         let aws = |subjects: &[&str]| {
             json!({"Version": "2012-10-17", "Statement": [{
                 "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
@@ -194,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_is_tried_with_strangers_of_every_stack_that_is_known() {
+    fn an_expression_is_tried_with_other_organizations_and_every_known_stack() {
         let condition = "assertion.sub.startsWith('runmint:deploy:org:acme:project:website:stack:staging:') \
             || (assertion.stack == 'prod' && assertion.operation == 'destroy')";
         let google = json!({
@@ -205,6 +223,6 @@ mod tests {
             review(&google, &candidates.iter().map(with_id).collect::<Vec<_>>())
         };
         assert!(strangers(&google(&[run("staging"), run("prod")])));
-        assert!(!strangers(&google(&[run("staging")])), "nobody knows of that stack");
+        assert!(!strangers(&google(&[run("staging")])), "that stack is unknown");
     }
 }

@@ -1,8 +1,8 @@
-//! The form of the subjects of an organization's runs for one audience, learned from examples: which parts
-//! stand for project, stack and operation, and which follow from the operation.
+//! The form of the subjects of an organization's runs for one audience, learned from examples: which parts hold
+//! project, stack and operation, and which depend on the operation.
 //!
-//! The server knows the template and this program does not, and an audience may have one of its own. So it is
-//! asked for runs with names that nobody uses, and where these come back, there the value goes.
+//! Only the server knows the template, and an audience may have its own. So the client asks for runs with unused names
+//! and finds the places where these names appear.
 
 use std::collections::BTreeMap;
 
@@ -11,45 +11,53 @@ use thiserror::Error;
 
 use runmint_issuer::subject::{SubjectTemplate, TemplateError};
 
+/// The attribute of the project.
 pub const PROJECT: &str = "project";
+/// The attribute of the stack.
 pub const STACK: &str = "stack";
+/// The attribute of the operation.
 pub const OPERATION: &str = "operation";
 
-/// What the runs that are asked about are called.
+/// The project of example runs.
 pub const ASKED_PROJECT: &str = "runmint-asks-project";
+/// The stack of example runs.
 pub const ASKED_STACK: &str = "runmint-asks-stack";
-/// All that runs of `deploy` do.
+/// The operations of the service `deploy`.
 pub const OPERATIONS: [&str; 4] = ["preview", "update", "refresh", "destroy"];
 
+/// The form of subjects, and the claims that tokens carry.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each says of one claim whether tokens carry it")]
+#[expect(clippy::struct_excessive_bools, reason = "each is about one claim that tokens may carry")]
 pub struct SubjectForm {
     template: SubjectTemplate,
-    /// Placeholder → operation → text, for the parts that follow from the operation.
+    /// Placeholder → operation → text, for the parts that depend on the operation.
     follows: BTreeMap<String, BTreeMap<String, String>>,
     /// Attribute → the claim that repeats it.
     claims: BTreeMap<&'static str, String>,
-    /// Whether tokens carry what AWS takes for session tags, and for a source identity.
+    /// Whether tokens carry session tags for AWS.
     pub session_tags: bool,
+    /// Whether tokens carry a source identity for AWS.
     pub source_identity: bool,
-    /// Whether they carry the organization's name, and the run's id.
+    /// Whether tokens carry the organization's name.
     pub org: bool,
+    /// Whether tokens carry the run's id.
     pub run_id: bool,
-    /// The longest that a subject gets, where that is known.
+    /// The longest subject in bytes, if known.
     pub max_bytes: Option<usize>,
 }
 
+/// Why no form can be learned from the examples.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum FormError {
-    #[error("there is no example for operation `{0}`")]
+    #[error("the example for operation `{0}` is missing")]
     NoExample(&'static str),
     #[error("the claims of an example have no `sub`")]
     NoSubject,
     #[error(
-        "the subject's form depends on the operation in a way that no policy could follow: `{0}` and `{1}`"
+        "the form of subjects depends on the operation in a way that no policy can express: `{0}` and `{1}`"
     )]
     Uneven(String, String),
-    #[error("the subject's form: {0}")]
+    #[error("could not read the form of subjects: {0}")]
     Template(#[from] TemplateError),
 }
 
@@ -99,23 +107,23 @@ impl SubjectForm {
             session_tags: claims.keys().any(|name| name.starts_with("https://aws.amazon.com/tags")),
             source_identity: claims.contains_key("https://aws.amazon.com/source_identity"),
             org: claims.contains_key("org"),
-            // An example is no run and has no id; every run has one, unless a profile leaves it out.
+            // Examples have no run id, but every run has one unless a profile leaves it out.
             run_id: true,
             max_bytes: None,
         })
     }
 
-    /// Whether subjects differ by this attribute.
+    /// Whether subjects contain this attribute.
     pub fn tells(&self, attribute: &str) -> bool {
         self.template.names().any(|name| name == attribute)
     }
 
-    /// Whether subjects tell some operations from others, though not each from each.
+    /// Whether a part of the subject depends on the operation.
     pub fn tells_kind_of_operation(&self) -> bool {
         !self.follows.is_empty()
     }
 
-    /// What subjects say of an operation: itself, or what follows from it.
+    /// The words for an operation in subjects: itself, or the parts that depend on it.
     pub fn words_for(&self, operation: &str) -> Vec<&str> {
         let of = |name| match name {
             OPERATION => OPERATIONS.into_iter().find(|one| *one == operation),
@@ -133,7 +141,7 @@ impl SubjectForm {
         self.claims.get(attribute).map(String::as_str)
     }
 
-    /// The pieces of the subjects of all runs with these values; `None` for a value that is left open.
+    /// The pieces of the subjects of all runs with these values; `None` leaves a value open.
     pub fn pieces(
         &self,
         project: Option<&str>,

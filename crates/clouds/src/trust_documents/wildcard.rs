@@ -1,4 +1,4 @@
-//! Patterns with `*` for any text and, where the relying party has it, `?` for one character.
+//! Patterns with `*` for any text and, for some relying parties, `?` for one character.
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wildcard(Vec<Piece>);
@@ -11,7 +11,7 @@ pub(super) enum Piece {
 }
 
 const ORGANIZATION: [Piece; 3] = [Piece::Exactly('o'), Piece::Exactly('r'), Piece::Exactly('g')];
-/// Before the organization's name come a word of the issuer's and the service.
+/// The prefix and the service come before the organization's name.
 const PLACES: usize = 3;
 
 impl Wildcard {
@@ -19,7 +19,7 @@ impl Wildcard {
         Self(pieces)
     }
 
-    /// `*` alone is special.
+    /// Only `*` is a wildcard.
     pub(super) fn with_stars(text: &str) -> Self {
         Self(text.chars().map(|c| if c == '*' { Piece::Any } else { Piece::Exactly(c) }).collect())
     }
@@ -28,12 +28,12 @@ impl Wildcard {
         self.0.iter().all(|piece| matches!(piece, Piece::Exactly(_)))
     }
 
-    /// Whether every text matches, but perhaps the empty one.
+    /// Whether every text matches, except perhaps the empty one.
     pub(super) fn is_anything(&self) -> bool {
         self.0.contains(&Piece::Any) && !self.0.iter().any(|piece| matches!(piece, Piece::Exactly(_)))
     }
 
-    /// The text that is meant, where there is but one.
+    /// The only matching text, if there is only one.
     pub(super) fn exact_text(&self) -> Option<String> {
         let exactly = |piece: &Piece| if let Piece::Exactly(c) = piece { Some(*c) } else { None };
         self.0.iter().map(exactly).collect()
@@ -43,8 +43,8 @@ impl Wildcard {
         self.0.contains(&Piece::One)
     }
 
-    /// Whether a wildcard stands at or before the organization's name, which subjects have after `org`. Where that label
-    /// is missing, the name may be any of the first components.
+    /// Whether a wildcard is at or before the organization's name, which follows `org` in subjects. Without that
+    /// label the name may be any of the first components.
     pub(super) fn opens_organization(&self) -> bool {
         let is_mark = |piece: &Piece| matches!(piece, Piece::Exactly(c) if is_separator(*c));
         let mut after_label = false;
@@ -64,7 +64,7 @@ impl Wildcard {
         self.0.split(|piece| *piece == Piece::Exactly(':')).any(|component| component == ORGANIZATION)
     }
 
-    /// A text that fits, with `word` for whatever is open.
+    /// A matching text, with `word` in place of wildcards.
     pub(super) fn filled(&self, word: &str) -> String {
         let mut text = String::new();
         for piece in &self.0 {
@@ -77,7 +77,7 @@ impl Wildcard {
         text
     }
 
-    /// A star that begins in the midst of a component: `acme*` is `acme-evil`, too.
+    /// Whether a wildcard begins within a component: `acme*` also matches `acme-evil`.
     pub(super) fn star_within_a_component(&self) -> bool {
         self.0.windows(2).any(|pair| match pair {
             [Piece::Exactly(before), Piece::Any | Piece::One] => !is_separator(*before),
@@ -85,7 +85,7 @@ impl Wildcard {
         })
     }
 
-    /// Steps forward, and back only to the last star: quadratic at worst, whatever the pattern.
+    /// Backtracks only to the last star: at worst quadratic, whatever the pattern.
     pub(super) fn matches(&self, text: &str) -> bool {
         let (pattern, text) = (&self.0, text.chars().collect::<Vec<_>>());
         let (mut at, mut of) = (0, 0);
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// What the words say, without any cleverness.
+    /// The definition, without optimization.
     fn naively(pattern: &[Piece], text: &[char]) -> bool {
         match (pattern, text) {
             ([], []) => true,
@@ -138,19 +138,19 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(4_096))]
 
         #[test]
-        fn matches_as_the_words_say(pattern in prop::collection::vec(piece(), 0..8), text in "[abé]{0,8}") {
+        fn matches_like_the_definition(pattern in prop::collection::vec(piece(), 0..8), text in "[abé]{0,8}") {
             let expected = naively(&pattern, &text.chars().collect::<Vec<_>>());
             prop_assert_eq!(Wildcard::new(pattern).matches(&text), expected);
         }
     }
 
     #[test]
-    fn a_pattern_made_to_be_slow_is_not() {
+    fn a_malicious_pattern_is_not_slow() {
         assert!(!Wildcard::with_stars(&("*a".repeat(200) + "b")).matches(&"a".repeat(5_000)));
     }
 
     #[test]
-    fn an_organization_is_open_to_what_stands_before_it() {
+    fn wildcards_up_to_the_organization_open_it() {
         for (pattern, open) in [
             ("p:deploy:org:*:stack:prod", true),
             ("p:deploy:org:acme*:stack:prod", true),

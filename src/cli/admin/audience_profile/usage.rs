@@ -85,7 +85,7 @@ mod tests {
         };
         assert_eq!(
             describe(&SubjectFormats { formats: vec![format] }, now),
-            "AUDIENCE  RUNS  TOKENS  LAST                         LAST RUN                              PROJECTS  SUBJECT\n\
+            "AUDIENCE  RUNS  TOKENS  LAST                           LAST RUN                              PROJECTS  SUBJECT\n\
              vault     2     5       2026-01-02T03:04:05Z (in 0 s)  00000000-0000-0000-0000-000000000000  shop,web  {prefix}:x\n"
         );
         assert_eq!(describe(&SubjectFormats { formats: Vec::new() }, now), "No tokens.\n");

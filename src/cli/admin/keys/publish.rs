@@ -60,7 +60,7 @@ impl Publish {
             }
         }
         let published = target.publish(&objects, CACHE_CONTROL).await.map_err(Failure::failed)?;
-        let outcomes = published.iter().map(|one| (one.path.as_str(), outcome(&one.outcome)));
+        let outcomes = published.iter().map(|one| (one.path.as_str(), outcome(one.outcome)));
         let outcomes: Vec<_> = outcomes.collect();
         let shown = outcomes.iter().map(|(path, outcome)| json!({"path": path, "outcome": outcome}));
         let shown = json!({"target": target.to_string(), "objects": shown.collect::<Vec<_>>()});
@@ -71,8 +71,8 @@ impl Publish {
     }
 }
 
-fn outcome(outcome: &Outcome) -> &'static str {
-    if *outcome == Outcome::Written { "written" } else { "unchanged" }
+fn outcome(outcome: Outcome) -> &'static str {
+    if outcome == Outcome::Written { "written" } else { "unchanged" }
 }
 
 impl Export {

@@ -58,14 +58,23 @@ pub(in crate::cli) struct Test {
     draft: Option<PathBuf>,
 }
 
+/// What the policies decide about.
+enum Subject {
+    Token(Zeroizing<String>),
+    Claims(Map<String, Value>),
+}
+
 impl Test {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
-        let (token, claims) = self.subject()?;
+        let subject = self.subject()?;
         let draft = self.draft.as_deref().map(policies_of).transpose()?;
         let (chosen, asked) = self.request()?;
         let client = Client::from_environment()?;
         let issuer = chosen.find(&client).await?.parsed;
-        let token = token.map(|token| token.to_string());
+        let (token, claims) = match subject {
+            Subject::Token(token) => (Some(token.to_string()), None),
+            Subject::Claims(claims) => (None, Some(claims)),
+        };
         let body = ExplainPolicies { token, claims, asked, policies: draft.as_deref().map(documents) };
         let path = format!("{}/explain", of_issuer(chosen.org(), issuer.id));
         let explained = client.post::<Explanation>(&path, &body).await?;
@@ -77,13 +86,12 @@ impl Test {
         }
     }
 
-    /// The token or the claims to decide about.
-    fn subject(&self) -> Result<(Option<Zeroizing<String>>, Option<Map<String, Value>>), Failure> {
+    fn subject(&self) -> Result<Subject, Failure> {
         match (&self.token, &self.token_file, &self.claims_file) {
-            (Some(argument), _, _) => Ok((Some(GivenToken::read(argument)?.text), None)),
-            (_, Some(path), _) => Ok((Some(foreign_token::of_file(path)?), None)),
+            (Some(argument), _, _) => Ok(Subject::Token(GivenToken::read(argument)?.text)),
+            (_, Some(path), _) => Ok(Subject::Token(foreign_token::of_file(path)?)),
             (_, _, Some(path)) => match json_of(path)? {
-                Value::Object(claims) => Ok((None, Some(claims))),
+                Value::Object(claims) => Ok(Subject::Claims(claims)),
                 _ => Err(Failure::usage(format!(
                     "could not read claims from {}: it is not a JSON object",
                     path.display()

@@ -47,7 +47,7 @@ impl Details {
 
 pub(super) fn describe(issuer: &TrustedIssuer) -> String {
     let now = SystemClock.now();
-    let keys = match issuer.jwks.as_ref().map(|jwks| JwkSet::deserialize(jwks)) {
+    let keys = match issuer.jwks.as_ref().map(JwkSet::deserialize) {
         Some(Ok(jwks)) => format!("{} given, never fetched", jwks.keys.len()),
         Some(Err(_)) => "given, never fetched".to_owned(),
         None => "fetched".to_owned(),

@@ -1,9 +1,9 @@
 //! `runmint credentials aws`
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde::Serialize;
 
-use super::means::{Means, exports};
+use super::means::{Means, exports, json_line};
 use crate::cli::clouds::handover::flags::{AwsFlags, inherited};
 use crate::cli::clouds::handover::run_names::run_names;
 use crate::cli::terminal::environment::variable;
@@ -15,18 +15,18 @@ use crate::clouds::handover::aws::{AwsForm, hand_over};
 use crate::clouds::session_name::session_name;
 use crate::clouds::settings::AwsSettings;
 
-/// Inside a run: exchange its token for credentials of AWS and print them
+/// Inside a run: exchange its token for AWS credentials and print them
 ///
-/// Asks STS (AssumeRoleWithWebIdentity) in the region, or where AWS_ENDPOINT_URL_STS says.
+/// Calls AssumeRoleWithWebIdentity at the region's STS endpoint, or at AWS_ENDPOINT_URL_STS.
 #[derive(Args)]
 #[command(after_help = "Examples:
   eval \"$(runmint credentials aws --aws-role-arn arn:aws:iam::123456789012:role/deploy --format env)\"
 
-  as a profile's process in ~/.aws/config, which SDKs start again when credentials expire:
+  As a credential process in ~/.aws/config, which SDKs start again when credentials expire:
   [profile run]
   credential_process = runmint credentials aws --aws-role-arn arn:aws:iam::123456789012:role/deploy")]
 pub(in crate::cli) struct Aws {
-    /// What is printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Aws {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Format {
-    /// What the SDKs read from a credential_process
+    /// The JSON that SDKs expect from a credential_process
     #[default]
     Process,
     /// Lines for a shell to evaluate
@@ -44,12 +44,32 @@ enum Format {
     Json,
 }
 
+/// The output of a credential process (docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html).
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OfProcess<'a> {
+    version: u8,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    session_token: &'a str,
+    expiration: String,
+}
+
+/// `--format json`
+#[derive(Serialize)]
+struct Document<'a> {
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    session_token: &'a str,
+    expires_at: String,
+}
+
 impl Aws {
     pub(super) async fn execute(self) -> Result<(), Failure> {
         let settings = match self.flags.settings()? {
             Some(settings) => settings,
             None => inherited()?.aws.ok_or_else(|| {
-                Failure::usage("no role is known: --aws-role-arn, or RUNMINT_CLOUD_SETTINGS with `aws`")
+                Failure::usage("no AWS role is set: use --aws-role-arn, or RUNMINT_CLOUD_SETTINGS with `aws`")
             })?,
         };
         let means = Means::find()?;
@@ -69,46 +89,37 @@ impl Format {
     fn text(self, settings: &AwsSettings, credentials: &AwsCredentials, region: Option<&str>) -> String {
         let AwsCredentials { access_key_id, secret_access_key, session_token, expires_at } = credentials;
         match self {
-            // docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
-            Self::Process => {
-                json!({
-                    "Version": 1,
-                    "AccessKeyId": access_key_id,
-                    "SecretAccessKey": secret_access_key.as_str(),
-                    "SessionToken": session_token.as_str(),
-                    "Expiration": expires_at.to_string(),
-                })
-                .to_string()
-                    + "\n"
-            }
+            Self::Process => json_line(&OfProcess {
+                version: 1,
+                access_key_id,
+                secret_access_key,
+                session_token,
+                expiration: expires_at.to_string(),
+            }),
             Self::Env => {
                 let mut handover = Handover::default();
                 hand_over(&mut handover, settings, &AwsForm::Credentials(credentials), region);
                 exports(handover.changes().filter_map(|(name, value)| Some((name, value?))))
             }
-            Self::Json => {
-                json!({
-                    "access_key_id": access_key_id,
-                    "secret_access_key": secret_access_key.as_str(),
-                    "session_token": session_token.as_str(),
-                    "expires_at": expires_at.to_string(),
-                })
-                .to_string()
-                    + "\n"
-            }
+            Self::Json => json_line(&Document {
+                access_key_id,
+                secret_access_key,
+                session_token,
+                expires_at: expires_at.to_string(),
+            }),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use zeroize::Zeroizing;
 
     use super::*;
 
     #[test]
-    fn each_format_has_all_that_its_reader_needs() {
+    fn each_format_has_everything_its_reader_needs() {
         let credentials = AwsCredentials {
             access_key_id: "ASIA".into(),
             secret_access_key: Zeroizing::new("s/+=".into()),

@@ -1,9 +1,9 @@
 //! `runmint credentials azure`
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde::Serialize;
 
-use super::means::{Means, exports};
+use super::means::{Means, exports, json_line};
 use crate::cli::clouds::handover::flags::{AzureFlags, inherited};
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::print_text;
@@ -11,20 +11,20 @@ use crate::clouds::exchange::AccessToken;
 use crate::clouds::exchange::azure::management_scope;
 use crate::clouds::settings::{AzureSettings, Guid};
 
-/// Inside a run: exchange its token for an access token of Azure and print it
+/// Inside a run: exchange its token for an Azure access token and print it
 ///
-/// Asks Microsoft Entra ID, or where AZURE_AUTHORITY_HOST says. No variable for an access token is common to
-/// Azure's tools: with --format env it is AZURE_ACCESS_TOKEN.
+/// Asks Microsoft Entra ID, or the authority in AZURE_AUTHORITY_HOST. Azure's tools share no variable for an access
+/// token: --format env sets AZURE_ACCESS_TOKEN.
 #[derive(Args)]
 #[command(after_help = "Example:
   curl -H \"Authorization: Bearer $(runmint credentials azure --format access-token)\" \\
     'https://management.azure.com/subscriptions?api-version=2022-12-01'")]
 #[expect(clippy::struct_field_names, reason = "the flags are called so")]
 pub(in crate::cli) struct Azure {
-    /// What is printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// What the access token is for [default: Azure Resource Manager of the authority's cloud]
+    /// The scope of the access token [default: Azure Resource Manager of the authority's cloud]
     #[arg(long, value_name = "SCOPE")]
     azure_scope: Option<String>,
     #[command(flatten)]
@@ -42,13 +42,23 @@ enum Format {
     AccessToken,
 }
 
+/// `--format json`
+#[derive(Serialize)]
+struct Document<'a> {
+    access_token: &'a str,
+    expires_at: String,
+    client_id: &'a str,
+    tenant_id: &'a str,
+    subscription_id: Option<&'a str>,
+}
+
 impl Azure {
     pub(super) async fn execute(self) -> Result<(), Failure> {
         let settings = match self.flags.settings() {
             Some(settings) => settings,
             None => inherited()?.azure.ok_or_else(|| {
                 Failure::usage(
-                    "no application is known: --azure-client-id and --azure-tenant-id, or RUNMINT_CLOUD_SETTINGS with `azure`",
+                    "no Azure application is set: use --azure-client-id and --azure-tenant-id, or RUNMINT_CLOUD_SETTINGS with `azure`",
                 )
             })?,
         };
@@ -72,16 +82,13 @@ impl Format {
                 ];
                 exports(always.into_iter().chain(subscription.map(|id| ("AZURE_SUBSCRIPTION_ID", id))))
             }
-            Self::Json => {
-                let document = json!({
-                    "access_token": token.token.as_str(),
-                    "expires_at": token.expires_at.to_string(),
-                    "client_id": settings.client_id,
-                    "tenant_id": settings.tenant_id,
-                    "subscription_id": subscription,
-                });
-                format!("{document}\n")
-            }
+            Self::Json => json_line(&Document {
+                access_token: &token.token,
+                expires_at: token.expires_at.to_string(),
+                client_id: settings.client_id.as_str(),
+                tenant_id: settings.tenant_id.as_str(),
+                subscription_id: subscription,
+            }),
             Self::AccessToken => token.token.to_string(),
         }
     }

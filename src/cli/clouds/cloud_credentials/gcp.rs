@@ -1,9 +1,9 @@
 //! `runmint credentials gcp`
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde::Serialize;
 
-use super::means::Means;
+use super::means::{Means, json_line};
 use crate::cli::clouds::handover::flags::{GcpFlags, inherited};
 use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::failure::Failure;
@@ -12,25 +12,25 @@ use crate::clouds::exchange::google::TOKEN_TYPE;
 use crate::clouds::handover::google::{TokenSource, configuration};
 use crate::clouds::settings::GcpSettings;
 
-/// What Google's libraries tell a program that they start (google.aip.dev/auth/4117).
+/// Google's libraries set it for the executable that they start (google.aip.dev/auth/4117).
 const AUDIENCE_VARIABLE: &str = "GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE";
 
 /// Inside a run: print its token, a credential configuration or an access token for Google Cloud
 ///
-/// Asks Google's Security Token Service, or where RUNMINT_GOOGLE_STS_URL and
-/// RUNMINT_GOOGLE_IAM_CREDENTIALS_URL say; GOOGLE_CLOUD_UNIVERSE_DOMAIN names another cloud of Google's.
+/// Asks Google's Security Token Service, or the URLs in RUNMINT_GOOGLE_STS_URL and
+/// RUNMINT_GOOGLE_IAM_CREDENTIALS_URL; GOOGLE_CLOUD_UNIVERSE_DOMAIN selects another universe domain.
 #[derive(Args)]
 #[command(after_help = "Examples:
   export CLOUDSDK_AUTH_ACCESS_TOKEN=\"$(runmint credentials gcp --format access-token)\"
 
-  a configuration for GOOGLE_APPLICATION_CREDENTIALS; it holds the run's request token, a secret:
+  A configuration for GOOGLE_APPLICATION_CREDENTIALS; it contains the run's request token, a secret:
   (umask 077; runmint credentials gcp --format file > google.json)
 
-  as the program of a configuration of one's own (\"executable\": {\"command\": …}), started with
-  GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1; which provider it is for, Google's libraries say:
+  As the executable of your own configuration (\"executable\": {\"command\": …}), which needs
+  GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1; Google's libraries name the provider:
   runmint credentials gcp --format executable")]
 pub(in crate::cli) struct Gcp {
-    /// What is printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -39,13 +39,33 @@ pub(in crate::cli) struct Gcp {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The run's token, as Google's libraries read it from a program
+    /// The run's token, as Google's libraries expect it from an executable
     #[default]
     Executable,
-    /// A credential configuration that asks for the run's tokens
+    /// A credential configuration that requests the run's tokens
     File,
     /// The access token and nothing else
     AccessToken,
+}
+
+/// The output of an executable that has a token (google.aip.dev/auth/4117).
+#[derive(Serialize)]
+struct Granted<'a> {
+    version: u8,
+    success: bool,
+    token_type: &'a str,
+    id_token: &'a str,
+    /// Unix time, seconds.
+    expiration_time: i64,
+}
+
+/// The output of an executable that has none.
+#[derive(Serialize)]
+struct Refused {
+    version: u8,
+    success: bool,
+    code: &'static str,
+    message: String,
 }
 
 impl Gcp {
@@ -55,9 +75,9 @@ impl Gcp {
         if let Err(failure) = &printed
             && is_executable
         {
-            let told =
-                json!({"version": 1, "success": false, "code": "RUNMINT", "message": failure.to_string()});
-            print_text(&format!("{told}\n"))?;
+            let refused =
+                Refused { version: 1, success: false, code: "RUNMINT", message: failure.to_string() };
+            print_text(&json_line(&refused))?;
         }
         print_text(&printed?)
     }
@@ -69,7 +89,7 @@ impl Gcp {
         };
         let known = || {
             Failure::usage(
-                "no provider is known: --gcp-project-number, --gcp-pool and --gcp-provider, or RUNMINT_CLOUD_SETTINGS with `gcp`",
+                "no workload identity pool provider is set: use --gcp-project-number, --gcp-pool and --gcp-provider, or RUNMINT_CLOUD_SETTINGS with `gcp`",
             )
         };
         let means = Means::find()?;
@@ -90,14 +110,13 @@ impl Gcp {
 async fn executable(means: &Means, audience: &str) -> Result<String, Failure> {
     let token = means.tokens.token(Some(audience), None).await?;
     means.masking.learn(&token.text);
-    let told = json!({
-        "version": 1,
-        "success": true,
-        "token_type": TOKEN_TYPE,
-        "id_token": token.text.as_str(),
-        "expiration_time": token.exp,
-    });
-    Ok(format!("{told}\n"))
+    Ok(json_line(&Granted {
+        version: 1,
+        success: true,
+        token_type: TOKEN_TYPE,
+        id_token: &token.text,
+        expiration_time: token.exp,
+    }))
 }
 
 fn file(means: &Means, settings: &GcpSettings) -> String {
@@ -108,7 +127,7 @@ fn file(means: &Means, settings: &GcpSettings) -> String {
     format!("{}\n", configuration(&means.endpoints.google, settings, &source))
 }
 
-/// The provider's name, with the scheme that its default audience has.
+/// The provider's resource name, with the scheme of its default audience.
 fn audience_of_the_library() -> Option<String> {
     let provider = variable(AUDIENCE_VARIABLE)?;
     provider.starts_with("//iam.googleapis.com/").then(|| format!("https:{provider}"))

@@ -1,12 +1,15 @@
-//! What a command needs to get credentials, and how it prints them.
+//! Shared by the commands that print credentials.
+
+use std::sync::Arc;
+
+use serde::Serialize;
 
 use crate::cli::clouds::handover::exchanges::{Endpoints, Exchanges};
 use crate::cli::clouds::handover::masking::Masking;
 use crate::cli::clouds::handover::tokens::TokenSource;
 use crate::cli::terminal::failure::Failure;
-use std::sync::Arc;
 
-/// What every cloud needs: the run around us, and the way to the clouds.
+/// The tokens of the current run and the token services of the clouds.
 pub(super) struct Means {
     pub(super) tokens: Arc<TokenSource>,
     pub(super) endpoints: Endpoints,
@@ -23,6 +26,11 @@ impl Means {
     }
 }
 
+/// One JSON document on a line.
+pub(super) fn json_line(document: &impl Serialize) -> String {
+    serde_json::to_string(document).expect("these documents have names and texts only") + "\n"
+}
+
 /// Lines for a shell to evaluate, with each value exactly as it is.
 pub(super) fn exports<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let line = |(name, value): (&str, &str)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"));
@@ -34,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_gets_exactly_the_value() {
+    fn a_shell_reads_back_the_exact_value() {
         let lines = exports([("A", "x/+="), ("B", "it's $HOME")].into_iter());
         assert_eq!(lines, "export A='x/+='\nexport B='it'\\''s $HOME'\n");
     }

@@ -1,25 +1,25 @@
-//! The server's certificate. That its chain leads to an authority was checked before anything was answered.
+//! The server's certificate. The TLS handshake has already verified its chain.
 
 use jiff::{SignedDuration, Timestamp};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::finding::Finding;
 
-/// Automatic renewal has failed by then: authorities' clients renew at a third of the lifetime, or thirty days before.
+/// Later than every automatic renewal: ACME clients renew when a third of the lifetime, or thirty days, is left.
 const RENEWAL_OVERDUE: SignedDuration = SignedDuration::from_hours(24 * 14);
 const NEARLY_OVER: SignedDuration = SignedDuration::from_hours(24 * 3);
 
-const RENEW: &str = "Renew it, and find out why that did not happen by itself. A running server takes new files without a restart.";
+const RENEW: &str = "Renew it, and find out why automatic renewal failed. A running server reads new files without a restart.";
 
 pub(super) fn examine(der: &[u8], own_authority: bool, now: Timestamp) -> Finding {
     let name = "certificate";
     let Some(until) = not_after(der) else {
-        return Finding::warning(name, "its validity cannot be read", "Look at it with `openssl s_client`.");
+        return Finding::warning(name, "could not read its validity", "Examine it with `openssl s_client`.");
     };
     let left = until.duration_since(now);
     let days = left.as_hours() / 24;
     let detail =
-        format!("its chain leads to an authority that is trusted here; {days} days left, until {until}");
+        format!("its chain leads to an authority that this machine trusts; {days} days left, until {until}");
     if left < NEARLY_OVER {
         Finding::failure(name, detail, RENEW)
     } else if left < RENEWAL_OVERDUE {
@@ -27,8 +27,8 @@ pub(super) fn examine(der: &[u8], own_authority: bool, now: Timestamp) -> Findin
     } else if own_authority {
         Finding::warning(
             name,
-            format!("{detail}; the authority may be that of RUNMINT_CA_FILE"),
-            "Clouds know public authorities only: look again without RUNMINT_CA_FILE.",
+            format!("{detail}; the authority may come from RUNMINT_CA_FILE"),
+            "Clouds trust public authorities only: check again without RUNMINT_CA_FILE.",
         )
     } else {
         Finding::ok(name, detail)
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_is_renewed_before_anybody_notices() {
+    fn warns_before_a_certificate_expires() {
         let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
         (parameters.not_before, parameters.not_after) =
             (date_time_ymd(2026, 1, 1), date_time_ymd(2026, 12, 1));

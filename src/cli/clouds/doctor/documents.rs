@@ -1,4 +1,4 @@
-//! The discovery document, and how it and the key set are served.
+//! The discovery document, and how the server serves it and the key set.
 
 use std::time::Duration;
 
@@ -6,33 +6,24 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::Url;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderName, LOCATION};
-use serde_json::Value;
 
 use super::certificate;
-use super::discovered::Discovered;
+use super::discovered::{Discovered, Document};
 use super::finding::Finding;
 use crate::cli::api::client::{Client, Seen};
 use crate::cli::clouds::inspect::check::differ;
 use crate::cli::terminal::environment::variable;
 use crate::issuer::discovery::CONFIGURATION_PATH;
 
-/// "The identity provider does not answer within five seconds" is a cause that AWS names for failed tokens.
+/// AWS gives up on an identity provider after five seconds.
 const CLOUDS_WAIT: Duration = Duration::from_secs(5);
 const QUICK: Duration = Duration::from_secs(1);
-/// A token is valid from a minute before it was made, and few verifiers allow more.
+/// A token is valid from a minute before it was issued, and few verifiers allow more.
 const CLOCK_OFF: i64 = 10;
 const CLOCK_WRONG: i64 = 60;
-/// Longer, and a rotation takes longer to reach everybody than keys are published ahead at the least.
+/// With a longer cache a new key could sign before every verifier has fetched it: keys are published at least this long
+/// ahead.
 const MAX_AGE_SECONDS: u64 = 900;
-
-/// What every cloud needs of the document (OpenID Connect Discovery 1.0 §3).
-const REQUIRED: [&str; 5] = [
-    "issuer",
-    "jwks_uri",
-    "response_types_supported",
-    "subject_types_supported",
-    "id_token_signing_alg_values_supported",
-];
 
 pub(super) async fn examine(
     client: &Client,
@@ -54,13 +45,13 @@ pub(super) async fn examine(
     );
     findings.push(clock(&seen, now));
     findings.extend(served("discovery", &seen));
-    let document: Value = match serde_json::from_slice(&seen.body) {
+    let document: Document = match serde_json::from_slice(&seen.body) {
         Ok(document) => document,
         Err(error) => {
             findings.push(Finding::failure(
                 "discovery document",
-                format!("it is not JSON: {error}"),
-                "Does a login page or a firewall stand in front?",
+                format!("not JSON: {error}"),
+                "Does a login page or a firewall answer instead of the server?",
             ));
             return None;
         }
@@ -72,13 +63,13 @@ pub(super) async fn examine(
     Some(Discovered { issuer, base, document })
 }
 
-/// The issuer is what is given, or the shared one of the server that is given.
+/// The given URL is an issuer, or a server with its shared issuer below `/oidc`.
 async fn find(client: &Client, given: &str) -> Result<(String, Seen), Finding> {
     let failure = |why: String| {
         Finding::failure(
             "discovery",
             why,
-            "Is the name right, the port open, and the certificate of a public authority?",
+            "Is the host name right, the port open, and the certificate from a public authority?",
         )
     };
     let mut last = None;
@@ -91,11 +82,11 @@ async fn find(client: &Client, given: &str) -> Result<(String, Seen), Finding> {
             return Ok((issuer, seen));
         }
         if seen.status.is_redirection() {
-            let to = header(&seen, &LOCATION).unwrap_or("somewhere").to_owned();
+            let to = header(&seen, &LOCATION).unwrap_or("another address").to_owned();
             return Err(Finding::failure(
                 "discovery",
                 format!("{issuer}{CONFIGURATION_PATH} redirects to {to}"),
-                "Clouds do not follow: serve the document at the issuer itself.",
+                "Clouds do not follow redirects: serve the document at the issuer itself.",
             ));
         }
         last.get_or_insert(seen.status);
@@ -104,52 +95,50 @@ async fn find(client: &Client, given: &str) -> Result<(String, Seen), Finding> {
     Err(Finding::failure(
         "discovery",
         format!("{given}{CONFIGURATION_PATH} answers {status}"),
-        "Is this the issuer's URL? A proxy must pass /.well-known/ below it on, without a login.",
+        "Is this the issuer's URL? A proxy must forward /.well-known/ below it without a login.",
     ))
 }
 
-fn issuer_of(document: &Value, expected: &str) -> Finding {
+fn issuer_of(document: &Document, expected: &str) -> Finding {
     let name = "issuer";
-    match document["issuer"].as_str() {
+    match document.issuer.as_deref() {
         Some(found) if found == expected => Finding::ok(name, format!("{found}, byte for byte")),
         Some(found) => Finding::failure(
             name,
             differ(expected, found),
             "Set `issuer` to the address that verifiers use, byte for byte.",
         ),
-        None => Finding::failure(name, "the discovery document has none", "Is this an issuer's document?"),
+        None => Finding::failure(
+            name,
+            "missing from the discovery document",
+            "Is this the discovery document of an issuer?",
+        ),
     }
 }
 
-fn members(document: &Value) -> Finding {
+fn members(document: &Document) -> Finding {
     let name = "discovery document";
-    let missing: Vec<&str> =
-        REQUIRED.into_iter().filter(|member| document.get(member).is_none_or(Value::is_null)).collect();
+    let missing = document.missing();
     if !missing.is_empty() {
         return Finding::failure(
             name,
-            format!("{} missing", missing.join(", ")),
+            format!("missing: {}", missing.join(", ")),
             "Entra refuses it (AADSTS70024). Does a proxy change the document?",
         );
     }
-    let algorithms: Vec<&str> = document["id_token_signing_alg_values_supported"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    if algorithms.contains(&"RS256") {
-        Finding::ok(name, format!("has what clouds need; signs with {}", algorithms.join(", ")))
+    let algorithms = document.id_token_signing_alg_values_supported.as_deref().unwrap_or_default();
+    if algorithms.iter().any(|one| one == "RS256") {
+        Finding::ok(name, format!("has everything that clouds need; signs with {}", algorithms.join(", ")))
     } else {
         Finding::warning(
             name,
             format!("signs with {}, not with RS256", algorithms.join(", ")),
-            "Entra takes RS256 alone.",
+            "Entra accepts RS256 only.",
         )
     }
 }
 
-/// Time and headers of an answer.
+/// How quickly an answer came, and its headers.
 pub(super) fn served(name: &str, seen: &Seen) -> Vec<Finding> {
     let millis = seen.took.as_millis();
     let time = format!("{name} time");
@@ -157,10 +146,14 @@ pub(super) fn served(name: &str, seen: &Seen) -> Vec<Finding> {
         Finding::failure(
             time,
             format!("{millis} ms"),
-            "AWS gives up after five seconds. Serve it from nearer, or from a static copy (`publish`).",
+            "AWS gives up after five seconds. Serve it from nearer, or publish a static copy (`publish`).",
         )
     } else if seen.took >= QUICK {
-        Finding::warning(time, format!("{millis} ms"), "AWS gives up after five seconds. What takes so long?")
+        Finding::warning(
+            time,
+            format!("{millis} ms"),
+            "AWS gives up after five seconds. Find out why the answer is slow.",
+        )
     } else {
         Finding::ok(time, format!("{millis} ms"))
     }];
@@ -171,23 +164,23 @@ pub(super) fn served(name: &str, seen: &Seen) -> Vec<Finding> {
     });
     findings.push(match (control, max_age) {
         (Some(text), _) if text.contains("no-store") || text.contains("private") => {
-            Finding::warning(cache, format!("Cache-Control: {text}"), "Verifiers then ask each time, and some keep it for a day nevertheless. Does a proxy change the header?")
+            Finding::warning(cache, format!("Cache-Control: {text}"), "Verifiers then fetch it each time, and some cache it for a day all the same. Does a proxy change the header?")
         }
         (_, Some(seconds)) if seconds > MAX_AGE_SECONDS => {
-            Finding::warning(cache, format!("max-age is {seconds} s"), "Verifiers learn of new keys that much later: publish keys longer ahead than this.")
+            Finding::warning(cache, format!("max-age is {seconds} s"), "Verifiers see new keys that much later: publish keys further ahead than this.")
         }
         (_, Some(seconds)) => {
             let etag = if seen.headers.contains_key(ETAG) { "with an ETag" } else { "without an ETag" };
             Finding::ok(cache, format!("max-age {seconds} s, {etag}"))
         }
-        _ => Finding::warning(cache, "no max-age", "Some verifiers keep it for a day then. Does a proxy remove Cache-Control?"),
+        _ => Finding::warning(cache, "no max-age", "Some verifiers then cache it for a day. Does a proxy remove Cache-Control?"),
     });
     let kind = header(seen, &CONTENT_TYPE).unwrap_or("none");
     if !kind.starts_with("application/json") && !kind.starts_with("application/jwk-set+json") {
         findings.push(Finding::warning(
             format!("{name} type"),
             format!("Content-Type is {kind}"),
-            "Some verifiers insist on application/json.",
+            "Some verifiers require application/json.",
         ));
     }
     findings
@@ -197,11 +190,11 @@ fn clock(seen: &Seen, now: Timestamp) -> Finding {
     let name = "clock";
     let date = header(seen, &DATE).and_then(|text| rfc2822::parse(text).ok());
     let Some(date) = date else {
-        return Finding::skipped(name, "the answer has no Date");
+        return Finding::skipped(name, "the answer has no `Date` header");
     };
     let off = date.timestamp().as_second() - now.as_second();
-    let detail = format!("the server's differs from this machine's by {off} s");
-    let remedy = "Clouds allow about a minute at most. Let both follow NTP; which of the two is wrong, `timedatectl` tells.";
+    let detail = format!("the server's clock differs from this machine's by {off} s");
+    let remedy = "Clouds tolerate about a minute. Synchronize both clocks by NTP; `timedatectl` shows which of them is wrong.";
     match off.abs() {
         0..=CLOCK_OFF => Finding::ok(name, detail),
         off if off <= CLOCK_WRONG => Finding::warning(name, detail, remedy),
@@ -213,10 +206,10 @@ fn header<'s>(seen: &'s Seen, name: &HeaderName) -> Option<&'s str> {
     seen.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Where the keys are, where that is a place that clouds take them from.
+/// The address of the key set, if clouds accept it.
 pub(super) fn jwks_uri(found: &Discovered) -> Result<String, Finding> {
     let name = "key set address";
-    let text = found.document["jwks_uri"].as_str().unwrap_or_default();
+    let text = found.document.jwks_uri.as_deref().unwrap_or_default();
     let same_origin =
         |url: &Url| Url::parse(&found.issuer).is_ok_and(|issuer| issuer.origin() == url.origin());
     match Url::parse(text) {
@@ -224,7 +217,7 @@ pub(super) fn jwks_uri(found: &Discovered) -> Result<String, Finding> {
         _ => Err(Finding::failure(
             name,
             format!("jwks_uri is `{text}`"),
-            "It must be https, as clouds take keys from nowhere else.",
+            "It must be an https URL: clouds fetch keys from nowhere else.",
         )),
     }
 }
@@ -280,9 +273,10 @@ mod tests {
 
     #[test]
     fn the_issuer_is_compared_byte_for_byte() {
-        let of = |issuer: &str| issuer_of(&json!({"issuer": issuer}), "https://i/oidc");
+        let document = |issuer: &str| serde_json::from_value(json!({"issuer": issuer})).unwrap();
+        let of = |issuer: &str| issuer_of(&document(issuer), "https://i/oidc");
         assert_eq!(of("https://i/oidc").outcome, Outcome::Ok);
         assert!(of("https://i/oidc/").detail.contains("slash"));
-        assert_eq!(members(&json!({"issuer": "x"})).outcome, Outcome::Failure);
+        assert_eq!(members(&document("x")).outcome, Outcome::Failure);
     }
 }

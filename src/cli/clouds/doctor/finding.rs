@@ -1,4 +1,4 @@
-//! One line of what was found.
+//! One line of the report.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Outcome {
     Ok,
-    /// It could not be looked at, which says nothing.
+    /// It could not be checked, which is neither good nor bad.
     Skipped,
     Warning,
     Failure,

@@ -1,12 +1,14 @@
-//! What the server says of itself: whether it can mint, and, to an admin, how its keys and processes are.
+//! The server's readiness, and its keys and processes if the caller is an admin.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::json;
 
 use super::discovered::Discovered;
 use super::finding::Finding;
+use crate::api::health::{Checks, Readiness};
+use crate::api::keys::{KeyState, KeyTimeline, Replica, RingNotice, SigningKey};
 use crate::cli::api::client::Client;
 use crate::cli::api::server_url::ServerUrl;
 use crate::cli::api::session::Session;
@@ -23,7 +25,7 @@ pub(super) async fn examine(
     findings: &mut Vec<Finding>,
 ) {
     readiness(client, found, findings).await;
-    // A token goes only to the server that it is for.
+    // Send an access token to its own server only.
     let same = |session: &Session| {
         let of = |text: &str| ServerUrl::parse(text).ok();
         of(&session.url).is_some() && of(&session.url) == of(&found.base)
@@ -33,20 +35,20 @@ pub(super) async fn examine(
         _ => {
             return findings.push(Finding::skipped(
                 "signing keys",
-                "no access token for this server (RUNMINT_URL, RUNMINT_ACCESS_TOKEN)",
+                "no access token for this server is set (RUNMINT_URL, RUNMINT_ACCESS_TOKEN)",
             ));
         }
     };
     let answer = match session.client() {
-        Ok(client) => client.get::<Value>("/api/keys").await.map(|answer| answer.raw),
+        Ok(client) => client.get("/api/keys").await,
         Err(failure) => Err(failure),
     };
-    match answer {
-        Ok(timeline) => findings.extend(keys(&timeline, now)),
+    findings.extend(match answer {
+        Ok(timeline) => keys(&timeline.parsed, now),
         Err(failure) => {
-            findings.push(Finding::skipped("signing keys", format!("only an admin sees them: {failure}")));
+            vec![Finding::skipped("signing keys", format!("could not list them as an admin: {failure}"))]
         }
-    }
+    });
 }
 
 async fn readiness(client: &Client, found: &Discovered, findings: &mut Vec<Finding>) {
@@ -55,113 +57,95 @@ async fn readiness(client: &Client, found: &Discovered, findings: &mut Vec<Findi
         Ok(seen) => seen,
         Err(failure) => return findings.push(Finding::skipped(name, failure.to_string())),
     };
-    let Ok(body) = serde_json::from_slice::<Value>(&seen.body) else {
+    let Ok(Readiness { checks: Checks { database, signing_key, rotation }, .. }) =
+        serde_json::from_slice(&seen.body)
+    else {
         return findings.push(Finding::skipped(
             name,
-            format!("{}/readyz is not shown to the outside ({})", found.base, seen.status),
+            format!("{}/readyz does not show its checks to the outside ({})", found.base, seen.status),
         ));
     };
-    let Some(checks) = body["checks"].as_object() else {
-        return findings.push(Finding::skipped(
-            name,
-            format!("{}/readyz is not shown to the outside ({})", found.base, seen.status),
-        ));
-    };
-    for (check, says) in checks {
-        let remedy = match check.as_str() {
-            "database" => "Nobody gets tokens. Is the database up, and its URL right?",
-            "signing_key" => "Nobody gets tokens. `runmint keys list`, and the server's log.",
+    for (check, says) in [("database", database), ("signing_key", signing_key), ("rotation", rotation)] {
+        let remedy = match check {
+            "database" => "No tokens are issued. Is the database up, and `database_url` right?",
+            "signing_key" => "No tokens are issued. See `runmint keys list` and the server's log.",
             _ => {
-                "Tokens are issued still. `runmint keys list` says what waits for whom; docs/rotation.md is the runbook."
+                "Tokens are still issued. `runmint keys list` shows what rotation waits for; docs/rotation.md is the runbook."
             }
         };
         findings.push(match says.as_str() {
-            Some("ok") => Finding::ok(check, "ok"),
-            _ if check == "rotation" => Finding::warning(check, cell(says), remedy),
-            _ => Finding::failure(check, cell(says), remedy),
+            "ok" => Finding::ok(check, "ok"),
+            _ if check == "rotation" => Finding::warning(check, says, remedy),
+            _ => Finding::failure(check, says, remedy),
         });
     }
 }
 
-fn keys(timeline: &Value, now: Timestamp) -> Vec<Finding> {
-    let list = |name: &str| timeline[name].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut findings: Vec<Finding> =
-        list("keys").iter().filter(|key| key["state"] == "active").map(|key| active(key, now)).collect();
+fn keys(timeline: &KeyTimeline, now: Timestamp) -> Vec<Finding> {
+    let active_keys = timeline.keys.iter().filter(|key| key.state == KeyState::Active);
+    let mut findings: Vec<Finding> = active_keys.map(|key| active(key, now)).collect();
     if findings.is_empty() {
         findings.push(Finding::failure(
             "signing keys",
-            "none signs",
-            "`runmint keys list`; docs/rotation.md is the runbook.",
+            "no key signs",
+            "See `runmint keys list`; docs/rotation.md is the runbook.",
         ));
     }
-    let notice = |notice: &Value| {
-        let of = ["issuer", "algorithm", "what"].map(|name| notice[name].as_str().unwrap_or_default());
-        of.join(" ").trim().to_owned()
+    let notice = |RingNotice { issuer, algorithm, what }: &RingNotice| {
+        let algorithm = algorithm.map(|algorithm| cell(&json!(algorithm)));
+        let of = [issuer.as_deref(), algorithm.as_deref(), Some(what)];
+        of.map(Option::unwrap_or_default).join(" ").trim().to_owned()
     };
-    let alarm = |one: &Value| Finding::failure("alarm", notice(one), "docs/rotation.md is the runbook.");
-    let reminder = |one: &Value| {
+    let alarm =
+        |one: &RingNotice| Finding::failure("alarm", notice(one), "See docs/rotation.md, the runbook.");
+    let reminder = |one: &RingNotice| {
         Finding::warning(
             "reminder",
             notice(one),
-            "Before the next rotation; docs/rotation.md is the runbook.",
+            "Do it before the next rotation; docs/rotation.md is the runbook.",
         )
     };
-    findings.extend(list("alarms").iter().map(alarm));
-    findings.extend(list("reminders").iter().map(reminder));
-    findings.extend(processes(list("replicas"), &timeline["now"]));
+    findings.extend(timeline.alarms.iter().map(alarm));
+    findings.extend(timeline.reminders.iter().map(reminder));
+    findings.extend(processes(&timeline.replicas, timeline.now));
     findings
 }
 
-fn active(key: &Value, now: Timestamp) -> Finding {
-    let at = |name: &str| key[name].as_str().and_then(|text| text.parse::<Timestamp>().ok());
-    let name = format!("{} key", cell(&key["algorithm"]));
-    let since = at("signs_from").map_or_else(|| "unknown".to_owned(), |at| from_now(at, now));
-    match at("due_at") {
+fn active(key: &SigningKey, now: Timestamp) -> Finding {
+    let SigningKey { kid, algorithm, .. } = key;
+    let issuer = key.issuer.as_deref().unwrap_or("-");
+    let name = format!("{} key", cell(&json!(algorithm)));
+    let since = key.signs_from.map_or_else(|| "unknown".to_owned(), |at| from_now(at, now));
+    match key.due_at {
         Some(due) if due < now => Finding::warning(
             name,
-            format!(
-                "{} signs since {since}, and its rotation was due {}",
-                cell(&key["kid"]),
-                from_now(due, now)
-            ),
-            "`runmint keys list` says what it waits for.",
+            format!("{kid} signs since {since}, and its rotation was due {}", from_now(due, now)),
+            "`runmint keys list` shows what it waits for.",
         ),
         Some(due) => Finding::ok(
             name,
-            format!(
-                "{} of {} signs since {since}, the next one {}",
-                cell(&key["kid"]),
-                cell(&key["issuer"]),
-                from_now(due, now)
-            ),
+            format!("{kid} of {issuer} signs since {since}, next rotation {}", from_now(due, now)),
         ),
-        None => Finding::ok(
-            name,
-            format!("{} of {} signs since {since}", cell(&key["kid"]), cell(&key["issuer"])),
-        ),
+        None => Finding::ok(name, format!("{kid} of {issuer} signs since {since}")),
     }
 }
 
-fn processes(replicas: &[Value], now: &Value) -> Vec<Finding> {
+fn processes(replicas: &[Replica], now: Timestamp) -> Vec<Finding> {
     let name = "processes";
-    let now = now.as_str().and_then(|text| text.parse::<Timestamp>().ok());
-    let unseen = |replica: &&Value| {
-        let seen = replica["seen_at"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
-        seen.zip(now).is_some_and(|(seen, now)| now.as_second() - seen.as_second() > UNSEEN_SECONDS)
-    };
-    let versions: BTreeSet<String> = replicas.iter().map(|one| cell(&one["version"])).collect();
-    let quiet: Vec<String> = replicas.iter().filter(unseen).map(|one| cell(&one["name"])).collect();
+    let unseen = |replica: &&Replica| now.as_second() - replica.seen_at.as_second() > UNSEEN_SECONDS;
+    let versions: BTreeSet<&str> = replicas.iter().map(|one| one.version.as_str()).collect();
+    let quiet: Vec<&str> = replicas.iter().filter(unseen).map(|one| one.name.as_str()).collect();
     let mut findings = vec![if quiet.is_empty() {
         Finding::ok(name, format!("{} with a lease", replicas.len()))
     } else {
         Finding::warning(
             name,
-            format!("not heard of for a minute: {}", quiet.join(", ")),
-            "Rotation waits for processes that hold a lease. Are they alive?",
+            format!("no heartbeat for a minute: {}", quiet.join(", ")),
+            "Rotation waits for every process that holds a lease. Are they running?",
         )
     }];
     if versions.len() > 1 {
-        let versions: Vec<String> = versions.into_iter().collect();
+        let versions: Vec<&str> = versions.into_iter().collect();
         findings.push(Finding::warning("versions", versions.join(", "), "Finish the upgrade."));
     }
     findings
@@ -169,24 +153,33 @@ fn processes(replicas: &[Value], now: &Value) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::Value;
 
     use super::super::finding::Outcome;
     use super::*;
 
     #[test]
-    fn what_an_operator_must_know_is_told() {
+    fn reports_overdue_rotation_silent_processes_and_mixed_versions() {
         let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
         let timeline = |due: &str, alarms: Value, seen: &str, version: &str| {
-            let replica =
-                |version: &str, seen: &str| json!({"name": "a/1/ff", "version": version, "seen_at": seen});
+            let replica = |version: &str, seen: &str| json!({"name": "a/1/ff", "version": version, "sealing_keys": [], "seen_at": seen});
             let timeline = json!({
                 "now": "2026-11-21T10:00:00Z",
-                "keys": [{"state": "active", "kid": "k", "issuer": "https://i", "algorithm": "RS256", "signs_from": "2026-11-01T00:00:00Z", "due_at": due}],
+                "keys": [{
+                    "kid": "k", "issuer": "https://i", "algorithm": "RS256", "state": "active", "kept_in": "database",
+                    "has_private_half": true, "created_at": "2026-11-01T00:00:00Z", "published_at": "2026-11-01T00:00:00Z",
+                    "warm_at": null, "signs_from": "2026-11-01T00:00:00Z", "due_at": due, "signs_until": null,
+                    "leaves_at": null, "removed_at": null, "revoked_at": null, "revoked_by": null, "signatures": 0,
+                    "last_fetched_at": null, "not_acknowledged": [], "public_jwk": {},
+                }],
                 "replicas": [replica("1", "2026-11-21T09:59:58Z"), replica(version, seen)],
                 "alarms": alarms, "reminders": [],
             });
-            keys(&timeline, now).into_iter().map(|one| one.outcome).max().unwrap()
+            keys(&serde_json::from_value(timeline).unwrap(), now)
+                .into_iter()
+                .map(|one| one.outcome)
+                .max()
+                .unwrap()
         };
         let (later, seen) = ("2026-12-01T00:00:00Z", "2026-11-21T09:59:58Z");
         assert_eq!(timeline(later, json!([]), seen, "1"), Outcome::Ok);
@@ -202,6 +195,8 @@ mod tests {
             ),
             Outcome::Failure
         );
-        assert_eq!(keys(&json!({}), now)[0].outcome, Outcome::Failure);
+        let without_keys =
+            KeyTimeline { now, keys: vec![], replicas: vec![], alarms: vec![], reminders: vec![] };
+        assert_eq!(keys(&without_keys, now)[0].outcome, Outcome::Failure);
     }
 }

@@ -1,4 +1,4 @@
-//! A session in AWS for the local endpoint: kept in memory, renewed before anybody has to wait for it.
+//! An AWS session for the local endpoint: kept in memory and renewed ahead of time, so that clients never wait.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,10 +13,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::clouds::exchange::aws::AwsCredentials;
 use crate::clouds::settings::{AwsSettings, RoleSessionName};
 
-/// What has less left is not handed out any more: it might end on its way.
+/// With less validity left, credentials could expire on their way to the cloud.
 const LEAST_LEFT: SignedDuration = SignedDuration::from_secs(30);
 
-/// STS knows none shorter than a quarter of an hour and none longer than twelve.
+/// STS grants sessions of 15 minutes to 12 hours.
 const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
 const LONGEST: SignedDuration = SignedDuration::from_hours(12);
 
@@ -31,12 +31,12 @@ pub(super) struct AwsSession {
 
 enum Current {
     Credentials(Arc<AwsCredentials>),
-    /// The run has ended: nobody gets its credentials from here any more.
+    /// The run has ended: its credentials are no longer handed out.
     Ended(String),
 }
 
 impl AwsSession {
-    /// With credentials from the start: what is wrong is told before the command begins, and no client waits.
+    /// Gets credentials at once: errors show before the command starts, and no client waits.
     pub(super) async fn begin(
         exchanges: Arc<Exchanges>,
         settings: AwsSettings,
@@ -60,7 +60,7 @@ impl AwsSession {
     }
 
     fn usable(&self) -> Result<Option<Arc<AwsCredentials>>, NoCredentials> {
-        match &*self.current.lock().expect("nobody panics holding it") {
+        match &*self.current.lock().expect("no holder of the lock panics") {
             Current::Ended(why) => Err(NoCredentials::NoToken(NoToken::Ended(why.clone()))),
             Current::Credentials(credentials) => {
                 let left = credentials.expires_at.duration_since(SystemClock.now());
@@ -76,7 +76,7 @@ impl AwsSession {
             Err(NoCredentials::NoToken(NoToken::Ended(why))) => Current::Ended(why.clone()),
             Err(_) => return exchanged,
         };
-        *self.current.lock().expect("nobody panics holding it") = next;
+        *self.current.lock().expect("no holder of the lock panics") = next;
         exchanged
     }
 }
@@ -89,7 +89,7 @@ pub(super) struct Kept {
 
 impl Renewable for Kept {
     fn name(&self) -> &'static str {
-        "the session in AWS"
+        "the AWS session"
     }
 
     async fn renew(&mut self) -> Renewed {
@@ -97,7 +97,7 @@ impl Renewable for Kept {
         match self.session.exchange().await {
             Ok(credentials) => Renewed::Until(lease(&credentials)),
             Err(NoCredentials::NoToken(NoToken::Ended(why))) => {
-                Renewed::Last(format!("not renewed and not handed out any more: {why}"))
+                Renewed::Last(format!("no longer renewed or handed out: {why}"))
             }
             Err(why) => Renewed::Failed(why.text().to_owned()),
         }
@@ -110,7 +110,7 @@ impl Renewable for Kept {
 
 fn lease(credentials: &AwsCredentials) -> Lease {
     let from = SystemClock.now();
-    // A clock that is wrong must not make us ask STS without end.
+    // A wrong clock must not make us ask STS in a loop.
     let lifetime = credentials.expires_at.duration_since(from).clamp(SHORTEST, LONGEST);
     Lease { from, lifetime }
 }

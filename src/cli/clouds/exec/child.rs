@@ -1,4 +1,4 @@
-//! The command: started with our streams, sent the signals that we get, and its end told as our own.
+//! The command: it inherits our streams, gets our signals, and its exit code becomes ours.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -12,7 +12,8 @@ use super::signals::{Received, Signals};
 use crate::cli::terminal::failure::Failure;
 use crate::clouds::handover::Handover;
 
-/// As a shell says it (POSIX, Shell Command Language, 2.8.2): there is no such command, it cannot be executed.
+/// Exit codes of a shell for a command that was not found or could not be executed (POSIX, Shell Command Language,
+/// 2.8.2).
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 const BY_SIGNAL: i32 = 128;
@@ -20,7 +21,7 @@ const BY_SIGNAL: i32 = 128;
 /// How the command ended.
 pub(super) struct Ended {
     pub(super) code: u8,
-    /// By a signal, or after we got one that asks to stop.
+    /// It was ended by a signal, or ended after this process was asked to stop.
     pub(super) was_stopped: bool,
 }
 
@@ -36,11 +37,11 @@ pub(super) fn start(command: &[OsString], handover: &Handover) -> Result<Child, 
     }
     child.spawn().map_err(|error| {
         let code = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
-        Failure::of_command(code, format!("{}: {error}", program.to_string_lossy()))
+        Failure::of_command(code, format!("could not run {}: {error}", program.to_string_lossy()))
     })
 }
 
-/// Waits for its end, and passes signals on until then.
+/// Forwards signals until the command ends.
 pub(super) async fn wait(mut child: Child, signals: &mut Signals) -> Result<Ended, Failure> {
     let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let mut was_asked_to_stop = false;
@@ -50,7 +51,7 @@ pub(super) async fn wait(mut child: Child, signals: &mut Signals) -> Result<Ende
             received = signals.next() => {
                 was_asked_to_stop |= received.asks_to_stop();
                 if let Some(id) = id.filter(|_| !came_from_the_terminal(received)) {
-                    // It may have ended this moment, and its end is what we hear next.
+                    // The command may just have ended; the next turn of the loop reports it.
                     let _ = kill_process(id, received.signal());
                 }
             }
@@ -59,8 +60,8 @@ pub(super) async fn wait(mut child: Child, signals: &mut Signals) -> Result<Ende
     Ok(ended(status, was_asked_to_stop))
 }
 
-/// What is typed at a terminal goes to every process in its foreground, the command among them. Sent once more it
-/// would be a second Ctrl-C, at which Terraform and others stop without cleaning up.
+/// A terminal sends Ctrl-C to every process in its foreground, including the command. Forwarding it would be a second
+/// Ctrl-C, on which Terraform and other tools stop without cleaning up.
 fn came_from_the_terminal(received: Received) -> bool {
     let in_foreground = || {
         let terminal = std::fs::File::open("/dev/tty").ok()?;

@@ -1,4 +1,4 @@
-//! The session that the AWS CLI keeps in its user's home, where it would outlive the run.
+//! The AWS CLI's cached session in the user's home directory, where it would outlive the run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ pub(super) struct CliCache {
 }
 
 impl CliCache {
-    /// A session of an earlier run under the same name would be used instead of this one's, and is removed at once.
+    /// Removes the session of an earlier run with the same name at once: the AWS CLI would use it for this run.
     pub(super) fn of(home: &Path, settings: &AwsSettings, session_name: &RoleSessionName) -> Self {
         let path = home.join(".aws/cli/cache").join(cli_cache_file(&settings.role_arn, session_name));
         let cache = Self { path };
@@ -21,7 +21,7 @@ impl CliCache {
     }
 
     fn remove(&self) {
-        // Mostly there is none, and whose home cannot be written had none.
+        // Usually the file does not exist; if the home directory is read-only, it never did.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -1,5 +1,5 @@
-//! An endpoint on this machine for one run: whoever has its token gets tokens and credentials of the run, as long as
-//! the command runs. Nothing is on the disk, and the run's own request token is with us alone.
+//! A local endpoint for one run: a client with the endpoint's token gets tokens and credentials of the run while the
+//! command runs. Nothing is on disk, and the run's own request token stays in this process.
 
 mod answers;
 mod peer;
@@ -26,16 +26,16 @@ use crate::cli::terminal::failure::Failure;
 use crate::clouds::handover::LocalEndpoint;
 use crate::entropy::{Entropy, SystemEntropy};
 
-/// A command and its children ask a few times an hour. What comes beyond is turned away.
+/// A command and its children ask a few times an hour. Connections beyond this are closed.
 const MOST_CONNECTIONS: usize = 64;
-/// Of other users of this machine, whom a command may have started, too: what they do leaves the rest to ours.
+/// For processes of other users, which a command may have started: they cannot use up the slots of our own user.
 const MOST_OF_OTHERS: usize = 8;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// An exchange with retries takes a minute.
 const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
 const MOST_HEAD_BYTES: usize = 16 * 1024;
 
-/// Bound, and not yet answering: connections wait until it does.
+/// Bound but not yet serving: connections wait in the backlog.
 pub(super) struct Endpoint {
     listener: TcpListener,
     pub(super) local: LocalEndpoint,
@@ -43,7 +43,7 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) async fn bind() -> Result<Self, Failure> {
-        let fault = |error| Failure::failed(format!("no endpoint on 127.0.0.1: {error}"));
+        let fault = |error| Failure::failed(format!("could not open an endpoint on 127.0.0.1: {error}"));
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(fault)?;
         let origin = format!("http://{}", listener.local_addr().map_err(fault)?);
         let mut random = Zeroizing::new([0; 32]);
@@ -52,7 +52,7 @@ impl Endpoint {
         Ok(Self { listener, local: LocalEndpoint { origin, token } })
     }
 
-    /// Answers until it is dropped, and every connection with it.
+    /// Serves until the future is dropped, together with every connection.
     pub(super) async fn serve(listener: TcpListener, answers: Arc<Answers>) {
         let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let of_others = Arc::new(Semaphore::new(MOST_OF_OTHERS));
@@ -84,7 +84,7 @@ async fn drive(stream: TcpStream, answers: Arc<Answers>) {
         let answers = Arc::clone(&answers);
         async move { Ok::<_, std::convert::Infallible>(answers.answer(request.into_parts().0).await) }
     });
-    // A connection that breaks is its client's affair.
+    // A broken connection concerns its client only.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

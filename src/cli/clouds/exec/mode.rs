@@ -1,15 +1,15 @@
-//! How credentials reach the command.
+//! How the command gets credentials.
 
 use clap::ValueEnum;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Mode {
-    /// Tokens in files and at an endpoint; clients exchange them themselves, again and again
+    /// Tokens in files and at an endpoint; clients exchange them for credentials themselves
     #[default]
     Token,
-    /// No token is written to the disk; clients that know files only get nothing
+    /// No token is written to disk; clients that read tokens from files only get none
     Endpoint,
-    /// Plain credentials, exchanged here, once
+    /// Plain credentials, exchanged once at the start and never renewed
     Credentials,
 }
 

@@ -1,12 +1,13 @@
-//! A run that is started for a command, and ended with it.
+//! A run that is started for a command and ended with it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::api::runs::{Run, RunState, StartedRun};
 use crate::cli::admin::run::start::Registration;
 use crate::cli::api::client::Client;
 use crate::cli::clouds::handover::flags::VARIABLE as SETTINGS_VARIABLE;
@@ -29,16 +30,16 @@ pub(super) struct OwnRunFlags {
     /// Start a run of this organization for the command, and end it afterwards
     #[arg(long, value_parser = OrganizationName::parse)]
     org: Option<OrganizationName>,
-    /// What kind of run it is
+    /// The kind of run
     #[arg(long, default_value = "deploy", requires = "org")]
     service: String,
-    /// When it ends at the latest, e.g. 30m [default: 1h]
+    /// The longest the run may take, e.g. 30m [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = duration, requires = "org")]
     ttl: Option<TextDuration>,
-    /// An audience that it may ask for; may be repeated [default: any]
+    /// An audience that the run may request; may be repeated [default: any]
     #[arg(long = "audience", value_name = "AUDIENCE", requires = "org")]
     audiences: Vec<String>,
-    /// What you vouch for; `deploy` needs project, stack and operation
+    /// An attribute of the run, which you vouch for; `deploy` needs project, stack and operation
     #[arg(value_name = "KEY=VALUE", value_parser = attribute, requires = "org")]
     attributes: Vec<(String, String)>,
 }
@@ -48,11 +49,11 @@ pub(super) struct OwnRun {
     client: Client,
     tokens: Arc<TokenSource>,
     settings: CloudSettings,
-    url: Option<String>,
+    url: String,
 }
 
 impl OwnRunFlags {
-    /// `None` when there is a run already, and nothing says to start one.
+    /// `None` without `--org`: the command belongs to a run that already exists.
     pub(super) fn given(self) -> Result<Option<Registration>, Failure> {
         let Some(org) = self.org else { return Ok(None) };
         if self.attributes.is_empty() {
@@ -65,39 +66,32 @@ impl OwnRunFlags {
     }
 }
 
-fn settings_of(answer: &Value) -> Result<CloudSettings, Failure> {
-    if answer.is_null() {
-        return Ok(CloudSettings::default());
-    }
-    serde_json::from_value(answer.clone()).map_err(|error| {
+fn settings_of(cloud: Map<String, Value>) -> Result<CloudSettings, Failure> {
+    serde_json::from_value(Value::Object(cloud)).map_err(|error| {
         let error = safe(&error.to_string());
-        Failure::failed(format!("the cloud settings of the run cannot be used: {error}"))
+        Failure::failed(format!("could not read the cloud settings of the run: {error}"))
     })
 }
 
 impl OwnRun {
     pub(super) async fn start(registration: Registration, masking: &Masking) -> Result<Self, Failure> {
         let client = Client::from_environment()?;
-        let started = registration.post::<Value>("").await?.raw;
-        let text = |name: &str| started[name].as_str();
-        let strange = || Failure::failed("the answer is no run: is this runmint?");
-        let id = text("id").and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(strange)?;
-        let (url, token) = text("request_url").zip(text("request_token")).ok_or_else(strange)?;
-        masking.learn(token);
-        let usable = settings_of(&started["cloud"]).and_then(|settings| {
-            let tokens = TokenSource::new(url, token.to_owned().into())?;
+        let StartedRun { run, request_url, request_token, environment } = registration.post("").await?.parsed;
+        let id = run.id;
+        masking.learn(&request_token);
+        let usable = settings_of(run.cloud).and_then(|settings| {
+            let tokens = TokenSource::new(&request_url, request_token.into())?;
             Ok((settings, Arc::new(tokens)))
         });
         let (settings, tokens) = match usable {
             Ok(usable) => usable,
             Err(failure) => {
-                // Nobody else knows of it.
+                // Only this process knows the run, so it has to end it.
                 let _ = client.post_empty::<Value>(&format!("/api/runs/{id}/cancel")).await;
                 return Err(failure);
             }
         };
-        let url = started["environment"]["RUNMINT_URL"].as_str().map(str::to_owned);
-        Ok(Self { id, client, tokens, settings, url })
+        Ok(Self { id, client, tokens, settings, url: environment.runmint_url })
     }
 
     pub(super) fn tokens(&self) -> Arc<TokenSource> {
@@ -108,14 +102,12 @@ impl OwnRun {
         self.settings.clone()
     }
 
-    /// The command is the run, and not who started it.
+    /// The command acts as the run, not as the caller who started it.
     pub(super) fn hand_over(&self, handover: &mut Handover) {
         handover.take_out(&["RUNMINT_ACCESS_TOKEN", "RUNMINT_ACCESS_TOKEN_FILE"]);
         handover.set("RUNMINT_RUN_ID", self.id.to_string());
-        if let Some(url) = &self.url {
-            handover.set("RUNMINT_URL", url.as_str());
-        }
-        // For what runs inside, as in a run that somebody else started.
+        handover.set("RUNMINT_URL", self.url.as_str());
+        // A nested `runmint exec` reads it, as in a run started elsewhere.
         if !self.settings.is_empty()
             && let Ok(settings) = serde_json::to_string(&self.settings)
         {
@@ -123,20 +115,20 @@ impl OwnRun {
         }
     }
 
-    /// Told where it fails, and not more: the command's own end is what counts.
+    /// A failure is only reported: the command's own exit code counts.
     pub(super) async fn end(self, is_done: bool, masking: &Masking) {
         let path = format!("/api/runs/{}/{}", self.id, if is_done { "finish" } else { "cancel" });
         let mut attempts = 0;
         while let Err(failure) = self.client.post_empty::<Value>(&path).await {
-            // Past its deadline, or ended by somebody else, there is nothing left to do.
-            let run = self.client.get::<Value>(&format!("/api/runs/{}", self.id)).await;
-            if run.is_ok_and(|run| run.raw["state"] != "active") {
+            // Already ended, by its deadline or by another caller.
+            let run = self.client.get::<Run>(&format!("/api/runs/{}", self.id)).await;
+            if run.is_ok_and(|run| run.parsed.state != RunState::Active) {
                 return;
             }
             attempts += 1;
             if attempts == ENDING_ATTEMPTS {
                 masking.say(&format!(
-                    "run {} could not be ended: {failure}; it gets tokens until its deadline",
+                    "could not end run {}: {failure}; it can request tokens until its deadline",
                     self.id
                 ));
                 return;

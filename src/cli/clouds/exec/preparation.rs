@@ -1,4 +1,4 @@
-//! All that a command is to find: files, an endpoint, variables; and those who keep it fresh.
+//! Everything that a command gets: files, an endpoint, variables, and the tasks that keep them fresh.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,16 +41,16 @@ pub(super) struct Plan {
     pub(super) handover: Handover,
 }
 
-/// Gone when dropped.
+/// Removed when dropped.
 pub(super) struct Prepared {
     pub(super) handover: Handover,
     work: JoinSet<()>,
-    /// Where something is on the disk.
+    /// `None` if nothing is on disk.
     directory: Option<Arc<RunDirectory>>,
     cli_cache: Option<CliCache>,
 }
 
-/// What is being prepared.
+/// A plan that is being carried out.
 struct Preparing {
     plan: Plan,
     exchanges: Arc<Exchanges>,
@@ -66,7 +66,7 @@ impl Plan {
         let (listener, local) = Endpoint::bind().await?.into_parts();
         self.masking.learn(&local.token);
         if self.settings.is_empty() {
-            self.masking.say("no cloud is configured for this run, by flags or by its organization: the command finds an endpoint for tokens, and no credentials");
+            self.masking.say("no cloud is configured for this run, neither by flags nor by its organization: the command gets an endpoint for tokens, but no credentials");
         }
         let files = match self.mode {
             Mode::Token | Mode::Endpoint if !self.settings.is_empty() => Some(Arc::new(TokenFiles {
@@ -103,14 +103,14 @@ impl Plan {
 
 impl Preparing {
     async fn aws(&mut self, settings: &AwsSettings) -> Result<(), Failure> {
-        // No variable tells an SDK how long a session is to be, or which policies narrow it. Left out, a session would
-        // be allowed more than was set: so it is exchanged here.
+        // No variable tells an SDK the duration of a session or the policies that narrow it. Without them the session
+        // would be allowed more than configured, so this process makes the exchange.
         let is_plain = settings.policy_arns.is_empty() && settings.duration.is_none();
         let region = self.plan.endpoints.region.clone();
         if settings.region.is_none() && region.is_none() {
-            self.plan.masking.say(
-                "no region of AWS is known: most of its clients ask for one (--aws-region, or AWS_REGION)",
-            );
+            self.plan
+                .masking
+                .say("no AWS region is set, and most AWS clients need one: set --aws-region or AWS_REGION");
         }
         let files = self.files.clone().filter(|_| is_plain && self.plan.mode == Mode::Token);
         if let Some(files) = files {
@@ -191,13 +191,15 @@ impl Preparing {
                 GoogleTokenSource::File(&path)
             }
             GcpSource::File => {
-                return Err(Failure::usage("--gcp-source file writes a token, which only --mode token does"));
+                return Err(Failure::usage(
+                    "--gcp-source file needs --mode token: the other modes write no token to disk",
+                ));
             }
             GcpSource::Url => GoogleTokenSource::Url { url: &url, authorization: &authorization },
         };
         let configuration = google::configuration(&self.plan.endpoints.google, settings, &source).to_string();
         let written = files.directory.write("google.json", &configuration);
-        written.map_err(|error| Failure::failed(format!("google.json cannot be written: {error}")))?;
+        written.map_err(|error| Failure::failed(format!("could not write google.json: {error}")))?;
         let form = files.directory.path("google.json");
         google::hand_over(&mut self.plan.handover, settings, &GoogleForm::Configuration(&form));
         Ok(())
@@ -211,7 +213,7 @@ impl Preparing {
         if !taken_out.is_empty() {
             let names = taken_out.join(", ");
             masking.say(&format!(
-                "taken out of the command's environment, for it is the run and nobody else: {names}"
+                "removed from the command's environment, because the command acts as the run: {names}"
             ));
         }
         let answers = Answers {
@@ -226,7 +228,7 @@ impl Preparing {
         Prepared { handover, work: self.work, directory, cli_cache: self.cli_cache }
     }
 
-    /// The one that was set, or one made from what the run's tokens say.
+    /// The configured session name, or one made from the claims of the run's tokens.
     async fn session_name(
         &self,
         settings: &AwsSettings,
@@ -245,19 +247,19 @@ impl Preparing {
     }
 
     fn say_end(&self, cloud: &str, end: Timestamp) {
-        self.plan.masking.say(&format!("credentials of {cloud} are valid until {end}, and are not renewed"));
+        self.plan.masking.say(&format!("credentials for {cloud} are valid until {end} and are not renewed"));
     }
 }
 
 impl Prepared {
-    /// Stops all work first, so that nothing is written again.
+    /// Stops all tasks first, so that they write nothing more.
     pub(super) async fn remove(mut self) {
         self.work.shutdown().await;
         drop((self.directory, self.cli_cache));
     }
 }
 
-/// Time as this machine has it.
+/// The clock of this machine.
 struct RealPace;
 
 impl Pace for RealPace {

@@ -1,22 +1,22 @@
-//! When to renew what expires, and what to do when that fails.
+//! When to renew tokens and sessions, and how to handle failures.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// As long as a token may last for clients that read it late: botocore begins to renew 15 minutes before the end of
-/// a session, Azure's libraries keep what they read for 10 minutes.
+/// Long enough for clients that read a token late: botocore starts to renew 15 minutes before a session ends, Azure's
+/// libraries keep a token file's content for 10 minutes.
 pub(super) const WANTED: SignedDuration = SignedDuration::from_hours(1);
-/// Renewed this long before the end, for 15 minutes to remain after ten of failures.
+/// Leaves 15 minutes of validity even after ten minutes of failures.
 const AHEAD: SignedDuration = SignedDuration::from_mins(25);
 const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(2);
 const LONGEST_RETRY: SignedDuration = SignedDuration::from_mins(1);
-/// Whatever the lifetimes are, a server is not asked more often than this.
+/// The shortest pause between two requests, whatever the lifetimes are.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(200);
-/// A machine that slept is told so by its clock only: look at it this often.
+/// Only the clock shows that the machine was suspended: check it this often.
 const LONGEST_LOOK: SignedDuration = SignedDuration::from_secs(15);
 
-/// What was got, and by when it has to be replaced.
+/// The validity of a token or session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lease {
     pub(super) from: Timestamp,
@@ -27,12 +27,12 @@ pub(super) struct Lease {
 #[derive(Debug)]
 pub(super) enum Renewed {
     Until(Lease),
-    /// There will be nothing newer. Why, in words.
+    /// There will be no newer one, for this reason.
     Last(String),
     Failed(String),
 }
 
-/// Time as it passes.
+/// The clock, the pauses and the randomness of renewal.
 pub(super) trait Pace: Sync {
     fn now(&self) -> Timestamp;
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
@@ -42,7 +42,7 @@ pub(super) trait Pace: Sync {
 
 /// Something that expires.
 pub(super) trait Renewable: Send {
-    /// In words for people.
+    /// Opens the messages about it.
     fn name(&self) -> &str;
     fn renew(&mut self) -> impl Future<Output = Renewed> + Send;
     fn say(&self, text: &str);
@@ -53,16 +53,16 @@ impl Lease {
         self.from.saturating_add(self.lifetime).expect("seconds only")
     }
 
-    /// 25 minutes before the end, or halfway where that is later; a little earlier each time by chance, so that many
-    /// runs that began together do not ask together.
+    /// 25 minutes before the end, or halfway if that is later; up to a tenth earlier at random, so that runs that
+    /// started together do not renew together.
     fn renew_at(&self, random: f64) -> Timestamp {
         let after = (self.lifetime / 2).max(self.lifetime - AHEAD);
         self.from.saturating_add(after.mul_f64(1.0 - 0.1 * random).max(SHORTEST)).expect("seconds only")
     }
 }
 
-/// Renews again and again, until there is nothing newer. A failure is told once and then every few minutes, and it
-/// ends nothing.
+/// Renews until there is no newer token or session. Reports the first failure and every fifth one; a failure ends
+/// nothing.
 pub(super) async fn keep_renewing(mut what: impl Renewable, mut lease: Lease, pace: &impl Pace) {
     loop {
         wait_until(lease.renew_at(pace.random()), pace).await;
@@ -79,7 +79,7 @@ pub(super) async fn keep_renewing(mut what: impl Renewable, mut lease: Lease, pa
                 Renewed::Failed(why) => {
                     failures += 1;
                     if failures == 1 || failures % 5 == 0 {
-                        what.say(&format!("{}: {why} {}", what.name(), what_now(lease, pace.now())));
+                        what.say(&format!("{}: {why} {}", what.name(), remaining(lease, pace.now())));
                     }
                     let pause = retry_pause(lease, failures, pace.random());
                     wait_until(pace.now().saturating_add(pause).expect("seconds only"), pace).await;
@@ -89,16 +89,16 @@ pub(super) async fn keep_renewing(mut what: impl Renewable, mut lease: Lease, pa
     }
 }
 
-fn what_now(lease: Lease, now: Timestamp) -> String {
+fn remaining(lease: Lease, now: Timestamp) -> String {
     match lease.end().duration_since(now).as_secs() {
         left if left > 0 => {
-            format!("(trying again; what is there works for {} min {} s)", left / 60, left % 60)
+            format!("(trying again; the current one is valid for {} min {} s)", left / 60, left % 60)
         }
-        _ => "(trying again; what is there has expired)".to_owned(),
+        _ => "(trying again; the current one has expired)".to_owned(),
     }
 }
 
-/// Doubles, up to a minute, and never a large part of the lifetime.
+/// Doubles up to a minute, but to at most a tenth of the lifetime.
 fn retry_pause(lease: Lease, failures: u32, random: f64) -> SignedDuration {
     let most = LONGEST_RETRY.min(lease.lifetime / 10);
     let pause = FIRST_RETRY.saturating_mul(1 << failures.min(8).saturating_sub(1)).min(most);
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// Passes only when somebody sleeps.
+    /// Advances only in `sleep`.
     struct TestPace {
         now: Mutex<Timestamp>,
         random: f64,
@@ -215,13 +215,13 @@ mod tests {
             Renewed::Until(lease(pace.now(), 60))
         };
         let said = said(&pace, first, renew).await;
-        assert_eq!(said[0], "aws.jwt: no answer (trying again; what is there works for 28 min 30 s)");
+        assert_eq!(said[0], "aws.jwt: no answer (trying again; the current one is valid for 28 min 30 s)");
         assert!(said[said.len() - 2].starts_with("aws.jwt: renewed after "), "{said:?}");
         assert!(said.len() < 8, "told now and then: {said:?}");
     }
 
     #[tokio::test]
-    async fn what_has_expired_is_asked_for_all_the_same() {
+    async fn renewal_continues_after_expiry() {
         let pace = pace(0.5);
         let first = lease(pace.now(), 60);
         let renew = || {
@@ -232,7 +232,7 @@ mod tests {
         };
         let said = said(&pace, first, renew).await;
         assert!(
-            said.iter().any(|line| line.ends_with("(trying again; what is there has expired)")),
+            said.iter().any(|line| line.ends_with("(trying again; the current one has expired)")),
             "{said:?}"
         );
         assert_eq!(said.last().unwrap(), "aws.jwt: enough");

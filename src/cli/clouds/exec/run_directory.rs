@@ -1,7 +1,7 @@
-//! A folder of one run, for its user alone, gone when the run is over; and what killed predecessors left.
+//! The private folder of one run, removed when the run ends; and the cleanup of folders that killed processes left.
 //!
-//! Beside each folder lies a lock file of the same name, locked for as long as its process lives: the system lets go
-//! of a lock however a process ends. A file whose lock can be had belongs to nobody any more.
+//! Each folder has a lock file of the same name, which its process keeps locked while it lives: the system releases the
+//! lock however the process ends. If the lock can be taken, the owner has ended.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -25,14 +25,14 @@ pub(super) struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Sweeps up first.
+    /// Removes the folders of ended processes first.
     pub(super) fn create() -> Result<Self, Failure> {
         let base = base_folder()?;
-        let fault = |error: io::Error| Failure::failed(format!("{}: {error}", base.display()));
+        let fault = |error: io::Error| Failure::failed(format!("could not use {}: {error}", base.display()));
         sweep(&base).map_err(fault)?;
         let entropy = SystemEntropy::new();
         let create = || Self::create_in(&base, uuid_at(SystemClock.now(), &entropy));
-        // Somebody sweeping up may take a lock file for a leftover before it is locked.
+        // Another process may remove the lock file in its cleanup before it is locked here.
         create().or_else(|_| create()).or_else(|_| create()).map_err(fault)
     }
 
@@ -44,7 +44,7 @@ impl RunDirectory {
         DirBuilder::new().mode(0o700).create(&path)?;
         if !is_at(&lock, &lock_path) {
             let _ = fs::remove_dir(&path);
-            return Err(io::Error::other("another start swept it up"));
+            return Err(io::Error::other("another process removed it during its cleanup"));
         }
         Ok(Self { path, lock_path, _lock: lock })
     }
@@ -53,8 +53,8 @@ impl RunDirectory {
         self.path.join(name)
     }
 
-    /// Writes a file for its owner alone, under another name first: a reader finds the old text or the new one. What
-    /// is written has no line break at its end, since most clients would send it along.
+    /// Writes a private file under a temporary name and renames it: a reader finds the old text or the new one. Appends
+    /// no line break, which most clients would send as part of the token.
     pub(super) fn write(&self, name: &str, text: &str) -> io::Result<()> {
         let temporary = self.path.join(format!(".{name}.new"));
         match fs::remove_file(&temporary) {
@@ -69,15 +69,15 @@ impl RunDirectory {
 
 impl Drop for RunDirectory {
     fn drop(&mut self) {
-        // What cannot be removed now, the next start removes.
+        // The next start removes whatever is left.
         if fs::remove_dir_all(&self.path).is_ok() {
             let _ = fs::remove_file(&self.lock_path);
         }
     }
 }
 
-/// `$XDG_RUNTIME_DIR/runmint`, which is in memory and goes with the login; or else a folder of this user among the
-/// temporary ones.
+/// `$XDG_RUNTIME_DIR/runmint`, which is in memory and ends with the login session; otherwise a folder of this user in
+/// `$TMPDIR` or `/tmp`.
 fn base_folder() -> Result<PathBuf, Failure> {
     let of_the_login = variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     let user = rustix::process::geteuid().as_raw();
@@ -91,16 +91,19 @@ fn base_folder() -> Result<PathBuf, Failure> {
     private_folder(&parent, &name, user)
 }
 
-/// The folder, made if it is not there. In a place where anybody may make folders, somebody may have been first.
+/// Creates the folder if it is missing. In a shared place such as `/tmp` another user may have created it first.
 fn private_folder(parent: &Path, name: &str, user: u32) -> Result<PathBuf, Failure> {
     let fault = |path: &Path, why: &dyn std::fmt::Display| {
-        Failure::failed(format!("{}: {why}; set XDG_RUNTIME_DIR or TMPDIR to another folder", path.display()))
+        Failure::failed(format!(
+            "could not use {}: {why}; set XDG_RUNTIME_DIR or TMPDIR to another folder",
+            path.display()
+        ))
     };
     let parent = parent.canonicalize().map_err(|error| fault(parent, &error))?;
     let about = parent.metadata().map_err(|error| fault(&parent, &error))?;
     let (sticky, others_write) = (about.mode() & 0o1000 != 0, about.mode() & 0o022 != 0);
     if !matches!(about.uid(), 0) && about.uid() != user || others_write && !sticky {
-        return Err(fault(&parent, &"others could replace what is in it"));
+        return Err(fault(&parent, &"other users could replace its contents"));
     }
     let folder = parent.join(name);
     match DirBuilder::new().mode(0o700).create(&folder) {
@@ -110,19 +113,22 @@ fn private_folder(parent: &Path, name: &str, user: u32) -> Result<PathBuf, Failu
     if is_private(&folder, user) {
         Ok(folder)
     } else {
-        Err(fault(&folder, &"it is no folder for you alone (a link, somebody else's, or open to others)"))
+        Err(fault(
+            &folder,
+            &"it is not a private folder (it is a link, belongs to another user, or is open to other users)",
+        ))
     }
 }
 
 fn is_private(folder: &Path, user: u32) -> bool {
-    // Not followed: a link may point anywhere, and elsewhere in a moment.
+    // Do not follow links: their target may change at any moment.
     let about = fs::symlink_metadata(folder);
     about.is_ok_and(|about| {
         about.is_dir() && about.uid() == user && about.mode() & 0o777 == about.mode() & 0o700
     })
 }
 
-/// Removes what belongs to no living process.
+/// Removes the folders of processes that have ended.
 fn sweep(base: &Path) -> io::Result<()> {
     for entry in fs::read_dir(base)? {
         let name = entry?.file_name();
@@ -134,7 +140,7 @@ fn sweep(base: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What cannot be removed stays for the next start: sweeping up must keep nobody from working.
+/// Ignores failures: cleanup must not stop the command from starting.
 fn remove_if_left_over(base: &Path, id: &str) {
     let lock_path = base.join(format!("{id}{LOCK_SUFFIX}"));
     let Ok(lock) = OpenOptions::new().write(true).open(&lock_path) else { return };
@@ -180,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_for_its_owner_alone_whole_and_without_a_line_break() {
+    fn a_file_is_private_complete_and_without_a_line_break() {
         let base = tempfile::tempdir().unwrap();
         let directory = RunDirectory::create_in(base.path(), id(1)).unwrap();
         for token in ["first", "second"] {
@@ -195,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dead_are_swept_up_and_the_living_are_not() {
+    fn folders_of_ended_processes_are_removed_and_others_kept() {
         let base = tempfile::tempdir().unwrap();
         let living = RunDirectory::create_in(base.path(), id(1)).unwrap();
         // As after a kill: the file is there, the lock is not held.
@@ -203,7 +209,7 @@ mod tests {
         fs::create_dir(&dead).unwrap();
         fs::write(dead.join("aws.jwt"), "token").unwrap();
         fs::write(base.path().join(format!("{}{LOCK_SUFFIX}", id(2))), "").unwrap();
-        // Nothing of ours.
+        // Not one of our locks.
         fs::write(base.path().join("other.lock"), "").unwrap();
         sweep(base.path()).unwrap();
         let living_names = [format!("{}", id(1)), format!("{}{LOCK_SUFFIX}", id(1)), "other.lock".into()];
@@ -212,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_somebody_prepared_is_refused() {
+    fn a_folder_that_another_user_prepared_is_refused() {
         let place = tempfile::tempdir().unwrap();
         let parent = place.path();
         assert!(private_folder(parent, "mine", user()).is_ok());
@@ -226,10 +232,10 @@ mod tests {
         assert!(private_folder(parent, "link", user()).is_err(), "it is a link");
         fs::write(parent.join("file"), "").unwrap();
         assert!(private_folder(parent, "file", user()).is_err(), "it is a file");
-        assert!(private_folder(parent, "new", user() + 1).is_err(), "it is somebody else's");
+        assert!(private_folder(parent, "new", user() + 1).is_err(), "it belongs to another user");
 
         fs::set_permissions(parent, Permissions::from_mode(0o777)).unwrap();
-        assert!(private_folder(parent, "new", user()).is_err(), "anybody may rename it");
+        assert!(private_folder(parent, "new", user()).is_err(), "any user may rename it");
         fs::set_permissions(parent, Permissions::from_mode(0o1777)).unwrap();
         assert!(private_folder(parent, "new", user()).is_ok(), "as in /tmp");
     }

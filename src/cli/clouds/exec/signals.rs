@@ -1,4 +1,4 @@
-//! The signals that are the command's to answer.
+//! The signals that are forwarded to the command.
 
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,7 +15,7 @@ pub(super) enum Received {
     User2,
 }
 
-/// Listened to before there is anything to be removed: without a handler a signal would end us at once.
+/// Listens before anything is on disk: without a handler a signal would end this process before it can clean up.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -27,7 +27,9 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, Failure> {
-        let handler = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals: {error}")));
+        let handler = |kind| {
+            signal(kind).map_err(|error| Failure::failed(format!("could not listen for signals: {error}")))
+        };
         Ok(Self {
             interrupt: handler(SignalKind::interrupt())?,
             terminate: handler(SignalKind::terminate())?,
@@ -81,7 +83,7 @@ impl Received {
         matches!(self, Self::Interrupt | Self::Quit)
     }
 
-    /// The exit code of what it ends.
+    /// The exit code of a process that this signal ends.
     pub(super) fn exit_code(self) -> u8 {
         128 + u8::try_from(self.signal().as_raw()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Files with a run's token, for clients that read one again for each session.
+//! Files with a run's token, for clients that read the file again for each session.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) struct TokenFile {
 pub(super) struct Written {
     file: TokenFile,
     lease: Lease,
-    /// Its end by the issuer's clock.
+    /// The token's `exp`, by the issuer's clock.
     exp: i64,
 }
 
@@ -28,16 +28,16 @@ pub(super) struct TokenFiles {
 }
 
 impl TokenFiles {
-    /// Writes it for the first time. Returns its token, too.
+    /// Writes the first token and also returns it.
     pub(super) async fn begin(&self, file: TokenFile) -> Result<(Written, RunToken), Failure> {
         let token = self.tokens.first_token(&file.audience, Some(WANTED)).await?;
         self.write(&file, &token)
-            .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", file.name)))?;
+            .map_err(|error| Failure::failed(format!("could not write {}: {error}", file.name)))?;
         let written = Written { file, lease: lease(&token), exp: token.exp };
         Ok((written, token))
     }
 
-    /// Writes it anew while its token still lives, until the run has ended.
+    /// Replaces the token before it expires, until the run ends.
     pub(super) async fn keep(self: Arc<Self>, written: Written, pace: &impl Pace) {
         let Written { file, lease, exp } = written;
         keep_renewing(Kept { files: self, file, lease, exp }, lease, pace).await;
@@ -66,19 +66,19 @@ impl Renewable for Kept {
             Ok(token) => token,
             Err(NoToken::Ended(why)) => {
                 return Renewed::Last(format!(
-                    "not renewed any more; what is there works until it expires: {why}"
+                    "no longer renewed; the current token is valid until it expires: {why}"
                 ));
             }
             Err(why) => return Renewed::Failed(why.text().to_owned()),
         };
         if let Err(error) = self.files.write(&self.file, &token) {
-            return Renewed::Failed(format!("it cannot be written: {error}"));
+            return Renewed::Failed(format!("could not write it: {error}"));
         }
         let next = lease(&token);
         let is_last = is_last((self.lease, self.exp), (next, token.exp));
         (self.lease, self.exp) = (next, token.exp);
         if is_last {
-            return Renewed::Last("not renewed any more: the run ends when its token does".to_owned());
+            return Renewed::Last("no longer renewed: the run ends when its token expires".to_owned());
         }
         Renewed::Until(next)
     }
@@ -88,8 +88,8 @@ impl Renewable for Kept {
     }
 }
 
-/// No token outlives its run: one that lives less long and ends when the one before it does is the last. (Of tokens
-/// that live for seconds, two may end in the same one.)
+/// No token outlives its run: a token with a shorter lifetime that ends no later than its predecessor is the last. (Two
+/// tokens that live for seconds may end in the same second.)
 fn is_last((before, before_exp): (Lease, i64), (next, next_exp): (Lease, i64)) -> bool {
     next_exp <= before_exp && next.lifetime < before.lifetime
 }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_token_is_the_one_that_its_run_cuts_short() {
+    fn the_last_token_is_the_one_cut_short_by_the_run() {
         let token = |from: i64, lifetime: i64| {
             let from_time = Timestamp::from_second(from).unwrap();
             (Lease { from: from_time, lifetime: SignedDuration::from_secs(lifetime) }, from + lifetime)

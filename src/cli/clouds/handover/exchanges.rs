@@ -1,4 +1,4 @@
-//! Exchanging a run's tokens for credentials of the clouds, over HTTPS, again where that may help.
+//! Exchanges a run's tokens for cloud credentials over HTTPS, with retries if a failure may pass.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use crate::clouds::settings::{AwsSettings, AzureSettings, GcpSettings, Region, R
 use crate::entropy::SystemEntropy;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Google's access tokens have up to 12 KB; whatever is much larger is no answer.
+/// Google's access tokens have up to 12 KB; a much larger answer is not a token.
 const MOST_ANSWER_BYTES: usize = 256 * 1024;
 
-/// Where the clouds answer, as variables say that their own tools read, too.
+/// The addresses of the clouds' token services, from the variables that their own tools read.
 #[derive(Clone)]
 pub(in crate::cli) struct Endpoints {
     sts: Option<String>,
@@ -42,7 +42,7 @@ pub(in crate::cli) struct Exchanges {
     masking: Arc<Masking>,
 }
 
-/// Why there are no credentials.
+/// Why an exchange yielded no credentials.
 #[derive(Debug, Clone)]
 pub(in crate::cli) enum NoCredentials {
     NoToken(NoToken),
@@ -50,7 +50,7 @@ pub(in crate::cli) enum NoCredentials {
     Unreachable(String),
 }
 
-/// One attempt that failed.
+/// A failed attempt.
 struct Failed {
     why: NoCredentials,
     may_pass: bool,
@@ -161,7 +161,7 @@ impl Exchanges {
         self.learned(google::read_impersonation(status, &body))
     }
 
-    /// A new one for each attempt: some services take each once, and none takes one that waited too long.
+    /// A new token for each attempt: some services accept a token once only, and an old one may have expired.
     async fn token(&self, audience: &str) -> Result<Zeroizing<String>, Failed> {
         match self.tokens.token(Some(audience), None).await {
             Ok(token) => {
@@ -184,10 +184,10 @@ impl Exchanges {
     async fn post(&self, request: ExchangeRequest) -> Result<(u16, Zeroizing<Vec<u8>>), Failed> {
         let final_refusal = |text: String| Failed { why: NoCredentials::Refused(text), may_pass: false };
         let url = Url::parse(&request.url)
-            .map_err(|error| final_refusal(format!("the token service's URL is none: {error}")))?;
+            .map_err(|error| final_refusal(format!("could not read the token service's URL: {error}")))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         if !is_safe(&url) {
-            return Err(final_refusal(format!("{host} is not https: a token would travel in the clear")));
+            return Err(final_refusal(format!("{host} is not https: the token would be sent unencrypted")));
         }
         let ca_file = variable("RUNMINT_CA_FILE");
         let client = http(ca_file.as_deref().map(Path::new), TIMEOUT, &url);
@@ -211,7 +211,7 @@ impl Exchanges {
     }
 }
 
-/// How often one exchange was tried so far.
+/// The attempts at one exchange so far.
 struct Retries<'a> {
     masking: &'a Masking,
     began: Instant,
@@ -223,7 +223,7 @@ impl<'a> Retries<'a> {
         Self { masking, began: Instant::now(), attempts: 0 }
     }
 
-    /// Returns when it is time for the next attempt.
+    /// Waits until the next attempt is due.
     async fn wait_or_give_up(&mut self, failed: Failed) -> Result<(), NoCredentials> {
         let pause = pause_after(self.attempts, random(&SystemEntropy::new()));
         self.attempts += 1;
@@ -256,10 +256,10 @@ impl From<NoCredentials> for Failure {
     fn from(none: NoCredentials) -> Self {
         match none {
             NoCredentials::NoToken(no_token) => no_token.into(),
-            // It came from outside.
+            // The text comes from the token service.
             NoCredentials::Refused(text) => {
                 let text = crate::cli::terminal::output::safe(&text);
-                Self::failed(format!("{text}; `runmint diagnose` explains it when it is pasted there"))
+                Self::failed(format!("{text}; `runmint diagnose` explains this error"))
             }
             NoCredentials::Unreachable(text) => Self::unreachable(text),
         }

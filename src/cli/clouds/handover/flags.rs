@@ -11,7 +11,7 @@ use crate::clouds::settings::{
 };
 use crate::issuer::audience::Audience;
 
-/// What the run's organization set for it, as the server wrote it down when the run started.
+/// The organization's cloud settings for the run, recorded by the server when the run started.
 pub(in crate::cli) const VARIABLE: &str = "RUNMINT_CLOUD_SETTINGS";
 
 #[derive(Args, Default)]
@@ -21,10 +21,10 @@ pub(in crate::cli) struct AwsFlags {
     /// The role to assume
     #[arg(long, value_name = "ARN")]
     aws_role_arn: Option<RoleArn>,
-    /// Name of the session [default: organization, project, stack, operation and the run's id]
+    /// The session's name [default: organization, project, stack, operation and the run's id]
     #[arg(long, value_name = "NAME", requires = "aws_role_arn")]
     aws_session_name: Option<RoleSessionName>,
-    /// How long a session lasts, e.g. 1h [default: the role's own]
+    /// The session's duration, e.g. 1h [default: the role's own]
     #[arg(long, value_name = "DURATION", requires = "aws_role_arn")]
     aws_duration: Option<CloudDuration<900, 43_200>>,
     /// A policy that narrows the session; may be repeated
@@ -33,7 +33,7 @@ pub(in crate::cli) struct AwsFlags {
     /// The region [default: AWS_REGION, AWS_DEFAULT_REGION]
     #[arg(long, value_name = "REGION", requires = "aws_role_arn")]
     aws_region: Option<Region>,
-    /// Whom the run's token is for [default: sts.amazonaws.com]
+    /// The audience of the run's token [default: sts.amazonaws.com]
     #[arg(long, value_name = "AUDIENCE", value_parser = audience, requires = "aws_role_arn")]
     aws_audience: Option<Audience>,
 }
@@ -48,10 +48,10 @@ pub(in crate::cli) struct AzureFlags {
     /// Its directory (tenant)
     #[arg(long, value_name = "GUID", requires = "azure_client_id")]
     azure_tenant_id: Option<Guid>,
-    /// The subscription that tools work in
+    /// The subscription for tools
     #[arg(long, value_name = "GUID", requires = "azure_client_id")]
     azure_subscription_id: Option<Guid>,
-    /// Whom the run's token is for [default: api://AzureADTokenExchange]
+    /// The audience of the run's token [default: api://AzureADTokenExchange]
     #[arg(long, value_name = "AUDIENCE", value_parser = audience, requires = "azure_client_id")]
     azure_audience: Option<Audience>,
 }
@@ -72,16 +72,16 @@ pub(in crate::cli) struct GcpFlags {
     /// The service account to impersonate [default: the pool's own principal]
     #[arg(long, value_name = "EMAIL", requires = "gcp_project_number")]
     gcp_service_account: Option<ServiceAccount>,
-    /// The region that tools work in
+    /// The region for tools
     #[arg(long, value_name = "REGION", requires = "gcp_project_number")]
     gcp_region: Option<Region>,
-    /// How long a service account's tokens last, e.g. 1h
+    /// The lifetime of a service account's tokens, e.g. 1h
     #[arg(long, value_name = "DURATION", requires = "gcp_service_account")]
     gcp_token_lifetime: Option<CloudDuration<600, 43_200>>,
-    /// What access tokens are for; may be repeated [default: cloud-platform]
+    /// A scope of access tokens; may be repeated [default: cloud-platform]
     #[arg(long = "gcp-scope", value_name = "URL", requires = "gcp_project_number")]
     gcp_scopes: Vec<Scope>,
-    /// Whom the run's token is for [default: https://iam.googleapis.com/ and the provider's name]
+    /// The audience of the run's token [default: https://iam.googleapis.com/ and the provider's name]
     #[arg(long, value_name = "AUDIENCE", value_parser = audience, requires = "gcp_project_number")]
     gcp_audience: Option<Audience>,
 }
@@ -144,7 +144,7 @@ impl GcpFlags {
 }
 
 impl CloudFlags {
-    /// What the flags say, for each cloud as a whole.
+    /// The settings of each cloud that has flags.
     pub(in crate::cli) fn settings(self) -> Result<CloudSettings, Failure> {
         Ok(CloudSettings {
             aws: self.aws.settings()?,
@@ -153,17 +153,20 @@ impl CloudFlags {
         })
     }
 
-    /// The same, and from the environment what flags are silent about.
+    /// The same; clouds without flags are taken from the environment.
     pub(in crate::cli) fn settings_or_inherited(self) -> Result<CloudSettings, Failure> {
         Ok(self.settings()?.or(inherited()?))
     }
 }
 
-/// What the environment says.
+/// The settings in the environment.
 pub(in crate::cli) fn inherited() -> Result<CloudSettings, Failure> {
     match variable(VARIABLE) {
         Some(text) => serde_json::from_str(&text).map_err(|error| {
-            Failure::usage(format!("{VARIABLE} holds no cloud settings: {}", safe(&error.to_string())))
+            Failure::usage(format!(
+                "could not read the cloud settings in {VARIABLE}: {}",
+                safe(&error.to_string())
+            ))
         }),
         None => Ok(CloudSettings::default()),
     }
@@ -175,7 +178,7 @@ fn audience(text: &str) -> Result<Audience, String> {
 
 fn at_most<T>(most: usize, flag: &str, given: &[T]) -> Result<(), Failure> {
     if given.len() > most {
-        return Err(Failure::usage(format!("{flag} may be given {most} times at most")));
+        return Err(Failure::usage(format!("{flag} may be given at most {most} times")));
     }
     Ok(())
 }

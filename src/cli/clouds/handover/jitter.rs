@@ -1,4 +1,4 @@
-//! Chance that spreads retries and renewals over time.
+//! Randomness that spreads retries and renewals over time.
 
 use crate::entropy::Entropy;
 

@@ -1,4 +1,4 @@
-//! Keeping secrets out of what people read: the log of a CI job, and our own words.
+//! Keeps secrets out of CI logs and out of our own messages.
 
 use std::collections::VecDeque;
 use std::io::{Write, stderr};
@@ -9,17 +9,17 @@ use zeroize::Zeroizing;
 use crate::cli::terminal::environment::variable;
 use crate::cli::terminal::output::safe;
 
-/// Of the secrets that were learned last. A run of days learns thousands, and what expired harms nobody.
+/// The most recent secrets to remember. A run of days learns thousands, and expired secrets are harmless.
 const MOST_KNOWN: usize = 1_024;
 
-/// A CI system that hides values which it was told of.
+/// A CI system that masks values on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Platform {
     GithubActions,
     AzureDevops,
 }
 
-/// Every secret that passes through is learned here before anybody else sees it.
+/// Learns every secret before it is handed on.
 pub(in crate::cli) struct Masking {
     platform: Option<Platform>,
     known: Mutex<VecDeque<Zeroizing<String>>>,
@@ -34,13 +34,13 @@ impl Masking {
         Self { platform, known: Mutex::default() }
     }
 
-    /// Tells the CI system to hide this value, on standard error: both systems read it as they read standard output,
-    /// which is the command's own and may go into a file or another program.
+    /// Tells the CI system to mask this value. Writes to standard error, which both systems also read: standard output
+    /// belongs to the command and may go into a file or another program.
     pub(in crate::cli) fn learn(&self, secret: &str) {
         if secret.is_empty() {
             return;
         }
-        let mut known = self.known.lock().expect("nobody panics holding it");
+        let mut known = self.known.lock().expect("no holder of the lock panics");
         if known.iter().any(|one| one.as_str() == secret) {
             return;
         }
@@ -50,25 +50,25 @@ impl Masking {
         known.push_back(Zeroizing::new(secret.to_owned()));
         drop(known);
         if let Some(platform) = self.platform {
-            // One write, so that nothing gets into it. If nobody reads it, nothing is shown.
+            // One write, so that no other output gets in between. If standard error is closed, no log shows the secret.
             let _ = stderr().lock().write_all(platform.line(secret).as_bytes());
         }
     }
 
-    /// Says something to whoever started us, without any secret that is known.
+    /// Prints a message with every known secret masked.
     pub(in crate::cli) fn say(&self, text: &str) {
         let _ = stderr().lock().write_all(format!("runmint: {}\n", safe(&self.masked(text))).as_bytes());
     }
 
     pub(in crate::cli) fn masked(&self, text: &str) -> String {
-        let known = self.known.lock().expect("nobody panics holding it");
+        let known = self.known.lock().expect("no holder of the lock panics");
         known.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
     }
 }
 
 impl Platform {
-    /// The command on a line of its own: somebody else may have begun one, and what stands in the middle of a line
-    /// is shown and not obeyed.
+    /// On a line of its own: another process may have begun one, and CI systems show a command in the middle of a line
+    /// instead of obeying it.
     fn line(self, secret: &str) -> Zeroizing<String> {
         Zeroizing::new(format!("\n{}\n", self.command(secret)))
     }
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_ci_system_is_known_by_its_variable_and_told_in_its_own_words() {
+    fn each_ci_system_is_recognised_and_gets_its_own_command() {
         let found = |name: &'static str, value: &'static str| {
             platform(&move |one| (one == name).then(|| value.to_owned()))
         };
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_never_said() {
+    fn known_secrets_are_never_printed() {
         let masking = Masking::of(None);
         masking.learn("secret-1");
         masking.learn("");

@@ -1,4 +1,4 @@
-//! What a run is called, as its own tokens say.
+//! The names of a run, from the claims of its tokens.
 
 use serde_json::{Map, Value};
 
@@ -6,8 +6,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::clouds::session_name::RunNames;
 use crate::entropy::{SystemEntropy, uuid_at};
 
-/// From the claims of a token; `run_id` where the claims do not tell it. A token of another issuer says nothing of
-/// this, and then an id is made, since no two runs may share one.
+/// Reads the claims of a token; takes `run_id` if the claims have none. A token of another issuer has neither: then
+/// an id is generated, because no two runs may share one.
 pub(in crate::cli) fn run_names(claims: &Map<String, Value>, run_id: Option<&str>) -> RunNames {
     let claim = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let either = |one: &str, other: &str| if claims.contains_key(one) { claim(one) } else { claim(other) };
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_come_from_the_claims_and_the_id_from_wherever_it_is_known() {
+    fn names_come_from_the_claims_and_the_id_from_claims_or_environment() {
         let claims =
             json!({"org": "acme", "project": "web", "stack": "prod", "operation": "update", "run_id": "1"});
         let names = run_names(claims.as_object().unwrap(), Some("2"));

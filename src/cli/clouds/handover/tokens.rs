@@ -1,7 +1,8 @@
-//! A run's tokens, asked for at the URL that the run got.
+//! A run's tokens, requested at the run's request URL.
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{StatusCode, Url};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -15,36 +16,42 @@ use crate::clock::{Clock, SystemClock};
 use crate::clouds::exchange::pause_after;
 use crate::entropy::SystemEntropy;
 
-/// Whatever a token says of itself.
+/// An upper bound for lifetimes that a token claims.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 const FIRST_ATTEMPTS: u32 = 3;
 
-/// Where to ask, and how to prove that one may.
+/// The request URL of a run, and its request token.
 pub(in crate::cli) struct TokenSource {
     client: Client,
     url: Url,
     request_token: Zeroizing<String>,
 }
 
-/// A token, and how long it is of use by the clock of this machine, whatever the issuer's clock says.
+/// A token and its validity by this machine's clock, independent of the issuer's clock.
 pub(in crate::cli) struct RunToken {
     pub(in crate::cli) text: Zeroizing<String>,
     pub(in crate::cli) claims: Map<String, Value>,
     pub(in crate::cli) received_at: Timestamp,
     pub(in crate::cli) lifetime: SignedDuration,
-    /// As the issuer's clock has it.
+    /// By the issuer's clock, Unix time in seconds.
     pub(in crate::cli) exp: i64,
 }
 
-/// Why there is no token.
+/// Why the server issued no token.
 #[derive(Debug, Clone)]
 pub(in crate::cli) enum NoToken {
-    /// The run has ended, or the request token is wrong: there never will be one.
+    /// Final: the run has ended, or the request token is wrong.
     Ended(String),
-    /// The question is wrong.
+    /// The request is wrong.
     Refused(String),
-    /// Perhaps in a moment.
+    /// A retry may help.
     Unavailable(String),
+}
+
+/// The answer of the request protocol. Platforms other than GitHub and runmint leave out `count`.
+#[derive(Deserialize)]
+struct Answer {
+    value: String,
 }
 
 impl TokenSource {
@@ -54,24 +61,24 @@ impl TokenSource {
     }
 
     pub(in crate::cli) fn new(url: &str, request_token: Zeroizing<String>) -> Result<Self, Failure> {
-        let url =
-            Url::parse(url).map_err(|error| Failure::usage(format!("the request URL is no URL: {error}")))?;
+        let url = Url::parse(url)
+            .map_err(|error| Failure::usage(format!("could not read the request URL: {error}")))?;
         let client = Client::at(url.as_str(), Some(request_token.clone()))?;
         Ok(Self { client, url, request_token })
     }
 
-    /// What a client has to have to ask for itself: URL for one audience, and token.
+    /// The URL for one audience and the request token, for a client that requests tokens itself.
     pub(in crate::cli) fn request_for(&self, audience: &str) -> (String, &str) {
         (self.with(Some(audience), None).into(), &self.request_token)
     }
 
-    /// A new token each time. What is not asked for is as the server has it.
+    /// Requests a new token. `None` leaves the choice to the server.
     pub(in crate::cli) async fn token(
         &self,
         audience: Option<&str>,
         lifetime: Option<SignedDuration>,
     ) -> Result<RunToken, NoToken> {
-        // Before the question: the token lives longer than is believed here, never shorter.
+        // Taken before the request, so that the token never expires earlier than assumed here.
         let received_at = SystemClock.now();
         let url = self.with(audience, lifetime);
         let answer = self.client.get_with_status(url.as_str()).await;
@@ -81,19 +88,22 @@ impl TokenSource {
             return Err(refused(status, &body));
         }
         let read = || {
-            let answer: Value = serde_json::from_slice(&body).ok()?;
-            let text = Zeroizing::new(answer["value"].as_str()?.to_owned());
+            let answer: Answer = serde_json::from_slice(&body).ok()?;
+            let text = Zeroizing::new(answer.value);
             let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
             let claims = part(&text, 1).filter(|_| text.bytes().all(is_token))?;
-            let (exp, iat) = (claims.get("exp")?.as_i64()?, claims.get("iat")?.as_i64()?);
+            let time = |name: &str| claims.get(name).and_then(Value::as_i64);
+            let (exp, iat) = (time("exp")?, time("iat")?);
             let seconds = exp.checked_sub(iat).filter(|seconds| *seconds > 0)?;
             let lifetime = SignedDuration::from_secs(seconds).min(LONGEST);
             Some(RunToken { text, claims, received_at, lifetime, exp })
         };
-        read().ok_or_else(|| NoToken::Refused("the answer holds no token: is this the right URL?".to_owned()))
+        read().ok_or_else(|| {
+            NoToken::Refused("the answer does not contain a token: is the request URL right?".to_owned())
+        })
     }
 
-    /// The first one that a command needs: a server that is being restarted is waited for.
+    /// The first token of a command: retries while the server restarts.
     pub(in crate::cli) async fn first_token(
         &self,
         audience: &str,
@@ -115,14 +125,14 @@ impl TokenSource {
         }
     }
 
-    /// For a client that reads a token long after it was written: for as long as may be, up to `wanted`.
+    /// A token for clients that read it late: with the lifetime `wanted`, or with the server's default.
     pub(in crate::cli) async fn long_token(
         &self,
         audience: &str,
         wanted: SignedDuration,
     ) -> Result<RunToken, NoToken> {
         match self.token(Some(audience), Some(wanted)).await {
-            // The server may grant less at most: then what it grants by itself.
+            // `wanted` may exceed the longest lifetime that the server grants.
             Err(NoToken::Refused(_)) => self.token(Some(audience), None).await,
             answered => answered,
         }
@@ -154,7 +164,7 @@ impl From<NoToken> for Failure {
             NoToken::Ended(text) | NoToken::Refused(text) => Self::failed(text),
             NoToken::Unavailable(text) => Self::unreachable(text),
         }
-        .because("the run gets no token")
+        .because("could not get a token for the run")
     }
 }
 
@@ -172,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_tells_whether_to_ask_again() {
+    fn the_status_decides_whether_to_retry() {
         let of = |status: u16| refused(StatusCode::from_u16(status).unwrap(), b"");
         for status in [401, 403] {
             assert!(matches!(of(status), NoToken::Ended(_)), "{status}");
@@ -186,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_appended_encoded() {
+    fn audience_and_lifetime_are_appended_encoded() {
         let source =
             TokenSource::new("https://id.example.com/t?api-version=1", "rt".to_owned().into()).unwrap();
         let url = source.with(Some("api://a b&c"), Some(SignedDuration::from_mins(10)));

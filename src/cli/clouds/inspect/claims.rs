@@ -94,6 +94,7 @@ fn expires(time: Timestamp, now: Timestamp) -> Check {
 }
 
 /// `is_off`: the verifier may accept it only because clocks differ.
+#[expect(clippy::too_many_arguments, reason = "the name, the fault, the verdict and the times of one check")]
 fn dated(
     name: &'static str,
     fault: &str,

@@ -1,8 +1,12 @@
-//! What the server says of an organization's tokens for an audience.
+//! The form of an organization's tokens for an audience, as the server describes it.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
+use crate::api::OrNewer;
+use crate::api::audience_profiles::ProfileDocument;
+use crate::api::organizations::Organization;
+use crate::api::runs::Preview;
 use crate::cli::api::client::{Client, with_query};
 use crate::cli::terminal::failure::Failure;
 use crate::clouds::trust_documents::subject_form::{ASKED_PROJECT, ASKED_STACK, OPERATIONS, SubjectForm};
@@ -19,7 +23,7 @@ const SERVICE: &str = "deploy";
 pub(super) struct Asked {
     pub(super) issuer: String,
     pub(super) form: SubjectForm,
-    /// While a profile has `previous_subject`: the form that the example runs do not have.
+    /// The second form of subjects while a profile has `previous_subject`.
     pub(super) other_form: Option<SubjectForm>,
     pub(super) profile: Option<String>,
 }
@@ -27,12 +31,13 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) async fn of(org: &OrganizationName, audience: &str) -> Result<Self, Failure> {
         let client = Client::from_environment()
-            .map_err(|failure| failure.because("without a server, say --issuer"))?;
-        let organization = client.get::<Value>(&format!("/api/orgs/{org}")).await?.raw;
-        let issuer = organization["issuer"].as_str().ok_or_else(strange)?.to_owned();
-        let document = client.get::<Value>(&format!("/api/orgs/{org}/audience-profiles")).await?.raw;
+            .map_err(|failure| failure.because("could not ask the server; without one, use --issuer"))?;
+        let Organization { issuer, .. } = client.get(&format!("/api/orgs/{org}")).await?.parsed;
+        let document =
+            client.get::<ProfileDocument>(&format!("/api/orgs/{org}/audience-profiles")).await?.parsed;
+        let known = |(audience, profile): (String, OrNewer<_>)| Some((audience, profile.known().cloned()?));
         let profiles: IndexMap<String, ProfileDefinition> =
-            serde_json::from_value(document["profiles"].clone()).map_err(|_| strange())?;
+            document.profiles.into_iter().map(known).collect::<Option<_>>().ok_or_else(strange)?;
         let profile = governing(&profiles, audience);
         let examples = examples(&client, org, Some(audience)).await?;
         let mut form = learned(&examples, profile)?;
@@ -41,7 +46,7 @@ impl Asked {
             if let Some(other) = other_template(definition) {
                 let own = self::examples(&client, org, None).await?;
                 let examples = with_subjects(examples, other, &own)
-                    .ok_or_else(|| Failure::failed(format!("the audience profile `{key}` has two forms of subject, and one of them cannot be told here: name the subjects in the document yourself")))?;
+                    .ok_or_else(|| Failure::failed(format!("could not determine both forms of subject of the audience profile `{key}`: write the subjects into the document yourself")))?;
                 other_form = Some(learned(&examples, profile)?);
             }
             form.max_bytes = definition.max_subject_bytes;
@@ -51,7 +56,7 @@ impl Asked {
 }
 
 fn strange() -> Failure {
-    Failure::failed("the answer is no organization: is this runmint?")
+    Failure::failed("could not read the server's answer: is this runmint?")
 }
 
 fn learned(examples: &Examples, profile: Option<(&str, &ProfileDefinition)>) -> Result<SubjectForm, Failure> {
@@ -77,12 +82,12 @@ async fn examples(
     for operation in OPERATIONS {
         let attributes = json!({"project": ASKED_PROJECT, "stack": ASKED_STACK, "operation": operation});
         let body = json!({"service": SERVICE, "attributes": attributes});
-        let preview = client.post::<Value>(&path, &body).await?.raw;
-        if let Some(why) = preview["refused"].as_str() {
-            return Err(Failure::failed(format!("a run would get no token for this audience: {why}")));
+        let Preview { content, .. } = client.post(&path, &body).await?.parsed;
+        if let Some(why) = content.refused {
+            return Err(Failure::failed(format!("runs get no token for this audience: {why}")));
         }
-        let mut claims = preview["claims"].as_object().cloned().ok_or_else(strange)?;
-        claims.insert("sub".to_owned(), preview["subject"].clone());
+        let mut claims = content.claims.ok_or_else(strange)?;
+        claims.insert("sub".to_owned(), content.subject.into());
         examples.push((operation, claims));
     }
     Ok(examples)
@@ -95,18 +100,18 @@ enum Template<'t> {
     Written(&'t str),
 }
 
-/// The template that the runs which are asked about do not have, and others do.
+/// The template of the other form, which the example runs do not have.
 fn other_template(definition: &ProfileDefinition) -> Option<Template<'_>> {
     let previous = definition.previous_subject.as_ref()?;
     let other = match previous.whom {
         PreviousFor::All(_) => &definition.subject,
-        // The project that is asked about is none of these.
+        // The example project is not one of these.
         PreviousFor::Projects(_) => &previous.subject,
     };
     Some(other.get(SERVICE).map_or(Template::Own, |text| Template::Written(text)))
 }
 
-/// The examples with subjects of another template, whose values are in the service's own subjects and claims.
+/// The examples with subjects of another template, filled from the service's own subjects and claims.
 fn with_subjects(mut examples: Examples, template: Template<'_>, own: &Examples) -> Option<Examples> {
     let template = match template {
         Template::Own => None,
@@ -136,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_template_is_the_one_that_a_new_project_does_not_get() {
+    fn the_other_template_is_the_one_that_new_projects_do_not_get() {
         let short = r#""subject": {"deploy": "{prefix}:deploy:org:{org}:v2:{project}"}"#;
         let all = definition(&format!(r#"{{{short}, "previous_subject": {{"for": "all"}}}}"#));
         assert_eq!(other_template(&all), Some(Template::Written("{prefix}:deploy:org:{org}:v2:{project}")));

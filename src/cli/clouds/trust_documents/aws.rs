@@ -9,10 +9,10 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::Format;
 use crate::clouds::trust_documents::aws::{AUDIENCE, AwsTarget};
 
-/// Write the identity provider and the role with which AWS trusts runs
+/// Write an identity provider and an IAM role that trusts runs
 ///
-/// The role has no permissions; those are yours to attach. What is left open (--stack, --operation) becomes a
-/// wildcard for exactly that part of the subject, since no name in a subject can hold a separator or a star.
+/// The role has no permissions: attach them yourself. Without --stack or --operation, a wildcard stands for exactly
+/// that part of the subject: names in subjects never contain a separator or a star.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint trust aws --org acme --project website --stack prod --operation update \\
@@ -31,16 +31,16 @@ pub(in crate::cli) struct Aws {
     /// The role that runs assume
     #[arg(long, value_parser = given)]
     role_name: String,
-    /// The account has the identity provider already
+    /// The account already has the identity provider
     #[arg(long)]
     existing_provider: bool,
-    /// Where the account is
+    /// The partition of the account
     #[arg(long, value_parser = ["aws", "aws-cn", "aws-us-gov"], default_value = "aws")]
     partition: String,
     /// `aud` of the tokens
     #[arg(long, default_value = AUDIENCE)]
     audience: String,
-    /// What to write
+    /// The output format
     #[arg(long, value_enum, default_value = "terraform")]
     format: Form,
 }
@@ -49,7 +49,7 @@ impl Aws {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         let Self { runs, account, role_name, existing_provider, partition, audience, format } = self;
         if !is_role_name(&role_name) {
-            return Err(Failure::usage("a role's name has 64 letters, digits and `+=,.@-_` at most"));
+            return Err(Failure::usage("--role-name has at most 64 letters, digits and `+=,.@-_`"));
         }
         let grant = runs.grant(audience).await?;
         remarks(&grant, RelyingParty::Aws, output);

@@ -10,10 +10,10 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::Format;
 use crate::clouds::trust_documents::azure::{AUDIENCE, AzureOwner, AzureTarget};
 
-/// Write the federated identity credentials with which Microsoft Entra trusts runs
+/// Write federated identity credentials, by which Microsoft Entra trusts runs
 ///
-/// Entra compares whole subjects and knows no wildcards, so there is one credential for each stack and operation:
-/// name them. An application or identity takes 20.
+/// Entra compares whole subjects without wildcards, so each pair of stack and operation needs a credential: name them
+/// all. An application or identity accepts 20.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint trust azure --org acme --project website --stack prod --operation preview --operation update \\
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Azure {
     /// `aud` of the tokens
     #[arg(long, default_value = AUDIENCE)]
     audience: String,
-    /// What to write
+    /// The output format
     #[arg(long, value_enum, default_value = "terraform")]
     format: Form,
 }
@@ -56,7 +56,7 @@ impl Azure {
             Form::Json => print_json(output, &target.json(&grant)?),
             Form::Terraform => print_text(output, &target.terraform(&grant)?),
             Form::Cli => print_text(output, &target.cli(&grant)?),
-            Form::Cloudformation => Err(not_for(format, "Azure", "terraform, cli and json are")),
+            Form::Cloudformation => Err(not_for(format, "Azure", "use terraform, cli or json")),
         }
     }
 }

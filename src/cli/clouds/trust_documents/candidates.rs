@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::api::runs::RunPage;
+use crate::api::runs::{Preview, Run, RunPage};
 use crate::cli::api::client::{Client, with_query};
 use crate::cli::api::pages;
 use crate::cli::terminal::arguments::attribute;
@@ -17,28 +17,28 @@ use crate::issuer::organization_name::OrganizationName;
 
 #[derive(Args)]
 pub(super) struct Against {
-    /// The organization whose runs they are
+    /// The organization of the runs
     #[arg(long, value_parser = OrganizationName::parse)]
     org: Option<OrganizationName>,
-    /// The runs that were started last, e.g. last:500
+    /// The most recent runs, e.g. last:500
     #[arg(long, value_name = "last:N", value_parser = last, requires = "org")]
     runs: Option<usize>,
-    /// An attribute of a run that nobody started; may be repeated
+    /// An attribute of a hypothetical run; may be repeated
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute, requires = "org")]
     attributes: Vec<(String, String)>,
-    /// The service of such a run
+    /// The service of the hypothetical run
     #[arg(long, default_value = "deploy")]
     service: String,
-    /// Claims as a JSON object, or several in an array; - for standard input
+    /// Claims as a JSON object, or an array of objects; - for standard input
     #[arg(long, value_name = "FILE")]
     claims: Option<PathBuf>,
-    /// A subject alone, said by --issuer
+    /// A subject of a token of --issuer
     #[arg(long, requires = "issuer")]
     subject: Option<String>,
     /// The issuer of --subject
     #[arg(long, value_name = "URL", requires = "subject")]
     issuer: Option<String>,
-    /// `aud` of the tokens [default: the one that the document names]
+    /// `aud` of the tokens [default: the first audience in the document]
     #[arg(long)]
     audience: Option<String>,
 }
@@ -52,8 +52,9 @@ impl Against {
             found.extend(of_file(path)?);
         }
         if let (Some(subject), Some(issuer)) = (&self.subject, &self.issuer) {
-            let claims = json!({"iss": issuer, "sub": subject, "aud": assumed});
-            found.extend(candidate("--subject", &claims, None));
+            let claims = [("iss", Some(issuer.as_str())), ("sub", Some(subject)), ("aud", assumed)];
+            let claims = claims.map(|(name, value)| (name.to_owned(), value.into()));
+            found.push(candidate("--subject", claims.into_iter().collect(), None));
         }
         if let Some(org) = &self.org
             && (self.runs.is_some() || !self.attributes.is_empty())
@@ -68,7 +69,7 @@ impl Against {
         }
         if found.is_empty() && self.runs.is_none() {
             return Err(Failure::usage(
-                "say what to test against: --runs, --attribute, --claims or --subject",
+                "no runs to test are given: use --runs, --attribute, --claims or --subject",
             ));
         }
         Ok(found)
@@ -82,20 +83,16 @@ impl Against {
         assumed: Option<&str>,
     ) -> Result<Vec<Candidate>, Failure> {
         let path = format!("/api/orgs/{org}/runs");
-        // As tokens for this audience show them: its profile may change subject and claims.
+        // The audience's profile may change subject and claims.
         let filters: Vec<(&str, &str)> = assumed.iter().map(|audience| ("audience", *audience)).collect();
-        let list = pages::List { path: &path, filters: &filters };
-        let answer = list.fetch::<RunPage>(client, Some(wanted)).await?.raw;
-        let runs = answer["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if runs.iter().all(|run| run["claims"].is_object()) {
+        let runs = listed(client, &path, &filters, wanted).await?;
+        if runs.iter().all(|run| run.content.claims.is_some()) {
             return Ok(runs.iter().filter_map(|run| of_run(run, assumed)).collect());
         }
-        // A run that gets no token for this audience is tested as it is, with another: it is not to be left out.
-        let plain =
-            pages::List { path: &path, filters: &[] }.fetch::<RunPage>(client, Some(wanted)).await?.raw;
-        let plain = plain["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let shown = |run: &Value| {
-            let same = |one: &&Value| one["id"] == run["id"];
+        // Keep runs that get no token for this audience: test them with their own claims.
+        let plain = listed(client, &path, &[], wanted).await?;
+        let shown = |run: &Run| {
+            let same = |one: &&Run| one.id == run.id;
             of_run(run, assumed).or_else(|| of_run(plain.iter().find(same)?, None))
         };
         Ok(runs.iter().filter_map(shown).collect())
@@ -115,29 +112,41 @@ impl Against {
         }
         let query: Vec<(&str, &str)> = assumed.map(|audience| ("audience", audience)).into_iter().collect();
         let path = with_query(&format!("/api/orgs/{org}/runs/preview"), &query);
-        let preview = client
-            .post::<Value>(&path, &json!({"service": self.service, "attributes": attributes}))
-            .await?
-            .raw;
-        candidate("hypothetical", &preview["claims"], assumed)
-            .ok_or_else(|| Failure::failed("the answer is no preview: is this runmint?"))
+        let body = json!({"service": self.service, "attributes": attributes});
+        let Preview { content, .. } = client.post(&path, &body).await?.parsed;
+        content.claims.map(|claims| candidate("hypothetical", claims, assumed)).ok_or_else(|| {
+            Failure::failed(format!(
+                "such a run gets no token for this audience: {}",
+                content.refused.unwrap_or_default()
+            ))
+        })
     }
 }
 
-/// A run as it would ask for a token for the audience, where it may.
-fn of_run(run: &Value, assumed: Option<&str>) -> Option<Candidate> {
-    let allowed = run["audiences"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let may = |audience: &&str| allowed.is_empty() || allowed.iter().any(|one| one == audience);
-    candidate(run["id"].as_str()?, &run["claims"], assumed.filter(may))
+async fn listed(
+    client: &Client,
+    path: &str,
+    filters: &[(&str, &str)],
+    wanted: usize,
+) -> Result<Vec<Run>, Failure> {
+    let list = pages::List { path, filters };
+    Ok(list.fetch::<RunPage>(client, Some(wanted)).await?.parsed.runs)
 }
 
-fn candidate(name: &str, claims: &Value, audience: Option<&str>) -> Option<Candidate> {
-    let token = TokenClaims::new(claims.as_object()?.clone());
+/// A run with the audience, if it may request it.
+fn of_run(run: &Run, assumed: Option<&str>) -> Option<Candidate> {
+    let allowed = run.audiences.as_deref().unwrap_or_default();
+    let may = |audience: &&str| allowed.is_empty() || allowed.iter().any(|one| one == audience);
+    Some(candidate(&run.id.to_string(), run.content.claims.clone()?, assumed.filter(may)))
+}
+
+fn candidate(name: &str, claims: Map<String, Value>, audience: Option<&str>) -> Candidate {
+    let token = TokenClaims::new(claims);
     let token = match audience {
         Some(audience) => token.with("aud", audience),
         None => token,
     };
-    Some(Candidate { name: name.to_owned(), token })
+    Candidate { name: name.to_owned(), token }
 }
 
 fn of_file(path: &Path) -> Result<Vec<Candidate>, Failure> {
@@ -145,19 +154,20 @@ fn of_file(path: &Path) -> Result<Vec<Candidate>, Failure> {
         Value::Array(several) => several,
         one => vec![one],
     };
-    let of = |(index, claims): (usize, &Value)| {
-        candidate(&format!("claims[{index}]"), claims, None).ok_or_else(|| {
-            Failure::usage(format!("{} holds something that is no JSON object", path.display()))
-        })
+    let of = |(index, claims): (usize, Value)| match claims {
+        Value::Object(claims) => Ok(candidate(&format!("claims[{index}]"), claims, None)),
+        _ => {
+            Err(Failure::usage(format!("could not read the claims in {}: not a JSON object", path.display())))
+        }
     };
-    each.iter().enumerate().map(of).collect()
+    each.into_iter().enumerate().map(of).collect()
 }
 
 fn last(text: &str) -> Result<usize, String> {
     let count = text.strip_prefix("last:").and_then(|count| count.parse().ok());
     count
         .filter(|count| (1..=10_000).contains(count))
-        .ok_or_else(|| "write last:N, with N from 1 to 10000".to_owned())
+        .ok_or_else(|| "not last:N with N from 1 to 10000".to_owned())
 }
 
 #[cfg(test)]
@@ -165,8 +175,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_tested_with_an_audience_that_it_may_ask_for() {
-        let run = |audiences: Value| json!({"id": "1", "audiences": audiences, "claims": {"aud": "acme", "sub": "s"}});
+    fn a_run_is_tested_with_an_audience_that_it_may_request() {
+        let run = |audiences: Value| -> Run {
+            serde_json::from_value(json!({
+                "id": "00000000-0000-4000-8000-000000000001", "organization": "acme", "service": "deploy",
+                "state": "finished", "attributes": {}, "audiences": audiences, "cloud": {}, "origin": null,
+                "created_at": "2026-11-21T10:00:00Z", "expires_at": "2026-11-21T11:00:00Z", "ended_at": null,
+                "subject": "s", "claims": {"aud": "acme", "sub": "s"},
+            }))
+            .unwrap()
+        };
         let aud =
             |audiences: Value| of_run(&run(audiences), Some("sts")).unwrap().token.audiences().join(",");
         assert_eq!(aud(json!([])), "sts");

@@ -9,10 +9,11 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::Format;
 use crate::clouds::trust_documents::google::GoogleTarget;
 
-/// Write the workload identity pool and the provider with which Google Cloud trusts runs
+/// Write a workload identity pool and its provider, by which Google Cloud trusts runs
 ///
-/// The condition compares the subject itself. `google.subject`, which has 127 bytes at most, becomes the run's id
-/// where subjects may be longer. Give the pool to nobody else: another provider in it could map the same attributes.
+/// The attribute condition compares the subject itself. `google.subject` is limited to 127 bytes; if subjects may be
+/// longer, it is mapped to the run's id. Keep the pool to runmint: another provider in it could map the same
+/// attributes.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint trust gcp --org acme --project website --stack prod --operation update \\
@@ -32,13 +33,13 @@ pub(in crate::cli) struct Gcp {
     /// The provider in the pool
     #[arg(long, value_parser = given)]
     provider: String,
-    /// A service account that the runs may impersonate
+    /// A service account that runs may impersonate
     #[arg(long, value_name = "EMAIL", value_parser = given)]
     service_account: Option<String>,
     /// `aud` of the tokens [default: the provider's resource name]
     #[arg(long)]
     audience: Option<String>,
-    /// What to write
+    /// The output format
     #[arg(long, value_enum, default_value = "terraform")]
     format: Form,
 }
@@ -50,7 +51,7 @@ impl Gcp {
             let plain = id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
             if !(4..=32).contains(&id.len()) || !plain || id.starts_with("gcp-") {
                 return Err(Failure::usage(format!(
-                    "`{id}`: pools and providers have 4 to 32 lower-case letters, digits and dashes, and do not begin with gcp-"
+                    "`{id}` is not a valid pool or provider ID: use 4 to 32 lower-case letters, digits and dashes, not beginning with gcp-"
                 )));
             }
         }
@@ -61,7 +62,7 @@ impl Gcp {
             Form::Json => print_json(output, &target.json(&grant)?),
             Form::Terraform => print_text(output, &target.terraform(&grant)?),
             Form::Cli => print_text(output, &target.cli(&grant)?),
-            Form::Cloudformation => Err(not_for(format, "Google Cloud", "terraform, cli and json are")),
+            Form::Cloudformation => Err(not_for(format, "Google Cloud", "use terraform, cli or json")),
         }
     }
 }

@@ -9,25 +9,25 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::Format;
 use crate::clouds::trust_documents::kubernetes::KubernetesTarget;
 
-/// Write the authentication configuration with which a Kubernetes API server trusts runs
+/// Write an authentication configuration, by which a Kubernetes API server trusts runs
 ///
-/// The user's name is the prefix and the subject. Bind roles to it with RBAC; by itself it may do nothing.
+/// The user name is the prefix followed by the subject. It has no permissions until you bind roles to it with RBAC.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint trust kubernetes --org acme --project website --stack prod --audience https://cluster.example.com > authentication.yaml
   runmint trust kubernetes --org acme --project website --audience https://cluster.example.com --format cli
 
-JSON is YAML: an API server takes the file as it is, with --authentication-config.")]
+JSON is YAML: pass the file to the API server with --authentication-config.")]
 pub(in crate::cli) struct Kubernetes {
     #[command(flatten)]
     runs: Runs,
-    /// `aud` of the tokens: what only this cluster takes, e.g. its URL
+    /// `aud` of the tokens; use a value that only this cluster accepts, e.g. its URL
     #[arg(long, value_parser = given)]
     audience: String,
-    /// What user names begin with
+    /// The prefix of user names
     #[arg(long, value_name = "TEXT", default_value = "runmint:", value_parser = given)]
     username_prefix: String,
-    /// What to write
+    /// The output format
     #[arg(long, value_enum, default_value = "json")]
     format: Form,
 }
@@ -36,7 +36,9 @@ impl Kubernetes {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
         let Self { runs, audience, username_prefix, format } = self;
         if username_prefix.starts_with("system:") {
-            return Err(Failure::usage("names that begin with system: belong to Kubernetes"));
+            return Err(Failure::usage(
+                "--username-prefix must not begin with system:, which Kubernetes reserves",
+            ));
         }
         let grant = runs.grant(audience).await?;
         remarks(&grant, RelyingParty::Kubernetes, output);
@@ -45,7 +47,7 @@ impl Kubernetes {
             Form::Json => print_json(output, &target.json(&grant)?),
             Form::Cli => print_text(output, &target.cli(&grant)?),
             Form::Terraform | Form::Cloudformation => {
-                Err(not_for(format, "Kubernetes", "it is a file of the API server; json and cli are"))
+                Err(not_for(format, "Kubernetes", "an API server reads it as a file: use json or cli"))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What whoever applies a document must know beside it.
+//! Warnings for the operator who applies a document.
 
 use crate::cli::terminal::output::{Format, remark, safe};
 use crate::clouds::trust_documents::grant::Grant;
@@ -19,7 +19,7 @@ pub(super) fn remarks(grant: &Grant, relying_party: RelyingParty, output: Format
     }
 }
 
-/// Vault and Kubernetes may stand beside the issuer; clouds come from outside, and to the usual port.
+/// Vault and Kubernetes may be in the issuer's network; clouds come from outside and use the default port.
 fn out_of_reach(grant: &Grant, relying_party: RelyingParty) -> Option<String> {
     let cloud = match relying_party {
         RelyingParty::Aws => "AWS",
@@ -38,7 +38,7 @@ fn out_of_reach(grant: &Grant, relying_party: RelyingParty) -> Option<String> {
         return None;
     };
     Some(format!(
-        "Warning: the issuer {issuer} {why}: {cloud} can never use it. The document is for trying out; for {cloud} the server needs an `issuer_url` that is https on the usual port and can be reached from the internet."
+        "Warning: the issuer {issuer} {why}, so {cloud} cannot use it. Use the document for trials only. For {cloud}, set `issuer` on the server to an https URL without a port that is reachable from the internet."
     ))
 }
 
@@ -48,7 +48,7 @@ fn wider(grant: &Grant, relying_party: RelyingParty) -> Option<String> {
     let beyond = grant.beyond();
     (reads_subjects_alone && !beyond.is_empty()).then(|| {
         format!(
-            "Warning: the audience profile `{}` leaves the operation out of subjects, so this trusts {}, too.",
+            "Warning: the audience profile `{}` leaves the operation out of subjects, so this document also trusts {}.",
             grant.profile.as_deref().unwrap_or(&grant.audience),
             beyond.join(" and ")
         )
@@ -59,7 +59,7 @@ fn both_forms(grant: &Grant) -> Option<String> {
     grant.other_form.as_ref()?;
     let profile = grant.profile.as_deref().unwrap_or(&grant.audience);
     Some(format!(
-        "The audience profile `{profile}` has a previous_subject: this trusts subjects of both formats. Once `runmint audience-profile usage --org {} --audience {}` does not show the old one any more, take previous_subject out of the profile and write this anew.",
+        "The audience profile `{profile}` has a previous_subject, so this document trusts subjects of both formats. Once `runmint audience-profile usage --org {} --audience {}` no longer shows the old format, remove previous_subject from the profile and write the document again.",
         grant.scope.organization, grant.audience
     ))
 }

@@ -1,4 +1,4 @@
-//! Which runs a document is to trust.
+//! The runs that a document trusts.
 
 use clap::Args;
 use indexmap::IndexMap;
@@ -27,22 +27,22 @@ pub(super) struct Runs {
     /// Only this operation; may be repeated [default: every operation]
     #[arg(long = "operation", value_name = "OPERATION", value_parser = OPERATIONS)]
     operations: Vec<String>,
-    /// Trust every project, also those that somebody creates tomorrow; needs --confirm, too
+    /// Trust every project, including future ones; also needs --confirm
     #[arg(long, conflicts_with = "project", requires = "confirm")]
     any_project: bool,
-    /// The organization's name once more, with --any-project
+    /// The organization's name once more, to confirm --any-project
     #[arg(long, value_name = "ORG", requires = "any_project")]
     confirm: Option<String>,
-    /// Ask no server: the issuer, i.e. `iss` of the tokens, which then have the form that is built in
+    /// The issuer (`iss` of the tokens), to write the document without a server, for the built-in form of subjects
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// With --issuer: what subjects begin with
+    /// With --issuer: the prefix of subjects
     #[arg(long, value_name = "WORD", default_value = "runmint", requires = "issuer", value_parser = prefix)]
     subject_prefix: String,
 }
 
 impl Runs {
-    /// What is to be trusted, by what the server says of this organization's tokens for `audience`.
+    /// The grant for these runs, with the form of the organization's tokens for `audience`.
     pub(super) async fn grant(self, audience: String) -> Result<Grant, Failure> {
         self.check()?;
         let asked = match self.issuer.clone() {
@@ -55,7 +55,7 @@ impl Runs {
         };
         let Asked { issuer, form, other_form, profile } = asked;
         let issuer = IssuerUrl::parse(&issuer)
-            .map_err(|error| Failure::usage(format!("the issuer `{issuer}` {error}")))?;
+            .map_err(|error| Failure::usage(format!("could not read the issuer `{issuer}`: it {error}")))?;
         let Self { org, project, stacks, operations, .. } = self;
         let scope = Scope { organization: org, project, stacks, operations };
         Ok(Grant { issuer, audience, scope, form, other_form, profile })
@@ -65,7 +65,7 @@ impl Runs {
         let confirmed = self.confirm.as_deref() == Some(self.org.as_str());
         if self.any_project && !confirmed {
             return Err(Failure::usage(format!(
-                "--any-project trusts every run of {org}, whoever starts it: say so twice, with --confirm {org}",
+                "--any-project trusts every run of {org}, whoever starts it: confirm with --confirm {org}",
                 org = self.org
             )));
         }
@@ -73,12 +73,12 @@ impl Runs {
         for name in names {
             if name.is_empty() || name.trim() != name || name.len() > 255 {
                 return Err(Failure::usage(
-                    "no project or stack is empty, has blanks around it or over 255 bytes",
+                    "a project, stack or operation has 1 to 255 bytes and no blanks around it",
                 ));
             }
             if name.contains('*') || (name.starts_with('<') && name.ends_with('>')) {
                 return Err(Failure::usage(format!(
-                    "`{name}` would be taken for the name itself; leave the flag out to trust every one"
+                    "`{name}` would be taken as a literal name; omit the flag to trust every name"
                 )));
             }
         }
@@ -105,7 +105,7 @@ fn prefix(text: &str) -> Result<String, PrefixError> {
     check_prefix(text).map(|()| text.to_owned())
 }
 
-/// The claims of a deployment's token as every server makes them that nobody configured otherwise.
+/// The claims of a deployment's token on a server with default services.
 #[expect(clippy::too_many_arguments, reason = "each is a claim of its own, of a type of its own")]
 fn built_in_claims(
     prefix: &str,
@@ -117,7 +117,8 @@ fn built_in_claims(
 ) -> Result<Map<String, Value>, Failure> {
     let services = Services::new(prefix, ScopeRule::default(), &IndexMap::new())
         .map_err(|(name, error)| Failure::usage(format!("service {name}: {error}")))?;
-    let service = services.named("deploy").ok_or_else(|| Failure::failed("there is no service `deploy`"))?;
+    let service =
+        services.named("deploy").ok_or_else(|| Failure::failed("the service `deploy` is missing"))?;
     let mut given: Attributes =
         attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     given.insert("operation".to_owned(), operation.to_owned());
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_is_what_the_server_takes_for_one() {
+    fn accepts_the_prefixes_that_the_server_accepts() {
         assert_eq!(prefix("run-mint_1.x"), Ok("run-mint_1.x".to_owned()));
         for bad in ["", "*", "a?", "a:b", "{org}", "a/b", "a b", "é", &"a".repeat(64)] {
             assert_eq!(prefix(bad), Err(PrefixError), "{bad}");

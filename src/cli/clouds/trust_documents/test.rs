@@ -14,11 +14,11 @@ use crate::clouds::trust_documents::lint::{Finding, Severity};
 use crate::clouds::trust_documents::review::{Also, Review, Reviewed};
 use crate::clouds::trust_documents::verdict::{Condition, Holds};
 
-/// Say which runs a trust document accepts, which it does not and why, and what else it would accept
+/// Test which runs a trust document accepts or refuses, why, and which other runs it would accept
 ///
-/// Takes a trust policy of AWS (also what `aws iam get-role` prints), federated identity credentials of Azure, a
-/// provider of Google (what `gcloud … providers describe --format=json` prints), a role of Vault, and an authentication
-/// configuration of Kubernetes, in JSON or YAML, and evaluates it as its relying party does. Nothing is sent there.
+/// Reads an AWS trust policy (or the output of `aws iam get-role`), Azure federated identity credentials, a Google
+/// workload identity pool provider (the output of `gcloud … providers describe --format=json`), a Vault role or a
+/// Kubernetes authentication configuration, in JSON or YAML, and evaluates it as its relying party does, offline.
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint trust test policy.json --org acme --runs last:500
@@ -27,13 +27,13 @@ use crate::clouds::trust_documents::verdict::{Condition, Holds};
     --attribute operation=update --expect accepted
   runmint trust test policy.json --subject runmint:deploy:org:acme:… --issuer https://id.example.com/oidc
 
-Exit codes: 0 nothing is wrong; 1 the document has a problem, accepts none of the runs, or does not do what --expect says.")]
+Exit codes: 0 no problem; 1 the document has a problem, accepts none of the runs, or contradicts --expect.")]
 pub(in crate::cli) struct Test {
     /// The document; - for standard input
     file: PathBuf,
     #[command(flatten)]
     against: Against,
-    /// What must become of every one of the runs
+    /// The expected result for every run
     #[arg(long, value_enum)]
     expect: Option<Expected>,
 }
@@ -46,7 +46,7 @@ enum Expected {
 
 impl Test {
     pub(super) async fn execute(self, output: Format) -> Result<(), Failure> {
-        let text = text_of(&self.file).map_err(|why| why.because("the document"))?;
+        let text = text_of(&self.file).map_err(|why| why.because("could not read the document"))?;
         let document = TrustDocument::parse(&text)
             .map_err(|error| Failure::usage(safe(&format!("{}: {error}", self.file.display()))))?;
         let candidates = self.against.candidates(&document.audiences()).await?;
@@ -68,7 +68,7 @@ fn surprising(expected: Expected, review: &Review) -> Option<String> {
         Expected::Refused => (Holds::No, "refused"),
     };
     let other = review.runs.iter().find(|one| one.verdict.accepts != wanted)?;
-    Some(format!("expected to be {word}, and is not: {}", safe(&other.subject)))
+    Some(format!("expected to be {word}, but is not: {}", safe(&other.subject)))
 }
 
 fn described(review: &Review) -> String {
@@ -78,7 +78,7 @@ fn described(review: &Review) -> String {
     let mut text = format!("{}: {accepted} of {all} runs accepted\n", review.kind);
     text.extend(review.runs.iter().map(run_text));
     if !review.also.is_empty() {
-        text.push_str("\nWhat else it accepts, that nobody has run yet\n");
+        text.push_str("\nAlso accepted, though no such run was tested\n");
         text.extend(review.also.iter().map(also_text));
     }
     if !review.findings.is_empty() {

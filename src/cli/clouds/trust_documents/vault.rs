@@ -9,7 +9,7 @@ use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::Format;
 use crate::clouds::trust_documents::vault::VaultTarget;
 
-/// Write the JWT auth method and the role with which Vault or OpenBao trusts runs
+/// Write a JWT auth method and its role, by which Vault or OpenBao trusts runs
 #[derive(Args)]
 #[command(after_help = "Examples:
   runmint trust vault --org acme --project website --stack prod --operation update \\
@@ -19,19 +19,19 @@ use crate::clouds::trust_documents::vault::VaultTarget;
 pub(in crate::cli) struct Vault {
     #[command(flatten)]
     runs: Runs,
-    /// The role that runs log in by
+    /// The role that runs log in with
     #[arg(long, value_parser = given)]
     role_name: String,
-    /// A policy that they get; may be repeated
+    /// A policy of the role; may be repeated
     #[arg(long = "policy", value_name = "POLICY", required = true, value_parser = given)]
     policies: Vec<String>,
-    /// Where the auth method is mounted
+    /// The mount path of the auth method
     #[arg(long, default_value = "jwt", value_parser = given)]
     mount: String,
-    /// `aud` of the tokens: what only this Vault takes, e.g. its URL
+    /// `aud` of the tokens; use a value that only this Vault accepts, e.g. its URL
     #[arg(long, value_parser = given)]
     audience: String,
-    /// What to write
+    /// The output format
     #[arg(long, value_enum, default_value = "terraform")]
     format: Form,
 }
@@ -46,7 +46,7 @@ impl Vault {
             Form::Json => print_json(output, &target.json(&grant)?),
             Form::Terraform => print_text(output, &target.terraform(&grant)?),
             Form::Cli => print_text(output, &target.cli(&grant)?),
-            Form::Cloudformation => Err(not_for(format, "Vault", "terraform, cli and json are")),
+            Form::Cloudformation => Err(not_for(format, "Vault", "use terraform, cli or json")),
         }
     }
 }

@@ -1,12 +1,13 @@
-//! A document that was written, printed.
+//! Prints a document.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::terminal::failure::Failure;
 use crate::cli::terminal::output::{self, Format, safe};
 use crate::clouds::trust_documents::grant::GrantError;
 
-/// What a document is written as.
+/// The format of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Form {
     /// Resources for Terraform and OpenTofu
@@ -27,26 +28,32 @@ impl From<GrantError> for Failure {
 
 pub(super) fn not_for(form: Form, relying_party: &str, instead: &str) -> Failure {
     let form = format!("{form:?}").to_lowercase();
-    Failure::usage(format!("--format {form} is not for {relying_party}: {instead}"))
+    Failure::usage(format!("--format {form} is not available for {relying_party}: {instead}"))
 }
 
 pub(super) fn print_json(output: Format, document: &Value) -> Result<(), Failure> {
     output::print(output, document, |document| format!("{document:#}\n"))
 }
 
-/// Text that a shell or Terraform takes, as it is; no value in it can be obeyed by either.
-pub(super) fn print_text(output: Format, text: &str) -> Result<(), Failure> {
-    // What a terminal would obey stands in a subject only percent-encoded; names are shown escaped.
-    let text: String = text.lines().flat_map(|line| [safe(line), "\n".to_owned()]).collect();
-    output::print(output, &json!({"text": text}), |_| text.clone())
+/// A document in another language, as `--output json` prints it.
+#[derive(Serialize)]
+struct Written<'a> {
+    text: &'a str,
 }
 
-/// A name that must have been meant: what documentation shows in its place is refused.
+/// Text for a shell or Terraform, unchanged; neither can interpret a value in it as code.
+pub(super) fn print_text(output: Format, text: &str) -> Result<(), Failure> {
+    // Subjects have control characters percent-encoded; names are shown escaped.
+    let text: String = text.lines().flat_map(|line| [safe(line), "\n".to_owned()]).collect();
+    output::print(output, &json!(Written { text: &text }), |_| text.clone())
+}
+
+/// A real name: placeholders from documentation are refused.
 pub(super) fn given(text: &str) -> Result<String, String> {
     let shouted = text.len() > 3 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     let placeholder = text.starts_with('<') || text.ends_with('>') || text.contains("...") || shouted;
     if placeholder || text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("write the real name, not what stands for it".to_owned());
+        return Err("this is a placeholder: write the real name".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -55,7 +62,7 @@ pub(super) fn digits(text: &str) -> Result<String, String> {
     if (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
         Ok(text.to_owned())
     } else {
-        Err("write a number: `gcloud projects describe PROJECT --format='value(projectNumber)'` tells it"
+        Err("not a project number: `gcloud projects describe PROJECT --format='value(projectNumber)'` prints it"
             .to_owned())
     }
 }
@@ -64,7 +71,7 @@ pub(super) fn account(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
         Ok(text.to_owned())
     } else {
-        Err("write the account's 12 digits: `aws sts get-caller-identity --query Account` tells them"
+        Err("not an account ID of 12 digits: `aws sts get-caller-identity --query Account` prints it"
             .to_owned())
     }
 }
@@ -74,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_for_a_name_is_no_name() {
+    fn a_placeholder_is_refused() {
         assert!(given("deploy-website").is_ok() && given("Deploy").is_ok() && given("CI").is_ok());
         for bad in ["", "<role>", "ROLE_NAME", "a b", "a...", "x\u{1b}"] {
             assert!(given(bad).is_err(), "{bad}");

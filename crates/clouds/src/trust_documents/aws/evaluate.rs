@@ -1,21 +1,25 @@
-//! Trust policies, evaluated as IAM does.
+//! Evaluates trust policies as IAM does.
 
 use serde_json::Value;
 
 use super::operator::{Comparison, Set};
 use super::policy::{KeyCondition, Statement, TrustPolicy};
-use super::{ASSUME, FLAT_TAGS, SET_SOURCE_IDENTITY, SOURCE_IDENTITY, TAG_SESSION, TAGS, provider_of, value};
+use super::value;
+use super::vocabulary::{
+    ASSUME, FLAT_TAGS, SET_SOURCE_IDENTITY, SOURCE_IDENTITY, TAG_SESSION, TAGS, provider_of,
+};
 use crate::trust_documents::token::TokenClaims;
 use crate::trust_documents::verdict::{Condition, Holds, NOTHING, Verdict, listed, one_of};
 
-/// What a request says for a key.
+/// The values of a condition key in a request.
 enum Said {
     Values(Vec<String>),
-    /// Something, perhaps, that is not to be seen in a token.
+    /// The value depends on the request, not on the token.
     NotInToken,
 }
 
 impl TrustPolicy {
+    /// Whether a role with this policy can be assumed with the token (IAM User Guide, "Policy evaluation logic").
     pub fn evaluate(&self, token: &TokenClaims) -> Verdict {
         let needed = needed_actions(token);
         let of_statement = |one: &Statement| one.evaluate(token, &needed, self.has_variables);
@@ -25,9 +29,9 @@ impl TrustPolicy {
             denying.into_iter().map(of_statement).filter(|verdict| verdict.accepts != Holds::No).collect();
         denied.sort_by_key(|verdict| std::cmp::Reverse(verdict.accepts));
         let allowed =
-            Verdict::any(allowing.into_iter().map(of_statement).collect(), "a statement that allows");
+            Verdict::any(allowing.into_iter().map(of_statement).collect(), "a statement with Effect Allow");
         let allowed = with_audience_form(allowed, token);
-        // A Deny that applies beats every Allow.
+        // A Deny that applies overrides every Allow.
         match denied.into_iter().next() {
             Some(deny) if allowed.accepts != Holds::No => Verdict {
                 accepts: deny.accepts.negated(),
@@ -49,7 +53,7 @@ fn with_audience_form(mut verdict: Verdict, token: &TokenClaims) -> Verdict {
     verdict
 }
 
-/// A token with tags or a source identity asks for more than to assume the role.
+/// A token with session tags or a source identity needs further actions.
 fn needed_actions(token: &TokenClaims) -> Vec<&'static str> {
     let tagged = token.all().keys().any(|claim| claim == TAGS || claim.starts_with(FLAT_TAGS));
     let mut needed = vec![ASSUME];
@@ -78,7 +82,7 @@ impl Statement {
         Condition::new("Principal.Federated", one_of(&self.federated), found, holds)
     }
 
-    /// An Allow needs every action, a Deny applies when it names one of them.
+    /// An Allow needs every action; a Deny applies if it names one of them.
     fn action(&self, needed: &[&str]) -> Vec<Condition> {
         let named = |action: &str| {
             let lower = action.to_ascii_lowercase();
@@ -102,7 +106,7 @@ impl KeyCondition {
         let values = match said(&self.key, token) {
             Said::Values(values) => values,
             Said::NotInToken => {
-                return Condition::unknown(what, expected, "it depends on the request, not on the token");
+                return Condition::unknown(what, expected, "depends on the request, not on the token");
             }
         };
         let found = listed(&values.iter().map(String::as_str).collect::<Vec<_>>());
@@ -120,7 +124,7 @@ impl KeyCondition {
                 );
             }
             _ if found.is_empty() => {
-                // Negated operators hold for a key that is not there, and so does ForAllValues.
+                // Negated operators and ForAllValues hold for a missing key.
                 let all_of_none = operator.set == Some(Set::AllValues);
                 let negated = operator.is_negated() && operator.set.is_none();
                 return Holds::of(operator.if_exists || all_of_none || negated);
@@ -135,7 +139,7 @@ impl KeyCondition {
         let each = found.iter().map(|text| one(text));
         match operator.set {
             Some(Set::AllValues) => each.min().unwrap_or(Holds::Yes),
-            // Without a set operator a key with several values never compares.
+            // Without a set operator, a key with several values never matches.
             None if found.len() > 1 => Holds::of(operator.is_negated()),
             Some(Set::AnyValue) | None => each.max().unwrap_or(Holds::No),
         }
@@ -154,7 +158,7 @@ impl KeyCondition {
     }
 }
 
-/// Keys are compared without case, values with it.
+/// Ignores the case of keys, but not of values.
 fn said(key: &str, token: &TokenClaims) -> Said {
     let lower = key.to_ascii_lowercase();
     if let Some(tag) = lower.strip_prefix("aws:requesttag/") {
@@ -179,14 +183,14 @@ fn said(key: &str, token: &TokenClaims) -> Said {
     let provider = token.issuer().map(provider_of).unwrap_or_default().to_ascii_lowercase();
     let name = lower.strip_prefix(&provider).and_then(|rest| rest.strip_prefix(':'));
     Said::Values(match name {
-        // The authorized party, where there is one, takes the place of the audience.
+        // `azp` takes precedence over `aud`.
         Some("aud") => match token.text("azp") {
             Some(party) => vec![party.to_owned()],
             None => token.audiences().into_iter().map(str::to_owned).collect(),
         },
         Some("sub") => token.subject().map(str::to_owned).into_iter().collect(),
         Some("amr") => texts(token.find("amr")),
-        // Another provider's key, or a claim that AWS does not read.
+        // The key of another provider, or a claim that AWS does not read.
         _ => Vec::new(),
     })
 }
@@ -200,7 +204,8 @@ fn texts(value: Option<&Value>) -> Vec<String> {
 }
 
 fn tags(token: &TokenClaims) -> Vec<(String, String)> {
-    let nested = token.find(TAGS).and_then(|tags| tags["principal_tags"].as_object()).into_iter().flatten();
+    let nested =
+        token.find(TAGS).and_then(|tags| tags.get("principal_tags")?.as_object()).into_iter().flatten();
     let nested =
         nested.flat_map(|(name, value)| texts(Some(value)).into_iter().map(move |one| (name.clone(), one)));
     let flat = token.all().iter().filter_map(|(claim, value)| Some((claim.strip_prefix(FLAT_TAGS)?, value)));
@@ -210,163 +215,4 @@ fn tags(token: &TokenClaims) -> Vec<(String, String)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[expect(clippy::needless_pass_by_value, reason = "a value is made with json! for the one call")]
-    fn holds(conditions: Value, claims: Value) -> Holds {
-        let policy = json!({"Version": "2012-10-17", "Statement": {
-            "Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/id.example.com/oidc"},
-            "Action": "sts:AssumeRoleWithWebIdentity", "Condition": conditions,
-        }});
-        let Value::Object(claims) = claims else { panic!() };
-        let mut token = TokenClaims::new(claims);
-        if token.issuer().is_none() {
-            token = token.with("iss", "https://id.example.com/oidc");
-        }
-        TrustPolicy::parse(&policy).unwrap().evaluate(&token).accepts
-    }
-
-    #[test]
-    fn operators_hold_as_iam_documents_them() {
-        use Holds::{No, Unknown, Yes};
-        let key = |name: &str| format!("id.example.com/oidc:{name}");
-        let one = |operator: &str, name: &str, value: Value| json!({operator: {key(name): value}});
-        let token = json!({"aud": "a", "sub": "org:acme:stack:prod"});
-        let without = json!({"aud": "a"});
-        for (conditions, claims, expected) in [
-            (one("StringEquals", "sub", json!("org:acme:stack:prod")), &token, Yes),
-            (one("StringEquals", "sub", json!("org:acme:stack:*")), &token, No),
-            (one("StringEquals", "sub", json!("ORG:acme:stack:prod")), &token, No),
-            (one("StringEqualsIgnoreCase", "sub", json!("ORG:acme:stack:prod")), &token, Yes),
-            (one("StringEqualsIgnoreCase", "sub", json!("ORG:${$}acme")), &json!({"sub": "org:$acme"}), Yes),
-            (
-                one("StringEqualsIgnoreCase", "sub", json!("ORG:${$}acme")),
-                &json!({"sub": "org:${$}acme"}),
-                No,
-            ),
-            (one("StringEquals", "sub", json!(["x", "org:acme:stack:prod"])), &token, Yes),
-            (one("StringEquals", "SUB", json!("org:acme:stack:prod")), &token, Yes),
-            (one("StringLike", "sub", json!("org:acme:*")), &token, Yes),
-            (one("StringLike", "sub", json!("org:acme:stack:pro?")), &token, Yes),
-            (one("StringLike", "sub", json!("org:acme")), &token, No),
-            (one("StringLike", "sub", json!("org:acme:${aws:username}")), &token, Unknown),
-            (one("StringNotEquals", "sub", json!("x")), &token, Yes),
-            (one("StringNotEquals", "sub", json!(["x", "org:acme:stack:prod"])), &token, No),
-            (one("StringNotLike", "sub", json!("org:*")), &token, No),
-            // A key that is not there.
-            (one("StringEquals", "sub", json!("x")), &without, No),
-            (one("StringEqualsIfExists", "sub", json!("x")), &without, Yes),
-            (one("StringEqualsIfExists", "sub", json!("x")), &token, No),
-            (one("StringNotEquals", "sub", json!("x")), &without, Yes),
-            (one("ForAllValues:StringEquals", "sub", json!("x")), &without, Yes),
-            (one("ForAllValues:StringEquals", "sub", json!("x")), &token, No),
-            (one("ForAnyValue:StringEquals", "sub", json!("x")), &without, No),
-            (one("ForAnyValue:StringNotEquals", "sub", json!("x")), &without, No),
-            (one("ForAnyValue:StringLike", "aud", json!(["b", "a"])), &token, Yes),
-            (one("Null", "sub", json!("true")), &without, Yes),
-            (one("Null", "sub", json!(false)), &token, Yes),
-            (one("Null", "sub", json!("true")), &token, No),
-            // Claims that AWS does not read, and keys of others.
-            (
-                one("StringEquals", "project", json!("website")),
-                &json!({"sub": "x", "project": "website"}),
-                No,
-            ),
-            (json!({"StringEquals": {"id.example.com:sub": "org:acme:stack:prod"}}), &token, No),
-            (json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}), &token, Unknown),
-            (json!({"StringEquals": {"sts:RoleSessionName": "x"}}), &token, Unknown),
-            (json!({}), &json!({"iss": "https://id.example.com", "sub": "x"}), No),
-            (json!({}), &json!({"aud": ["a", "b"]}), No),
-            (one("StringEquals", "aud", json!("c")), &json!({"aud": ["a", "b"], "azp": "c"}), Yes),
-        ] {
-            assert_eq!(holds(conditions.clone(), claims.clone()), expected, "{conditions} {claims}");
-        }
-    }
-
-    #[test]
-    fn tags_and_source_identities_need_actions_of_their_own() {
-        let tagged =
-            json!({"sub": "x", "https://aws.amazon.com/tags": {"principal_tags": {"Project": ["website"]}}});
-        let flat = json!({"sub": "x", "https://aws.amazon.com/tags/principal_tags/Project": "website"});
-        let policy = |actions: Value, condition: Value| {
-            json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Action": actions, "Condition": condition,
-            "Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/i"}}]})
-        };
-        let accepts = |policy: &Value, claims: &Value| {
-            let token = TokenClaims::new(claims.as_object().unwrap().clone()).with("iss", "https://i");
-            TrustPolicy::parse(policy).unwrap().evaluate(&token).accepts
-        };
-        let only = policy(json!(ASSUME), json!({}));
-        assert_eq!(accepts(&only, &json!({"sub": "x"})), Holds::Yes);
-        assert_eq!(accepts(&only, &tagged), Holds::No);
-        let both = policy(
-            json!([ASSUME, "sts:tag*"]),
-            json!({"StringEquals": {"aws:RequestTag/project": "website"}}),
-        );
-        assert_eq!(accepts(&both, &tagged), Holds::Yes);
-        assert_eq!(accepts(&both, &flat), Holds::Yes);
-        assert_eq!(accepts(&both, &json!({"sub": "x"})), Holds::No);
-    }
-
-    #[test]
-    fn a_deny_beats_every_allow() {
-        let statement = |effect: &str, condition: Value| json!({"Effect": effect, "Action": "*", "Principal": "*", "Condition": condition});
-        let policy = json!({"Version": "2012-10-17", "Statement": [
-            statement("Allow", json!({})), statement("Deny", json!({"StringLike": {"i:sub": "*:stack:prod"}}))]});
-        let policy = TrustPolicy::parse(&policy).unwrap();
-        let accepts = |sub: &str| {
-            let claims = json!({"iss": "https://i", "sub": sub}).as_object().unwrap().clone();
-            policy.evaluate(&TokenClaims::new(claims)).accepts
-        };
-        assert_eq!(accepts("a:stack:prod"), Holds::No);
-        assert_eq!(accepts("a:stack:staging"), Holds::Yes);
-    }
-
-    #[test]
-    fn everybody_can_be_written_in_two_ways() {
-        let token = TokenClaims::new(json!({"iss": "https://i", "sub": "a"}).as_object().unwrap().clone());
-        let statement = |effect: &str, principal: &Value| json!({"Effect": effect, "Action": "*", "Principal": principal});
-        for everybody in [json!("*"), json!({"AWS": "*"}), json!({"AWS": ["111122223333", "*"]})] {
-            let accepts = |statements: Value| {
-                TrustPolicy::parse(&json!({"Statement": statements})).unwrap().evaluate(&token).accepts
-            };
-            assert_eq!(accepts(json!([statement("Allow", &everybody)])), Holds::Yes, "{everybody}");
-            let provider = json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/i"});
-            let denied = json!([statement("Allow", &provider), statement("Deny", &everybody)]);
-            assert_eq!(accepts(denied), Holds::No, "{everybody}");
-            let accounts =
-                json!([statement("Allow", &provider), statement("Deny", &json!({"AWS": "111122223333"}))]);
-            assert_eq!(accepts(accounts), Holds::Yes);
-        }
-    }
-
-    #[test]
-    fn actions_have_both_wildcards() {
-        let token = TokenClaims::new(json!({"iss": "https://i", "sub": "a"}).as_object().unwrap().clone());
-        for (action, expected) in [
-            ("sts:AssumeRoleWithWebIdentit?", Holds::Yes),
-            ("STS:Assume*?ebIdentity", Holds::Yes),
-            ("sts:AssumeRoleWithWebIdentity?", Holds::No),
-        ] {
-            let policy = json!({"Statement": {"Effect": "Allow", "Action": action, "Principal": "*"}});
-            assert_eq!(TrustPolicy::parse(&policy).unwrap().evaluate(&token).accepts, expected, "{action}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_evaluated_is_refused_and_never_taken_for_false() {
-        for (member, value) in [
-            ("NotAction", json!("x")),
-            ("NotPrincipal", json!("*")),
-            ("Condition", json!({"Quantum": {"a": "b"}})),
-        ] {
-            let mut statement = json!({"Effect": "Allow", "Action": "*", "Principal": "*"});
-            statement[member] = value;
-            assert!(TrustPolicy::parse(&json!({"Statement": statement})).is_err(), "{member}");
-        }
-    }
-}
+mod tests;

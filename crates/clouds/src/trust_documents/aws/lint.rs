@@ -1,18 +1,20 @@
-//! What is risky or useless in a trust policy.
+//! Risky or useless parts of a trust policy.
 
 use super::operator::Set;
 use super::policy::{KeyCondition, Statement, TrustPolicy};
-use super::{MAX_POLICY_CHARS, value};
+use super::value;
+use super::vocabulary::MAX_POLICY_CHARS;
 use crate::trust_documents::lint::Finding;
 
 impl TrustPolicy {
+    /// Risky or useless parts of the policy, whatever the token.
     pub fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         if self.chars > MAX_POLICY_CHARS {
             found.push(Finding::problem(
                 "too_long",
                 format!(
-                    "{} characters; AWS takes {MAX_POLICY_CHARS} unless the quota was raised",
+                    "{} characters; AWS accepts {MAX_POLICY_CHARS} unless the quota was raised",
                     self.chars
                 ),
             ));
@@ -49,25 +51,25 @@ impl Statement {
         if !bounds("aud") {
             found.push(Finding::warning(
                 "audience_missing",
-                format!("{name} has no condition on `aud`: a token for any client ID of the provider does"),
+                format!("{name} has no condition on `aud`: tokens for every client ID of the provider are accepted"),
             ));
         }
         if self.federated.iter().any(|arn| arn == "*") {
             found.push(Finding::problem(
                 "any_principal",
-                format!("{name} trusts every principal, not one provider"),
+                format!("{name} trusts every principal instead of one provider"),
             ));
         }
         if let Some(arn) = self.federated.iter().find(|arn| arn.ends_with('/')) {
             found.push(Finding::problem(
                 "trailing_slash",
-                format!("{name}: no issuer of runmint ends in a slash, as `{arn}` does"),
+                format!("{name}: `{arn}` ends in a slash, but no issuer of runmint does"),
             ));
         }
         found
     }
 
-    /// The keys that a token of this statement's providers can have.
+    /// Whether a token of this statement's providers can have the key.
     fn has_key(&self, key: &str) -> bool {
         let key = key.to_ascii_lowercase();
         if key.starts_with("aws:") || key.starts_with("sts:") || self.federated.iter().any(|arn| arn == "*") {
@@ -87,7 +89,7 @@ impl KeyCondition {
         if !statement.has_key(key) {
             found.push(Finding::problem(
                 "unreachable_condition",
-                format!("{name}: no token has `{key}`. Of a self-hosted issuer AWS reads aud, sub and amr, under the URL in Principal.Federated without https://"),
+                format!("{name}: no token has `{key}`. AWS reads aud, sub and amr of a self-hosted issuer, under the URL in Principal.Federated without https://"),
             ));
         }
         if !key.to_ascii_lowercase().ends_with(":sub") {
@@ -96,51 +98,58 @@ impl KeyCondition {
         if operator.set == Some(Set::AllValues) {
             found.push(Finding::warning(
                 "all_values",
-                format!("{name}: ForAllValues holds for a token without `{key}`, too"),
+                format!("{name}: ForAllValues also holds for a token without `{key}`"),
             ));
         }
         for text in &self.values {
-            let Some(pattern) = value::pattern(text, true, true) else { continue };
-            if operator.takes_wildcards() {
-                if operator.is_negated() {
-                    continue;
-                }
-                if statement.allows && pattern.opens_organization() && !pattern.is_anything() {
-                    found.push(Finding::problem(
-                        "any_organization",
-                        format!("{name}: `{text}` has a wildcard at or before the organization, so that others fit, too"),
-                    ));
-                }
-                if statement.allows && pattern.has_one() {
-                    found.push(Finding::problem(
-                        "any_character",
-                        format!("{name}: each `?` in `{text}` is any character, so that more names match than it looks like"),
-                    ));
-                }
-                if pattern.is_anything() {
-                    found.push(Finding::problem(
-                        "any_subject",
-                        format!("{name}: `{text}` is every subject of the issuer"),
-                    ));
-                } else if pattern.star_within_a_component() {
-                    found.push(Finding::problem(
-                        "wildcard_within_name",
-                        format!("{name}: `{text}` has a wildcard that does not stand right after a separator, so that longer names match, too"),
-                    ));
-                } else if pattern.is_exact() {
-                    found.push(Finding::note(
-                        "no_wildcard",
-                        format!("{name}: `{text}` has no wildcard: StringEquals says the same more strictly"),
-                    ));
-                }
-            } else if !pattern.is_exact() && !operator.is_negated() {
-                found.push(Finding::problem(
-                    "wildcard_taken_literally",
-                    format!("{name}: {operator} takes the wildcard in `{text}` for itself, which no subject has: nothing matches. StringLike has wildcards"),
-                ));
-            }
+            self.find_in_value(statement, text, &mut found);
         }
         found
+    }
+
+    fn find_in_value(&self, statement: &Statement, text: &str, found: &mut Vec<Finding>) {
+        let Some(pattern) = value::pattern(text, true, true) else { return };
+        let (name, operator) = (&statement.name, self.operator);
+        if operator.takes_wildcards() {
+            if operator.is_negated() {
+                return;
+            }
+            if statement.allows && pattern.opens_organization() && !pattern.is_anything() {
+                found.push(Finding::problem(
+                    "any_organization",
+                    format!("{name}: `{text}` has a wildcard at or before the organization: it also matches other organizations"),
+                ));
+            }
+            if statement.allows && pattern.has_one() {
+                found.push(Finding::problem(
+                    "any_character",
+                    format!(
+                        "{name}: each `?` in `{text}` matches any character: it also matches other names"
+                    ),
+                ));
+            }
+            if pattern.is_anything() {
+                found.push(Finding::problem(
+                    "any_subject",
+                    format!("{name}: `{text}` matches every subject of the issuer"),
+                ));
+            } else if pattern.star_within_a_component() {
+                found.push(Finding::problem(
+                    "wildcard_within_name",
+                    format!("{name}: `{text}` has a wildcard in the middle of a name: it also matches longer names"),
+                ));
+            } else if pattern.is_exact() {
+                found.push(Finding::note(
+                    "no_wildcard",
+                    format!("{name}: `{text}` has no wildcard: use StringEquals, which is stricter"),
+                ));
+            }
+        } else if !pattern.is_exact() && !operator.is_negated() {
+            found.push(Finding::problem(
+                "wildcard_taken_literally",
+                format!("{name}: {operator} takes the wildcard in `{text}` literally, and no subject contains it: nothing matches. Use StringLike"),
+            ));
+        }
     }
 }
 
@@ -159,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn every_trap_has_a_name() {
+    fn names_every_pitfall() {
         let aud = json!({"i:aud": "sts.amazonaws.com"});
         assert_eq!(codes(json!({})), ["subject_missing", "audience_missing"]);
         assert_eq!(codes(json!({"StringEquals": {"i:aud": "a", "i:sub": "x"}})), [""; 0]);

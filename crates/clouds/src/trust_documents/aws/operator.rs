@@ -1,4 +1,4 @@
-//! Condition operators, as IAM names them: `ForAnyValue:StringLikeIfExists`.
+//! Condition operators of IAM: `ForAnyValue:StringLikeIfExists`.
 
 use std::fmt;
 
@@ -27,15 +27,16 @@ pub(super) enum Comparison {
     NotLike,
     Bool,
     Null,
-    /// For numbers, times, addresses and ARNs, of which a token has none.
+    /// For numbers, times, addresses and ARNs, which tokens do not contain.
     OfSomethingElse(&'static str),
 }
 
+/// Why an operator is refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum OperatorError {
-    #[error("`{0}` is no condition operator")]
+    #[error("`{0}` is not a condition operator")]
     Unknown(String),
-    #[error("`Null` takes no `IfExists`")]
+    #[error("`Null` cannot have `IfExists`")]
     NullIfExists,
 }
 
@@ -104,7 +105,7 @@ impl Operator {
         matches!(self.comparison, NotEquals | NotEqualsIgnoreCase | NotLike)
     }
 
-    /// Whether it holds only for a key that is there and has one of the values.
+    /// Whether it holds only if the key is present and has one of the values.
     pub(super) fn binds(self) -> bool {
         use Comparison::{Equals, EqualsIgnoreCase, Like};
         matches!(self.comparison, Equals | EqualsIgnoreCase | Like)

@@ -1,4 +1,4 @@
-//! A trust policy as it is written.
+//! Parses trust policies.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,10 +8,11 @@ use super::operator::{Operator, OperatorError};
 use super::value;
 use crate::trust_documents::wildcard::Wildcard;
 
+/// A role's trust policy (IAM User Guide, "Grammar of the IAM JSON policy language").
 #[derive(Clone, Debug)]
 pub struct TrustPolicy {
     pub(super) statements: Vec<Statement>,
-    /// Only this version has variables such as `${aws:…}`.
+    /// Only version 2012-10-17 has variables such as `${aws:…}`.
     pub(super) has_variables: bool,
     pub(super) chars: usize,
 }
@@ -25,7 +26,7 @@ pub(super) struct Statement {
     pub(super) conditions: Vec<KeyCondition>,
 }
 
-/// One key of one operator, with the values of which one must do.
+/// One key of one operator, with the values of which one must match.
 #[derive(Clone, Debug)]
 pub(super) struct KeyCondition {
     pub(super) operator: Operator,
@@ -33,11 +34,12 @@ pub(super) struct KeyCondition {
     pub(super) values: Vec<String>,
 }
 
+/// Why a policy cannot be evaluated.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PolicyError {
-    #[error("it is no trust policy: {0}")]
+    #[error("not a valid trust policy: {0}")]
     Shape(String),
-    #[error("statement {0} has `{1}`, which is not evaluated here")]
+    #[error("statement {0} has `{1}`, which is not supported")]
     Unsupported(String, &'static str),
     #[error("statement {0}: {1}")]
     Operator(String, OperatorError),
@@ -83,6 +85,7 @@ impl<T> OneOrMore<T> {
 }
 
 impl TrustPolicy {
+    /// Reads the policy document, without the role around it.
     pub fn parse(document: &Value) -> Result<Self, PolicyError> {
         let shape = |error: serde_json::Error| PolicyError::Shape(error.to_string());
         let written: WrittenPolicy = serde_json::from_value(document.clone()).map_err(shape)?;
@@ -103,7 +106,7 @@ impl TrustPolicy {
         of_audience.flat_map(|one| one.values.clone()).filter(|value| !value.contains('*')).collect()
     }
 
-    /// What subjects may look like, as written and as read.
+    /// The patterns for subjects, as text and parsed.
     pub(in crate::trust_documents) fn subject_patterns(&self) -> Vec<(String, Wildcard)> {
         let conditions = self.statements.iter().filter(|one| one.allows).flat_map(|one| &one.conditions);
         let of_subject = conditions.filter(|one| {
@@ -145,7 +148,7 @@ impl Statement {
             };
             for (key, values) in keys {
                 let values = texts(&values).ok_or_else(|| {
-                    PolicyError::Shape(format!("{name}: the values of `{key}` are no texts"))
+                    PolicyError::Shape(format!("{name}: the values of `{key}` are not strings"))
                 })?;
                 conditions.push(KeyCondition { operator, key, values });
             }
@@ -154,15 +157,15 @@ impl Statement {
     }
 }
 
-/// Who is meant by `Principal`; `*` is everybody, also as `{"AWS": "*"}` (IAM User Guide, "AWS JSON policy elements:
-/// Principal"), and services and accounts are nobody with a token.
+/// The identity providers in `Principal`; `*` and `{"AWS": "*"}` mean any principal (IAM User Guide, "AWS JSON policy
+/// elements: Principal"). Services and accounts have no tokens.
 fn federated(name: &str, principal: Option<&Value>) -> Result<Vec<String>, PolicyError> {
     match principal {
         Some(Value::String(everybody)) if everybody == "*" => Ok(vec!["*".to_owned()]),
         Some(Value::Object(kinds)) => {
             let named = |kind: &str| {
                 let values = kinds.get(kind).map_or(Some(Vec::new()), texts);
-                values.ok_or_else(|| PolicyError::Shape(format!("{name}: {kind} is no text")))
+                values.ok_or_else(|| PolicyError::Shape(format!("{name}: {kind} is not a string")))
             };
             let mut found = named("Federated")?;
             found.extend(named("AWS")?.into_iter().filter(|one| one == "*"));
@@ -172,7 +175,7 @@ fn federated(name: &str, principal: Option<&Value>) -> Result<Vec<String>, Polic
     }
 }
 
-/// A value or several; IAM takes booleans and numbers for texts.
+/// One or more values; IAM reads booleans and numbers as strings.
 fn texts(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(text) => Some(vec![text.clone()]),

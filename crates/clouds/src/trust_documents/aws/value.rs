@@ -1,11 +1,11 @@
-//! What stands in a condition's value: wildcards where the operator has them, and variables.
+//! The values of conditions: wildcards, if the operator supports them, and variables.
 
 use crate::trust_documents::wildcard::{Piece, Wildcard};
 
-/// The value as a pattern; `None` where it has a variable whose value a token does not tell.
+/// The value as a pattern; `None` if it has a variable whose value the token does not determine.
 ///
-/// In version 2012-10-17 `${*}`, `${?}` and `${$}` are these characters themselves (IAM User Guide, "IAM policy
-/// elements: Variables and tags").
+/// In version 2012-10-17 `${*}`, `${?}` and `${$}` stand for the characters `*`, `?` and `$` (IAM User Guide, "IAM
+/// policy elements: Variables and tags").
 pub(super) fn pattern(value: &str, wildcards: bool, variables: bool) -> Option<Wildcard> {
     let mut pieces = Vec::new();
     let mut rest = value;
@@ -26,7 +26,7 @@ pub(super) fn pattern(value: &str, wildcards: bool, variables: bool) -> Option<W
     Some(Wildcard::new(pieces))
 }
 
-/// `text` where no part of it is a variable.
+/// `text` with variables escaped.
 pub(super) fn literal(text: &str) -> String {
     text.replace("${", "${$}{")
 }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_escaped_is_itself() {
+    fn an_escaped_character_is_literal() {
         let matches = |value: &str, text: &str| pattern(value, true, true).unwrap().matches(text);
         assert!(matches("a${*}b*", "a*bc") && !matches("a${*}b", "axb"));
         assert!(matches(&literal("a${aws:username}"), "a${aws:username}"));

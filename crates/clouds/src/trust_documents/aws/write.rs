@@ -1,19 +1,22 @@
-//! Trust policies, written.
+//! Writes trust policies.
 
 use serde_json::{Value, json};
 
-use super::{ASSUME, MAX_POLICY_CHARS, SET_SOURCE_IDENTITY, TAG_SESSION, provider_of, value};
+use super::value;
+use super::vocabulary::{ASSUME, MAX_POLICY_CHARS, SET_SOURCE_IDENTITY, TAG_SESSION, provider_of};
 use crate::trust_documents::grant::{Grant, GrantError, SubjectPattern};
 use crate::trust_documents::quoting::{name, shell, terraform, terraform_value};
 
-/// The account and the role that trust.
+/// The account and the role that trust runs.
 #[derive(Clone, Debug)]
 pub struct AwsTarget {
+    /// 12 digits.
     pub account: String,
+    /// Without path.
     pub role_name: String,
     /// `aws`, `aws-cn` or `aws-us-gov`.
     pub partition: String,
-    /// Whether the account has the identity provider already.
+    /// Whether the account already has the identity provider.
     pub existing_provider: bool,
 }
 
@@ -23,7 +26,7 @@ impl AwsTarget {
         format!("arn:{}:iam::{}:oidc-provider/{provider}", self.partition, self.account)
     }
 
-    /// The policy alone.
+    /// The policy alone. Errors if AWS cannot express or accept it.
     pub fn json(&self, grant: &Grant) -> Result<Value, GrantError> {
         Self::policy(grant, &self.provider_arn(grant).into())
     }
@@ -31,7 +34,7 @@ impl AwsTarget {
     fn policy(grant: &Grant, provider: &Value) -> Result<Value, GrantError> {
         if !grant.issuer.is_https() {
             return Err(GrantError::Unfit(
-                "AWS fetches the keys over https; this issuer is for one machine only".to_owned(),
+                "AWS fetches keys over https, but this issuer is on one machine only".to_owned(),
             ));
         }
         let url = provider_of(grant.issuer.as_str());
@@ -65,12 +68,13 @@ impl AwsTarget {
                 what: "characters of trust policy",
                 count,
                 most: MAX_POLICY_CHARS,
-                advice: ": name fewer stacks and operations, or leave one of the two open",
+                advice: ": name fewer stacks and operations, or omit one of the two flags",
             });
         }
         Ok(policy)
     }
 
+    /// The identity provider and the role for Terraform.
     pub fn terraform(&self, grant: &Grant) -> Result<String, GrantError> {
         let (kind, label) =
             (if self.existing_provider { "data " } else { "" }, name(grant.issuer.host(), '_', 60));
@@ -94,6 +98,7 @@ impl AwsTarget {
         ))
     }
 
+    /// The identity provider and the role as commands of the AWS CLI.
     pub fn cli(&self, grant: &Grant) -> Result<String, GrantError> {
         let policy = format!("{:#}", self.json(grant)?);
         let role = shell(&self.role_name);
@@ -116,7 +121,7 @@ impl AwsTarget {
         ))
     }
 
-    /// CloudFormation takes JSON as it takes YAML.
+    /// The identity provider and the role as a CloudFormation template in JSON.
     pub fn cloudformation(&self, grant: &Grant) -> Result<Value, GrantError> {
         let provider = if self.existing_provider {
             json!(self.provider_arn(grant))

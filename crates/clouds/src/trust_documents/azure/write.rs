@@ -1,35 +1,34 @@
-//! Federated identity credentials, written: one for each stack and operation.
+//! Writes federated identity credentials, one for each stack and operation.
 
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use super::MAX_CREDENTIALS;
+use super::limits::MAX_CREDENTIALS;
 use crate::trust_documents::grant::{Grant, GrantError, SubjectPattern};
 use crate::trust_documents::quoting::{name, shell, terraform};
 
-/// What the credentials are added to.
+/// The application or identity that gets the credentials.
 #[derive(Clone, Debug)]
 pub enum AzureOwner {
-    /// An application, by its object id or client id.
-    Application {
-        id: String,
-    },
-    Identity {
-        name: String,
-        resource_group: String,
-    },
+    /// An application, by its object ID or client ID.
+    Application { id: String },
+    /// A user-assigned managed identity.
+    Identity { name: String, resource_group: String },
 }
 
+/// The target of the credentials.
 #[derive(Clone, Debug)]
 pub struct AzureTarget {
+    /// Needed for Terraform and for commands.
     pub owner: Option<AzureOwner>,
 }
 
 impl AzureTarget {
+    /// The credentials as an array for Microsoft Graph. Errors if Entra cannot express or accept them.
     pub fn json(&self, grant: &Grant) -> Result<Value, GrantError> {
         if !grant.issuer.is_https() {
             return Err(GrantError::Unfit(
-                "Entra refuses an issuer that is not https or on loopback".to_owned(),
+                "Entra refuses an issuer that is on loopback or not https".to_owned(),
             ));
         }
         let tells = |attribute: &str| grant.forms().any(|form| form.tells(attribute));
@@ -46,7 +45,7 @@ impl AzureTarget {
         let subjects = grant.subjects("Azure")?;
         if let Some(open) = subjects.iter().find(|one| !one.is_exact()) {
             return Err(GrantError::Unfit(format!(
-                "Azure compares whole subjects, and a part of `{}` is not known",
+                "Azure compares whole subjects, but a part of `{}` is left open",
                 open.glob()
             )));
         }
@@ -56,7 +55,7 @@ impl AzureTarget {
                 what: "credentials, one for each stack and operation",
                 count: subjects.len(),
                 most: MAX_CREDENTIALS,
-                advice: ": use several identities, or an audience profile whose subject leaves the operation out",
+                advice: ": use several identities, or an audience profile that leaves the operation out of the subject",
             });
         }
         let credential = |subject: &SubjectPattern| {
@@ -72,10 +71,11 @@ impl AzureTarget {
     }
 
     fn owner(&self) -> Result<&AzureOwner, GrantError> {
-        let missing = "say what is to trust: --application-id, or --identity-name with --resource-group";
+        let missing = "no application or identity is given: use --application-id, or --identity-name with --resource-group";
         self.owner.as_ref().ok_or_else(|| GrantError::Unfit(missing.to_owned()))
     }
 
+    /// The credentials for Terraform. Errors without an owner.
     pub fn terraform(&self, grant: &Grant) -> Result<String, GrantError> {
         let credentials = self.json(grant)?;
         let owner = self.owner()?;
@@ -110,6 +110,7 @@ impl AzureTarget {
         Ok(parts.join("\n"))
     }
 
+    /// The credentials as commands of the Azure CLI. Errors without an owner.
     pub fn cli(&self, grant: &Grant) -> Result<String, GrantError> {
         let credentials = self.json(grant)?;
         let owner = self.owner()?;
@@ -137,8 +138,8 @@ impl AzureTarget {
     }
 }
 
-/// Names are unique within an application and never change, so they say what they are for, cut to fit. The subject's
-/// digest keeps a name with its subject when credentials are added beside it or taken away.
+/// A name is unique within an application and never changes, so it describes its subject as far as it fits. The
+/// subject's digest ties the name to the subject when other credentials are added or removed.
 fn credential_name(grant: &Grant, subject: &SubjectPattern) -> String {
     let mut words = vec!["runmint", grant.scope.organization.as_str()];
     words.extend(grant.scope.project.as_deref());

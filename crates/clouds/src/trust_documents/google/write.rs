@@ -1,18 +1,23 @@
-//! Providers of workload identity pools, written.
+//! Writes workload identity pool providers.
 
 use serde_json::{Value, json};
 
-use super::{MAX_CONDITION_CHARS, MAX_SUBJECT_BYTES, resource};
+use super::limits::{MAX_CONDITION_CHARS, MAX_SUBJECT_BYTES};
+use super::resource::resource;
 use crate::trust_documents::grant::{Grant, GrantError, SubjectPattern};
 use crate::trust_documents::quoting::{name, shell, terraform};
 use crate::trust_documents::subject_form::{OPERATION, PROJECT, STACK};
 
+/// The provider that trusts runs.
 #[derive(Clone, Debug)]
 pub struct GoogleTarget {
+    /// Digits, not the project's name.
     pub project_number: String,
+    /// The pool's ID.
     pub pool: String,
+    /// The provider's ID in the pool.
     pub provider: String,
-    /// Impersonated by the runs; without one, grant roles to the pool's identities themselves.
+    /// The account that runs impersonate; without one, grant roles to the pool's identities.
     pub service_account: Option<String>,
 }
 
@@ -23,6 +28,7 @@ struct Fixed {
 }
 
 impl GoogleTarget {
+    /// The default audience of the provider.
     pub fn audience(&self) -> String {
         format!("https:{}", resource(&self.project_number, &self.pool, &self.provider))
     }
@@ -32,13 +38,13 @@ impl GoogleTarget {
         let always = grant.form.max_bytes.is_some_and(|most| most <= MAX_SUBJECT_BYTES);
         let fits =
             always || patterns.iter().all(|one| one.is_exact() && one.glob().len() <= MAX_SUBJECT_BYTES);
-        // Longer than Google takes, or it may be: the run's id always fits, and the condition reads the subject.
+        // Subjects are or may be too long for Google. The run's id always fits, and the condition reads the subject.
         let subject = match (fits, grant.form.run_id) {
             (true, _) => "assertion.sub",
             (false, true) => "assertion.run_id",
             (false, false) => {
                 return Err(GrantError::Unfit(format!(
-                    "google.subject takes {MAX_SUBJECT_BYTES} bytes, subjects for this audience may be longer, and the audience profile `{}` leaves out run_id, which would do instead: let it include run_id, or give it a shorter subject with \"max_subject_bytes\": {MAX_SUBJECT_BYTES} (`runmint audience-profile preset google`)",
+                    "google.subject has at most {MAX_SUBJECT_BYTES} bytes, subjects for this audience may be longer, and the audience profile `{}` leaves out run_id, which could be mapped instead: include run_id in it, or give it a shorter subject with \"max_subject_bytes\": {MAX_SUBJECT_BYTES} (`runmint audience-profile preset google`)",
                     grant.profile.as_deref().unwrap_or(&grant.audience)
                 )));
             }
@@ -59,16 +65,17 @@ impl GoogleTarget {
                 what: "characters of attribute condition",
                 count,
                 most: MAX_CONDITION_CHARS,
-                advice: ": name fewer stacks and operations, or leave one of the two open",
+                advice: ": name fewer stacks and operations, or omit one of the two flags",
             });
         }
         Ok(condition)
     }
 
+    /// The provider as `gcloud` prints it. Errors if Google cannot express or accept it.
     pub fn json(&self, grant: &Grant) -> Result<Value, GrantError> {
         if !grant.issuer.is_https() {
             return Err(GrantError::Unfit(
-                "Google fetches the keys over https; this issuer is for one machine only".to_owned(),
+                "Google fetches keys over https, but this issuer is on one machine only".to_owned(),
             ));
         }
         let mapping: serde_json::Map<String, Value> =
@@ -82,8 +89,8 @@ impl GoogleTarget {
         }))
     }
 
-    /// What the documented runs have in common, as one attribute. A pool may have other providers, so neither the
-    /// project alone nor the stack alone would tell these runs from those.
+    /// The common values of the granted runs, as one attribute. A pool may have other providers, so the project or
+    /// the stack alone would not identify these runs.
     fn fixed(grant: &Grant) -> Option<Fixed> {
         if !grant.form.org {
             return None;
@@ -105,13 +112,13 @@ impl GoogleTarget {
                 .flat_map(|before| fixed.iter().map(move |one| format!("{before}/{one}")))
                 .collect();
         }
-        // With a slash in a name, two different runs could come to the same text.
+        // If names contain slashes, different runs could have the same text.
         let depth = name.matches('_').count();
         let distinct = values.iter().all(|value| value.matches('/').count() == depth);
         distinct.then_some(Fixed { name, expression, values })
     }
 
-    /// Who may impersonate a service account.
+    /// The principals that may impersonate the service account.
     fn members(&self, grant: &Grant) -> Result<Vec<String>, GrantError> {
         let (number, pool) = (&self.project_number, &self.pool);
         let set = format!(
@@ -123,12 +130,13 @@ impl GoogleTarget {
         }
         let fixed = Self::fixed(grant).ok_or_else(|| {
             GrantError::Unfit(
-                "these runs have no claims that tell them from all others, so no member can be named: name stacks and operations, or leave --service-account out".to_owned(),
+                "no claims identify exactly these runs, so no member can be written: name stacks and operations, or omit --service-account".to_owned(),
             )
         })?;
         Ok(fixed.values.iter().map(|value| format!("{set}/attribute.{}/{value}", fixed.name)).collect())
     }
 
+    /// The pool, the provider and the members as commands of `gcloud`.
     pub fn cli(&self, grant: &Grant) -> Result<String, GrantError> {
         let condition = Self::condition(grant)?;
         self.json(grant)?;
@@ -157,6 +165,7 @@ impl GoogleTarget {
         Ok(text)
     }
 
+    /// The pool, the provider and the members for Terraform.
     pub fn terraform(&self, grant: &Grant) -> Result<String, GrantError> {
         self.json(grant)?;
         let line =
@@ -182,7 +191,7 @@ impl GoogleTarget {
         if let Some(account) = &self.service_account {
             let members: Vec<String> = self.members(grant)?.iter().map(|one| terraform(one)).collect();
             let account = terraform(&format!("projects/-/serviceAccounts/{account}"));
-            // A binding would take the role from everybody else who has it.
+            // A binding would remove every other member of the role.
             text.extend([format!(
                 "\nresource \"google_service_account_iam_member\" \"{provider}\" {{\n  for_each           = toset([{}])\n  \
                  service_account_id = {account}\n  role               = \"roles/iam.workloadIdentityUser\"\n  \

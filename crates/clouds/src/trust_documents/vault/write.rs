@@ -1,24 +1,27 @@
-//! Roles of the JWT auth method, written.
+//! Writes roles of the JWT auth method.
 
 use serde_json::{Value, json};
 
 use crate::trust_documents::grant::{Grant, GrantError, SubjectPattern};
 use crate::trust_documents::quoting::{name, shell, terraform, terraform_value};
 
+/// The role that trusts runs.
 #[derive(Clone, Debug)]
 pub struct VaultTarget {
+    /// The role's name.
     pub role_name: String,
-    /// Where the auth method is mounted.
+    /// The mount path of the auth method.
     pub mount: String,
+    /// Vault policies of the role's tokens.
     pub policies: Vec<String>,
 }
 
-/// As long as a run may hold what it got; it can log in again.
+/// A run can log in again, so its Vault tokens are short-lived.
 const TOKEN_TTL: &str = "15m";
 const TOKEN_MAX_TTL: &str = "1h";
 
 impl VaultTarget {
-    /// The role alone.
+    /// The role alone. Errors if Vault cannot express it.
     pub fn json(&self, grant: &Grant) -> Result<Value, GrantError> {
         let patterns = grant.subjects("Vault")?;
         let subjects: Vec<String> = patterns.iter().map(SubjectPattern::glob).collect();
@@ -40,6 +43,7 @@ impl VaultTarget {
         Ok(role)
     }
 
+    /// The auth method and the role as commands of `vault`.
     pub fn cli(&self, grant: &Grant) -> Result<String, GrantError> {
         let role = format!("{:#}", self.json(grant)?);
         let issuer = shell(grant.issuer.as_str());
@@ -55,6 +59,7 @@ impl VaultTarget {
         ))
     }
 
+    /// The auth method and the role for Terraform.
     pub fn terraform(&self, grant: &Grant) -> Result<String, GrantError> {
         let role = self.json(grant)?;
         let issuer = terraform(grant.issuer.as_str());

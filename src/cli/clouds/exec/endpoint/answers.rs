@@ -1,4 +1,4 @@
-//! What the endpoint of a run answers, and to whom.
+//! The answers of a run's endpoint, and who is admitted.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(in crate::cli::clouds::exec) struct Answers {
     pub(in crate::cli::clouds::exec) host: String,
     pub(in crate::cli::clouds::exec) authorization: Zeroizing<String>,
     pub(in crate::cli::clouds::exec) tokens: Arc<TokenSource>,
-    /// Where the command is to get credentials of AWS from here.
+    /// Set if the command gets AWS credentials from this endpoint.
     pub(in crate::cli::clouds::exec) aws: Option<Arc<AwsSession>>,
     pub(in crate::cli::clouds::exec) masking: Arc<Masking>,
 }
@@ -45,11 +45,11 @@ impl Answers {
             .expect("these headers are well-formed")
     }
 
-    /// Nobody but who was given the address and the token. A page in a browser that had its name point here would
-    /// come with that name.
+    /// Admits clients that have the address and the token. A web page that rebinds its DNS name to 127.0.0.1 would send
+    /// that name as `Host`.
     fn admit(&self, request: &Parts) -> Result<(), Answer> {
         if only(&request.headers, &HOST) != Some(self.host.as_bytes()) {
-            return Err(error(StatusCode::FORBIDDEN, "this endpoint has another name"));
+            return Err(error(StatusCode::FORBIDDEN, "the Host header does not name this endpoint"));
         }
         let given = only(&request.headers, &AUTHORIZATION).unwrap_or_default();
         verify_slices_are_equal(given, self.authorization.as_bytes())
@@ -60,10 +60,10 @@ impl Answers {
         let found = match (request.uri.path(), &self.aws) {
             (LocalEndpoint::ID_TOKEN_PATH, _) => None,
             (LocalEndpoint::AWS_PATH, Some(session)) => Some(session),
-            _ => return error(StatusCode::NOT_FOUND, "there is nothing here"),
+            _ => return error(StatusCode::NOT_FOUND, "no such path"),
         };
         if request.method != Method::GET {
-            return error(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered");
+            return error(StatusCode::METHOD_NOT_ALLOWED, "only GET is allowed");
         }
         match found {
             None => self.id_token(request.uri.query().unwrap_or_default()).await,
@@ -71,12 +71,12 @@ impl Answers {
         }
     }
 
-    /// GitHub's request protocol, which Google's libraries read, too.
+    /// GitHub's request protocol, which Google's libraries also understand.
     async fn id_token(&self, query: &str) -> Answer {
         let Some(asked) = Asked::parse(query) else {
             return error(
                 StatusCode::BAD_REQUEST,
-                "the query has `audience`, `lifetime_seconds` and `api-version`, each once at most",
+                "the query may have `audience`, `lifetime_seconds` and `api-version`, each at most once",
             );
         };
         match self.tokens.token(asked.audience.as_deref(), asked.lifetime).await {
@@ -89,7 +89,7 @@ impl Answers {
     }
 }
 
-/// The form that containers' credentials have
+/// Credentials as a container credential provider returns them
 /// (docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html).
 async fn aws_credentials(session: &AwsSession) -> Answer {
     match session.credentials().await {
@@ -134,7 +134,7 @@ impl Asked {
     }
 }
 
-/// The value of a header that is there once.
+/// The value of a header that occurs exactly once.
 fn only<'h>(headers: &'h HeaderMap, name: &axum::http::HeaderName) -> Option<&'h [u8]> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
@@ -150,7 +150,7 @@ fn refused(no_token: &NoToken) -> Answer {
     error(status, no_token.text())
 }
 
-/// `code` and `message` are what AWS's clients show, `detail` what ours do.
+/// AWS clients show `code` and `message`, runmint shows `detail`.
 fn error(status: StatusCode, text: &str) -> Answer {
     (
         status,

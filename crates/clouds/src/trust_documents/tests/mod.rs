@@ -1,4 +1,6 @@
-//! What is written accepts the runs that it was written for, and nobody else: for every kind of document.
+//! Every kind of document accepts exactly the runs that it was written for.
+
+mod subject_forms;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -59,7 +61,7 @@ fn grant(project: Option<&str>, stacks: &[&str], operations: &[&str]) -> Grant {
     }
 }
 
-/// The document of each kind, with its name; Azure's only where it can say it.
+/// The document of each kind with its name; Azure's only if it can express the grant.
 fn documents(grant: &Grant) -> Vec<(&'static str, Value)> {
     let aws = AwsTarget {
         account: "111122223333".into(),
@@ -92,7 +94,7 @@ fn documents(grant: &Grant) -> Vec<(&'static str, Value)> {
 }
 
 #[test]
-fn terraform_takes_a_service_account_from_nobody() {
+fn terraform_keeps_other_members_of_a_service_account() {
     let google = GoogleTarget {
         project_number: "1".into(),
         pool: "p".into(),
@@ -107,7 +109,7 @@ fn terraform_takes_a_service_account_from_nobody() {
     );
 }
 
-/// Names over the characters that could confuse, and others.
+/// Names of ordinary and of troublesome characters.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-c]{1,3}",
@@ -127,7 +129,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn a_document_accepts_its_runs_and_none_that_differs_in_what_is_fixed(
+    fn a_document_accepts_exactly_the_runs_of_its_scope(
         project in name(), stack in name(), operation in operation(),
         other in (name(), name(), operation()),
         fix_stack in any::<bool>(), fix_operation in any::<bool>(),
@@ -157,7 +159,7 @@ proptest! {
             let mut of_another = claims("acme", &project, &stack, &operation);
             of_another.insert("aud".into(), "another".into());
             prop_assert_eq!(accepts(of_another), Holds::No, "{}", kind);
-            // The issuer of a Vault role stands in the configuration beside it.
+            // The configuration of the auth method names the issuer of a Vault role.
             if kind != "vault" {
                 let mut by_another = claims("acme", &project, &stack, &operation);
                 by_another.insert("iss".into(), "https://id.example.com/orgs/evil/oidc".into());
@@ -170,7 +172,7 @@ proptest! {
 }
 
 #[test]
-fn several_stacks_and_operations_are_all_of_their_pairs() {
+fn stacks_and_operations_are_combined() {
     let grant = grant(Some("website"), &["prod", "staging"], &["preview", "update"]);
     for (kind, document) in documents(&grant) {
         let found = TrustDocument::recognise(&document).unwrap();
@@ -184,7 +186,7 @@ fn several_stacks_and_operations_are_all_of_their_pairs() {
 }
 
 #[test]
-fn azure_is_told_which_stacks_and_at_most_twenty() {
+fn azure_needs_every_attribute_and_at_most_twenty_credentials() {
     let azure = AzureTarget { owner: None };
     let open = azure.json(&grant(Some("website"), &["prod"], &[])).unwrap_err();
     assert!(open.to_string().contains("--operation"), "{open}");
@@ -196,114 +198,4 @@ fn azure_is_told_which_stacks_and_at_most_twenty() {
     );
     let many = azure.json(&grant(Some("website"), &stacks, &OPERATIONS)).unwrap_err();
     assert!(many.to_string().starts_with("24 credentials"), "{many}");
-}
-
-#[test]
-fn a_subject_without_operation_needs_no_operation_and_cannot_fix_one() {
-    let short = |operation: &'static str| {
-        let mut claims = claims("acme", ASKED_PROJECT, ASKED_STACK, operation);
-        claims.insert("sub".into(), format!("r:acme:{ASKED_PROJECT}:{ASKED_STACK}").into());
-        claims
-    };
-    let mut grant = grant(Some("website"), &["prod"], &[]);
-    grant.form = SubjectForm::learn(&OPERATIONS.map(|one| (one, short(one)))).unwrap();
-    let azure = AzureTarget { owner: None }.json(&grant).unwrap();
-    assert_eq!(azure[0]["subject"], "r:acme:website:prod");
-    grant.scope.operations = vec!["update".to_owned()];
-    assert_eq!(AzureTarget { owner: None }.json(&grant), Err(GrantError::NotInSubject("operation", "Azure")));
-    // Expressions read other claims, too.
-    let google = GoogleTarget {
-        project_number: "1".into(),
-        pool: "p".into(),
-        provider: "q".into(),
-        service_account: None,
-    };
-    let condition = google.json(&grant).unwrap()["attributeCondition"].clone();
-    assert_eq!(condition, "assertion.sub == 'r:acme:website:prod' && assertion.operation in ['update']");
-}
-
-/// The form of an audience whose subjects tell reading from writing, and no operation.
-fn by_scope() -> SubjectForm {
-    let short = |operation: &'static str| {
-        let mut claims = claims("acme", ASKED_PROJECT, ASKED_STACK, operation);
-        let scope = if operation == "preview" { "read" } else { "write" };
-        claims.insert("sub".into(), format!("r:acme:{ASKED_PROJECT}:{ASKED_STACK}:scope:{scope}").into());
-        claims
-    };
-    SubjectForm::learn(&OPERATIONS.map(|one| (one, short(one)))).unwrap()
-}
-
-fn azure_subjects(grant: &Grant) -> Vec<String> {
-    let credentials = AzureTarget { owner: None }.json(grant).unwrap();
-    let subjects = credentials.as_array().unwrap().iter().map(|one| one["subject"].as_str().unwrap());
-    subjects.map(str::to_owned).collect()
-}
-
-#[test]
-fn a_subject_with_the_kind_of_operation_is_written_for_each_kind_or_for_that_of_the_named() {
-    let mut grant = grant(Some("website"), &["prod"], &[]);
-    grant.form = by_scope();
-    let (read, write) = ("r:acme:website:prod:scope:read", "r:acme:website:prod:scope:write");
-    assert_eq!(azure_subjects(&grant), [read, write]);
-    assert_eq!(grant.beyond(), [""; 0]);
-    grant.scope.operations = vec!["update".to_owned()];
-    assert_eq!(azure_subjects(&grant), [write]);
-    assert_eq!(grant.beyond(), ["refresh", "destroy"]);
-    grant.scope.operations = vec!["preview".to_owned()];
-    assert_eq!(azure_subjects(&grant), [read]);
-    assert_eq!(grant.beyond(), [""; 0]);
-    for (kind, document) in documents(&grant) {
-        assert!(document.to_string().contains(read) && !document.to_string().contains(write), "{kind}");
-    }
-}
-
-#[test]
-fn both_forms_of_a_migration_are_trusted_and_keep_their_names() {
-    let mut both = grant(Some("website"), &["prod"], &["update"]);
-    both.form = by_scope();
-    both.other_form = Some(form());
-    let old = "runmint:deploy:org:acme:project:website:stack:prod:operation:update:scope:write";
-    let new = "r:acme:website:prod:scope:write";
-    for (kind, document) in documents(&both) {
-        let found = TrustDocument::recognise(&document).unwrap();
-        for subject in [old, new] {
-            let mut claims = claims("acme", "website", "prod", "update");
-            claims.insert("sub".into(), subject.into());
-            assert_eq!(found.evaluate(&TokenClaims::new(claims)).accepts, Holds::Yes, "{kind} {subject}");
-        }
-        let mut stranger = claims("acme", "website", "prod", "update");
-        stranger.insert("sub".into(), "r:acme:website:staging:scope:write".into());
-        assert_eq!(found.evaluate(&TokenClaims::new(stranger)).accepts, Holds::No, "{kind}");
-    }
-    let azure = |grant: &Grant| AzureTarget { owner: None }.json(grant).unwrap();
-    let together = azure(&both);
-    both.other_form = None;
-    let alone = azure(&both);
-    assert_eq!(alone[0]["name"], together[0]["name"], "the other one goes, this one stays as it is");
-    assert_ne!(together[0]["name"], together[1]["name"]);
-}
-
-#[test]
-fn google_is_given_a_claim_that_the_tokens_have() {
-    let google = GoogleTarget {
-        project_number: "1".into(),
-        pool: "p".into(),
-        provider: "q".into(),
-        service_account: None,
-    };
-    let mut grant = grant(Some("website"), &[], &[]);
-    let subject =
-        |grant: &Grant| google.json(grant).map(|one| one["attributeMapping"]["google.subject"].clone());
-    assert_eq!(subject(&grant).unwrap(), "assertion.run_id");
-    grant.form.run_id = false;
-    grant.profile = Some("https://iam.googleapis.com/*".to_owned());
-    let refused = subject(&grant).unwrap_err().to_string();
-    assert!(refused.contains("`https://iam.googleapis.com/*` leaves out run_id"), "{refused}");
-    grant.form.max_bytes = Some(127);
-    assert_eq!(subject(&grant).unwrap(), "assertion.sub");
-    grant.form.max_bytes = None;
-    (grant.scope.stacks, grant.scope.operations) = (vec!["prod".to_owned()], vec!["update".to_owned()]);
-    assert_eq!(subject(&grant).unwrap(), "assertion.sub", "it is known to fit");
-    grant.form.org = false;
-    assert!(!google.json(&grant).unwrap()["attributeMapping"].to_string().contains("assertion.org"));
 }

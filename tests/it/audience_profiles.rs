@@ -67,7 +67,7 @@ async fn profiles_are_replaced_as_a_whole_at_the_expected_version(app: TestApp) 
       "type": "urn:runmint:problem:conflict",
       "title": "Conflict",
       "status": 409,
-      "detail": "The audience profiles are not at version 0 any more: look at them again."
+      "detail": "The audience profiles are no longer at version 0: read them again."
     }
     "#);
     assert_eq!(save(&app, 1, json!({})).await["version"], 2);

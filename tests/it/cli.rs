@@ -132,7 +132,7 @@ async fn deleting_an_organization_requires_confirmation() {
     ");
     run_as(&app, &app.admin, &["org", "delete", "globex", "--yes"]).await.ok();
     run_as(&app, &app.admin, &["org", "show", "globex"]).await.fails(1, "Not found");
-    run_as(&app, &app.admin, &["org", "create", "globex"]).await.fails(1, "never handed out again");
+    run_as(&app, &app.admin, &["org", "create", "globex"]).await.fails(1, "names are never reused");
     run_as(&app, &app.admin, &["org", "show", "../access-tokens"]).await.fails(2, "lower-case letters");
 }
 

@@ -104,7 +104,7 @@ async fn refuses_a_name_that_is_taken(app: TestApp) {
       "type": "urn:runmint:problem:conflict",
       "title": "Conflict",
       "status": 409,
-      "detail": "The name `acme` is taken, or was once: names are never handed out again, since cloud policies may still trust them."
+      "detail": "The name `acme` is or was in use. Choose another: names are never reused, because cloud policies may still trust them."
     }
     "#);
     assert_eq!(app.get(&app.admin, "/api/orgs/acme").await.ok(), before);

@@ -526,7 +526,7 @@ async fn a_stopped_scheduler_raises_an_alarm(app: TestApp) {
     assert_eq!(app.get("", "/readyz").await.ok()["checks"]["rotation"], "ok");
     app.clock.advance(ALMOST);
     let told = app.get("", "/readyz").await.ok()["checks"]["rotation"].to_string();
-    assert!(told.contains("last looked after at 2026-01-03T03:04:05Z"), "{told}");
+    assert!(told.contains("last completed a key check at 2026-01-03T03:04:05Z"), "{told}");
     assert!(app.get("", "/metrics").await.text.contains("runmint_rotation_alarms 1"));
 }
 

@@ -39,7 +39,10 @@ async fn the_answer_of_a_refusing_or_garbling_store_is_not_quoted() {
     for (fault, why) in [
         (Fault::RefusesAndRepeats, "the answer is 403 Forbidden (AccessDenied); check that the credentials"),
         (Fault::IsUnwell, "the answer is 503 Service Unavailable; check that the store is available"),
-        (Fault::RedirectsToNowhere, "a redirect without a Location header; check the region and the endpoint"),
+        (
+            Fault::RedirectsToNowhere,
+            "a redirect without a Location header; check the region and the endpoint",
+        ),
         (Fault::Mumbles, "the answer is not one that such a store gives"),
     ] {
         let shelf = Shelf::start(fault).await;
